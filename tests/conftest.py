@@ -1,0 +1,150 @@
+"""The servers that tests run against, and what happens where one cannot be had.
+
+`server` runs a test three times: on the demo server, on a real LXD and on a real Incus. Each is started once
+a session and is empty at the start of every test. Where a daemon or a browser cannot be had the test is
+skipped and the summary says how many were; with `CI=true` it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from tests import servers
+from tests.servers import Kind, RunningServer
+
+if TYPE_CHECKING:
+    from lxdimg_nb import Client
+
+MISSING = "missing here: "
+
+
+def missing(reason: str) -> NoReturn:
+    """End the test because this machine lacks something: skipped, but failed in CI."""
+    if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
+        pytest.fail(f"{MISSING}{reason} (CI is set, so this is a failure)", pytrace=False)
+    pytest.skip(f"{MISSING}{reason}")
+
+
+def _session(kind: Kind, start: Callable[[Path], RunningServer]) -> Iterator[RunningServer]:
+    reason = servers.why_not(kind)
+    if reason is not None:
+        missing(reason)
+    # A short path, whatever TMPDIR says: a unix socket's may have 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix=f"lxi-{kind}-", dir="/tmp"))
+    try:
+        server = start(folder)
+    except servers.ServerDiedError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        missing(str(error))
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def demo_daemon() -> Iterator[RunningServer]:
+    """The session's demo server, as the test before left it."""
+    yield from _session("demo", servers.start_demo)
+
+
+@pytest.fixture(scope="session")
+def lxd_daemon() -> Iterator[RunningServer]:
+    """The session's LXD, as the test before left it."""
+    yield from _session("lxd", servers.start_lxd)
+
+
+@pytest.fixture(scope="session")
+def incus_daemon() -> Iterator[RunningServer]:
+    """The session's Incus, as the test before left it."""
+    yield from _session("incus", servers.start_incus)
+
+
+def _emptied(server: RunningServer) -> Iterator[RunningServer]:
+    if not server.alive:
+        server.restart()
+    server.clean()
+    yield server
+    if not server.expected_down and not server.alive:
+        pytest.fail(f"the {server.kind} server did not live through this test", pytrace=False)
+
+
+@pytest.fixture
+def demo(demo_daemon: RunningServer) -> Iterator[RunningServer]:
+    """An empty demo server."""
+    yield from _emptied(demo_daemon)
+
+
+@pytest.fixture
+def lxd(lxd_daemon: RunningServer) -> Iterator[RunningServer]:
+    """An empty real LXD."""
+    yield from _emptied(lxd_daemon)
+
+
+@pytest.fixture
+def incus(incus_daemon: RunningServer) -> Iterator[RunningServer]:
+    """An empty real Incus."""
+    yield from _emptied(incus_daemon)
+
+
+@pytest.fixture(
+    params=[
+        "demo",
+        pytest.param("lxd", marks=pytest.mark.real),
+        pytest.param("incus", marks=pytest.mark.real),
+    ]
+)
+def server(request: pytest.FixtureRequest) -> RunningServer:
+    """Each of the three servers in turn, empty."""
+    running = request.getfixturevalue(request.param)
+    assert isinstance(running, RunningServer)
+    return running
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Iterator[Client]:
+    """A client of `server`, closed after the test."""
+    import lxdimg_nb
+
+    with lxdimg_nb.connect(server.url) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    missing("Chromium is not installed (as root on Debian, tests/run installs it)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a real daemon or a browser by the fixtures it asks for."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "lxd_daemon" in fixtures or "incus_daemon" in fixtures:
+            item.add_marker(pytest.mark.real)
+        if "chromium" in fixtures:
+            item.add_marker(pytest.mark.browser)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were not run, and why, each reason once."""
+    reasons = Counter[str]()
+    for report in terminalreporter.stats.get("skipped", []):
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if MISSING in text:
+            reasons[text.split(MISSING, 1)[1].splitlines()[0]] += 1
+    for reason, count in sorted(reasons.items()):
+        tests = "test" if count == 1 else "tests"
+        terminalreporter.write_line(f"skipped {count} {tests} because {reason}", yellow=True)
