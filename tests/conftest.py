@@ -139,7 +139,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were not run, and why, each reason once."""
+    """Say how many tests were not run and why, and what failed before pytest began."""
     reasons = Counter[str]()
     for report in terminalreporter.stats.get("skipped", []):
         text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -148,3 +148,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, count in sorted(reasons.items()):
         tests = "test" if count == 1 else "tests"
         terminalreporter.write_line(f"skipped {count} {tests} because {reason}", yellow=True)
+    failed = os.environ.get("LXDIMG_FAILED_CHECKS", "").rstrip(",")
+    if failed:
+        terminalreporter.write_line(f"tests/run: failed before the tests: {failed}", red=True)
