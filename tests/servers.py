@@ -35,7 +35,7 @@ STOP_SECONDS = 30.0
 
 
 class ServerDiedError(RuntimeError):
-    """A daemon did not come up, or went away; the message ends with its log."""
+    """A daemon did not come up; the first line says so, the rest is the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -396,8 +396,9 @@ def _start_daemon(server: RunningServer) -> None:
     up = until(lambda: process.poll() is not None or _ready(server.socket), timeout=START_SECONDS)
     if not up or process.poll() is not None:
         server.stop()
-        lines = log.read_text(errors="replace").splitlines()[-8:]
-        raise ServerDiedError(f"{server.kind} does not come up in {server.folder}:\n" + "\n".join(lines))
+        lines = log.read_text(errors="replace").splitlines() or ["(no log)"]
+        reason = f"the private {server.kind} does not come up here: {lines[-1]}"
+        raise ServerDiedError("\n".join([reason, *lines[-12:]]))
 
 
 def _ready(socket: Path) -> bool:
