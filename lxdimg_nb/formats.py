@@ -9,9 +9,7 @@ __all__ = ["age", "duration", "parse_duration", "parse_size", "percent", "plural
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)(b?)\s*$", re.IGNORECASE)
-_DURATION = re.compile(
-    r"^\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*$"
-)
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "month": 30 * 86400, "y": 365 * 86400}
 
 
@@ -24,7 +22,13 @@ def size(count: int | float) -> str:
         value /= 1024
     if unit == "B":
         return f"{int(value)} B"
-    return f"{value:.2f} {unit}" if abs(value) < 10 else f"{value:.1f} {unit}" if abs(value) < 100 else f"{value:.0f} {unit}"
+    return (
+        f"{value:.2f} {unit}"
+        if abs(value) < 10
+        else f"{value:.1f} {unit}"
+        if abs(value) < 100
+        else f"{value:.0f} {unit}"
+    )
 
 
 def parse_size(text: str) -> int:
@@ -75,7 +79,13 @@ def age(then: datetime | None, now: datetime) -> str:
         return "never"
     seconds = (now - then).total_seconds()
     ahead, seconds = seconds < 0, abs(seconds)
-    for unit, length in (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60)):
+    for unit, length in (
+        ("year", 365 * 86400),
+        ("month", 30 * 86400),
+        ("day", 86400),
+        ("hour", 3600),
+        ("minute", 60),
+    ):
         if seconds >= length:
             words = plural(int(seconds // length), unit)
             return f"in {words}" if ahead else words

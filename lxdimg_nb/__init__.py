@@ -1,0 +1,83 @@
+"""The notebook home of LXD and Incus images.
+
+    import lxdimg_nb as lxdimg
+
+    client = lxdimg.connect()             # the local LXD or Incus
+    df = client.images.df()               # every attribute of every image, a pandas frame
+    client.images.panel()                 # browse, switch, upload, export
+
+Without a server: `with lxdimg.demo.start() as server: client = lxdimg.connect(server.url)`.
+In IPython: `%load_ext lxdimg_nb`, then `%lxdimg`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lxdimg_nb import demo, errors
+    from lxdimg_nb.client import Client, Image, connect
+    from lxdimg_nb.errors import LxdImageError
+    from lxdimg_nb.inventory import Fleet, History, plan
+    from lxdimg_nb.models import Alias, Operation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Alias",
+    "Client",
+    "Fleet",
+    "History",
+    "Image",
+    "LxdImageError",
+    "Operation",
+    "__version__",
+    "connect",
+    "demo",
+    "errors",
+    "load_ipython_extension",
+    "plan",
+    "unload_ipython_extension",
+]
+
+# Each name is found where it lives when it is first used: importing the package loads none of the rooms.
+_HOMES = {
+    "Alias": "lxdimg_nb.models",
+    "Client": "lxdimg_nb.client",
+    "Fleet": "lxdimg_nb.inventory",
+    "History": "lxdimg_nb.inventory",
+    "Image": "lxdimg_nb.client",
+    "LxdImageError": "lxdimg_nb.errors",
+    "Operation": "lxdimg_nb.models",
+    "connect": "lxdimg_nb.client",
+    "plan": "lxdimg_nb.inventory",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("demo", "errors"):
+        return importlib.import_module(f"lxdimg_nb.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lxdimg_nb' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext lxdimg_nb`: add the magic `%lxdimg`."""
+    from lxdimg_nb import magics
+
+    magics.load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext lxdimg_nb`: remove what `%load_ext` added."""
+    from lxdimg_nb import magics
+
+    magics.unload(ipython)

@@ -1,0 +1,113 @@
+"""One server, one project: `Client`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from types import TracebackType
+
+from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.images import Images
+from lxdimg_nb.client.listing import project_names
+from lxdimg_nb.client.operations import Operations
+from lxdimg_nb.client.transport import Transport
+from lxdimg_nb.models import ServerInfo
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A connection to one LXD or Incus server. Made by `lxdimg_nb.connect()`; usable from several threads.
+
+    Use it as a context manager, or call `close()`; both close its kept connections.
+    """
+
+    def __init__(self, transport: Transport, info: ServerInfo) -> None:
+        self.transport = transport
+        self._info = info
+        self.dialect = Dialect(info)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self.transport.url
+
+    @property
+    def info(self) -> ServerInfo:
+        """Who answers: product, version, trust, project, cluster; as read when connecting."""
+        return self._info
+
+    @property
+    def project(self) -> str:
+        """The project that this client works in."""
+        return self._info.project
+
+    @cached_property
+    def images(self) -> Images:
+        """The images of the project."""
+        return Images(self.transport, self.dialect, self.project)
+
+    @property
+    def operations(self) -> Operations:
+        """The server's background work."""
+        return self.images.operations
+
+    def has_extension(self, name: str) -> bool:
+        """Whether the server names that API extension."""
+        return self.dialect.has(name)
+
+    def projects(self) -> list[str]:
+        """The names of the projects that this connection may see.
+
+        Source: GET /1.0/projects.
+        """
+        return project_names(self.transport)
+
+    def in_project(self, name: str) -> Client:
+        """A client for another project of the same server; it shares the connections.
+
+        Raises:
+            NotFoundError: no such project, or not for this connection.
+        """
+        return Client(self.transport, server_info(self.transport, name))
+
+    def reload(self) -> ServerInfo:
+        """Read `info` again: the server may have been updated."""
+        self._info = server_info(self.transport, self.project)
+        self.dialect = Dialect(self._info)
+        self.__dict__.pop("images", None)
+        return self._info
+
+    def close(self) -> None:
+        """Close the kept connections. A later call opens new ones."""
+        self.transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        info = self.info
+        name = {"lxd": "LXD", "incus": "Incus"}[info.product]
+        return f"<Client {name} {info.version} at {self.url}, project {self.project}, {info.auth}>"
+
+
+def server_info(transport: Transport, project: str) -> ServerInfo:
+    """Ask a server who it is.
+
+    Raises:
+        ServerUnreachableError, UnexpectedReplyError: nobody, or not LXD or Incus.
+        NotFoundError: no such project.
+
+    Source: GET /1.0.
+    """
+    reply = transport.request("GET", "/1.0", params={"project": project} if project != "default" else None)
+    info = ServerInfo.from_json(reply.metadata, project=project)
+    if project != "default" and info.trusted:
+        from urllib.parse import quote
+
+        transport.request("GET", f"/1.0/projects/{quote(project, safe='')}")
+    return info

@@ -1,0 +1,137 @@
+"""Where servers differ: LXD and Incus, old and new, chosen by extension, then by product and version.
+
+The one place for such choices; every other module asks here. Facts: LXD 5.0.2 and Incus 6.0.4 on the wire,
+newer ones from their sources.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lxdimg_nb.errors import InvalidRequestError, MissingExtensionError
+from lxdimg_nb.models import ServerInfo
+
+__all__ = ["Dialect"]
+
+# Incus shared/validate: 1-64 characters, none of these, alphanumeric at both ends.
+_INCUS_ALIAS = re.compile(r"^[^\s$?&+\"'`*/]{0,64}$")
+_HEX = re.compile(r"^[0-9a-f]+$")
+
+COMPRESSIONS = ("bzip2", "gzip", "lzma", "pigz", "pzstd", "squashfs", "xz", "zstd", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one server understands."""
+
+    info: ServerInfo
+
+    def has(self, extension: str) -> bool:
+        """Whether the server names that API extension."""
+        return extension in self.info.extensions
+
+    def need(self, extension: str, what: str) -> None:
+        """Raise unless the server names that extension.
+
+        Raises:
+            MissingExtensionError: it does not; `what` is said in the message.
+        """
+        if not self.has(extension):
+            raise MissingExtensionError(
+                f"{self.info.product} {self.info.version} cannot {what}; it lacks the API extension {extension}",
+                extension=extension,
+            )
+
+    @property
+    def incus(self) -> bool:
+        """Whether the server is Incus."""
+        return self.info.product == "incus"
+
+    def at_least(self, *version: int) -> bool:
+        """Whether the server's version is that or newer; False when it hides its version."""
+        return self.info.version_tuple >= version and bool(self.info.version_tuple)
+
+    @property
+    def old_lxd(self) -> bool:
+        """LXD 5.0: alias PATCH and rename stall the whole daemon for 10 to 20 s, events escape names twice."""
+        return not self.incus and self.info.version_tuple[:2] == (5, 0)
+
+    def header(self, name: str) -> str:
+        """The name of an upload header: `X-LXD-fingerprint`, `X-Incus-fingerprint`."""
+        return f"X-{'Incus' if self.incus else 'LXD'}-{name}"
+
+    @property
+    def lists_all_projects(self) -> bool:
+        """One request lists every project rightly. LXD shows a fingerprint once even when several projects hold it."""
+        return self.incus and self.has("images_all_projects")
+
+    @property
+    def profiles_on_upload(self) -> bool:
+        """Whether the upload header for profiles is understood (LXD 5.0 ignores it)."""
+        return self.has("image_copy_profile")
+
+    @property
+    def url_source(self) -> bool:
+        """Whether the server fetches an image from a URL; removed in LXD 6.9 (CVE-2026-28385)."""
+        return self.incus or not self.at_least(6, 9)
+
+    @property
+    def source_protocol(self) -> str:
+        """What this server calls a server of its own kind as a source."""
+        return "incus" if self.incus else "lxd"
+
+    @property
+    def token_field(self) -> str:
+        """The field of POST /1.0/certificates that takes a trust token."""
+        return "trust_token" if self.incus or self.has("explicit_trust_token") else "password"
+
+    @property
+    def shortest_prefix(self) -> int:
+        """How many digits of a fingerprint the server wants at least (LXD 5.21.4 and 6.5: 12)."""
+        newer = self.at_least(6, 5) or (self.at_least(5, 21, 4) and self.info.version_tuple[:1] == (5,))
+        return 12 if not self.incus and newer else 1
+
+    def is_prefix(self, name: str) -> bool:
+        """Whether a name can be the beginning of a fingerprint on this server.
+
+        Servers match prefixes with SQL LIKE, so anything but lower-case hexadecimal digits is kept from them.
+        """
+        return bool(_HEX.match(name)) and self.shortest_prefix <= len(name) <= 64
+
+    def check_public(self, project: str) -> None:
+        """Raise when an image of that project cannot be public.
+
+        Raises:
+            InvalidRequestError: LXD 6.8 and newer allow it in the project default only.
+        """
+        if not self.incus and self.at_least(6, 8) and project != "default":
+            raise InvalidRequestError(
+                f"LXD {self.info.version} allows public images only in the project default, not in {project}"
+            )
+
+    def check_alias(self, name: str) -> str:
+        """The name, when this server and every other can work with it.
+
+        Raises:
+            InvalidRequestError: empty, `.` or `..`, or against Incus' rules on an Incus.
+        """
+        if not name or name in (".", "..") or name != name.strip() or any(ord(c) < 32 for c in name):
+            raise InvalidRequestError(f"{name!r} cannot be an alias; use letters, digits, dots, dashes and slashes")
+        if self.incus and not (_INCUS_ALIAS.match(name.replace("/", "-")) and name[0].isalnum() and name[-1].isalnum()):
+            raise InvalidRequestError(
+                f"{name!r} cannot be an alias on Incus: at most 64 characters, no spaces, none of $ ? & + \" ' ` *, "
+                "a letter or digit first and last"
+            )
+        return name
+
+    @staticmethod
+    def check_compression(name: str) -> str:
+        """The name of a compression, one of a fixed set (CVE-2026-28384: it ends in a command line).
+
+        Raises:
+            InvalidRequestError: any other.
+        """
+        if name not in COMPRESSIONS:
+            raise InvalidRequestError(f"{name!r} is no compression; one of {', '.join(COMPRESSIONS)}")
+        return name

@@ -1,0 +1,386 @@
+"""Exports that are right or absent.
+
+What comes is written to a temporary file beside its place (mode 0600, no link followed), hashed on the way, and
+gets its name only when the SHA-256 of the whole is the fingerprint. Names come from the fingerprint: what the
+server calls the file is not used (CVE-2026-81500).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lxdimg_nb import formats
+from lxdimg_nb.client.bundle import write_bundle
+from lxdimg_nb.client.multipart import PartReader
+from lxdimg_nb.client.pipe import Sink
+from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
+from lxdimg_nb.client.sniff import HEAD, kind_of, suffix_of
+from lxdimg_nb.client.transport import Stream
+from lxdimg_nb.errors import FingerprintMismatchError, InvalidRequestError, LxdImageError
+from lxdimg_nb.models import ImageRecord, Progress, format_time
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client.images import Images
+
+__all__ = ["Export", "to_bytes", "to_path"]
+
+# Kept free on the disk beside the image: file system metadata, the sidecar.
+SPARE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export wrote.
+
+    Attributes:
+        paths: the file, or the metadata file and the root file of a split image, in that order.
+        fingerprint: SHA-256 that the content was verified against.
+        size: bytes written to the final files.
+        received: bytes that came over the line; less than `size` after a resumed export.
+        seconds: how long it took.
+        sidecar: the JSON file with aliases, properties, profiles, provenance; None without.
+    """
+
+    paths: tuple[Path, ...]
+    fingerprint: str
+    size: int
+    received: int
+    seconds: float
+    sidecar: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file; of a split image the root file."""
+        return self.paths[-1]
+
+    def __str__(self) -> str:
+        names = " and ".join(str(p) for p in self.paths)
+        saved = f", {formats.size(self.size - self.received)} of it resumed" if self.received < self.size else ""
+        return f"{names}: {formats.size(self.size)}{saved}, verified"
+
+
+def to_bytes(images: Images, record: ImageRecord, progress: ProgressArgument) -> bytes:
+    """A unified image's bytes, verified. Source: GET /1.0/images/{fingerprint}/export."""
+    with reporting(progress, record.fingerprint[:12]) as report, _opened(images, record) as stream:
+        if _boundary(stream):
+            raise InvalidRequestError(
+                f"the image {record.fingerprint[:12]} is split into two files; use export(folder), "
+                "or export(path, bundle=True) for one file"
+            )
+        chunks = []
+        while chunk := stream.read():
+            chunks.append(chunk)
+            report(Progress("receive", stream.received, stream.length))
+    data = b"".join(chunks)
+    _verify(record, hashlib.sha256(data).hexdigest())
+    return data
+
+
+def to_path(
+    images: Images,
+    record: ImageRecord,
+    target: str | os.PathLike[str],
+    *,
+    resume: bool,
+    bundle: bool,
+    sidecar: bool,
+    progress: ProgressArgument,
+) -> Export:
+    """An image as one or two files, verified; see `Image.export`."""
+    begin = time.monotonic()
+    folder, name = _place(Path(target).expanduser(), record.fingerprint)
+    with reporting(progress, record.fingerprint[:12]) as report, _Partial(folder, record.fingerprint) as partial:
+        done = _download(images, record, partial, resume, report)
+        paths = _finish(record, folder, name, partial, done, bundle)
+    beside = _sidecar(images, record, paths) if sidecar else None
+    size = sum(path.stat().st_size for path in paths)
+    return Export(paths, record.fingerprint, size, done.received, time.monotonic() - begin, beside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What lies in the partial file: `cut` is where the metadata part ends, 0 for a unified image."""
+
+    cut: int
+    received: int
+    part_name: str = ""
+
+
+def _place(target: Path, fingerprint: str) -> tuple[Path, str]:
+    """The folder to write in, and the file name the user chose (empty: from the fingerprint).
+
+    Raises:
+        InvalidRequestError: no such folder, or something is there that is not to be replaced.
+    """
+    if target.is_dir():
+        return target, ""
+    folder = target.parent
+    if not folder.is_dir():
+        raise InvalidRequestError(f"there is no folder {folder}; make it first")
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return folder, target.name
+    except OSError as error:
+        raise InvalidRequestError(f"cannot write {target}: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise InvalidRequestError(f"{target} is there and is no ordinary file; choose another name")
+    if fingerprint not in target.name and _file_digest(target) != fingerprint:
+        raise InvalidRequestError(f"{target} is there and is another file; delete it or choose another name")
+    return folder, target.name
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Partial:
+    """The temporary file beside the target: ours alone (locked), 0600, never a link."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.path = folder / f".{fingerprint}.part"
+        self._fd = -1
+        self.keep = False
+
+    def __enter__(self) -> _Partial:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._fd = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise InvalidRequestError(f"cannot write in {self.path.parent}: {error.strerror}") from error
+        facts = os.fstat(self._fd)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink != 1:
+            os.close(self._fd)
+            raise InvalidRequestError(f"{self.path} is in the way and not ours; delete it")
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._fd)
+            raise InvalidRequestError(f"another export of this image to {self.path.parent} is running") from error
+        os.fchmod(self._fd, 0o600)
+        return self
+
+    @property
+    def fd(self) -> int:
+        """The open file."""
+        return self._fd
+
+    @property
+    def size(self) -> int:
+        """Bytes in it."""
+        return os.fstat(self._fd).st_size
+
+    def clear(self) -> None:
+        """Forget what is in it."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+
+    def __exit__(self, *_: object) -> None:
+        if not self.keep:
+            # Unlinked while locked, so that nobody else's file of that name is taken away.
+            self.path.unlink(missing_ok=True)
+        os.close(self._fd)
+
+
+def _download(images: Images, record: ImageRecord, partial: _Partial, resume: bool, report: Report) -> _Done:
+    have = partial.size if resume else 0
+    if not resume or have > record.size:
+        partial.clear()
+        have = 0
+    _check_space(partial.path.parent, record.size - have)
+    done, actual = _attempt(images, record, partial, have, report)
+    if actual != record.fingerprint and have:
+        # What an earlier export left was not the beginning of this image after all: once more, from the start.
+        partial.clear()
+        done, actual = _attempt(images, record, partial, 0, report)
+    partial.keep = False
+    _verify(record, actual)
+    return done
+
+
+def _attempt(images: Images, record: ImageRecord, partial: _Partial, have: int, report: Report) -> tuple[_Done, str]:
+    with Sink(partial.fd) as sink:
+        if have:
+            sink.rehash(have, lambda done: report(Progress("hash", done, have)))
+        if have and have == record.size:
+            return _Done(0, 0), sink.hexdigest()
+        with _opened(images, record, start=have) as stream:
+            boundary = _boundary(stream)
+            if have and (boundary or not _continues(stream, have)):
+                # A split image, or a server without ranges: the whole comes again.
+                partial.clear()
+                sink.restart()
+                have = 0
+            # Only what can be resumed is left behind when this is interrupted.
+            partial.keep = not boundary
+            if boundary:
+                cut, part_name = _split(stream, boundary, sink, record, report)
+                return _Done(cut, stream.received, part_name), sink.hexdigest()
+            total = record.size or stream.length
+            sink.receive(stream, lambda count: report(Progress("receive", have + count, total)))
+            return _Done(0, stream.received), sink.hexdigest()
+
+
+def _split(stream: Stream, boundary: str, sink: Sink, record: ImageRecord, report: Report) -> tuple[int, str]:
+    """Both parts of a split image one after the other; returns where the second begins and its name."""
+    reader = PartReader(stream, boundary)
+    cut, names = 0, []
+    for name, chunks in reader.parts():
+        names.append(name)
+        if len(names) == 2:
+            cut = sink.size
+        for chunk in chunks:
+            sink.write(chunk)
+            report(Progress("receive", min(sink.size, record.size), record.size))
+    if len(names) != 2 or names[0] != "metadata" or names[1] not in ("rootfs", "rootfs.img"):
+        raise LxdImageError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
+    return cut, names[1]
+
+
+@contextmanager
+def _opened(images: Images, record: ImageRecord, *, start: int = 0) -> Iterator[Stream]:
+    headers = {"Range": f"bytes={start}-"} if start else None
+    path = f"/1.0/images/{record.fingerprint}/export"
+    with images.transport.stream(path, params={"project": record.project}, headers=headers) as stream:
+        yield stream
+
+
+def _continues(stream: Stream, have: int) -> bool:
+    return stream.status_code == 206 and stream.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+
+
+def _boundary(stream: Stream) -> str:
+    """The boundary of a multipart reply, empty for a unified image."""
+    kind, _, rest = stream.headers.get("Content-Type", "").partition(";")
+    if not kind.strip().lower().startswith("multipart/"):
+        return ""
+    return rest.partition("boundary=")[2].strip().strip('"')
+
+
+def _verify(record: ImageRecord, actual: str) -> None:
+    if actual != record.fingerprint:
+        raise FingerprintMismatchError(
+            f"what came is not the image {record.fingerprint[:12]} (its SHA-256 is {actual[:12]}…); nothing was kept. "
+            "The server's file may be damaged",
+            expected=record.fingerprint,
+            actual=actual,
+        )
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE:
+        raise InvalidRequestError(
+            f"{folder} has {formats.size(free)} free, the image needs {formats.size(needed)} more; nothing was written"
+        )
+
+
+def _finish(
+    record: ImageRecord, folder: Path, name: str, partial: _Partial, done: _Done, bundle: bool
+) -> tuple[Path, ...]:
+    """Give the verified bytes their final names, durably."""
+    fingerprint = record.fingerprint
+    if not done.cut:
+        final = folder / (name or f"{fingerprint}{_suffix(partial.fd, 0)}")
+        _publish(partial.fd, partial.path, final)
+        _sync_folder(folder)
+        return (final,)
+    if bundle:
+        final = folder / (name or f"{fingerprint}.bundle.tar")
+        _written(final, lambda file: write_bundle(file, partial.fd, done.cut, done.part_name))
+        _sync_folder(folder)
+        return (final,)
+    stem = name or fingerprint
+    meta_final = folder / (f"meta-{stem}" if name else f"meta-{fingerprint}{_suffix(partial.fd, 0)}")
+    root_final = folder / (stem if name else f"{fingerprint}{_suffix(partial.fd, done.cut)}")
+    _written(meta_final, lambda file: _copy(partial.fd, 0, done.cut, file))
+    _written(root_final, lambda file: _copy(partial.fd, done.cut, partial.size - done.cut, file))
+    _sync_folder(folder)
+    return meta_final, root_final
+
+
+def _suffix(fd: int, at: int) -> str:
+    head = os.pread(fd, HEAD, at)
+    return suffix_of(head) or (".img" if at and not kind_of(head) else "")
+
+
+def _publish(fd: int, temporary: Path, final: Path) -> None:
+    os.fchmod(fd, 0o666 & ~_umask())
+    os.fsync(fd)
+    os.replace(temporary, final)
+
+
+def _written(final: Path, fill: object) -> None:
+    """A file made whole beside its place, then renamed."""
+    temporary = final.with_name(f".{final.name}.new")
+    temporary.unlink(missing_ok=True)
+    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            fill(file)  # type: ignore[operator]
+        _publish(fd, temporary, final)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _copy(source: int, at: int, count: int, file: object) -> None:
+    target = file.fileno()  # type: ignore[attr-defined]
+    while count:
+        moved = os.sendfile(target, source, at, min(count, 1 << 30))
+        if not moved:
+            raise LxdImageError("the temporary file became shorter while it was copied")
+        at, count = at + moved, count - moved
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Path:
+    source = record.update_source
+    facts = {
+        "fingerprint": record.fingerprint,
+        "files": [path.name for path in paths],
+        "size": record.size,
+        "type": record.type,
+        "architecture": record.architecture,
+        "aliases": [{"name": a.name, "description": a.description} for a in record.aliases],
+        "properties": record.properties,
+        "profiles": list(record.profiles),
+        "public": record.public,
+        "auto_update": record.auto_update,
+        "created_at": format_time(record.created_at) if record.created_at else None,
+        "uploaded_at": format_time(record.uploaded_at) if record.uploaded_at else None,
+        "expires_at": format_time(record.expires_at) if record.expires_at else None,
+        "source": {"server": source.server, "protocol": source.protocol, "alias": source.alias} if source else None,
+        "exported_from": {"product": images.dialect.info.product, "project": record.project},
+    }
+    final = paths[0].parent / f"{record.fingerprint}.json"
+    text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    _written(final, lambda file: file.write(text.encode()))
+    return final

@@ -1,0 +1,160 @@
+"""The server's background work: look, wait with both dialects of /wait, cancel."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from lxdimg_nb.client.transport import Reply, Transport
+from lxdimg_nb.errors import (
+    ApiError,
+    InvalidRequestError,
+    NotFoundError,
+    OperationCancelledError,
+    OperationFailedError,
+    OperationTimeoutError,
+    UnexpectedReplyError,
+)
+from lxdimg_nb.models import Operation, Progress
+
+__all__ = ["Operations"]
+
+# One request waits this long at most, so that progress is reported and an interrupt is heard.
+STEP = 10
+_ID = re.compile(r"(?:^|/1\.0/operations/)([0-9a-f-]{36})(?:\?.*)?$")
+
+
+class Operations:
+    """`client.operations`: the server's background work in one project."""
+
+    def __init__(self, transport: Transport, project: str) -> None:
+        self._transport = transport
+        self._project = project
+
+    def all(self) -> list[Operation]:
+        """Every operation the server still knows; finished ones are forgotten after 5 s.
+
+        Source: GET /1.0/operations?recursion=1.
+        """
+        params = {"recursion": "1", "project": self._project}
+        groups = self._transport.request("GET", "/1.0/operations", params=params).metadata
+        if not isinstance(groups, dict):
+            return []
+        entries = (item for group in groups.values() if isinstance(group, list) for item in group)
+        return [Operation.from_json(entry) for entry in entries]
+
+    def get(self, operation: Operation | str) -> Operation:
+        """Look at one operation again.
+
+        Raises:
+            NotFoundError: the server has forgotten it (5 s after its end).
+
+        Source: GET /1.0/operations/{id}.
+        """
+        return Operation.from_json(self._transport.request("GET", _path(operation)).metadata)
+
+    def started(self, reply: Reply) -> Operation:
+        """The operation that an asynchronous reply announces.
+
+        Raises:
+            UnexpectedReplyError: the reply announces none.
+        """
+        if not reply.operation:
+            raise UnexpectedReplyError("the server did the work at once where it should have begun an operation")
+        return Operation.from_json(reply.metadata)
+
+    def wait(
+        self,
+        operation: Operation | str,
+        *,
+        timeout: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Operation:
+        """Wait until the server has finished.
+
+        Args:
+            operation: as returned by the call that began it, or its id.
+            timeout: seconds, over all requests together; None waits for ever.
+            progress: told what the server says of its work, about once a second.
+
+        Returns:
+            The operation in its final, successful state.
+
+        Raises:
+            OperationFailedError: it ended in failure.
+            OperationCancelledError: it was cancelled.
+            OperationTimeoutError: it is still running; it is not cancelled.
+            NotFoundError: the server has forgotten it, so its end is not known.
+
+        Source: GET /1.0/operations/{id}/wait. A failure comes as an operation or as an error body with HTTP 200,
+        depending on the version (LXD 5.0.2, LXD 5.0.3 and newer, Incus before and after 6.12).
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = STEP if end is None else max(0.0, end - time.monotonic())
+            current = self._look(operation, 1 if progress else min(STEP, left))
+            if current.done:
+                return _outcome(current)
+            if progress and current.progress:
+                progress(current.progress)
+            elif progress:
+                progress(Progress("server", text=current.description))
+            if end is not None and time.monotonic() >= end:
+                raise OperationTimeoutError(
+                    f"operation {current.id} ({current.description}) is still running after {timeout:g} s; "
+                    "wait again or cancel it",
+                    operation_id=current.id,
+                )
+
+    def _look(self, operation: Operation | str, seconds: float) -> Operation:
+        path = _path(operation)
+        try:
+            # Only whole seconds are understood; 0 is an error or a snapshot depending on the version.
+            params = {"timeout": str(max(1, int(seconds)))}
+            reply = self._transport.request(
+                "GET", f"{path}/wait", params=params, timeout=self._transport.timeout + STEP
+            )
+            return Operation.from_json(reply.metadata)
+        except ApiError as refused:
+            try:
+                return self.get(operation)
+            except NotFoundError:
+                if isinstance(refused, NotFoundError) or refused.status_code == 404:
+                    raise
+                raise OperationFailedError(
+                    f"the server's work failed: {refused.message}",
+                    operation_id=path[-36:],
+                    reason=refused.message,
+                ) from refused
+
+    def cancel(self, operation: Operation | str) -> None:
+        """Ask the server to stop.
+
+        Raises:
+            ApiError: it cannot be cancelled, or has ended (400).
+            NotFoundError: the server has forgotten it.
+
+        Source: DELETE /1.0/operations/{id}.
+        """
+        self._transport.request("DELETE", _path(operation))
+
+
+def _outcome(operation: Operation) -> Operation:
+    if operation.succeeded:
+        return operation
+    reason = operation.error or operation.status
+    if operation.status_code == 401:
+        raise OperationCancelledError(f"{operation.description} was cancelled", operation_id=operation.id)
+    raise OperationFailedError(
+        f"{operation.description or 'the operation'} failed on the server: {reason}",
+        operation_id=operation.id,
+        reason=reason,
+    )
+
+
+def _path(operation: Operation | str) -> str:
+    found = _ID.search(operation.id if isinstance(operation, Operation) else operation)
+    if found is None:
+        raise InvalidRequestError(f"{operation!r} is no operation id")
+    return f"/1.0/operations/{found[1]}"

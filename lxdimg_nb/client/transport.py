@@ -1,0 +1,594 @@
+"""One HTTP exchange with a server: unix socket or TLS, timeouts, pinning, envelope to metadata or error.
+
+The only module that knows requests, urllib3 and requests-unixsocket. Everything that leaves it is either a
+`Reply`, a `Stream` of bytes, or an error of `lxdimg_nb.errors`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json as jsonlib
+import random
+import socket as socketlib
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import requests
+import requests_unixsocket
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from lxdimg_nb.errors import (
+    ApiError,
+    ConflictError,
+    InvalidRequestError,
+    NotAllowedError,
+    NotFoundError,
+    ServerUnreachableError,
+    UnexpectedReplyError,
+)
+
+__all__ = ["Body", "Endpoint", "Reply", "Stream", "Transport", "fetch", "server_certificate"]
+
+BLOCK = 256 * 1024
+CONNECT_TIMEOUT = 10.0
+# A cluster that loses its leader answers after 6 s, one that gives up after 20 s (LXD 5.0.2).
+READ_TIMEOUT = 30.0
+# A server may stop reading for a while when its disk is busy.
+SEND_TIMEOUT = 60.0
+RETRIES = 3
+
+TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server listens and how to be sure that it is the right one.
+
+    `socket` is the path of a unix socket, else `base` an https URL. `cert` are the paths of the client's
+    certificate and key, `pinned` the PEM text of the server's own certificate, `bearer` a token.
+    """
+
+    base: str
+    socket: str = ""
+    cert: tuple[str, str] | None = None
+    pinned: str = field(default="", repr=False)
+    ca: str = ""
+    bearer: str = field(default="", repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address as people write it."""
+        return f"unix://{self.socket}" if self.socket else self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful envelope: its metadata, and what the headers add."""
+
+    metadata: Any
+    status_code: int
+    etag: str = ""
+    location: str = ""
+    operation: str = ""
+
+
+class Body(Protocol):
+    """What is sent: read like a file; `len()` announces the bytes, 0 sends in chunks of unknown number."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class _UnixPool(urllib3.HTTPConnectionPool):
+    """All connections to one socket. requests-unixsocket makes a pool per URL, so nothing is kept alive."""
+
+    def __init__(self, path: str, *, maxsize: int) -> None:
+        super().__init__("localhost", maxsize=maxsize)
+        self.path = path
+
+    def _new_conn(self) -> _UnixConnection:
+        return _UnixConnection(self.path)
+
+
+class _UnixConnection(urllib3.connection.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", blocksize=BLOCK)
+        self.path = path
+
+    def connect(self) -> None:
+        sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
+        try:
+            sock.settimeout(CONNECT_TIMEOUT)
+            sock.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_SNDBUF, 4 * BLOCK)
+            sock.connect(self.path)
+            # Until the answer is due, urllib3 leaves the socket as it was made: this is the pause allowed in sending.
+            sock.settimeout(SEND_TIMEOUT)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock
+
+
+class _UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
+    """The adapter of requests-unixsocket with one pool a socket and blocks of 256 KiB."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._pool = _UnixPool(path, maxsize=32)
+
+    def get_connection_with_tls_context(self, *_: object, **__: object) -> urllib3.HTTPConnectionPool:
+        return self._pool
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()
+
+
+class _PinnedAdapter(HTTPAdapter):
+    """TLS to exactly one certificate: it is compared by SHA-256, names and authorities do not matter."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__(pool_maxsize=32)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.update(assert_fingerprint=self._fingerprint, assert_hostname=False, blocksize=BLOCK)
+        super().init_poolmanager(*args, **kwargs)
+
+
+class _VerifiedAdapter(HTTPAdapter):
+    """TLS by certificate authorities, with blocks of 256 KiB."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_maxsize=32)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.update(blocksize=BLOCK)
+        super().init_poolmanager(*args, **kwargs)
+
+
+def pem_fingerprint(pem: str) -> str:
+    """SHA-256 of the first certificate of a PEM text, 64 hexadecimal digits.
+
+    Raises:
+        InvalidRequestError: no certificate in it.
+    """
+    begin, end = pem.find("-----BEGIN CERTIFICATE-----"), pem.find("-----END CERTIFICATE-----")
+    try:
+        if begin < 0 or end < 0:
+            raise ValueError("no PEM block")
+        der = ssl.PEM_cert_to_DER_cert(pem[begin : end + len("-----END CERTIFICATE-----")])
+    except ValueError as error:
+        raise InvalidRequestError("the server certificate is no PEM certificate; give its file or text") from error
+    return hashlib.sha256(der).hexdigest()
+
+
+def server_certificate(host: str, port: int, *, timeout: float = CONNECT_TIMEOUT) -> str:
+    """The certificate a server shows, as PEM, not verified: for comparing with a fingerprint known otherwise.
+
+    Raises:
+        ServerUnreachableError: nobody answers, or not in TLS.
+    """
+    try:
+        return ssl.get_server_certificate((host, port), timeout=timeout)
+    except (OSError, ValueError) as error:
+        raise ServerUnreachableError(f"no TLS server answers at {host}:{port}: {error}") from error
+
+
+@cache
+def _listing_locks(_url: str) -> threading.Lock:
+    """One lock a server address for the life of the process: two listings at once fail (LXD 5.0.2, 500)."""
+    return threading.Lock()
+
+
+class Stream:
+    """The bytes of a reply's body as they come. Read with `readinto` or `iter`; both count and both raise
+    `ServerUnreachableError` when the body ends early."""
+
+    def __init__(self, response: requests.Response, where: str) -> None:
+        self._response = response
+        self._where = where
+        self.status_code = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        length = response.headers.get("Content-Length", "")
+        self.length = int(length) if length.isdigit() else None
+        self.received = 0
+        raw = response.raw
+        inner = getattr(raw, "_fp", None)
+        # http.client's readinto fills the caller's buffer without a copy; it also handles chunked bodies.
+        self._readinto: Callable[[memoryview], int] | None = getattr(inner, "readinto", None)
+
+    @property
+    def socket(self) -> Any:
+        """The connection's socket, for splice; None when TLS or buffers lie between."""
+        connection = getattr(self._response.raw, "_connection", None)
+        return getattr(connection, "sock", None)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer as far as bytes are there; 0 at the end of a complete body."""
+        if self._readinto is None:
+            chunk = self.read(len(buffer))
+            buffer[: len(chunk)] = chunk
+            return len(chunk)
+        try:
+            count = self._readinto(buffer)
+        except (*BROKEN, ValueError) as error:
+            raise self._broken(error) from error
+        except Exception as error:
+            # http.client has its own tree (IncompleteRead), imported nowhere else.
+            if type(error).__module__ != "http.client":
+                raise
+            raise self._broken(error) from error
+        self.received += count
+        if count == 0 and len(buffer) and self.length is not None and self.received < self.length:
+            raise self._broken(None)
+        return count
+
+    def read(self, size: int = BLOCK) -> bytes:
+        """At most `size` bytes; empty at the end of a complete body."""
+        if self._readinto is not None:
+            buffer = bytearray(size)
+            return bytes(memoryview(buffer)[: self.readinto(memoryview(buffer))])
+        try:
+            chunk: bytes = self._response.raw.read(size, decode_content=False)
+        except BROKEN as error:
+            raise self._broken(error) from error
+        self.received += len(chunk)
+        if not chunk and self.length is not None and self.received < self.length:
+            raise self._broken(None)
+        return chunk
+
+    def _broken(self, cause: BaseException | None) -> ServerUnreachableError:
+        if isinstance(cause, TIMEOUTS):
+            return ServerUnreachableError(f"{self._where} stopped sending after {self.received} bytes; try again")
+        return ServerUnreachableError(f"the connection to {self._where} broke after {self.received} bytes; try again")
+
+    def close(self) -> None:
+        """Give the connection back, or drop it when bytes are left in it."""
+        if self.length is None or self.received < self.length:
+            self._response.raw.close()
+        self._response.close()
+
+
+class Transport:
+    """Requests to one server. Safe to use from several threads.
+
+    Args:
+        endpoint: where and how; nothing is sent before the first request.
+        timeout: seconds to wait for an answer to a control request.
+        authenticated: ask servers to refuse rather than to answer as if to a stranger.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float = READ_TIMEOUT, authenticated: bool = False) -> None:
+        self.endpoint = endpoint
+        self.timeout = timeout
+        self._authenticated = authenticated
+        self._session: requests.Session | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """The server's address as people write it."""
+        return self.endpoint.url
+
+    @property
+    def listing_lock(self) -> threading.Lock:
+        """Held while an image listing runs: one at a time for a server in this process."""
+        return _listing_locks(self.url)
+
+    def _connected(self) -> requests.Session:
+        with self._lock:
+            if self._session is None:
+                self._session = self._open()
+            return self._session
+
+    def _open(self) -> requests.Session:
+        session = requests.Session()
+        # REQUESTS_CA_BUNDLE would beat the pinned certificate, proxies make no sense for a socket.
+        session.trust_env = False
+        session.headers.clear()
+        session.headers.update({"User-Agent": "lxdimg_nb", "Accept-Encoding": "identity", "Accept": "*/*"})
+        if self._authenticated:
+            session.headers.update({"X-LXD-authenticated": "true", "X-Incus-authenticated": "true"})
+        end = self.endpoint
+        if end.bearer:
+            session.headers["Authorization"] = f"Bearer {end.bearer}"
+        if end.socket:
+            session.mount("http+unix://", _UnixAdapter(end.socket))
+            return session
+        if end.cert:
+            session.cert = end.cert
+        if end.pinned:
+            session.verify = False
+            session.mount(end.base, _PinnedAdapter(pem_fingerprint(end.pinned)))
+        else:
+            session.verify = end.ca or True
+            session.mount(end.base, _VerifiedAdapter())
+        return session
+
+    def _address(self, path: str) -> str:
+        end = self.endpoint
+        return (f"http+unix://{quote(end.socket, safe='')}" if end.socket else end.base) + path
+
+    def close(self) -> None:
+        """Close the kept connections. A later request opens new ones."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        body: Body | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """One request, its envelope opened.
+
+        A GET is repeated with growing pauses when the connection breaks or the server is still starting (503);
+        anything else is sent once.
+
+        Args:
+            path: from `/1.0` on, already quoted.
+            timeout: seconds without a byte from the server; None is the transport's own.
+
+        Raises:
+            ApiError: the server refused (a subclass tells how).
+            ServerUnreachableError: nobody answers or the connection broke.
+            UnexpectedReplyError: the answer is no envelope of LXD or Incus.
+
+        Source: LXD doc/rest-api.md, "Return values".
+        """
+        attempts = RETRIES if method == "GET" else 1
+        for attempt in range(attempts):
+            last = attempt == attempts - 1
+            try:
+                return self._once(method, path, params, json, body, headers, timeout)
+            except ServerUnreachableError as error:
+                if last or isinstance(error.__cause__, TIMEOUTS):
+                    raise
+            except ApiError as error:
+                if last or error.status_code != 503:
+                    raise
+            _pause(attempt)
+        raise AssertionError("unreachable")
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        json: Any,
+        body: Body | bytes | None,
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+    ) -> Reply:
+        response = self._send(method, path, params, json, body, headers, timeout, stream=False)
+        try:
+            envelope = jsonlib.loads(response.content)
+        except ValueError as error:
+            raise self._unexpected(response) from error
+        finally:
+            response.close()
+        if not isinstance(envelope, dict) or envelope.get("type") not in ("sync", "async", "error"):
+            raise self._unexpected(response)
+        if envelope["type"] == "error" or response.status_code >= 400:
+            raise error_of(envelope, response.status_code)
+        return Reply(
+            metadata=envelope.get("metadata"),
+            status_code=response.status_code,
+            etag=response.headers.get("Etag", ""),
+            location=response.headers.get("Location", ""),
+            operation=str(envelope.get("operation") or "") if envelope["type"] == "async" else "",
+        )
+
+    @contextmanager
+    def stream(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Stream]:
+        """GET whose body is not JSON. The connection is given back, or dropped if the body was not read whole.
+
+        Raises:
+            ApiError: the server refused.
+            ServerUnreachableError: nobody answers, the connection broke or stalled.
+        """
+        response = self._send("GET", path, params, None, None, headers, timeout, stream=True)
+        if response.status_code >= 400:
+            try:
+                envelope = jsonlib.loads(response.content)
+            except (ValueError, *BROKEN) as error:
+                raise self._unexpected(response) from error
+            finally:
+                response.close()
+            raise error_of(envelope if isinstance(envelope, dict) else {}, response.status_code)
+        opened = Stream(response, self.url)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        json: Any,
+        body: Body | bytes | None,
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+        *,
+        stream: bool,
+    ) -> requests.Response:
+        try:
+            return self._connected().request(
+                method,
+                self._address(path),
+                params=dict(params) if params else None,
+                json=json,
+                data=_sendable(body),
+                headers=dict(headers) if headers else None,
+                timeout=(SEND_TIMEOUT if body is not None else CONNECT_TIMEOUT, timeout or self.timeout),
+                stream=stream,
+                allow_redirects=False,
+            )
+        except requests.exceptions.SSLError as error:
+            raise ServerUnreachableError(
+                f"{self.url} did not show the certificate that was expected; compare fingerprints, then pin it"
+            ) from error
+        except TIMEOUTS as error:
+            raise ServerUnreachableError(
+                f"{self.url} did not answer within {timeout or self.timeout:.0f} s; is the server overloaded?"
+            ) from error
+        except BROKEN as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: BaseException) -> ServerUnreachableError:
+        causes = list(_causes(error))
+        if any(isinstance(c, PermissionError) for c in causes):
+            hint = "you may not open the socket; join the group lxd or incus-admin, or use a TLS remote"
+        elif any(isinstance(c, FileNotFoundError) for c in causes):
+            hint = "there is no such socket; is the daemon running?"
+        elif any(isinstance(c, ConnectionRefusedError) for c in causes):
+            hint = "nobody listens there; is the daemon running?"
+        elif any(isinstance(c, socketlib.gaierror) for c in causes):
+            hint = "there is no host of that name"
+        else:
+            hint = "the connection broke; is the daemon running?"
+        return ServerUnreachableError(f"{self.url} is not reachable: {hint}")
+
+    def _unexpected(self, response: requests.Response) -> UnexpectedReplyError:
+        return UnexpectedReplyError(
+            f"{self.url} answers, but not as LXD or Incus does (HTTP {response.status_code}); check the address"
+        )
+
+    def open_socket(self) -> socketlib.socket:
+        """A connection of its own, for a websocket. Times out on connecting, not on reading.
+
+        Raises:
+            ServerUnreachableError: nobody answers.
+        """
+        end = self.endpoint
+        try:
+            if end.socket:
+                sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
+                sock.settimeout(CONNECT_TIMEOUT)
+                sock.connect(end.socket)
+                return sock
+            parts = urlsplit(end.base)
+            plain = socketlib.create_connection((parts.hostname or "", parts.port or 443), CONNECT_TIMEOUT)
+            return self._tls(plain, parts.hostname or "")
+        except OSError as error:
+            raise self._unreachable(error) from error
+
+    def _tls(self, plain: socketlib.socket, host: str) -> ssl.SSLSocket:
+        end = self.endpoint
+        context = ssl.create_default_context(cafile=end.ca or None)
+        if end.pinned:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if end.cert:
+            context.load_cert_chain(*end.cert)
+        try:
+            secured = context.wrap_socket(plain, server_hostname=host)
+        except BaseException:
+            plain.close()
+            raise
+        shown = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
+        if end.pinned and shown != pem_fingerprint(end.pinned):
+            secured.close()
+            raise ServerUnreachableError(f"{self.url} did not show the certificate that was pinned")
+        return secured
+
+
+def error_of(envelope: Mapping[str, Any], status_code: int) -> ApiError:
+    """The error for an envelope of type `error`; the code decides, the server's text explains."""
+    code = envelope.get("error_code")
+    code = code if isinstance(code, int) and code >= 400 else status_code
+    text = str(envelope.get("error") or f"HTTP {code}")[:2000]
+    kinds: dict[int, type[ApiError]] = {
+        401: NotAllowedError,
+        403: NotAllowedError,
+        404: NotFoundError,
+        409: ConflictError,
+        412: ConflictError,
+    }
+    return kinds.get(code, ApiError)(f"the server says: {text}", status_code=code, server_text=text)
+
+
+def _sendable(body: Body | bytes | None) -> Any:
+    """A body of unknown length must be an iterator for requests to send it in chunks."""
+    if body is None or isinstance(body, bytes) or len(body):  # type: ignore[arg-type]
+        return body
+    return iter(lambda: body.read(BLOCK), b"")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    stack: list[object] = [error]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, BaseException) and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            stack += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(0.1 * 4**attempt * (1 + random.random() / 4))  # noqa: S311
+
+
+@contextmanager
+def fetch(url: str, *, timeout: float = READ_TIMEOUT, ca: str = "") -> Iterator[Stream]:
+    """GET a public https URL (simplestreams files, image downloads): verified, no redirect to another scheme.
+
+    Raises:
+        ServerUnreachableError, NotFoundError, ApiError: as `Transport.stream`.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise InvalidRequestError(f"{url!r} is not an https address")
+    transport = Transport(Endpoint(base=f"https://{parts.netloc}", ca=ca), timeout=timeout)
+    try:
+        with transport.stream((parts.path or "/") + (f"?{parts.query}" if parts.query else "")) as stream:
+            if stream.status_code >= 300:
+                raise UnexpectedReplyError(
+                    f"{url} sends us elsewhere (HTTP {stream.status_code}); give the final address"
+                )
+            yield stream
+    finally:
+        transport.close()
+
+
+def read_pem(value: str | Path) -> str:
+    """PEM text from PEM text or from the path of a file.
+
+    Raises:
+        InvalidRequestError: no such file, or no certificate in it.
+    """
+    text = str(value)
+    if "-----BEGIN" not in text:
+        try:
+            text = Path(text).expanduser().read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequestError(f"cannot read the certificate {text!r}: {error}") from error
+    pem_fingerprint(text)
+    return text
