@@ -245,9 +245,7 @@ class Filter:
         return " ".join(term.text for term in self.terms)
 
 
-def parse(
-    text: str | Iterable[str] | Filter | None, *, known_properties: Iterable[str] | None = None
-) -> Filter:
+def parse(text: str | Iterable[str] | Filter | None, *, known_properties: Iterable[str] | None = None) -> Filter:
     """Read a filter.
 
     Args:
@@ -317,15 +315,11 @@ def _term(word: _Marked, known: frozenset[str] | None) -> Term:
     at = next((i for i, (char, quoted) in enumerate(word) if char in "=!<>" and not quoted), None)
     text = _shown(word)
     if at is None:
-        return Term(
-            "", "", (_plain(word),), text, tuple(_pattern(word, inside=True) for word in _alternatives(word))
-        )
+        return Term("", "", (_plain(word),), text, tuple(_pattern(word, inside=True) for word in _alternatives(word)))
     operator = next((op for op in _OPERATORS if _plain(word[at : at + len(op)]) == op), "")
     name = _plain(word[:at])
     if not name or not operator:
-        raise InvalidRequestError(
-            f"{text!r} is no condition; write FIELD=VALUE, FIELD!=VALUE, FIELD<VALUE, or a word"
-        )
+        raise InvalidRequestError(f"{text!r} is no condition; write FIELD=VALUE, FIELD!=VALUE, FIELD<VALUE, or a word")
     field = _field(name, text, known)
     value = word[at + len(operator) :]
     return _typed(field, "=" if operator == "==" else operator, value, text)
@@ -359,8 +353,7 @@ def _field(name: str, text: str, known: frozenset[str] | None) -> str:
     properties = sorted({*known, *CONVENTIONAL} - set(FIELDS))
     shown = ", ".join(properties[:20]) + (", …" if len(properties) > 20 else "")
     raise InvalidRequestError(
-        f"no field {key!r} in the filter term {text!r}; {hint}"
-        f"known: {', '.join(FIELDS)}; properties: {shown}",
+        f"no field {key!r} in the filter term {text!r}; {hint}known: {', '.join(FIELDS)}; properties: {shown}",
         field=key,
         suggestion=near[0] if near else "",
     )
@@ -453,9 +446,7 @@ def _fits(pattern: re.Pattern[str] | str, text: str) -> bool:
 def _natural(text: str) -> _Key:
     """A key that sorts 9 before 10 and 22.04 before 24.04; digits stay text, whatever their number."""
     parts = re.split(r"([0-9]+)", text.casefold())
-    return [
-        (0, len(n := part.lstrip("0")), n) if i % 2 else (1, 0, part) for i, part in enumerate(parts) if part
-    ]
+    return [(0, len(n := part.lstrip("0")), n) if i % 2 else (1, 0, part) for i, part in enumerate(parts) if part]
 
 
 def _compare(operator: str, a: _C, b: _C) -> bool:

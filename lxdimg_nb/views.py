@@ -120,7 +120,8 @@ class Table:
     gap: int | None = None
 
     def __str__(self) -> str:
-        cells = [[plain(cell, 60) for cell in row] for row in self.rows]
+        limit = 60 if any(self.headers) else 200
+        cells = [[plain(cell, limit) for cell in row] for row in self.rows]
         heads = [plain(head, 40) for head in self.headers]
         widths = [max((len(row[i]) for row in cells), default=0) for i in range(len(heads))]
         widths = [max(width, len(head)) for width, head in zip(widths, heads, strict=True)]

@@ -158,9 +158,7 @@ def test_what_was_parsed_can_be_shown_parsed_again_and_pickled() -> None:
 
 
 def test_a_typo_is_named_with_the_nearest_field() -> None:
-    with pytest.raises(
-        InvalidRequestError, match=r"'achitecture'.*did you mean 'architecture'\?.*known:"
-    ) as caught:
+    with pytest.raises(InvalidRequestError, match=r"'achitecture'.*did you mean 'architecture'\?.*known:") as caught:
         parse("achitecture=x86_64", known_properties=["os", "build"])
 
     assert caught.value.suggestion == "architecture"  # type: ignore[attr-defined]
@@ -207,9 +205,7 @@ def test_a_value_that_does_not_fit_is_an_error_that_says_why(text: str, says: st
 
 
 def test_hostile_values_cost_linear_time() -> None:
-    hostile = record(
-        fingerprint="a1" * 32, properties={"description": "a" * 200_000, "version": "9" * 200_000}
-    )
+    hostile = record(fingerprint="a1" * 32, properties={"description": "a" * 200_000, "version": "9" * 200_000})
 
     began = time.perf_counter()
     assert not parse("description=*a*a*a*a*a*a*a*b").matches(hostile)
