@@ -56,7 +56,7 @@ def connect(
             project,
             timeout,
         )
-    if "/" in address:
+    if "/" in address and "://" not in address:
         return _open(_unix(address), project, timeout)
     raise InvalidRequestError(f"{address!r} is neither a socket's path nor an https:// address")
 

@@ -209,7 +209,8 @@ class Images:
         later = later or (profiles is not None and not self.dialect.profiles_on_upload)
         if later and not wait:
             raise InvalidRequestError(
-                "properties, aliases, auto_update, expires_at and profiles are set when the image is there; use wait=True"
+                "properties, aliases, auto_update, expires_at and profiles are set when the image is there; "
+                "use wait=True"
             )
         names = checked_aliases(self, aliases)
         upload = Upload.of(self, data, metadata, type)

@@ -58,7 +58,10 @@ ARCHITECTURES = {
 
 
 def kind_of(head: bytes) -> str:
-    """What a file is by its first 512 bytes: `gz`, `xz`, `bz2`, `zstd`, `lzma`, `tar`, `squashfs`, `qcow2`, or empty."""
+    """What a file is by its first 512 bytes, empty when unknown.
+
+    One of `gz`, `xz`, `bz2`, `zstd`, `lzma`, `tar`, `squashfs`, `qcow2`.
+    """
     return next((kind for magic, at, kind, _ in _MAGIC if head[at : at + len(magic)] == magic), "")
 
 
