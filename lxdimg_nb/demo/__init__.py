@@ -1,0 +1,17 @@
+"""A demo server: it speaks LXD's (or Incus') REST API over a real socket and holds small real images.
+
+    with lxdimg_nb.demo.start() as server:
+        client = lxdimg_nb.connect(server.url)
+
+It needs no LXD, no root and no network, and imports nothing of the rest of the package. `python -m
+lxdimg_nb.demo` runs one as a process of its own.
+"""
+
+from __future__ import annotations
+
+from .command import main
+from .faults import Fault, Faults
+from .filling import fill
+from .server import DemoServer, start
+
+__all__ = ["DemoServer", "Fault", "Faults", "fill", "main", "start"]

@@ -1,0 +1,111 @@
+"""Faults on demand: what a network and a busy server do to a client, when a test or a lesson asks for it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Fault", "Faults"]
+
+
+@dataclass
+class Fault:
+    """What goes wrong, for which requests, how often.
+
+    Attributes:
+        method: the HTTP method, or None for any.
+        path: a regular expression that is searched in path and query, or None for any.
+        latency: seconds to wait before anything is answered.
+        cut_after: bytes of the reply's body after which the connection is cut.
+        status: answer with this error instead of doing anything.
+        fail_operation: the text operations fail with.
+        drop_events: listeners hear nothing while this fault stands.
+        times: how often it happens; None for until cleared.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    latency: float = 0.0
+    cut_after: int | None = None
+    status: int | None = None
+    fail_operation: str | None = None
+    drop_events: bool = False
+    times: int | None = None
+
+
+class Faults:
+    """The faults of one server; usable from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(
+        self,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        latency: float = 0.0,
+        cut_after: int | None = None,
+        status: int | None = None,
+        fail_operation: str | None = None,
+        drop_events: bool = False,
+        times: int | None = None,
+    ) -> Fault:
+        """Ask for a fault; the arguments are those of `Fault`.
+
+        Raises:
+            ValueError: the fault would do nothing, or the path is no regular expression.
+        """
+        fault = Fault(method, path, latency, cut_after, status, fail_operation, drop_events, times)
+        if not (latency or cut_after is not None or status or fail_operation is not None or drop_events):
+            raise ValueError("say what goes wrong: latency, cut_after, status, fail_operation or drop_events")
+        try:
+            re.compile(path or "")
+        except re.error as error:
+            raise ValueError(f"path is no regular expression: {error}") from error
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def remove(self, fault: Fault) -> None:
+        """Take one fault back."""
+        with self._lock:
+            self._faults = [one for one in self._faults if one is not fault]
+
+    def clear(self) -> None:
+        """Take all faults back."""
+        with self._lock:
+            self._faults.clear()
+
+    def for_request(self, method: str, path: str) -> list[Fault]:
+        """The faults that strike this request; each counts as having happened."""
+        return self._strike(
+            lambda fault: (
+                (fault.latency or fault.status or fault.cut_after is not None) and self._aims_at(fault, method, path)
+            )
+        )
+
+    def failure_of(self, method: str, path: str) -> str | None:
+        """The text that the operation begun by this request fails with, or None."""
+        struck = self._strike(lambda fault: fault.fail_operation is not None and self._aims_at(fault, method, path))
+        return struck[0].fail_operation if struck else None
+
+    def drops_events(self) -> bool:
+        """Whether the event now due is lost."""
+        return bool(self._strike(lambda fault: fault.drop_events))
+
+    @staticmethod
+    def _aims_at(fault: Fault, method: str, path: str) -> bool:
+        return fault.method in (None, method) and (fault.path is None or re.search(fault.path, path) is not None)
+
+    def _strike(self, hits: Callable[[Fault], object]) -> list[Fault]:
+        with self._lock:
+            struck = [fault for fault in self._faults if hits(fault)]
+            for fault in struck:
+                if fault.times is not None:
+                    fault.times -= 1
+            self._faults = [fault for fault in self._faults if fault.times is None or fault.times > 0]
+        return struck

@@ -1,0 +1,323 @@
+"""The demo server as an object: started in a thread of its own, closed without a trace.
+
+Its loop is its own: a synchronous client in the same process, or a notebook's cell, never waits for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import fcntl
+import html
+import os
+import shutil
+import socket as sockets
+import ssl
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_unix_socket
+
+from .aliasroutes import routes as alias_routes
+from .certificateroutes import routes as certificate_routes
+from .certificateroutes import trust
+from .createroutes import routes as create_routes
+from .daemon import Daemon
+from .faults import Faults
+from .flavours import flavour_named
+from .http import application
+from .imageroutes import routes as image_routes
+from .instanceroutes import routes as instance_routes
+from .operationroutes import routes as operation_routes
+from .projectroutes import routes as project_routes
+from .routing import Routes
+from .serverroutes import routes as server_routes
+
+__all__ = ["DemoServer", "hold", "start"]
+
+_SOCKET_LIMIT = 100
+_REQUESTS_KEPT = 10_000
+_START_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+def _all_routes() -> Routes:
+    routes = Routes()
+    for table in (
+        server_routes,
+        alias_routes,
+        create_routes,
+        image_routes,
+        operation_routes,
+        project_routes,
+        instance_routes,
+        certificate_routes,
+    ):
+        routes.include(table)
+    return routes
+
+
+class DemoServer:
+    """A running demo server; made by `start`.
+
+    Attributes:
+        folder: where its state lies.
+        socket: its unix socket.
+        url: the socket as a URL, `unix:///...`.
+        https_url: its address on loopback TLS, or None.
+        certificate: its certificate as PEM, to pin.
+        faults: what is to go wrong, see `Faults`.
+        requests: (method, path with query) of the last ten thousand requests, oldest first.
+    """
+
+    def __init__(
+        self, *, folder: Path, temporary: tuple[Path, ...], socket: Path, product: str, https_port: int | None
+    ) -> None:
+        self.folder = folder
+        self.socket = socket
+        self.url = f"unix://{socket}"
+        self.https_url: str | None = None
+        self.certificate = ""
+        self.product = product
+        self.faults = Faults()
+        self.requests: deque[tuple[str, str]] = deque(maxlen=_REQUESTS_KEPT)
+        self._flavour = flavour_named(product)
+        self._temporary = temporary
+        self._https_port = https_port
+        self._pid = os.getpid()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._daemon: Daemon | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._held: int | None = None
+
+    def _begin(self, prepare: Callable[[Daemon], None] | None) -> None:
+        self._held = hold(self.folder)
+        self._thread = threading.Thread(target=self._run, args=(prepare,), name="lxdimg-demo", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(_START_SECONDS):
+            self._failure = self._failure or TimeoutError("the demo server did not start")
+        if self._failure is not None:
+            self.close()
+            raise self._failure
+        atexit.register(self.close)
+
+    def _run(self, prepare: Callable[[Daemon], None] | None) -> None:
+        try:
+            asyncio.run(self._main(prepare))
+        except BaseException as error:  # noqa: BLE001 - start() raises it
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self, prepare: Callable[[Daemon], None] | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        daemon = self._daemon = Daemon(self.folder, self._flavour, self.faults)
+        servers: list[HTTPServer] = []
+        try:
+            self.certificate = daemon.identity.certificate
+            if prepare is not None:
+                prepare(daemon)
+            app = application(daemon, _all_routes(), self.requests)
+            servers.append(_http_server(app, bind_unix_socket(str(self.socket), mode=0o600), None))
+            if self._https_port is not None:
+                listener = sockets.create_server(("127.0.0.1", self._https_port))
+                listener.setblocking(False)
+                daemon.address = f"127.0.0.1:{listener.getsockname()[1]}"
+                self.https_url = f"https://{daemon.address}"
+                servers.append(_http_server(app, listener, daemon.identity.context()))
+            self._ready.set()
+            await self._stop.wait()
+        finally:
+            for server in servers:
+                server.stop()
+            daemon.events.close_all()
+            for server in servers:
+                await server.close_all_connections()
+            daemon.close()
+
+    def in_loop(self, work: Callable[[Daemon], T]) -> T:
+        """Run something in the server's thread and return what it returns."""
+        loop, daemon = self._loop, self._daemon
+        if loop is None or daemon is None or self.closed:
+            raise RuntimeError("the demo server is closed")
+
+        async def run() -> T:
+            return work(daemon)
+
+        return asyncio.run_coroutine_threadsafe(run(), loop).result()
+
+    def trust(self, certificate_pem: str, *, name: str = "notebook") -> str:
+        """Trust a client certificate, as `lxc config trust add` does.
+
+        Args:
+            certificate_pem: the certificate as PEM.
+            name: how the trust store calls it.
+
+        Returns:
+            Its fingerprint.
+        """
+        der = ssl.PEM_cert_to_DER_cert(certificate_pem)
+        return self.in_loop(lambda daemon: trust(daemon.store, der, name=name))
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._thread is None or not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop serving; remove the socket, and the folder if it was made for this server. May be repeated."""
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                if self._loop is not None and self._stop is not None:
+                    self._loop.call_soon_threadsafe(self._stop.set)
+                self._thread.join(_START_SECONDS)
+            if self._held is not None:
+                self.socket.unlink(missing_ok=True)
+                os.close(self._held)
+                self._held = None
+            for path in self._temporary:
+                shutil.rmtree(path, ignore_errors=True)
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> DemoServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<DemoServer closed>"
+        also = f", {self.https_url}" if self.https_url else ""
+        return f"<DemoServer imitating {self._flavour.title} {self._flavour.version} at {self.url}{also}: a demo>"
+
+    def _repr_html_(self) -> str:
+        state = "closed" if self.closed else "running"
+        also = f"<br>and <code>{html.escape(self.https_url)}</code>" if self.https_url else ""
+        return (
+            f"<div><b>Demo server</b> ({state}), imitating {self._flavour.title} {self._flavour.version}. "
+            "Its images are small and its instances never run."
+            f"<br><code>{html.escape(self.url)}</code>{also}</div>"
+        )
+
+
+def _http_server(app: Any, listener: sockets.socket, context: ssl.SSLContext | None) -> HTTPServer:
+    server = HTTPServer(app, ssl_options=context, max_body_size=1 << 60, chunk_size=256 << 10)
+    server.add_sockets([listener])
+    return server
+
+
+def hold(folder: Path) -> int:
+    """Lock a folder for one server.
+
+    Raises:
+        RuntimeError: another server uses it.
+    """
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise RuntimeError(f"another demo server uses {folder}; close it or give another folder") from error
+    return handle
+
+
+def _short_folder(prefix: str) -> Path:
+    """A new private folder with a path short enough for a socket."""
+    made = Path(tempfile.mkdtemp(prefix=prefix))
+    if len(os.fsencode(made)) > _SOCKET_LIMIT - len("/unix.socket"):
+        made.rmdir()
+        made = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    return made
+
+
+def _free(socket: Path) -> None:
+    """Refuse to take a socket that somebody answers on."""
+    if len(os.fsencode(socket)) > _SOCKET_LIMIT:
+        raise ValueError(f"the socket's path must be shorter than {_SOCKET_LIMIT} bytes: {socket}")
+    with sockets.socket(sockets.AF_UNIX) as probe:
+        try:
+            probe.connect(str(socket))
+        except OSError:
+            return
+    raise RuntimeError(f"somebody answers on {socket} already; give another socket")
+
+
+def start(
+    folder: str | Path | None = None,
+    *,
+    https: bool = True,
+    product: str = "lxd",
+    inventory: bool = True,
+    socket: str | Path | None = None,
+    port: int = 0,
+) -> DemoServer:
+    """Start a demo server in this process, in a thread of its own.
+
+    It listens on a unix socket and, with `https`, on 127.0.0.1; on nothing else.
+
+    Args:
+        folder: where its state lives and survives; without one it lives in a temporary folder that goes
+            with it.
+        https: also listen on loopback TLS.
+        product: `lxd` or `incus`, whichever it is to imitate.
+        inventory: fill an empty server with a believable inventory.
+        socket: the path of the unix socket; by default in the folder.
+        port: of the TLS listener; 0 for any free one.
+
+    Returns:
+        The running server, a context manager.
+
+    Raises:
+        ValueError: an unknown product, or a socket path that is too long.
+        RuntimeError: another demo server uses the folder or the socket.
+    """
+    flavour_named(product)
+    temporary: list[Path] = []
+    if folder is None:
+        home = _short_folder("lxdimg-")
+        temporary.append(home)
+    else:
+        home = Path(folder).expanduser().resolve()
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        place = home / "unix.socket" if socket is None else Path(socket).expanduser().resolve()
+        if socket is None and len(os.fsencode(place)) > _SOCKET_LIMIT:
+            temporary.append(_short_folder("lxdimg-"))
+            place = temporary[-1] / "unix.socket"
+        _free(place)
+        server = DemoServer(
+            folder=home,
+            temporary=tuple(temporary),
+            socket=place,
+            product=product,
+            https_port=port if https else None,
+        )
+        server._begin(_filler() if inventory else None)
+    except BaseException:
+        for path in temporary:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+    return server
+
+
+def _filler() -> Callable[[Daemon], None]:
+    from .inventory import fill_inventory
+
+    return fill_inventory

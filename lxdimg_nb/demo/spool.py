@@ -1,0 +1,185 @@
+"""Request bodies on their way to disk: hashed and taken apart while they stream, in constant memory.
+
+A multipart body must hold `metadata` and then `rootfs` or `rootfs.img`; its two files are written as they
+arrive. What is wrong with it is remembered, because the daemons say so only in the operation.
+
+Source: RFC 2046; LXD 5.0.2's replies to multipart bodies that are wrong in one way each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from email.message import Message
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["Spool", "split_header"]
+
+_HEADER_LIMIT = 16 << 10
+
+
+def split_header(value: str) -> tuple[str, dict[str, str]]:
+    """A header like `form-data; name="x"` as its first word and its parameters."""
+    message = Message()
+    message["content-type"] = value
+    found = message.get_params(failobj=[]) or [("", "")]
+    return found[0][0].lower(), {name.lower(): text for name, text in found[1:]}
+
+
+class Spool:
+    """One request body.
+
+    Attributes:
+        files: the files written so far: one, or metadata and rootfs.
+        error: what an operation on this body fails with, or an empty text.
+        filename: of the last part that names one.
+        virtual_machine: the second part is a disk.
+    """
+
+    def __init__(self, folder: Path, content_type: str) -> None:
+        self._folder = folder
+        kind, parameters = split_header(content_type)
+        self.split = kind == "multipart/form-data"
+        self.files: list[Path] = []
+        self.error = ""
+        self.filename = ""
+        self.virtual_machine = False
+        self.size = 0
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self._buffer = b""
+        self._state = "preamble"
+        self._edge = b""
+        if self.split:
+            boundary = parameters.get("boundary", "")
+            self._edge = b"\r\n--" + boundary.encode("latin-1", "replace")
+            self._buffer = b"\r\n"
+            if not boundary:
+                self._fail("multipart: boundary is empty")
+        else:
+            self._open()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that was written."""
+        return self._hash.hexdigest()
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the body."""
+        if not self.split:
+            self._write(data)
+            return
+        if self._state in ("failed", "epilogue"):
+            return
+        self._buffer += data
+        while self._step():
+            pass
+
+    def finish(self) -> None:
+        """The body is complete."""
+        if self.split and not self.error and self._state != "epilogue":
+            self.error = "multipart: NextPart: EOF" if self._state != "body" else "unexpected EOF"
+        elif self.split and not self.error and len(self.files) < 2:
+            self.error = "EOF"
+        self._close()
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self._close()
+        for path in self.files:
+            path.unlink(missing_ok=True)
+
+    def text(self, limit: int) -> bytes | None:
+        """A body that was no multipart, unless it is longer than the limit."""
+        return None if self.split or self.size > limit else self.files[0].read_bytes()
+
+    def _open(self) -> None:
+        handle, name = tempfile.mkstemp(prefix="upload-", dir=self._folder)
+        self._file = os.fdopen(handle, "wb", buffering=0)
+        self.files.append(Path(name))
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, data: bytes) -> None:
+        if self._file is not None and data:
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+            self._hash.update(data)
+            self.size += len(data)
+
+    def _fail(self, text: str) -> None:
+        self.error = text
+        self._state = "failed"
+        self._buffer = b""
+
+    def _step(self) -> bool:
+        """Take one thing out of the buffer; False when it takes more bytes to go on."""
+        if self._state in ("preamble", "body"):
+            return self._to_edge()
+        if self._state == "edge":
+            return self._after_edge()
+        return self._state == "header" and self._header()
+
+    def _to_edge(self) -> bool:
+        at = self._buffer.find(self._edge)
+        keep = len(self._buffer) - len(self._edge) if at < 0 else at
+        if keep > 0:
+            if self._state == "body":
+                self._write(self._buffer[:keep])
+            self._buffer = self._buffer[keep:]
+        if at < 0:
+            return False
+        self._buffer = self._buffer[len(self._edge) :]
+        self._close()
+        self._state = "edge"
+        return True
+
+    def _after_edge(self) -> bool:
+        if len(self._buffer) < 2:
+            return False
+        if self._buffer.startswith(b"--"):
+            self._state = "epilogue"
+            self._buffer = b""
+            return False
+        found = re.match(rb"[ \t]*\r\n", self._buffer)
+        if found is None:
+            if len(self._buffer) < 64:
+                return False
+            self._fail("multipart: expecting a new Part")
+            return False
+        self._buffer = self._buffer[found.end() - 2 :]
+        self._state = "header"
+        return True
+
+    def _header(self) -> bool:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > _HEADER_LIMIT:
+                self._fail("multipart: message too large")
+            return False
+        lines = self._buffer[:end].decode("utf-8", "replace").split("\r\n")
+        self._buffer = self._buffer[end + 4 :]
+        self._state = "body"
+        return self._part(lines)
+
+    def _part(self, lines: list[str]) -> bool:
+        said = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        _, parameters = split_header(said.get("content-disposition", ""))
+        name = parameters.get("name", "")
+        wanted = ("metadata",) if not self.files else ("rootfs", "rootfs.img")
+        if len(self.files) == 2:
+            return True
+        if name not in wanted:
+            self._fail("Invalid multipart image")
+            return False
+        self.virtual_machine = name == "rootfs.img"
+        self.filename = re.split(r"[/\\]", parameters.get("filename", ""))[-1]
+        self._open()
+        return True
