@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from types import TracebackType
+from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.events import Events
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.listing import project_names
 from lxdimg_nb.client.operations import Operations
@@ -54,6 +57,20 @@ class Client:
     def has_extension(self, name: str) -> bool:
         """Whether the server names that API extension."""
         return self.dialect.has(name)
+
+    def events(self, types: Iterable[str] = ("lifecycle", "operation"), *, all_projects: bool = False) -> Events:
+        """What happens on the server, as it happens; an iterator that reconnects and says that it did.
+
+        Args:
+            types: of `lifecycle`, `operation`, `logging` …
+            all_projects: of every project instead of this one.
+
+        Raises:
+            NotAllowedError: this connection may not read events.
+
+        Source: GET /1.0/events.
+        """
+        return Events(self.transport, types, project=self.project, all_projects=all_projects)
 
     def projects(self) -> list[str]:
         """The names of the projects that this connection may see.
@@ -107,7 +124,5 @@ def server_info(transport: Transport, project: str) -> ServerInfo:
     reply = transport.request("GET", "/1.0", params={"project": project} if project != "default" else None)
     info = ServerInfo.from_json(reply.metadata, project=project)
     if project != "default" and info.trusted:
-        from urllib.parse import quote
-
         transport.request("GET", f"/1.0/projects/{quote(project, safe='')}")
     return info

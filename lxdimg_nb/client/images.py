@@ -10,6 +10,7 @@ from lxdimg_nb.client import listing
 from lxdimg_nb.client.aliases import Aliases
 from lxdimg_nb.client.dialect import Dialect
 from lxdimg_nb.client.image import Image, _moment
+from lxdimg_nb.client.live import Live
 from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.client.progress import ProgressArgument, reporting
 from lxdimg_nb.client.transport import Transport
@@ -80,7 +81,7 @@ class Images:
         Source: GET /1.0/images?recursion=1, one request where the answer is whole.
         """
         records = self.records(filter=filter, all_projects=all_projects, polite=polite)
-        return [self._image(record) for record in records]
+        return [self.image(record) for record in records]
 
     def get(self, name: str) -> Image:
         """One image by alias, fingerprint, or unique beginning of a fingerprint; an alias wins over a beginning.
@@ -95,7 +96,7 @@ class Images:
             raise InvalidRequestError("an image is named by its alias or its fingerprint")
         if FINGERPRINT.match(name):
             try:
-                return self._image(self.read(name))
+                return self.image(self.read(name))
             except NotFoundError:
                 return self._missing_or_alias(name)
         try:
@@ -111,7 +112,7 @@ class Images:
         Raises:
             NotFoundError: no such alias.
         """
-        return self._image(self.read(self.aliases.get(name).target))
+        return self.image(self.read(self.aliases.get(name).target))
 
     def exists(self, name: str, alias: bool = False) -> bool:
         """Whether there is an image of that fingerprint (or beginning, or alias).
@@ -224,10 +225,10 @@ class Images:
             except ImageExistsError as error:
                 if not exist_ok:
                     raise
-                return self._image(self.read(error.fingerprint))
+                return self.image(self.read(error.fingerprint))
         if later or record.public != public:
             follow_up(self, fingerprint, names, properties, auto_update, expiry, profiles, public)
-        return self._image(self.read(fingerprint))
+        return self.image(self.read(fingerprint))
 
     def check(
         self,
@@ -300,15 +301,25 @@ class Images:
             used_by=users_of_images(self.transport) if used_by else None,
         )
 
+    def live(self) -> Live:
+        """The images, kept current by the server's events in a thread until it is closed.
+
+        `with client.images.live() as live: live.records()`; `live.subscribe(…)` hears of changes.
+
+        Source: GET /1.0/events?type=lifecycle, GET /1.0/images.
+        """
+        return Live(self)
+
     def panel(self) -> Any:
         """The browser of images, for the end of a notebook cell."""
         from lxdimg_nb.panels import browser_panel
 
         return browser_panel(self)
 
-    def _image(self, record: ImageRecord, operation: Operation | None = None) -> Image:
+    def image(self, record: ImageRecord) -> Image:
+        """A record of this server as an image that can be changed."""
         images = self if record.project == self.project else Images(self.transport, self.dialect, record.project)
-        return Image(record, images, operation)
+        return Image(record, images)
 
     def _promised(self, fingerprint: str, size: int, public: bool, operation: Operation) -> Image:
         raw = {"fingerprint": fingerprint, "size": size, "public": public}
@@ -336,7 +347,7 @@ class Images:
             ) from error
         if not record.fingerprint.startswith(prefix):
             raise self._no_image(prefix)
-        return self._image(record)
+        return self.image(record)
 
     def _no_image(self, name: str) -> NotFoundError:
         hint = ""

@@ -105,17 +105,21 @@ class _UnixConnection(urllib3.connection.HTTPConnection):
         self.path = path
 
     def connect(self) -> None:
-        sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
-        try:
-            sock.settimeout(CONNECT_TIMEOUT)
-            sock.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_SNDBUF, 4 * BLOCK)
-            sock.connect(self.path)
-            # Until the answer is due, urllib3 leaves the socket as it was made: this is the pause allowed in sending.
-            sock.settimeout(SEND_TIMEOUT)
-        except BaseException:
-            sock.close()
-            raise
-        self.sock = sock
+        self.sock = _unix_socket(self.path)
+        # Until the answer is due, urllib3 leaves the socket as it was made: this is the pause allowed in sending.
+        self.sock.settimeout(SEND_TIMEOUT)
+
+
+def _unix_socket(path: str) -> socketlib.socket:
+    sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
+    try:
+        sock.settimeout(CONNECT_TIMEOUT)
+        sock.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_SNDBUF, 4 * BLOCK)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
@@ -489,10 +493,7 @@ class Transport:
         end = self.endpoint
         try:
             if end.socket:
-                sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
-                sock.settimeout(CONNECT_TIMEOUT)
-                sock.connect(end.socket)
-                return sock
+                return _unix_socket(end.socket)
             parts = urlsplit(end.base)
             plain = socketlib.create_connection((parts.hostname or "", parts.port or 443), CONNECT_TIMEOUT)
             return self._tls(plain, parts.hostname or "")

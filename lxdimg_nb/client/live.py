@@ -1,0 +1,309 @@
+"""An inventory that stays current: a complete listing, then the server's own events.
+
+A listing of 3,000 images takes a server 10 s and holds up everybody else; hearing of one change takes
+milliseconds. What the events leave out is known here: an image's aliases go without a word when it is deleted
+(LXD), names are escaped twice (LXD 5.0.2), a refresh replaces an image without saying which, nothing is
+repeated after a lost connection, and an instance that is made changes `last_used_at`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from lxdimg_nb.client import listing
+from lxdimg_nb.client.events import Events
+from lxdimg_nb.errors import ApiError, LxdImageError, NotFoundError
+from lxdimg_nb.models import FINGERPRINT, Event, ImageRecord
+
+if TYPE_CHECKING:
+    import pandas
+
+    from lxdimg_nb.client.image import Image
+    from lxdimg_nb.client.images import Images
+
+__all__ = ["Live", "LiveChange"]
+
+POLL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChange:
+    """What a live inventory noticed.
+
+    Attributes:
+        changed: fingerprints that are new or differ.
+        removed: fingerprints that are gone.
+        state: `live`, `polling`, `lost` or `closed`.
+    """
+
+    changed: frozenset[str]
+    removed: frozenset[str]
+    state: str
+
+
+Listener = Callable[[LiveChange], None]
+
+
+class Live:
+    """The images of one project, kept current by a thread. Close it, or use it as a context manager.
+
+    `state` is `live` while events come, `lost` while the connection is being made again, `polling` where the
+    server does not let this connection read events (then it lists again every 30 s), `closed` at the end.
+    """
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self._records: dict[str, ImageRecord] = {}
+        self._state = "live"
+        self._changed = threading.Condition()
+        self._listeners: list[Listener] = []
+        self._closed = threading.Event()
+        self._events: Events | None = None
+        self.heard = 0
+        self.fetched = 0
+        self._begin()
+        self._thread = threading.Thread(target=self._run, name="lxdimg-live", daemon=True)
+        self._thread.start()
+
+    def _begin(self) -> None:
+        try:
+            # Heard from before the listing, so that nothing falls between the two.
+            self._events = Events(self._images.transport, ["lifecycle"], project=self._images.project)
+        except ApiError:
+            self._state = "polling"
+        try:
+            self._records = {r.fingerprint: r for r in self._images.records()}
+        except BaseException:
+            if self._events is not None:
+                self._events.close()
+            raise
+
+    @property
+    def state(self) -> str:
+        """`live`, `lost`, `polling` or `closed`."""
+        return self._state
+
+    def records(self) -> list[ImageRecord]:
+        """Every image as it was last heard of, by fingerprint. No I/O."""
+        with self._changed:
+            return [self._records[f] for f in sorted(self._records)]
+
+    def all(self) -> list[Image]:
+        """As `records()`, as images that can be changed. No I/O."""
+        return [self._images.image(record) for record in self.records()]
+
+    def df(self) -> pandas.DataFrame:
+        """As `client.images.df()`, without asking the server."""
+        from lxdimg_nb.inventory import frame
+
+        return frame(self.records(), server=self._images.transport.url, project=self._images.project)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Image]:
+        return iter(self.all())
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Have a function called, in the thread that listens, on every change; returns what ends that."""
+        with self._changed:
+            self._listeners.append(listener)
+
+        def stop() -> None:
+            with self._changed:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return stop
+
+    def wait_until(self, condition: Callable[[list[ImageRecord]], bool], *, timeout: float = 10.0) -> bool:
+        """Wait until what is known fulfils a condition; False when it did not in so many seconds."""
+        end = time.monotonic() + timeout
+        with self._changed:
+            while not condition([self._records[f] for f in sorted(self._records)]):
+                left = end - time.monotonic()
+                if left <= 0 or self._closed.is_set():
+                    return False
+                self._changed.wait(left)
+        return True
+
+    def close(self) -> None:
+        """End the thread and the connection."""
+        self._closed.set()
+        if self._events is not None:
+            self._events.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=10)
+        self._tell((), (), "closed")
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Live {len(self)} images of project {self._images.project} on {self._images.transport.url}, {self.state}>"
+        )
+
+    # The thread
+
+    def _run(self) -> None:
+        if self._events is None:
+            self._poll()
+            return
+        try:
+            for event in self._events:
+                self._handle(event)
+        except ApiError:
+            self._tell((), (), "polling")
+            self._poll()
+
+    def _handle(self, event: Event) -> None:
+        self.heard += 1
+        if event.type == "reconnected":
+            self._resync()
+            return
+        if event.project != self._images.project and not event.source.startswith("/1.0/profiles"):
+            return
+        while not self._closed.is_set():
+            try:
+                self._apply(event)
+                return
+            except LxdImageError:
+                # The event is lost, so what we know cannot be trusted until the server answers again.
+                self._tell((), (), "lost")
+                if self._closed.wait(1.0):
+                    return
+                event = Event("reconnected", None, "", "", {})
+                if self._resynced():
+                    return
+
+    def _apply(self, event: Event) -> None:
+        action, name = event.action, urlsplit(event.source).path
+        if action in ("image-created", "image-updated"):
+            self._fetch([_last(name)])
+        elif action == "image-deleted":
+            self._drop([_last(name)])
+        elif action == "image-refreshed":
+            self._compare()
+        elif action.startswith("image-alias-"):
+            self._alias(event, name)
+        elif action in ("instance-created", "instance-restored"):
+            self._instance(name)
+        elif action in ("profile-deleted", "profile-renamed"):
+            self._fetch([r.fingerprint for r in self.records()])
+
+    def _alias(self, event: Event, path: str) -> None:
+        raw = path.partition("/aliases/")[2]
+        names = {unquote(raw), unquote(unquote(raw)), str(event.context.get("old_name") or "")}
+        holders = [r.fingerprint for r in self.records() if any(a.name in names for a in r.aliases)]
+        target = event.context.get("target")
+        if isinstance(target, str) and FINGERPRINT.match(target):
+            holders.append(target)
+        if not holders and event.action != "image-alias-deleted":
+            self._refetch_alias(names)
+        self._fetch(holders)
+
+    def _refetch_alias(self, names: Iterable[str]) -> None:
+        for name in sorted(n for n in names if n not in ("", ".", "..")):
+            try:
+                self._fetch([self._images.aliases.get(name).target])
+            except NotFoundError:
+                continue
+
+    def _instance(self, path: str) -> None:
+        try:
+            reply = self._images.transport.request("GET", path, params=self._images.params)
+        except NotFoundError:
+            return
+        config: Any = reply.metadata.get("config") if isinstance(reply.metadata, dict) else None
+        base = config.get("volatile.base_image") if isinstance(config, dict) else None
+        if isinstance(base, str) and base in self._records:
+            self._fetch([base])
+
+    def _fetch(self, fingerprints: Iterable[str]) -> None:
+        found: list[ImageRecord] = []
+        gone: list[str] = []
+        for fingerprint in dict.fromkeys(f for f in fingerprints if FINGERPRINT.match(f)):
+            try:
+                self.fetched += 1
+                found.append(listing.read_one(self._images.transport, fingerprint, self._images.project))
+            except NotFoundError:
+                gone.append(fingerprint)
+        self._store(found, gone)
+
+    def _drop(self, fingerprints: Iterable[str]) -> None:
+        self._store([], fingerprints)
+
+    def _compare(self) -> None:
+        """Find what is new and what is gone by the project's own count, without a listing."""
+        known = listing.known_fingerprints(self._images.transport, self._images.project)
+        gone = [f for f in list(self._records) if f not in known]
+        self._drop(gone)
+        self._fetch(sorted(known - set(self._records)))
+
+    def _resync(self) -> None:
+        while not self._resynced():
+            if self._closed.wait(1.0):
+                return
+
+    def _resynced(self) -> bool:
+        """Everything again: what was edited while nobody listened is in no count."""
+        try:
+            self._compare()
+            fresh = {r.fingerprint: r for r in self._images.records()}
+        except LxdImageError:
+            self._tell((), (), "lost")
+            return False
+        self._store(fresh.values(), [f for f in list(self._records) if f not in fresh])
+        self._tell((), (), "live")
+        return True
+
+    def _poll(self) -> None:
+        while not self._closed.wait(POLL_SECONDS):
+            try:
+                fresh = {r.fingerprint: r for r in self._images.records()}
+            except LxdImageError:
+                continue
+            self._store(fresh.values(), [f for f in list(self._records) if f not in fresh])
+
+    def _store(self, found: Iterable[ImageRecord], gone: Iterable[str]) -> None:
+        with self._changed:
+            changed = {r.fingerprint for r in found if _differs(self._records.get(r.fingerprint), r)}
+            removed = {f for f in gone if f in self._records}
+            for record in found:
+                self._records[record.fingerprint] = record
+            for fingerprint in removed:
+                del self._records[fingerprint]
+        if changed or removed:
+            self._tell(changed, removed, self._state)
+
+    def _tell(self, changed: Iterable[str], removed: Iterable[str], state: str) -> None:
+        with self._changed:
+            if self._closed.is_set():
+                state = "closed"
+            same = state == self._state
+            self._state = state
+            change = LiveChange(frozenset(changed), frozenset(removed), state)
+            listeners = list(self._listeners)
+            self._changed.notify_all()
+        if same and not change.changed and not change.removed:
+            return
+        for listener in listeners:
+            listener(change)
+
+
+def _differs(old: ImageRecord | None, new: ImageRecord) -> bool:
+    return old is None or old.raw != new.raw
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
