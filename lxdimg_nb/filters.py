@@ -24,7 +24,7 @@ from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.models import Alias, UpdateSource
 
-__all__ = ["ARCHITECTURES", "CONVENTIONAL", "FIELDS", "Filter", "Filterable", "Term", "parse"]
+__all__ = ["ARCHITECTURES", "CONVENTIONAL", "FIELDS", "Filter", "Filterable", "Term", "nearest", "parse"]
 
 CONVENTIONAL = frozenset(
     ["architecture", "description", "label", "name", "os", "release", "serial", "type", "variant", "version"]
@@ -348,15 +348,21 @@ def _field(name: str, text: str, known: frozenset[str] | None) -> str:
     if len(alike) == 1:
         return f"properties.{alike[0]}"
     candidates = {*FIELDS, *_SYNONYMS, *known, *CONVENTIONAL}
-    near = difflib.get_close_matches(key[:64], sorted(c for c in candidates if len(c) <= 64), n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(key, candidates)
+    hint = f"did you mean {near!r}? " if near else ""
     properties = sorted({*known, *CONVENTIONAL} - set(FIELDS))
     shown = ", ".join(properties[:20]) + (", …" if len(properties) > 20 else "")
     raise InvalidRequestError(
         f"no field {key!r} in the filter term {text!r}; {hint}known: {', '.join(FIELDS)}; properties: {shown}",
         field=key,
-        suggestion=near[0] if near else "",
+        suggestion=near,
     )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is spelled most like this one, empty when none is."""
+    near = difflib.get_close_matches(word[:64], sorted(k for k in known if len(k) <= 64), n=1, cutoff=0.6)
+    return near[0] if near else ""
 
 
 def _typed(field: str, operator: str, value: _Marked, text: str) -> Term:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Table",
     "ago",
+    "cell",
     "escape",
     "plain",
     "short",
@@ -60,6 +61,13 @@ def plain(value: object, limit: int = 200) -> str:
 def escape(value: object, limit: int = 200) -> str:
     """A value as text that may stand anywhere in HTML, in attributes, too."""
     return html.escape(plain(value, limit), quote=True)
+
+
+def cell(value: object) -> str:
+    """A value as a CSV cell that no spreadsheet takes for a formula."""
+    text = plain(value, 32_000)
+    # A leading apostrophe is what spreadsheets themselves write to keep a text a text.
+    return "'" + text if text.lstrip(" \u00a0\u3000")[:1] in tuple("=+-@|%＝＋－＠") else text
 
 
 def short(fingerprint: object) -> str:

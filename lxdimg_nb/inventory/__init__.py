@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lxdimg_nb.inventory.explain import explain
 from lxdimg_nb.inventory.frame import InventoryFrame, frame, frame_from_json
+from lxdimg_nb.inventory.questions import Questions
 
-__all__ = ["InventoryFrame", "frame", "frame_from_json"]
+__all__ = ["InventoryFrame", "Questions", "explain", "frame", "frame_from_json"]

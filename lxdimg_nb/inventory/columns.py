@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import pandas as pd
 from lxdimg_nb.inventory import schema
 from lxdimg_nb.models import parse_time
 
-__all__ = ["CHUNK", "Columns", "collector_off", "objects", "text_array"]
+__all__ = ["CHUNK", "Columns", "collector_off", "objects", "text_array", "time_array"]
 
 CHUNK = 2_000
 """Images read at once: few enough to stay in the processor's cache."""
@@ -172,6 +173,16 @@ def _odd(value: object) -> str:
 def _stamp(value: object) -> np.datetime64:
     moment = parse_time(value)
     return _NEVER if moment is None else np.datetime64(moment.replace(tzinfo=None), "us")
+
+
+def time_array(values: Iterable[date | None]) -> Any:
+    """UTC times as a column; a date is its midnight, None is NaT."""
+    stamps = [_NEVER if v is None else np.datetime64(_naive(v), "us") for v in values]
+    return pd.DatetimeIndex(np.array(stamps, dtype="datetime64[us]")).tz_localize("UTC").array
+
+
+def _naive(value: date) -> date:
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 class _Numpy:

@@ -17,7 +17,7 @@ from lxdimg_nb.inventory.schema import is_inventory
 if TYPE_CHECKING:
     from lxdimg_nb.models import ImageRecord
 
-__all__ = ["InventoryFrame", "frame", "frame_from_json"]
+__all__ = ["InventoryFrame", "as_inventory", "frame", "frame_from_json"]
 
 
 class InventoryFrame(pd.DataFrame):
@@ -34,6 +34,13 @@ class InventoryFrame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         return frame_table(self).html()
+
+
+def as_inventory(frame: pd.DataFrame) -> InventoryFrame:
+    """The same frame with the looks of an inventory."""
+    made = InventoryFrame(frame)
+    made.attrs = dict(frame.attrs)
+    return made
 
 
 def frame(

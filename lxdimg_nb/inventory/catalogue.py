@@ -1,0 +1,100 @@
+"""Newer builds upstream: images compared with a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from lxdimg_nb import formats
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.inventory import schema
+from lxdimg_nb.inventory.rows import Row, Rows
+
+__all__ = ["Build", "newer_builds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A build that a catalogue has."""
+
+    fingerprint: str
+    created_at: datetime | None
+    reason: str
+
+
+def _frame(catalogue: Any) -> pd.DataFrame:
+    if isinstance(catalogue, pd.DataFrame):
+        return catalogue
+    images = getattr(catalogue, "images", None)
+    if images is None or not hasattr(images, "df"):
+        raise InvalidRequestError("a catalogue is a frame of images, or a remote such as connect('ubuntu')")
+    found = images.df()
+    if not isinstance(found, pd.DataFrame):
+        raise InvalidRequestError("a catalogue is a frame of images, or a remote such as connect('ubuntu')")
+    return found
+
+
+def _address(url: object) -> str:
+    return str(url or "").strip().rstrip("/").lower()
+
+
+def _stamp(row: Row) -> tuple[str, float]:
+    """What orders the builds of one product: the serial, else the day it was built."""
+    created = row.created_at
+    return row.properties.get("serial", ""), created.timestamp() if created else 0.0
+
+
+def _product(row: Row) -> tuple[str, ...] | None:
+    values = [row.properties.get(key, "").lower() for key in ("os", "release", "variant")]
+    return (*values, row.architecture, row.type) if values[0] and values[1] else None
+
+
+def newer_builds(frame: pd.DataFrame, catalogue: Any) -> list[Build | None]:
+    """For each row of the frame the newest build of the catalogue, None where the row is current or unknown there."""
+    upstream = _frame(catalogue)
+    if not schema.is_inventory(upstream):
+        raise InvalidRequestError("a catalogue is a frame of images, with their fingerprints as index")
+    by_alias, by_product = _newest(Rows(upstream))
+    address = _address(upstream.attrs.get("server"))
+    return [_newer(row, by_alias, by_product, address) for row in Rows(frame)]
+
+
+_Index = dict[tuple[str, ...], Row]
+
+
+def _newest(rows: Iterable[Row]) -> tuple[_Index, _Index]:
+    by_alias: _Index = {}
+    by_product: _Index = {}
+    for row in rows:
+        keys = [(by_alias, (alias.name, row.architecture, row.type)) for alias in row.aliases]
+        product = _product(row)
+        for index, key in [*keys, *([(by_product, product)] if product else [])]:
+            if key not in index or _stamp(row) > _stamp(index[key]):
+                index[key] = row
+    return by_alias, by_product
+
+
+def _newer(row: Row, by_alias: _Index, by_product: _Index, address: str) -> Build | None:
+    source = row.update_source
+    if source is not None and source.alias and (not address or _address(source.server) == address):
+        there = by_alias.get((source.alias, row.architecture, row.type))
+        if there is not None:
+            what = f"alias {source.alias} it came from"
+            return None if there.fingerprint == row.fingerprint else _build(row, there, what)
+    product = _product(row)
+    there = by_product.get(product) if product else None
+    if there is None or there.fingerprint == row.fingerprint or _stamp(there) <= _stamp(row):
+        return None
+    return _build(row, there, "product")
+
+
+def _build(row: Row, there: Row, what: str) -> Build:
+    def name(one: Row) -> str:
+        created = one.created_at
+        return one.properties.get("serial") or (formats.when(created) if created else one.fingerprint[:12])
+
+    return Build(there.fingerprint, there.created_at, f"the {what} is {name(there)} there, {name(row)} here")
