@@ -27,10 +27,13 @@ find_python() {
     die "Python 3.11 or newer is needed and none was found on PATH (python3 is $(python3 --version 2>&1 || true))."
 }
 
+# stamp: what an installation depends on; another one has to be made when it changes.
+stamp() { cat "$root/pyproject.toml" <(printf '%s' "$root") | sha256sum | cut -d' ' -f1; }
+
 # prepare EXTRAS: makes .venv and installs this checkout with these extras, where that is not done yet.
 # What was installed is remembered in .venv, so that a second run costs nothing.
 prepare() {
-    local extras=$1 base stamp installed
+    local extras=$1 base installed
     # A .venv that was made elsewhere, or whose Python is gone, is made again.
     if ! "$python" -c 'import os, sys; sys.exit(not os.path.samefile(sys.prefix, sys.argv[1]))' "$root/.venv" 2>/dev/null; then
         base=$(find_python) || exit 1
@@ -42,14 +45,13 @@ prepare() {
         say "making .venv with $("$base" --version)"
         "$base" -m venv --clear "$root/.venv" || exit 1
     fi
-    stamp=$(cat "$root/pyproject.toml" <(printf '%s' "$root") | sha256sum | cut -d' ' -f1)
     # The extra "test" holds all that the notebooks need.
     for installed in "$extras" test; do
-        [ "$(cat "$root/.venv/.installed-$installed" 2>/dev/null)" = "$stamp" ] && return
+        [ "$(cat "$root/.venv/.installed-$installed" 2>/dev/null)" = "$(stamp)" ] && return
     done
     say "installing lxdimg-nb[$extras] into .venv"
-    "$python" -m pip install --quiet --disable-pip-version-check --editable "$root[$extras]" || die "pip failed"
-    printf '%s\n' "$stamp" >"$root/.venv/.installed-$extras"
+    "$python" -m pip install -qq --disable-pip-version-check --editable "$root[$extras]" || die "pip failed"
+    stamp >"$root/.venv/.installed-$extras"
 }
 
 # apt ARGUMENTS: apt-get without questions; quiet, and loud when it fails.
