@@ -2,65 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from lxdimg_nb.client.attributes import ImageAttributes
+from lxdimg_nb.client.contents import Contents, read_contents
+from lxdimg_nb.client.copying import copy_image, refresh_image
+from lxdimg_nb.client.rangefile import open_image
 from lxdimg_nb.client.usage import users_of_images
-from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, InvalidRequestError, NotFoundError
+from lxdimg_nb.client.writing import same, send
+from lxdimg_nb.errors import ChangedMeanwhileError, NotFoundError
 from lxdimg_nb.models import (
     Alias,
     Change,
     ImageRecord,
     Operation,
-    UpdateSource,
-    format_time,
-    parse_time,
     writable,
 )
 
 if TYPE_CHECKING:
+    import io
     import os
 
+    from lxdimg_nb.client.client import Client
     from lxdimg_nb.client.images import Images
     from lxdimg_nb.client.progress import ProgressArgument
 
-__all__ = ["Image", "etag_of"]
-
-_WRITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
+__all__ = ["Image"]
 
 
-class Image:
+class Image(ImageAttributes):
     """An image as the server described it when it was read, with the changes made here and not yet sent.
 
     Reading an attribute is never I/O; `reload()` reads again. `public`, `auto_update`, `properties`,
     `expires_at` and `profiles` can be assigned and are sent by `update()`; nothing else can be assigned.
     """
 
-    __slots__ = ("_edits", "_images", "_record", "operation")
+    __slots__ = ("_images", "operation")
 
-    def __init__(self, record: ImageRecord, images: Images, operation: Operation | None = None) -> None:
-        object.__setattr__(self, "_record", record)
-        object.__setattr__(self, "_images", images)
-        object.__setattr__(self, "_edits", {})
-        object.__setattr__(self, "operation", operation)
-
-    _record: ImageRecord
     _images: Images
-    _edits: dict[str, Any]
     operation: Operation | None
     """The import that is still running, after `create(…, wait=False)`."""
 
-    def __setattr__(self, name: str, value: object) -> None:
-        prop = getattr(type(self), name, None)
-        if isinstance(prop, property) and prop.fset is not None:
-            prop.fset(self, value)
-            return
-        if isinstance(prop, property) or name in self.__slots__:
-            raise AttributeError(f"{name} cannot be assigned; an image's {', '.join(_WRITABLE)} can")
-        raise AttributeError(f"an image has no attribute {name!r}")
+    def __init__(self, record: ImageRecord, images: Images, operation: Operation | None = None) -> None:
+        super().__init__(record)
+        object.__setattr__(self, "_images", images)
+        object.__setattr__(self, "operation", operation)
 
     def __repr__(self) -> str:
         from lxdimg_nb import formats
@@ -80,152 +67,6 @@ class Image:
 
     def _key(self) -> tuple[str, str, str]:
         return self._images.transport.url, self.project, self.fingerprint
-
-    @property
-    def record(self) -> ImageRecord:
-        """What the server said, without the changes made here."""
-        return self._record
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the image, 64 lower-case hexadecimal digits: its identity."""
-        return self._record.fingerprint
-
-    @property
-    def aliases(self) -> tuple[Alias, ...]:
-        """Names that point at the image."""
-        return self._record.aliases
-
-    @property
-    def architecture(self) -> str:
-        """Kernel name of the architecture, for example `x86_64`."""
-        return self._record.architecture
-
-    @property
-    def cached(self) -> bool:
-        """Whether the server fetched it on its own for an instance."""
-        return self._record.cached
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was built, UTC."""
-        return self._record.created_at
-
-    @property
-    def uploaded_at(self) -> datetime | None:
-        """When the server got it, UTC."""
-        return self._record.uploaded_at
-
-    @property
-    def last_used_at(self) -> datetime | None:
-        """When an instance was last made from it, UTC; None is never."""
-        return self._record.last_used_at
-
-    @property
-    def filename(self) -> str:
-        """The file name given at upload; not a safe path."""
-        return self._record.filename
-
-    @property
-    def size(self) -> int:
-        """Bytes; of a split image both files together."""
-        return self._record.size
-
-    @property
-    def type(self) -> str:
-        """`container` or `virtual-machine`."""
-        return self._record.type
-
-    @property
-    def project(self) -> str:
-        """The project that holds it."""
-        return self._record.project
-
-    @property
-    def update_source(self) -> UpdateSource | None:
-        """Where a refresh would fetch from; None when there is no source."""
-        return self._record.update_source
-
-    @property
-    def locations(self) -> tuple[str, ...]:
-        """Cluster members that hold the files, where the server says so."""
-        return self._record.locations
-
-    @property
-    def public(self) -> bool:
-        """Visible without authentication. Can be assigned."""
-        return bool(self._edits.get("public", self._record.public))
-
-    @public.setter
-    def public(self, value: bool) -> None:
-        self._edit("public", _flag("public", value))
-
-    @property
-    def auto_update(self) -> bool:
-        """Whether the server refreshes it from its source. Can be assigned."""
-        return bool(self._edits.get("auto_update", self._record.auto_update))
-
-    @auto_update.setter
-    def auto_update(self, value: bool) -> None:
-        self._edit("auto_update", _flag("auto_update", value))
-
-    @property
-    def properties(self) -> dict[str, str]:
-        """Free texts on the image. Assign a mapping, or change the one returned; an empty value removes the key."""
-        if "properties" not in self._edits:
-            self._edits["properties"] = self._record.properties
-        found: dict[str, str] = self._edits["properties"]
-        return found
-
-    @properties.setter
-    def properties(self, value: Mapping[str, str]) -> None:
-        if not isinstance(value, Mapping) or not all(
-            isinstance(k, str) and isinstance(v, str) for k, v in value.items()
-        ):
-            raise InvalidRequestError("properties are a mapping of text to text")
-        self._edit("properties", dict(value))
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When it is meant to expire, UTC; None is never. Advice: no server enforces it. Can be assigned."""
-        found: datetime | None = self._edits.get("expires_at", self._record.expires_at)
-        return found
-
-    @expires_at.setter
-    def expires_at(self, value: datetime | str | None) -> None:
-        self._edit("expires_at", _moment(value))
-
-    @property
-    def profiles(self) -> list[str]:
-        """Profiles that instances made from it get. Can be assigned."""
-        if "profiles" not in self._edits:
-            self._edits["profiles"] = list(self._record.profiles)
-        found: list[str] = self._edits["profiles"]
-        return found
-
-    @profiles.setter
-    def profiles(self, value: Iterable[str]) -> None:
-        names = [value] if isinstance(value, str) else list(value)
-        if not all(isinstance(n, str) and n for n in names) or len(set(names)) != len(names):
-            raise InvalidRequestError("profiles are a list of different names")
-        self._edit("profiles", names)
-
-    def _edit(self, name: str, value: object) -> None:
-        self._edits[name] = value
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """What `update()` would send: the fields changed here, with their new values."""
-        before = writable(self._record)
-        after = {name: self._edits[name] for name in _WRITABLE if name in self._edits}
-        if "properties" in after:
-            # A server drops empty values; so they are no change where there was none.
-            after["properties"] = {k: v for k, v in after["properties"].items() if v != ""}
-        return {
-            name: value
-            for name, value in after.items()
-            if (sorted(value) != sorted(before[name]) if name == "profiles" else value != before[name])
-        }
 
     def reload(self) -> Image:
         """Read the image again; changes made here and not sent are dropped.
@@ -259,27 +100,11 @@ class Image:
         if changes.get("public"):
             self._images.dialect.check_public(self.project)
         before = writable(self._record)
-        try:
-            self._send(changes, etag_of(self._record))
-        except ChangedMeanwhileError:
-            raise
-        except ConflictError as error:
-            if error.status_code != 412:
-                raise
-            fresh, etag = self._images.read_tagged(self.fingerprint)
-            if etag_of(fresh) != etag_of(self._record):
-                raise self._conflict(changes, fresh) from error
-            # Nothing changed, the server only writes some characters of its JSON in another way than we do.
-            self._send(changes, etag)
-        except NotFoundError as error:
-            if self._images.exists(self.fingerprint):
-                raise
-            raise NotFoundError(f"the image {self.fingerprint[:12]} is gone; nothing was written") from error
-        after = self._images.read(self.fingerprint)
+        after = send(self._images, self._record, changes)
         now = writable(after)
         object.__setattr__(self, "_record", after)
         self._edits.clear()
-        lost = [name for name in changes if not _same(name, now[name], changes[name])]
+        lost = [name for name in changes if not same(name, now[name], changes[name])]
         if lost:
             raise ChangedMeanwhileError(
                 f"the server took the change of {', '.join(lost)} but shows other values; somebody edits the image too",
@@ -289,43 +114,6 @@ class Image:
         return Change(self.fingerprint, {name: before[name] for name in changes}, {name: now[name] for name in changes})
 
     save = update
-
-    def _send(self, changes: Mapping[str, Any], etag: str) -> None:
-        if changes.keys() <= {"public", "auto_update", "properties"}:
-            self._patch(changes, etag)
-        else:
-            self._put(changes)
-
-    def _patch(self, changes: Mapping[str, Any], etag: str) -> None:
-        body = dict(changes)
-        if "properties" in body:
-            old, new = self._record.properties, body["properties"]
-            removed = {key: "" for key in old if key not in new}
-            body["properties"] = {k: v for k, v in new.items() if old.get(k) != v} | removed
-        self._images.write("PATCH", self.fingerprint, body, etag)
-
-    def _put(self, changes: Mapping[str, Any]) -> None:
-        fresh, etag = self._images.read_tagged(self.fingerprint)
-        theirs, base = writable(fresh), writable(self._record)
-        if any(not _same(name, theirs[name], base[name]) for name in _WRITABLE):
-            # The ETag does not cover expiry and profiles, so they are compared here.
-            raise self._conflict(changes, fresh)
-        body = theirs | dict(changes)
-        if "expires_at" in changes:
-            body["expires_at"] = format_time(changes["expires_at"])
-        else:
-            del body["expires_at"]  # left out means unchanged
-        self._images.write("PUT", self.fingerprint, body, etag)
-
-    def _conflict(self, changes: Mapping[str, Any], fresh: ImageRecord) -> ChangedMeanwhileError:
-        theirs, base = writable(fresh), writable(self._record)
-        fields = [n for n in _WRITABLE if n in changes or not _same(n, theirs[n], base[n])]
-        return ChangedMeanwhileError(
-            f"somebody else changed the image {self.fingerprint[:12]} since it was read; nothing was written. "
-            "reload() shows theirs",
-            theirs={name: theirs[name] for name in fields},
-            ours={name: changes.get(name, base[name]) for name in fields},
-        )
 
     def delete(self, wait: bool = True) -> Operation:
         """Delete the image with its aliases. Instances made from it stay.
@@ -410,49 +198,99 @@ class Image:
             progress=progress,
         )
 
+    def open(self) -> io.BufferedReader:
+        """A unified image as a seekable file, read from the server as needed: `tarfile.open(fileobj=image.open())`.
+
+        What is read this way is not verified against the fingerprint.
+
+        Raises:
+            InvalidRequestError: a split image.
+
+        Source: GET /1.0/images/{fingerprint}/export with Range.
+        """
+        return open_image(self._images, self._record)
+
+    def contents(self) -> Contents:
+        """metadata.yaml and the list of files, without keeping or extracting anything.
+
+        `image.contents().files` is a frame, `image.contents().compare(other.contents())` what differs.
+
+        Raises:
+            InvalidImageError: damaged, or beyond the limits.
+        """
+        return read_contents(self._images, self._record)
+
+    def copy(
+        self,
+        to: Client | Images,
+        *,
+        mode: str = "auto",
+        aliases: str | Iterable[str] = (),
+        copy_aliases: bool = False,
+        public: bool | None = None,
+        auto_update: bool = False,
+        progress: ProgressArgument = None,
+    ) -> Image:
+        """Copy the image to another server or project, with its properties.
+
+        Args:
+            to: a client of the other server or project.
+            mode: `pull` (the target fetches), `push` (the source sends), `relay` (through this machine),
+                or `auto`: the first of them that works.
+            aliases: names for the copy; with `copy_aliases` those of the image as well.
+            public: None as the image is.
+            auto_update: keep the copy current; needs a pull of a public image that has an alias.
+            progress: True for a bar, or a callable; raising in it cancels.
+
+        Returns:
+            The image on the other server.
+
+        Raises:
+            ImageExistsError: it is there already.
+            ConflictError: an alias is taken there; nothing was copied.
+            InvalidRequestError: no way works; each with its reason.
+        """
+        target = to if isinstance(to, type(self._images)) else to.images  # type: ignore[union-attr]
+        names = [aliases] if isinstance(aliases, str) else list(aliases)
+        return copy_image(
+            self,
+            self._images,
+            target,
+            mode=mode,
+            aliases=names,
+            copy_aliases=copy_aliases,
+            public=public,
+            auto_update=auto_update,
+            progress=progress,
+        )
+
+    def refresh(self, *, progress: ProgressArgument = None) -> Image:
+        """Have the server fetch a newer build from the image's source.
+
+        Returns:
+            The image that is there afterwards: the same, or the newer one that took its place with its
+            aliases. Properties that were edited by hand are those of the new build.
+
+        Raises:
+            InvalidRequestError: the image has no source.
+
+        Source: POST /1.0/images/{fingerprint}/refresh.
+        """
+        return self._images.get(refresh_image(self, self._images, progress))
+
+    def secret(self) -> str:
+        """A one-time token with which anybody can fetch this private image once, within seconds of its first use.
+
+        It opens the image: keep it out of outputs and logs.
+
+        Source: POST /1.0/images/{fingerprint}/secret.
+        """
+        path = f"/1.0/images/{self.fingerprint}/secret"
+        reply = self._images.transport.request("POST", path, params={"project": self.project})
+        return self._images.operations.started(reply).secret
+
     def panel(self) -> Any:
         """A panel for this image, for the end of a notebook cell."""
         from lxdimg_nb.panels import image_panel
 
         return image_panel(self)
-
-
-def etag_of(record: ImageRecord) -> str:
-    """The ETag that servers compute for an image, so that a listing is enough for If-Match.
-
-    SHA-256 of `[public,auto_update,properties]` in Go's JSON and a newline (LXD 5.0.2, Incus 6.0.4, both mains).
-    """
-    properties = dict(sorted(record.properties.items(), key=lambda item: item[0].encode(errors="replace")))
-    values = [record.public, record.auto_update, properties]
-    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return hashlib.sha256((text + "\n").encode(errors="replace")).hexdigest()
-
-
-def _same(name: str, one: Any, other: Any) -> bool:
-    if name == "profiles":
-        return sorted(one) == sorted(other)
-    if name == "properties":
-        return {k: v for k, v in one.items() if v} == {k: v for k, v in other.items() if v}
-    return bool(one == other)
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidRequestError(f"{name} is True or False, not {value!r}")
-    return value
-
-
-def _moment(value: datetime | str | None) -> datetime | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise InvalidRequestError(f"{value!r} is no time; write 2027-01-31 or 2027-01-31T12:00:00+00:00") from error
-    if not isinstance(value, datetime):
-        raise InvalidRequestError("expires_at is a datetime, a text like 2027-01-31, or None for never")
-    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return parse_time(value.isoformat())

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import listing
 from lxdimg_nb.client.aliases import Aliases
+from lxdimg_nb.client.attributes import moment
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.image import Image, _moment
+from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.live import Live
 from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.client.progress import ProgressArgument, reporting
+from lxdimg_nb.client.publishing import publish
 from lxdimg_nb.client.transport import Transport
 from lxdimg_nb.client.upload import CHECK_BUDGET, Preflight, Upload, checked_aliases, follow_up, settle
 from lxdimg_nb.client.usage import users_of_images
@@ -205,7 +207,7 @@ class Images:
         public = bool(public)
         if public:
             self.dialect.check_public(self.project)
-        expiry = _moment(expires_at)
+        expiry = moment(expires_at)
         later = properties is not None or bool(aliases) or auto_update is not None or expiry is not None
         later = later or (profiles is not None and not self.dialect.profiles_on_upload)
         if later and not wait:
@@ -246,6 +248,48 @@ class Images:
         upload = Upload.of(self, data, metadata, type, budget=CHECK_BUDGET)
         with reporting(progress) as report:
             return upload.check(report)
+
+    def publish(
+        self,
+        instance: str,
+        *,
+        aliases: str | Iterable[str] = (),
+        public: bool = False,
+        properties: Mapping[str, str] | None = None,
+        expires_at: datetime | str | None = None,
+        compression: str | None = None,
+        format: str | None = None,
+        progress: ProgressArgument = None,
+    ) -> Image:
+        """Make an image of a stopped instance, or of a snapshot (`web/snap0`).
+
+        A published image can hold the instance's secrets (host keys, cloud-init data): think before it is public.
+
+        Args:
+            instance: name of an instance of this project, or `instance/snapshot`.
+            properties: None keeps those of the instance's image; a mapping replaces them.
+            compression: `gzip`, `zstd`, `xz`, `none` …; None is the server's own setting.
+            format: `unified` or `split`, where the server can choose (Incus).
+
+        Raises:
+            NotFoundError: no such instance.
+            OperationFailedError: it runs, or packing failed.
+
+        Source: POST /1.0/images, source.type instance or snapshot.
+        """
+        with reporting(progress, instance) as report:
+            fingerprint = publish(
+                self,
+                instance,
+                aliases=aliases,
+                public=public,
+                properties=properties,
+                expires_at=moment(expires_at),
+                compression=compression,
+                format=format,
+                report=report,
+            )
+        return self.image(self.read(fingerprint))
 
     def delete(self, name: str, *, wait: bool = True) -> Operation:
         """Delete an image by full fingerprint, with its aliases.

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from lxdimg_nb.client.source import Source
 from lxdimg_nb.errors import InvalidImageError
 
-__all__ = ["ARCHITECTURES", "Found", "kind_of", "look", "open_tar", "suffix_of"]
+__all__ = ["ARCHITECTURES", "Found", "kind_of", "look", "open_tar", "read_metadata", "suffix_of"]
 
 _MAGIC = (
     (b"\x1f\x8b", 0, "gz", ".tar.gz"),
@@ -196,7 +196,7 @@ def _scan(kind: str, tar: tarfile.TarFile) -> Found:
     for number, member in enumerate(tar):
         name = member.name.removeprefix("./").rstrip("/")
         if name == "metadata.yaml":
-            metadata, trouble = _read_yaml(tar, member)
+            metadata, trouble = read_metadata(tar, member)
             problems += trouble
         elif name == "rootfs.img":
             rootfs = "virtual-machine"
@@ -213,7 +213,8 @@ def _scan(kind: str, tar: tarfile.TarFile) -> Found:
     return _judged(kind, metadata, rootfs, problems, notes, whole=True)
 
 
-def _read_yaml(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[dict[str, Any] | None, list[str]]:
+def read_metadata(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[dict[str, Any] | None, list[str]]:
+    """The content of metadata.yaml, read with limits, and what is wrong with it."""
     import yaml
 
     if not member.isfile():
