@@ -1,0 +1,160 @@
+"""The public names: a contract, documented, light to import."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+import lxdimg_nb
+from lxdimg_nb import errors
+from lxdimg_nb.errors import LxdImageError
+
+NAMES = (
+    "Alias",
+    "Client",
+    "Fleet",
+    "History",
+    "Image",
+    "LxdImageError",
+    "Operation",
+    "__version__",
+    "connect",
+    "demo",
+    "enroll",
+    "errors",
+    "load_ipython_extension",
+    "plan",
+    "unload_ipython_extension",
+)
+METHODS = {
+    "Client": ("close", "events", "has_extension", "images", "in_project", "info", "operations"),
+    "Image": [
+        "add_alias",
+        "contents",
+        "copy",
+        "delete",
+        "delete_alias",
+        "export",
+        "open",
+        "panel",
+        "refresh",
+        "reload",
+        "save",
+        "secret",
+        "update",
+        "used_by",
+        "aliases",
+        "architecture",
+        "auto_update",
+        "cached",
+        "created_at",
+        "expires_at",
+        "filename",
+        "fingerprint",
+        "last_used_at",
+        "properties",
+        "public",
+        "size",
+        "uploaded_at",
+        "type",
+        "profiles",
+        "project",
+        "update_source",
+        "locations",
+    ],
+}
+IMAGES = [
+    "aliases",
+    "all",
+    "check",
+    "create",
+    "create_from_simplestreams",
+    "create_from_url",
+    "df",
+    "exists",
+    "get",
+    "get_by_alias",
+    "live",
+    "panel",
+    "publish",
+]
+TREE = {
+    "ApiError": "LxdImageError",
+    "ChangedMeanwhileError": "ConflictError",
+    "ConflictError": "ApiError",
+    "FingerprintMismatchError": "LxdImageError",
+    "ImageExistsError": "ConflictError",
+    "IncompleteListError": "LxdImageError",
+    "InvalidImageError": "LxdImageError",
+    "MissingExtensionError": "LxdImageError",
+    "NotAllowedError": "ApiError",
+    "NotFoundError": "ApiError",
+    "OperationCancelledError": "LxdImageError",
+    "OperationFailedError": "LxdImageError",
+    "OperationTimeoutError": "LxdImageError",
+    "ServerUnreachableError": "LxdImageError",
+    "UnexpectedReplyError": "LxdImageError",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_there_and_explained(name: str) -> None:
+    value = getattr(lxdimg_nb, name)
+
+    assert name in lxdimg_nb.__all__
+    assert name in dir(lxdimg_nb)
+    if name != "__version__":
+        assert inspect.getdoc(value)
+
+
+def test_there_are_no_others() -> None:
+    assert sorted(lxdimg_nb.__all__) == sorted(NAMES)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = lxdimg_nb.nonsense
+
+
+@pytest.mark.parametrize(("owner", "name"), [(o, n) for o, names in METHODS.items() for n in names])
+def test_every_public_attribute_is_there_and_explained(owner: str, name: str) -> None:
+    assert inspect.getdoc(getattr(getattr(lxdimg_nb, owner), name))
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_call_on_images_is_there_and_explained(name: str) -> None:
+    from lxdimg_nb.client import Images
+
+    assert name == "aliases" or inspect.getdoc(getattr(Images, name))
+
+
+@pytest.mark.parametrize("name", sorted(TREE))
+def test_the_error_tree(name: str) -> None:
+    kind = getattr(errors, name)
+
+    assert kind.__bases__[0].__name__ == TREE[name]
+    assert issubclass(kind, LxdImageError)
+    assert name in errors.__all__
+
+
+HEAVY = ["pandas", "numpy", "IPython", "ipywidgets", "anywidget", "cryptography", "tornado", "yaml", "requests", "tqdm"]
+
+
+def test_importing_the_package_loads_none_of_its_rooms() -> None:
+    code = f"import sys, json, lxdimg_nb; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+    assert loaded == []
+
+
+def test_connecting_loads_no_pandas_and_no_widgets() -> None:
+    heavy = [name for name in HEAVY if name not in ("requests", "yaml")]
+    code = (
+        f"import sys, json, lxdimg_nb; lxdimg_nb.connect; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
+    )
+
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+    assert loaded == []
