@@ -10,7 +10,7 @@ import sqlite3
 from urllib.parse import quote
 
 from .bodies import Struct
-from .gojson import compact, etag
+from .gojson import etag_of
 from .imageroutes import may_use
 from .records import ImageRow
 from .routing import Call, Routes
@@ -66,7 +66,7 @@ def _created(url: str, project: str) -> Reply:
 
 
 def _alias_etag(row: sqlite3.Row) -> str:
-    return etag([compact(_alias_document(row))])
+    return etag_of(_alias_document(row))
 
 
 @routes.add("GET", "/1.0/images/aliases/{name*}", open_to_all=True)

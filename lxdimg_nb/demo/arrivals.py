@@ -9,7 +9,7 @@ from .records import ImageRow, Record
 from .routing import Call
 from .wire import Refusal
 
-__all__ = ["add_aliases", "install"]
+__all__ = ["announce", "install"]
 
 
 def install(call: Call, project: str, record: Record, files: Sequence[Path]) -> ImageRow:
@@ -29,16 +29,23 @@ def install(call: Call, project: str, record: Record, files: Sequence[Path]) -> 
     except BaseException:
         images.sweep(record.fingerprint)
         raise
-    call.tell("image-created", f"/1.0/images/{record.fingerprint}", call.project, {"type": record.type})
     return image
 
 
-def add_aliases(call: Call, project: str, fingerprint: str, aliases: Iterable[dict[str, str]]) -> None:
-    """Point names at an image that has just arrived.
+def announce(call: Call, project: str, record: Record, aliases: Iterable[dict[str, str]]) -> None:
+    """Tell that an image has arrived, and point names at it; Incus does it the other way round.
 
     Raises:
         Refusal: a name is taken. The image stays, as on the real daemons.
     """
+    if call.daemon.flavour.is_incus:
+        _add_aliases(call, project, record.fingerprint, aliases)
+    call.tell("image-created", f"/1.0/images/{record.fingerprint}", call.project, {"type": record.type})
+    if not call.daemon.flavour.is_incus:
+        _add_aliases(call, project, record.fingerprint, aliases)
+
+
+def _add_aliases(call: Call, project: str, fingerprint: str, aliases: Iterable[dict[str, str]]) -> None:
     images = call.daemon.images
     for alias in aliases:
         if images.has_alias(project, alias["name"]):

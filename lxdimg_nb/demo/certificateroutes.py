@@ -164,14 +164,14 @@ def _issue(call: Call, body: dict[str, Any]) -> Reply:
         "restricted": body.get("restricted", False),
         "projects": body.get("projects") or [],
     }
+    empty = ("certificate", "description", "trust_token") if daemon.flavour.is_incus else ("certificate", "password")
     operation = daemon.operations.token(
         call.project,
         "Executing operation",
         {"for": "trust", "fingerprint": "", **request},
         addresses=[daemon.address],
         fingerprint=daemon.identity.fingerprint,
-        request=request | {"token": True},
-        expiresAt="0001-01-01T00:00:00Z",
+        request=request | dict.fromkeys(empty, "") | {"token": True},
     )
     return call.accepted(operation)
 
@@ -200,7 +200,7 @@ def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     if said and not incus and password and hmac.compare_digest(password.encode(), said.encode()):
         return {"name": body.get("name", "")}
     secret = _secret_in(said)
-    operation: Operation | None = call.daemon.operations.redeem("trust", secret, "") if secret else None
+    operation: Operation | None = call.redeem("trust", secret, "") if secret else None
     if operation is None:
         raise Refusal(403, "not authorized")
     return operation.purpose

@@ -8,13 +8,15 @@ Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4 to good and bad bodie
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .arrivals import add_aliases, install
+from .arrivals import announce, install
 from .bodies import Struct
+from .copies import pull
 from .flavours import NEVER
 from .gojson import from_epoch, now_text
 from .imagefile import BadImageError, ImageFacts, facts_of
@@ -103,7 +105,7 @@ def _upload(call: Call, spool: Spool) -> Reply:
     daemon = call.daemon
     token: Operation | None = None
     if call.header("secret") and call.header("fingerprint"):
-        token = daemon.operations.redeem("upload", call.header("secret"), call.header("fingerprint"))
+        token = call.redeem("upload", call.header("secret"), call.header("fingerprint"))
         if token is None and not call.caller.trusted:
             raise Refusal(403, "not authorized")
     project = call.images_of()
@@ -112,7 +114,7 @@ def _upload(call: Call, spool: Spool) -> Reply:
         try:
             facts = await daemon.in_worker(_facts, spool)
             known = {"fingerprint": spool.fingerprint, "size": str(spool.size)}
-            operation.metadata = {**(operation.metadata or {}), **known}
+            daemon.operations.progress(operation, **known)
             _keep(call, project, spool, facts, token)
         except BadImageError as error:
             raise Refusal(500, str(error)) from error
@@ -163,7 +165,7 @@ def _keep(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Oper
         record = _with_profiles(call, record)
     install(call, project, record, spool.files)
     aliases = list(asked.get("aliases") or []) + _header_aliases(call)
-    add_aliases(call, project, record.fingerprint, aliases)
+    announce(call, project, record, aliases)
 
 
 def _with_profiles(call: Call, record: Record) -> Record:
@@ -197,7 +199,21 @@ def _from_request(call: Call, body: dict[str, Any]) -> Reply:
             check_compression(call, body.get("compression_algorithm", ""))
             publishable(call, source)
         return call.start("Downloading image", _publishing(call, body))
+    if kind == "image":
+        return call.start("Downloading image", functools.partial(pull(body), call))
+    if kind == "url":
+        return call.start("Downloading image", _no_url(source))
     raise Refusal(500, "Invalid images JSON")
+
+
+def _no_url(source: dict[str, Any]) -> Callable[[Operation], Awaitable[None]]:
+    async def work(_operation: Operation) -> None:
+        if not source.get("url"):
+            raise Refusal(500, "Missing URL")
+        # It takes a web server that answers with headers of its own; nobody runs one, and newer LXD dropped it.
+        raise Refusal(500, "Missing LXD-Image-Hash header")
+
+    return work
 
 
 def _publishing(call: Call, body: dict[str, Any]) -> Callable[[Operation], Awaitable[None]]:
@@ -220,4 +236,5 @@ def _announce(call: Call, body: dict[str, Any], source: dict[str, Any]) -> Reply
         properties=body.get("properties"),
         public=body.get("public", False),
     )
+    call.tell("image-secret-created", f"/1.0/images/{fingerprint}", call.project)
     return call.accepted(operation)

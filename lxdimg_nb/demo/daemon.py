@@ -44,6 +44,21 @@ class Daemon:
         self._extensions = flavour.extensions
         self._workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lxdimg-demo-worker")
 
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """What instances could run here, the machine's own first."""
+        machine = platform.machine() or "x86_64"
+        machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(machine, machine)
+        return (machine,)
+
+    def listens_on(self, address: str) -> None:
+        """Remember the address of this time, also in the images that came from the server's own catalogue."""
+        self.address = address
+        for image in self.images.with_source():
+            source = image.record.update_source or {}
+            if source["certificate"] == self.identity.certificate and source["server"] != f"https://{address}":
+                self.images.update(image, update_source=source | {"server": f"https://{address}"})
+
     async def in_worker(self, work: Callable[..., T], *values: Any) -> T:
         """Run something slow outside the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._workers, work, *values)
@@ -78,18 +93,16 @@ class Daemon:
         return shown
 
     def _environment(self, project: str) -> dict[str, Any]:
-        machine = platform.machine() or "x86_64"
-        machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(machine, machine)
         return {
             "addresses": [self.address] if self.address else [],
-            "architectures": [machine],
+            "architectures": list(self.architectures),
             "certificate": self.identity.certificate,
             "certificate_fingerprint": self.identity.fingerprint,
             "driver": "lxc",
             "driver_version": "5.0.2",
             "firewall": "nftables",
             "kernel": platform.system(),
-            "kernel_architecture": machine,
+            "kernel_architecture": self.architectures[0],
             "kernel_features": {},
             "kernel_version": platform.release(),
             "lxc_features": {},

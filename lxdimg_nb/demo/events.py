@@ -86,6 +86,8 @@ class Events:
         project: str,
         requestor: Requestor | None,
         context: dict[str, Any] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         """Tell that something was made, changed or removed.
 
@@ -95,14 +97,15 @@ class Events:
             project: its project; other than `default` it shows in the source.
             requestor: who did it.
             context: more about it; left out when empty.
+            plain: the source stays as it is, as for projects themselves.
         """
-        shown = source if project == "default" else f"{source}?project={quote(project, safe='')}"
+        shown = source if plain or project == "default" else f"{source}?project={quote(project, safe='')}"
         metadata: dict[str, Any] = {"action": action, "source": shown}
         if context:
             metadata["context"] = context
         if requestor is not None:
             metadata["requestor"] = requestor.document()
-        if self._flavour.is_incus:
+        if self._flavour.is_incus and action.startswith("instance-"):
             metadata["name"] = source.rsplit("/", 1)[-1]
             metadata["project"] = project
         self.send("lifecycle", metadata, project)

@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import subprocess
 import tarfile
 import zlib
@@ -33,7 +34,7 @@ _MAGIC = (
     (0, b"\x28\xb5\x2f\xfd", "zst", ".tar.zst"),
     (257, b"ustar", "", ".tar"),
     (0, b"hsqs", "squashfs", ".squashfs"),
-    (0, b"QFI\xfb", "qcow2", ""),
+    (0, b"QFI\xfb", "qcow2", ".qcow2"),
 )
 _ARCHITECTURES = {
     "x86_64": ("amd64", "generic_64"),
@@ -121,9 +122,20 @@ def facts_of(path: Path, *, split: bool, virtual_machine: bool = False) -> Image
 
 
 def _scan(path: Path, packing: str, *, split: bool) -> tuple[bytes | None, str]:
+    try:
+        return _scan_in_blocks(path, packing, tarfile.BLOCKSIZE * 20, split=split)
+    except EOFError:
+        # Cut off: what can still be read of it decides which error it is.
+        return _scan_in_blocks(path, packing, tarfile.BLOCKSIZE, split=split)
+
+
+def _scan_in_blocks(path: Path, packing: str, size: int, *, split: bool) -> tuple[bytes | None, str]:
     text: bytes | None = None
     kind = ""
-    with _Unpacked(path, packing) as stream, tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as tar:
+    with (
+        _Unpacked(path, packing) as stream,
+        tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=size) as tar,
+    ):
         for count, member in enumerate(tar):
             name = member.name.removeprefix("./")
             if name == "metadata.yaml":
@@ -199,9 +211,11 @@ class _Texts(yaml.SafeLoader):
 
 
 def _yaml_error(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
-    return f"yaml: line {mark.line + 1}: {problem}" if mark is not None else f"yaml: {problem}"
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return f"yaml: {error}"
+    mark = error.problem_mark
+    problem = re.sub(r"^expected (the )?(.+?), but (found|got) .*", r"did not find expected \2", str(error.problem))
+    return f"yaml: line {mark.line + (mark.column > 0)}: {problem}" if mark is not None else f"yaml: {problem}"
 
 
 def _node(text: bytes) -> yaml.Node | None:

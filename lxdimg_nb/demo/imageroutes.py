@@ -16,7 +16,7 @@ from .records import ImageRow
 from .routing import Answer, Call, Routes
 from .wire import Dropped, FileReply, PartsReply, RawJson, Refusal, Reply
 
-__all__ = ["IMAGE_PUT", "known_profiles", "may_use", "routes", "visible"]
+__all__ = ["IMAGE_PUT", "known_profiles", "may_use", "routes", "visible", "writable"]
 
 routes = Routes()
 IMAGE_PUT = Struct(
@@ -73,7 +73,7 @@ def visible(call: Call, prefix: str) -> ImageRow:
     if image.record.public or may_use(call):
         return image
     secret = call.query.get("secret", "")
-    if secret and call.daemon.operations.redeem("export", secret, image.record.fingerprint):
+    if secret and call.redeem("export", secret, image.record.fingerprint):
         return image
     raise Refusal(404, f'Image "{prefix}" not found')
 
@@ -84,11 +84,16 @@ def get_image(call: Call, name: str) -> Reply:
     image = visible(call, name)
     secret = call.query.get("secret", "")
     if secret and may_use(call):
-        call.daemon.operations.redeem("export", secret, image.record.fingerprint)
+        call.redeem("export", secret, image.record.fingerprint)
     return Reply(RawJson(call.daemon.images.shown(image)), headers={"ETag": f'"{image.record.etag}"'})
 
 
-def _writable(call: Call, name: str) -> ImageRow:
+def writable(call: Call, name: str) -> ImageRow:
+    """The image of this prefix, for a caller who may change it.
+
+    Raises:
+        Refusal: 403, 404, or 500 where several match.
+    """
     if not may_use(call):
         raise Refusal(403, "not authorized")
     if call.daemon.flavour.is_incus:
@@ -101,7 +106,7 @@ def _writable(call: Call, name: str) -> ImageRow:
 @routes.add("PUT", "/1.0/images/{name}")
 def put_image(call: Call, name: str) -> Reply:
     """Replace what may be written; what is left out becomes empty, except the expiry."""
-    image = _writable(call, name)
+    image = writable(call, name)
     call.check_etag(image.record.etag)
     body = call.json(IMAGE_PUT)
     fields: dict[str, object] = {
@@ -138,7 +143,7 @@ def _updated(call: Call, image: ImageRow) -> Reply:
 @routes.add("PATCH", "/1.0/images/{name}")
 def patch_image(call: Call, name: str) -> Reply:
     """Change public, auto_update and single properties; expiry and profiles are accepted and ignored."""
-    image = _writable(call, name)
+    image = writable(call, name)
     call.check_etag(image.record.etag)
     body = call.json(IMAGE_PUT)
     if image.record.properties and _says_null(call.body, "properties"):
@@ -161,7 +166,7 @@ def _says_null(body: bytes, key: str) -> bool:
 @routes.add("DELETE", "/1.0/images/{name}")
 def delete_image(call: Call, name: str) -> Reply:
     """Remove an image from its project, in an operation."""
-    image = _writable(call, name)
+    image = writable(call, name)
     fingerprint = image.record.fingerprint
     url = f"/1.0/images/{fingerprint}"
 
@@ -204,7 +209,7 @@ def export_image(call: Call, name: str) -> Answer:
 @routes.add("POST", "/1.0/images/{name}/secret")
 def make_secret(call: Call, name: str) -> Reply:
     """A token that lets a stranger read and export the image once."""
-    image = _writable(call, name)
+    image = writable(call, name)
     url = f"/1.0/images/{image.record.fingerprint}"
     operation = call.daemon.operations.token(
         call.project,

@@ -41,7 +41,7 @@ def get_operation(call: Call, name: str) -> Reply:
 @routes.add("DELETE", "/1.0/operations/{name}")
 def cancel_operation(call: Call, name: str) -> Reply:
     """Cancel an operation."""
-    call.daemon.operations.cancel(call.daemon.operations.get(name))
+    call.daemon.operations.cancel(call.daemon.operations.get(name), call.caller.requestor)
     return Reply({})
 
 

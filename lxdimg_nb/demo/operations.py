@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .events import Events
+from .events import Events, Requestor
 from .flavours import Flavour
 from .gojson import now_text
 from .wire import Refusal
@@ -183,7 +183,13 @@ class Operations:
         """The operations of a project, or of all projects."""
         return [one for one in self._all.values() if project is None or one.project == project]
 
-    def cancel(self, operation: Operation) -> None:
+    def _end_token(self, operation: Operation, requestor: Requestor | None) -> None:
+        url = f"/1.0/operations/{operation.id}"
+        self._events.lifecycle("operation-cancelled", url, operation.project, requestor)
+        self._change(operation, "Cancelling")
+        self._finish(operation, "Cancelled")
+
+    def cancel(self, operation: Operation, requestor: Requestor | None = None) -> None:
         """Cancel a running operation.
 
         Raises:
@@ -196,9 +202,11 @@ class Operations:
         if operation.task is not None:
             operation.task.cancel()
         else:
-            self._finish(operation, "Cancelled")
+            self._end_token(operation, requestor)
 
-    def redeem(self, purpose: str, secret: str, fingerprint: str) -> Operation | None:
+    def redeem(
+        self, purpose: str, secret: str, fingerprint: str, requestor: Requestor | None = None
+    ) -> Operation | None:
         """The token with this secret, which is thereby used up.
 
         One for an export still opens the door until it is forgotten: the reader asks for the record first and
@@ -208,6 +216,7 @@ class Operations:
             purpose: what the token must be for.
             secret: as the bearer sent it.
             fingerprint: the image it must be about.
+            requestor: who brings it.
         """
         for operation in self._all.values():
             if (
@@ -217,7 +226,8 @@ class Operations:
                 and (purpose == "export" or not operation.done.is_set())
                 and secrets.compare_digest((operation.metadata or {})["secret"].encode(), secret.encode())
             ):
-                self._finish(operation, "Cancelled")
+                if not operation.done.is_set():
+                    self._end_token(operation, requestor)
                 return operation
         return None
 

@@ -99,7 +99,7 @@ def add_project(call: Call) -> Reply:
             raise Refusal(500, text + 'Failed to create "projects" entry: UNIQUE constraint failed: projects.name')
         raise Refusal(409, text + 'This "projects" entry already exists')
     store.add_project(name, body.get("description", ""), body.get("config", {}))
-    call.tell("project-created", f"/1.0/projects/{name}", "default")
+    call.tell("project-created", f"/1.0/projects/{name}", name, plain=True)
     return Reply(None, 201, headers={"Location": f"/1.0/projects/{quote(name, safe='')}"})
 
 
@@ -156,7 +156,7 @@ def delete_project(call: Call, name: str) -> Reply:
     with store.change():
         store.run("DELETE FROM profiles WHERE project = ?", name)
         store.run("DELETE FROM projects WHERE name = ?", name)
-    call.tell("project-deleted", f"/1.0/projects/{name}", "default")
+    call.tell("project-deleted", f"/1.0/projects/{name}", name, plain=True)
     return Reply({})
 
 
@@ -227,6 +227,7 @@ def add_profile(call: Call) -> Reply:
     if store.rows("SELECT 1 FROM profiles WHERE project = ? AND name = ?", project, name):
         raise Refusal(500, f'Error inserting "{name}" into database: The profile already exists')
     store.add_profile(project, name, body.get("description", ""), body.get("config", {}), body.get("devices", {}))
+    call.tell("profile-created", f"/1.0/profiles/{name}", project)
     return Reply(None, 201, headers={"Location": f"/1.0/profiles/{quote(name, safe='')}"})
 
 
@@ -257,19 +258,20 @@ def delete_profile(call: Call, name: str) -> Reply:
         for image in images.all():
             if image.project == row["project"] and name in image.record.profiles:
                 images.update(image, profiles=tuple(one for one in image.record.profiles if one != name))
+    call.tell("profile-deleted", f"/1.0/profiles/{name}", row["project"])
     return Reply({})
 
 
 # Storage pools: the demo server stores nothing in them, but instances are made in one.
 
 
-def _pool_document(row: sqlite3.Row) -> dict[str, Any]:
+def _pool_document(row: sqlite3.Row, *, incus: bool) -> dict[str, Any]:
     return {
         "config": json.loads(row["config"]),
         "description": row["description"],
         "name": row["name"],
         "driver": row["driver"],
-        "used_by": [],
+        "used_by": [] if incus else None,
         "status": "Created",
         "locations": ["none"],
     }
@@ -279,7 +281,10 @@ def _pool_document(row: sqlite3.Row) -> dict[str, Any]:
 def list_pools(call: Call) -> Reply:
     """The storage pools."""
     rows = call.daemon.store.rows("SELECT * FROM pools ORDER BY name")
-    return Reply([_pool_document(row) if call.recursion else f"/1.0/storage-pools/{row['name']}" for row in rows])
+    incus = call.daemon.flavour.is_incus
+    return Reply(
+        [_pool_document(row, incus=incus) if call.recursion else f"/1.0/storage-pools/{row['name']}" for row in rows]
+    )
 
 
 @routes.add("GET", "/1.0/storage-pools/{name}")
@@ -288,7 +293,7 @@ def get_pool(call: Call, name: str) -> Reply:
     row = call.daemon.store.row("SELECT * FROM pools WHERE name = ?", name)
     if row is None:
         raise Refusal(404, "Storage pool not found")
-    return Reply(_pool_document(row))
+    return Reply(_pool_document(row, incus=call.daemon.flavour.is_incus))
 
 
 @routes.add("POST", "/1.0/storage-pools")

@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .arrivals import add_aliases, install
+from .arrivals import announce, install
 from .flavours import NEVER
-from .gojson import from_epoch, now_text
+from .gojson import now_text
 from .imageroutes import known_profiles
 from .operations import Operation
 from .records import Record
@@ -120,7 +120,7 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
             size=len(content),
             type=instance["type"],
             architecture=instance["architecture"],
-            created_at=from_epoch(created),
+            created_at=now_text(),
             uploaded_at=now_text(),
             expires_at=body.get("expires_at", NEVER),
             filename=body.get("filename", ""),
@@ -132,7 +132,7 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
         install(call, project, record, [path])
     finally:
         path.unlink(missing_ok=True)
-    add_aliases(call, project, fingerprint, aliases)
+    announce(call, project, record, aliases)
 
 
 def _build(folder: Path, text: str, name: str, base: Path, compression: str) -> Path:

@@ -137,6 +137,11 @@ class Images:
         """Every image of every project."""
         return [self._row(row) for row in self._store.rows("SELECT * FROM images ORDER BY project, fingerprint")]
 
+    def with_source(self) -> list[ImageRow]:
+        """The images that can be refreshed."""
+        query = "SELECT * FROM images WHERE json_extract(record, '$.update_source') IS NOT NULL"
+        return [self._row(row) for row in self._store.rows(query)]
+
     def shown(self, image: ImageRow) -> str:
         """The JSON of one image."""
         row = self._store.row("SELECT document FROM images WHERE id = ?", image.id)

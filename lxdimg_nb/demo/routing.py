@@ -89,9 +89,21 @@ class Call:
         if wanted and wanted.strip('"') != current:
             raise Refusal(412, f"ETag doesn't match: {current} vs {wanted.strip(chr(34))}")
 
-    def tell(self, action: str, source: str, project: str, context: dict[str, Any] | None = None) -> None:
+    def tell(
+        self,
+        action: str,
+        source: str,
+        project: str,
+        context: dict[str, Any] | None = None,
+        *,
+        plain: bool = False,
+    ) -> None:
         """Send a lifecycle event about something this request did."""
-        self.daemon.events.lifecycle(action, source, project, self.caller.requestor, context)
+        self.daemon.events.lifecycle(action, source, project, self.caller.requestor, context, plain=plain)
+
+    def redeem(self, purpose: str, secret: str, fingerprint: str) -> Operation | None:
+        """Use a token up, see `Operations.redeem`."""
+        return self.daemon.operations.redeem(purpose, secret, fingerprint, self.caller.requestor)
 
     def start(
         self,

@@ -163,5 +163,6 @@ def parts_reply(reply: PartsReply) -> Sendable:
             "Content-Type: application/octet-stream\r\n\r\n"
         )
         pieces += [head.encode(), (path, 0, path.stat().st_size)]
-    pieces.append(f"\r\n--{edge}--\r\n".encode())
+    # LXD 5.0.2 and Incus 6.0.4 close it twice.
+    pieces.append(f"\r\n--{edge}--\r\n".encode() * 2)
     return Sendable(200, {"Content-Type": f"multipart/form-data; boundary={edge}"}, pieces)

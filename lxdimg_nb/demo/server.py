@@ -25,8 +25,10 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 
 from .aliasroutes import routes as alias_routes
+from .catalogue import routes as catalogue_routes
 from .certificateroutes import routes as certificate_routes
 from .certificateroutes import trust
+from .copies import routes as copy_routes
 from .createroutes import routes as create_routes
 from .daemon import Daemon
 from .faults import Faults
@@ -36,6 +38,7 @@ from .imageroutes import routes as image_routes
 from .instanceroutes import routes as instance_routes
 from .operationroutes import routes as operation_routes
 from .projectroutes import routes as project_routes
+from .pushing import routes as push_routes
 from .routing import Routes
 from .serverroutes import routes as server_routes
 
@@ -59,6 +62,9 @@ def _all_routes() -> Routes:
         project_routes,
         instance_routes,
         certificate_routes,
+        copy_routes,
+        push_routes,
+        catalogue_routes,
     ):
         routes.include(table)
     return routes
@@ -134,7 +140,7 @@ class DemoServer:
             if self._https_port is not None:
                 listener = sockets.create_server(("127.0.0.1", self._https_port))
                 listener.setblocking(False)
-                daemon.address = f"127.0.0.1:{listener.getsockname()[1]}"
+                daemon.listens_on(f"127.0.0.1:{listener.getsockname()[1]}")
                 self.https_url = f"https://{daemon.address}"
                 servers.append(_http_server(app, listener, daemon.identity.context()))
             self._ready.set()

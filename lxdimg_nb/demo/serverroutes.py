@@ -45,6 +45,7 @@ def configure(call: Call) -> Reply:
             raise Refusal(400, f"cannot set '{key}' to '{value}': unknown key")
     for key, value in config.items():
         call.daemon.store.set_setting(key, str(value))
+    call.tell("config-updated", "/1.0", "default")
     return Reply({})
 
 

@@ -38,16 +38,21 @@ class RawJson:
 
 @dataclass
 class Reply:
-    """A `sync` reply, or an `async` one when `operation` is the URL of an operation."""
+    """A `sync` reply, or an `async` one when `operation` is the URL of an operation; `bare` without envelope."""
 
     metadata: Any = None
     status: int = 200
     operation: str = ""
+    bare: bool = False
     headers: dict[str, str] = field(default_factory=dict)
 
     def body(self) -> bytes:
         """The envelope, with the newline Go's encoder leaves behind it."""
+        if isinstance(self.metadata, bytes):
+            return self.metadata
         raw = self.metadata.text if isinstance(self.metadata, RawJson) else compact(self.metadata)
+        if self.bare:
+            return raw.encode("utf-8", "replace")
         head = (
             f'{{"type":"async","status":"Operation created","status_code":100,"operation":"{self.operation}"'
             if self.operation

@@ -1,0 +1,369 @@
+"""Images that come from other servers, or are fetched again: pull and refresh.
+
+Source: `POST /1.0/images` with a source and `POST /1.0/images/{fp}/refresh` on LXD 5.0.2: what is taken from
+the source, what from the request, and the texts of what fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from http.client import HTTPMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from .arrivals import announce, install
+from .daemon import Daemon
+from .flavours import NEVER
+from .gojson import now_text
+from .imageroutes import known_profiles, writable
+from .operations import Operation
+from .peers import Peer, Stopped
+from .records import ImageRow, Record
+from .routing import Call, Routes
+from .spool import Spool
+from .streams import StreamImage, find_image
+from .wire import Refusal, Reply
+
+__all__ = ["path_with", "pull", "routes"]
+
+routes = Routes()
+_NATIVE = ("", "lxd", "incus")
+
+
+@dataclass
+class _Found:
+    """An image at its source: what will be its record, and how to fetch its files."""
+
+    record: Record
+    fetch: Callable[[Callable[[int, int], None]], list[Path]]
+
+
+def pull(body: dict[str, Any]) -> Callable[[Call, Operation], Awaitable[None]]:
+    """The work of an operation that copies the image a request names."""
+
+    async def work(call: Call, operation: Operation) -> None:
+        source = body["source"]
+        if not (source.get("alias") or source.get("fingerprint")):
+            raise Refusal(500, "must specify one of alias or fingerprint for init from image")
+        profiles = known_profiles(call, body["profiles"]) if "profiles" in body else None
+        project = call.images_of()
+        record = await _bring(call, operation, project, source)
+        asked: dict[str, Any] = {
+            "public": body.get("public", False),
+            "auto_update": body.get("auto_update", False),
+            "filename": body.get("filename", ""),
+            "properties": record.properties | {k: v for k, v in body.get("properties", {}).items() if v},
+            "cached": False,
+        }
+        if profiles is not None:
+            asked["profiles"] = profiles
+        if body.get("expires_at", NEVER) != NEVER:
+            asked["expires_at"] = body["expires_at"]
+        image = call.daemon.images.exact(project, record.fingerprint)
+        if image is None:
+            raise Refusal(404, "Image not found")
+        updated = call.daemon.images.update(image, **asked)
+        fingerprint = updated.record.fingerprint
+        known = {"fingerprint": fingerprint, "size": str(updated.record.size)}
+        call.daemon.operations.progress(operation, **known)
+        announce(call, project, updated.record, body.get("aliases", []))
+
+    return work
+
+
+async def _bring(call: Call, operation: Operation, project: str, source: dict[str, Any]) -> Record:
+    """The record of the image a source names, fetched into the project unless it is there."""
+    daemon = call.daemon
+    peer = Peer(source.get("server", ""), source.get("certificate", ""))
+    found = await daemon.in_worker(_locate, daemon, peer, source)
+    present = daemon.images.exact(project, found.record.fingerprint)
+    if present is not None:
+        return present.record
+    files = await _fetched(daemon, operation, peer, found)
+    try:
+        record = replace(found.record, uploaded_at=now_text(), size=sum(path.stat().st_size for path in files))
+        install(call, project, record, files)
+        announce(call, project, record, ())
+    finally:
+        for path in files:
+            path.unlink(missing_ok=True)
+    return record
+
+
+async def _fetched(daemon: Daemon, operation: Operation, peer: Peer, found: _Found) -> list[Path]:
+    """Download the files in a worker; the operation can be cancelled meanwhile."""
+    loop = asyncio.get_running_loop()
+
+    def say(text: str) -> None:
+        loop.call_soon_threadsafe(_say, daemon, operation, text)
+
+    meter = _Meter(say)
+    operation.may_cancel = True
+    work = asyncio.ensure_future(daemon.in_worker(found.fetch, meter))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        peer.stop.set()
+        try:
+            for path in await work:
+                path.unlink(missing_ok=True)
+        except Stopped:
+            pass
+        raise
+    finally:
+        operation.may_cancel = False
+
+
+def _say(daemon: Daemon, operation: Operation, text: str) -> None:
+    daemon.operations.progress(operation, download_progress=text)
+
+
+class _Meter:
+    """Progress in words, a few times a second at most."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._began = time.monotonic()
+        self._last = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last < 0.1 and done != total:
+            return
+        self._last = now
+        rate = done / max(now - self._began, 0.001)
+        shown = f"{done * 100 // total}% ({_bytes(rate)}/s)" if total else f"{_bytes(done)} ({_bytes(rate)}/s)"
+        self._say(shown)
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.2f}{unit}"
+        count /= 1000
+    return f"{count:.2f}GB"
+
+
+# Finding
+
+
+def _locate(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
+    protocol = source.get("protocol", "")
+    if protocol == "simplestreams":
+        return _in_streams(daemon, peer, source)
+    if protocol not in _NATIVE:
+        raise Refusal(500, f"Unsupported protocol: {protocol}")
+    return _in_server(daemon, peer, source)
+
+
+def _in_streams(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
+    wanted = source.get("fingerprint") or source["alias"]
+    try:
+        image = find_image(peer, wanted, source.get("image_type", ""), daemon.architectures)
+    except Refusal as refusal:
+        raise Refusal(refusal.code, f"Failed getting remote image info: {refusal.text}") from refusal
+    return _from_stream(daemon, peer, image, source)
+
+
+def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: dict[str, Any]) -> _Found:
+    digits = image.serial.replace("_", "").replace(":", "")[:8]
+    record = Record(
+        fingerprint=image.fingerprint,
+        size=image.size,
+        type=image.type,
+        architecture=image.architecture,
+        created_at=f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T00:00:00Z",
+        uploaded_at=NEVER,
+        expires_at=daemon.flavour.no_expiry,
+        properties=image.properties,
+        update_source=_update_source(source, "simplestreams"),
+    )
+
+    def fetch(meter: Callable[[int, int], None]) -> list[Path]:
+        digest = hashlib.sha256()
+        files: list[Path] = []
+        try:
+            for path in image.paths:
+                files += [_download(daemon, peer, f"/{path}", digest.update, meter)]
+            _agree(digest.hexdigest(), image.fingerprint)
+        except BaseException:
+            _remove(files)
+            raise
+        return files
+
+    return _Found(record, fetch)
+
+
+def _download(
+    daemon: Daemon, peer: Peer, path: str, also: Callable[[bytes], None], meter: Callable[[int, int], None]
+) -> Path:
+    with tempfile.NamedTemporaryFile(prefix="upload-", dir=daemon.store.blobs, delete=False) as file:
+
+        def take(block: bytes) -> None:
+            file.write(block)
+            also(block)
+
+        try:
+            peer.download(path, take, progress=meter)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    return Path(file.name)
+
+
+def _agree(got: str, expected: str) -> None:
+    if got != expected:
+        raise Refusal(500, f"Image fingerprint doesn't match. Got {got} expected {expected}")
+
+
+def _remove(files: list[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def _update_source(source: dict[str, Any], protocol: str) -> dict[str, str] | None:
+    """Only what was asked for by alias, and without a secret, can be asked for again."""
+    if not source.get("alias") or source.get("fingerprint") or source.get("secret"):
+        return None
+    return {
+        "alias": source["alias"],
+        "certificate": source.get("certificate", ""),
+        "protocol": protocol,
+        "server": source.get("server", ""),
+        "image_type": "",
+    }
+
+
+def _in_server(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
+    try:
+        peer.json("GET", "/1.0")
+    except Refusal as refusal:
+        title = daemon.flavour.title
+        text = f'Failed to connect to {title} server "{source.get("server", "")}": {refusal.text}'
+        raise Refusal(500, text) from refusal
+    project = source.get("project", "")
+    query = {"project": project} if project else {}
+    wanted = source.get("fingerprint") or source["alias"]
+    if not source.get("fingerprint"):
+        try:
+            alias = peer.json("GET", path_with(f"/1.0/images/aliases/{quote(wanted, safe='')}", query))
+            wanted = str(alias["metadata"]["target"])
+        except Refusal:
+            wanted = source["alias"]
+    if source.get("secret"):
+        query["secret"] = source["secret"]
+    try:
+        info = peer.json("GET", path_with(f"/1.0/images/{quote(wanted, safe='')}", query))["metadata"]
+    except Refusal as refusal:
+        raise Refusal(refusal.code, f"Failed getting remote image info: {refusal.text}") from refusal
+    record = _record_of(info, _update_source(source, source.get("protocol") or daemon.flavour.product))
+    path = path_with(f"/1.0/images/{record.fingerprint}/export", query)
+    return _Found(record, lambda meter: _fetch_export(daemon, peer, path, record, meter))
+
+
+def path_with(path: str, query: dict[str, str]) -> str:
+    """A path with its query."""
+    told = "&".join(f"{name}={quote(text, safe='')}" for name, text in query.items())
+    return f"{path}?{told}" if told else path
+
+
+def _record_of(info: Any, source: dict[str, str] | None) -> Record:
+    try:
+        return Record(
+            fingerprint=str(info["fingerprint"]),
+            size=int(info["size"]),
+            type=str(info.get("type") or "container"),
+            architecture=str(info["architecture"]),
+            created_at=str(info["created_at"]),
+            uploaded_at=NEVER,
+            expires_at=str(info["expires_at"]),
+            properties={str(key): str(text) for key, text in (info.get("properties") or {}).items()},
+            update_source=source,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Refusal(500, f"Failed getting remote image info: {error}") from error
+
+
+def _fetch_export(
+    daemon: Daemon, peer: Peer, path: str, record: Record, meter: Callable[[int, int], None]
+) -> list[Path]:
+    spools: list[Spool] = []
+
+    def begin(headers: HTTPMessage) -> None:
+        spools.append(Spool(daemon.store.blobs, headers.get("Content-Type", "")))
+
+    try:
+        peer.download(
+            path,
+            lambda block: spools[0].feed(block),
+            progress=lambda done, _total: meter(min(done, record.size), record.size),
+            begin=begin,
+        )
+        spools[0].finish()
+        if spools[0].error:
+            raise Refusal(500, spools[0].error)
+        _agree(spools[0].fingerprint, record.fingerprint)
+    except BaseException:
+        for spool in spools:
+            spool.discard()
+        raise
+    return spools[0].files
+
+
+# Refreshing
+
+
+@routes.add("POST", "/1.0/images/{name}/refresh")
+def refresh(call: Call, name: str) -> Reply:
+    """Ask the image's source for a newer build and put it in the image's place."""
+    image = writable(call, name)
+
+    async def work(operation: Operation) -> None:
+        refreshed = await renew(call, operation, image)
+        call.daemon.operations.progress(operation, refreshed=refreshed)
+
+    return call.start("Refreshing image", work)
+
+
+async def renew(call: Call, operation: Operation, image: ImageRow) -> bool:
+    """Replace an image by what its source has now.
+
+    Returns:
+        Whether there was a newer build.
+    """
+    said = f'Failed to update image "{image.record.fingerprint}" in project "{call.project}": '
+    source = image.record.update_source
+    if source is None:
+        raise Refusal(404, said + "Image source not found")
+    daemon = call.daemon
+    peer = Peer(source["server"], source["certificate"])
+    found = await daemon.in_worker(_locate, daemon, peer, source | {"image_type": image.record.type})
+    if found.record.fingerprint == image.record.fingerprint:
+        return False
+    record = replace(
+        found.record,
+        public=image.record.public,
+        auto_update=image.record.auto_update,
+        cached=image.record.cached,
+        profiles=image.record.profiles,
+        last_used_at=image.record.last_used_at,
+        update_source=source,
+    )
+    if daemon.images.exact(image.project, record.fingerprint) is None:
+        files = await _fetched(daemon, operation, peer, found)
+        try:
+            size = sum(path.stat().st_size for path in files)
+            install(call, image.project, replace(record, uploaded_at=now_text(), size=size), files)
+            announce(call, image.project, record, ())
+        finally:
+            _remove(files)
+    daemon.images.replace_by(image, record)
+    daemon.images.sweep(image.record.fingerprint)
+    call.tell("image-refreshed", f"/1.0/images/{record.fingerprint}", call.project)
+    return True
