@@ -39,7 +39,7 @@ def members_frame(members: Sequence[Member]) -> pd.DataFrame:
         Index `path` (string); `kind` category; `size` int64, bytes; `mode`, `uid`, `gid` int64;
         `modified_at` datetime64[us, UTC]; `target` string, where a link points, empty otherwise.
     """
-    times = pd.to_datetime([m.modified_at for m in members], utc=True, errors="coerce")
+    times = pd.Series([m.modified_at for m in members], dtype="object")
     return pd.DataFrame(
         {
             "kind": pd.Series([m.kind for m in members], dtype="string").astype("category").array,
@@ -47,7 +47,7 @@ def members_frame(members: Sequence[Member]) -> pd.DataFrame:
             "mode": pd.array([m.mode for m in members], dtype="int64"),
             "uid": pd.array([m.uid for m in members], dtype="int64"),
             "gid": pd.array([m.gid for m in members], dtype="int64"),
-            "modified_at": pd.Series(times).astype("datetime64[us, UTC]").array,
+            "modified_at": pd.to_datetime(times, utc=True, errors="coerce").astype("datetime64[us, UTC]").array,
             "target": pd.array([m.target for m in members], dtype="string"),
         },
         index=pd.Index([m.path for m in members], dtype="string", name="path"),
