@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from lxdimg_nb.inventory.columns import CHUNK, Columns, collector_off, objects
+from lxdimg_nb.inventory.columns import CHUNK, Columns, categorical, collector_off, objects
 from lxdimg_nb.inventory.decode import batches
 from lxdimg_nb.inventory.display import frame_table
 from lxdimg_nb.inventory.schema import is_inventory
@@ -17,7 +19,7 @@ from lxdimg_nb.inventory.schema import is_inventory
 if TYPE_CHECKING:
     from lxdimg_nb.models import ImageRecord
 
-__all__ = ["InventoryFrame", "as_inventory", "frame", "frame_from_json"]
+__all__ = ["InventoryFrame", "Part", "as_inventory", "fleet_frame", "frame", "frame_from_json"]
 
 
 class InventoryFrame(pd.DataFrame):
@@ -78,7 +80,7 @@ def frame(
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             columns.add([r.raw for r in part], [r.default_project for r in part])
-        made = _assemble(columns, all_projects, used_by)
+        made = _assemble(columns, used_by, all_projects=all_projects)
     made.attrs |= _attrs(columns, server, project if not all_projects else "*", taken_at, product, identity)
     return made
 
@@ -93,7 +95,6 @@ def frame_from_json(
     product: str = "",
     identity: str = "",
     extra: bool = False,
-    used_by: Mapping[str, Sequence[str]] | None = None,
 ) -> InventoryFrame:
     """The same frame, straight from the server's document: the quickest way, and the one with least memory.
 
@@ -110,19 +111,69 @@ def frame_from_json(
         columns = Columns(project=project, extra=extra)
         for batch in batches(payload, CHUNK):
             columns.add(batch)
-        made = _assemble(columns, all_projects, used_by)
+        made = _assemble(columns, None, all_projects=all_projects)
     made.attrs |= _attrs(columns, server, project if not all_projects else "*", taken_at, product, identity)
     return made
 
 
-def _assemble(columns: Columns, all_projects: bool, used_by: Mapping[str, Sequence[str]] | None) -> InventoryFrame:
+def fleet_frame(
+    parts: Sequence[Part], *, extra: bool = False, attrs: Mapping[str, Any] | None = None
+) -> InventoryFrame:
+    """The images of many servers as one frame, with the index `(server, project, fingerprint)`.
+
+    One frame is built for all: a frame a server and then joining them takes more than twice as long.
+
+    Args:
+        parts: what each server sent.
+        extra: as in `frame`.
+        attrs: for the frame's `attrs`, beside `taken` and `unknown`.
+    """
+    with collector_off():
+        columns = Columns(project="default", extra=extra)
+        for part in parts:
+            for start in range(0, len(part.records), CHUNK):
+                some = part.records[start : start + CHUNK]
+                columns.add([r.raw for r in some], [r.default_project for r in some])
+        counts = [len(part.records) for part in parts]
+        names = sorted(part.server for part in parts)
+        codes = np.repeat([names.index(part.server) for part in parts], counts).astype(np.int32)
+        users = None
+        if any(part.used_by is not None for part in parts):
+            users = [list((part.used_by or {}).get(r.fingerprint, ())) for part in parts for r in part.records]
+        made = _assemble(columns, users, all_projects=True, servers=categorical(names, codes))
+    made.attrs |= _attrs(columns, "", "*", None, "", "") | dict(attrs or {})
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one server of a fleet sent; `used_by` maps fingerprints to instances, None when that is not known."""
+
+    server: str
+    records: Sequence[ImageRecord]
+    used_by: Mapping[str, Sequence[str]] | None = None
+
+
+def _assemble(
+    columns: Columns,
+    used_by: Mapping[str, Sequence[str]] | Sequence[list[str]] | None,
+    *,
+    all_projects: bool,
+    servers: pd.Categorical | None = None,
+) -> InventoryFrame:
     arrays, fingerprints = columns.finish()
+    if isinstance(used_by, Mapping):
+        used_by = [list(used_by.get(f, ())) for f in fingerprints]
     if used_by is not None:
-        arrays["used_by"] = objects([list(used_by.get(f, ())) for f in fingerprints])
-    index = pd.Index(fingerprints, name="fingerprint")
+        arrays["used_by"] = objects(used_by)
+    levels = {"server": servers} if servers is not None else {}
     if all_projects:
-        projects = pd.Index(arrays.pop("project"))
-        index = pd.MultiIndex.from_arrays([projects, index], names=["project", "fingerprint"])
+        levels["project"] = arrays.pop("project")
+    index = pd.Index(fingerprints, name="fingerprint")
+    if levels:
+        index = pd.MultiIndex.from_arrays(
+            [*(pd.Index(values) for values in levels.values()), index], names=[*levels, "fingerprint"]
+        )
     if columns.left_out:
         warnings.warn(
             f"the images have {columns.left_out:,} more property keys than a frame can hold; the rarest were left out",

@@ -15,6 +15,7 @@ from lxdimg_nb.inventory import conditions, eol, pruning, schema
 from lxdimg_nb.inventory.catalogue import newer_builds
 from lxdimg_nb.inventory.columns import time_array
 from lxdimg_nb.inventory.display import frame_table
+from lxdimg_nb.inventory.drift import drift
 from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.rows import Rows, level
 
@@ -215,6 +216,17 @@ class Questions:
         answer = answer.sort_values("bytes", ascending=False, kind="stable")
         answer.attrs = {**self._frame.attrs, "bytes": int(once.drop_duplicates("image")["size"].sum())}
         return answer
+
+    def drift(self, *, by: str = "alias") -> pd.DataFrame:
+        """Where the servers of a fleet, or the projects of a server, differ.
+
+        Args:
+            by: `alias` (which alias points where) or `image` (which image is where).
+
+        Returns:
+            A row each, a column a place, and `state`: same, differs or missing.
+        """
+        return drift(self._frame, by=by)
 
     def explain(
         self, name: str, *, settings: Mapping[str, str] | int | None = None, now: datetime | None = None

@@ -1,0 +1,199 @@
+"""Many servers as one inventory. A server that does not answer costs its row in `status()` and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor, Future, wait
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+
+from lxdimg_nb import filters
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.inventory.asking import Answer, Question, Threads, ask
+from lxdimg_nb.inventory.frame import InventoryFrame, Part, fleet_frame
+
+__all__ = ["Fleet"]
+
+
+class Fleet:
+    """Several servers, asked at the same time.
+
+    Args:
+        servers: clients, remotes, addresses, or calls that connect; a mapping gives them names of their own.
+        executor: where the asking is done; by default threads here. Any `concurrent.futures.Executor` will
+            do, a Dask cluster's (`client.get_executor()`) too; one that works in other processes cannot
+            take clients, but remotes and addresses.
+        timeout: seconds that a server has to answer in full.
+
+    Raises:
+        InvalidRequestError: no servers, or two of one name.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, Any] | Iterable[Any],
+        *,
+        executor: Executor | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        pairs = servers.items() if isinstance(servers, Mapping) else [(_name(spec), spec) for spec in servers]
+        self._servers: dict[str, Any] = {}
+        for name, spec in pairs:
+            if name in self._servers:
+                raise InvalidRequestError(
+                    f"two servers of the fleet are called {name!r}; give them names: Fleet({{'name': server, …}})"
+                )
+            self._servers[str(name)] = spec
+        if not self._servers:
+            raise InvalidRequestError("a fleet has at least one server")
+        self._executor = executor
+        self._timeout = timeout
+        self._answers: dict[str, Answer] = {}
+        self._last: InventoryFrame | None = None
+
+    @classmethod
+    def from_config(
+        cls, names: Iterable[str] | None = None, *, executor: Executor | None = None, timeout: float = 60.0
+    ) -> Fleet:
+        """The remotes of `lxc`'s and `incus`' own configuration that hold images of their own.
+
+        Args:
+            names: only these; by default all LXD and Incus remotes, without the public catalogues.
+            executor: as above.
+            timeout: as above.
+
+        Raises:
+            InvalidRequestError: no such remote, or none at all.
+        """
+        from lxdimg_nb.client.remotes import remotes
+
+        known = {name: remote for name, remote in remotes().items() if remote.protocol in ("lxd", "incus")}
+        chosen = list(known) if names is None else list(names)
+        unknown = [name for name in chosen if name not in known]
+        if unknown or not chosen:
+            there = ", ".join(known) or "none"
+            what = f"no remote {unknown[0]!r}" if unknown else "no LXD or Incus remote"
+            raise InvalidRequestError(f"{what} in the configuration of lxc or incus; there: {there}")
+        return cls(chosen, executor=executor, timeout=timeout)
+
+    @property
+    def names(self) -> list[str]:
+        """The servers' names, in the order given."""
+        return list(self._servers)
+
+    def df(
+        self,
+        *,
+        all_projects: bool = False,
+        filter: str | None = None,
+        used_by: bool = False,
+        extra: bool = False,
+    ) -> InventoryFrame:
+        """The inventory of all servers that answer, with the index `(server, project, fingerprint)`.
+
+        Args:
+            all_projects: of every project of each server.
+            filter: only these images.
+            used_by: a column with the instances made from each; one request more a server.
+            extra: as for one server.
+
+        Returns:
+            `attrs["servers"]` says of each what it is, `attrs["unanswered"]` names those that are missing;
+            `status()` says why.
+
+        Raises:
+            InvalidRequestError: a filter that makes no sense.
+        """
+        answers = self._ask(Question(all_projects, used_by, self._timeout, filters.parse(filter)))
+        parts = [Part(name, answer.records, answer.used_by) for name, answer in answers.items()]
+        made = fleet_frame(
+            parts,
+            extra=extra,
+            attrs={
+                "server": f"{sum(a.heard for a in answers.values())} of {len(answers)} servers",
+                "servers": {name: dict(answer.facts or {}) for name, answer in answers.items()},
+                "unanswered": [name for name, answer in answers.items() if not answer.heard],
+            },
+        )
+        self._answers, self._last = answers, made
+        return made
+
+    def status(self) -> pd.DataFrame:
+        """Who answered the last `df()`, how, and how fast; asks when there was none.
+
+        Returns:
+            A row a server: `state` is ok, partial (images are missing), untrusted (public images only),
+            refused, unreachable, timeout or failed; `images`, `seconds`, product, version, url, and `error`.
+        """
+        if not self._answers:
+            self.df()
+        rows = [
+            {
+                "state": answer.state,
+                "images": len(answer.records),
+                "seconds": round(answer.seconds, 3),
+                **{key: (answer.facts or {}).get(key, "") for key in ("product", "version", "url", "project")},
+                "error": answer.error,
+            }
+            for answer in self._answers.values()
+        ]
+        return pd.DataFrame(rows, index=pd.Index(list(self._answers), name="server"))
+
+    def drift(self, *, by: str = "alias") -> pd.DataFrame:
+        """Where the servers differ, in the last `df()`; see `df.lxdimg.drift()`."""
+        frame = self._last if self._last is not None else self.df()
+        answer: pd.DataFrame = frame.lxdimg.drift(by=by)
+        return answer
+
+    def close(self) -> None:
+        """Close the clients that were given; those the fleet made for itself are closed already."""
+        for spec in self._servers.values():
+            if hasattr(spec, "images"):
+                spec.close()
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Fleet of {len(self._servers)} servers: {', '.join(self._servers)}>"
+
+    def _ask(self, question: Question) -> dict[str, Answer]:
+        executor = self._executor or Threads()
+        began = time.monotonic()
+        futures: dict[str, Future[Answer]] = {
+            name: executor.submit(ask, spec, question) for name, spec in self._servers.items()
+        }
+        wait(futures.values(), timeout=self._timeout)
+        seconds = time.monotonic() - began
+        return {name: _outcome(future, seconds) for name, future in futures.items()}
+
+
+def _name(spec: Any) -> str:
+    if isinstance(spec, str):
+        return spec
+    url = getattr(spec, "url", None)
+    if isinstance(url, str):
+        return url
+    raise InvalidRequestError(f"a {type(spec).__name__} has no name for a fleet; name it: Fleet({{'name': server, …}})")
+
+
+def _outcome(future: Future[Answer], seconds: float) -> Answer:
+    if not future.done():
+        future.cancel()
+        return Answer("timeout", seconds, error=f"no complete answer within {seconds:.0f} s")
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, TypeError) and "pickle" in str(error):
+        raise InvalidRequestError(
+            "a client cannot travel to another process; give the fleet remotes or addresses"
+        ) from error
+    return Answer("failed", seconds, error=f"{type(error).__name__}: {error}")
