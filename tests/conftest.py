@@ -41,13 +41,12 @@ def _session(kind: Kind, start: Callable[[Path], RunningServer]) -> Iterator[Run
     folder = Path(tempfile.mkdtemp(prefix=f"lxi-{kind}-", dir="/tmp"))
     try:
         server = start(folder)
-    except servers.ServerDiedError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        missing(str(error))
-    try:
         yield server
+        server.stop()
+    except servers.ServerDiedError as error:
+        missing(str(error))
     finally:
-        server.remove()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +68,8 @@ def incus_daemon() -> Iterator[RunningServer]:
 
 
 def _emptied(server: RunningServer) -> Iterator[RunningServer]:
+    if server.demo is not None:
+        server.demo.faults.clear()
     if not server.alive:
         server.restart()
     server.clean()

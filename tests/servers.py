@@ -277,7 +277,7 @@ class RunningServer:
             self.demo = None
         if self.process is not None:
             _end(self.process, signal.SIGTERM)
-            _unmount(self.folder)
+        _unmount(self.folder)
 
     def kill(self) -> None:
         """End it without a warning; the demo server, a thread of the test, can only be stopped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,7 @@ from tests.servers import RunningServer
 def test_an_image_is_on_the_server_as_it_was_put_there(server: RunningServer):
     data = factory.small(1)
 
-    fingerprint = server.add_image(
-        data, ["web", "a/b c"], {"os": "Other"}, public=True, filename="one.tar.gz"
-    )
+    fingerprint = server.add_image(data, ["web", "a/b c"], {"os": "Other"}, public=True, filename="one.tar.gz")
 
     image = server.get(f"images/{fingerprint}")
     assert fingerprint == factory.fingerprint(data)
@@ -49,9 +48,7 @@ def test_every_compression_is_taken(server: RunningServer, compression: factory.
 
 @pytest.mark.parametrize("what", factory.BROKEN)
 def test_a_broken_image_fails_its_operation_and_the_server_lives_on(server: RunningServer, what: str):
-    reply = server.raw(
-        "POST", "/1.0/images", factory.BROKEN[what], {"Content-Type": "application/octet-stream"}
-    )
+    reply = server.raw("POST", "/1.0/images", factory.BROKEN[what], {"Content-Type": "application/octet-stream"})
 
     operation = server.wait(reply, ok=False)
 
@@ -122,6 +119,35 @@ def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, lxd: RunningServer)
         servers.start_lxd(tmp_path)
 
     assert "database" in str(caught.value)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["lxd", "incus"])
+def test_a_daemon_ends_with_the_session_that_was_killed(request: pytest.FixtureRequest, kind: str):
+    request.getfixturevalue(f"{kind}_daemon")
+    folder = Path(tempfile.mkdtemp(prefix="lxi-orphan-", dir="/tmp"))
+    program = f"""
+import sys, pathlib
+from tests import servers
+print(servers.start_{kind}(pathlib.Path(sys.argv[1])).pid, flush=True)
+sys.stdin.read()
+"""
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", program, folder],
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as session:
+            assert session.stdout is not None
+            daemon = Path(f"/proc/{int(session.stdout.readline())}")
+            assert daemon.exists()
+
+            session.kill()
+
+        assert servers.until(lambda: not daemon.exists())
+    finally:
+        RunningServer("lxd", folder / "unix.socket", folder).remove()
 
 
 def run_without_programs(**environment: str) -> subprocess.CompletedProcess[str]:
