@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from http.client import HTTPMessage
@@ -28,6 +26,7 @@ from .records import ImageRow, Record
 from .routing import Call, Routes
 from .spool import Spool
 from .streams import StreamImage, find_image
+from .transfers import Meter, download_file
 from .wire import Refusal, Reply
 
 __all__ = ["path_with", "pull", "routes"]
@@ -51,30 +50,35 @@ def pull(body: dict[str, Any]) -> Callable[[Call, Operation], Awaitable[None]]:
         source = body["source"]
         if not (source.get("alias") or source.get("fingerprint")):
             raise Refusal(500, "must specify one of alias or fingerprint for init from image")
-        profiles = known_profiles(call, body["profiles"]) if "profiles" in body else None
         project = call.images_of()
         record = await _bring(call, operation, project, source)
-        asked: dict[str, Any] = {
-            "public": body.get("public", False),
-            "auto_update": body.get("auto_update", False),
-            "filename": body.get("filename", ""),
-            "properties": record.properties | {k: v for k, v in body.get("properties", {}).items() if v},
-            "cached": False,
-        }
-        if profiles is not None:
-            asked["profiles"] = profiles
-        if body.get("expires_at", NEVER) != NEVER:
-            asked["expires_at"] = body["expires_at"]
         image = call.daemon.images.exact(project, record.fingerprint)
         if image is None:
             raise Refusal(404, "Image not found")
-        updated = call.daemon.images.update(image, **asked)
+        updated = call.daemon.images.update(image, **_asked(call, record, body))
         fingerprint = updated.record.fingerprint
         known = {"fingerprint": fingerprint, "size": str(updated.record.size)}
         call.daemon.operations.progress(operation, **known)
         announce(call, project, updated.record, body.get("aliases", []))
 
     return work
+
+
+def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
+    """What the request changes: all of it or nothing, and never the expiry."""
+    asked: dict[str, Any] = {}
+    properties = body.get("properties", {})
+    if body.get("public") or body.get("auto_update") or body.get("filename") or properties:
+        merged = record.properties | properties
+        asked = {
+            "public": body.get("public", False),
+            "auto_update": body.get("auto_update", False),
+            "filename": body.get("filename", ""),
+            "properties": {key: text for key, text in merged.items() if text},
+        }
+    if call.daemon.flavour.is_incus and "profiles" in body:
+        asked["profiles"] = known_profiles(call, body["profiles"])
+    return asked | ({"cached": False} if record.cached else {})
 
 
 async def _bring(call: Call, operation: Operation, project: str, source: dict[str, Any]) -> Record:
@@ -103,7 +107,7 @@ async def _fetched(daemon: Daemon, operation: Operation, peer: Peer, found: _Fou
     def say(text: str) -> None:
         loop.call_soon_threadsafe(_say, daemon, operation, text)
 
-    meter = _Meter(say)
+    meter = Meter(say)
     operation.may_cancel = True
     work = asyncio.ensure_future(daemon.in_worker(found.fetch, meter))
     try:
@@ -122,32 +126,6 @@ async def _fetched(daemon: Daemon, operation: Operation, peer: Peer, found: _Fou
 
 def _say(daemon: Daemon, operation: Operation, text: str) -> None:
     daemon.operations.progress(operation, download_progress=text)
-
-
-class _Meter:
-    """Progress in words, a few times a second at most."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._began = time.monotonic()
-        self._last = 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._last < 0.1 and done != total:
-            return
-        self._last = now
-        rate = done / max(now - self._began, 0.001)
-        shown = f"{done * 100 // total}% ({_bytes(rate)}/s)" if total else f"{_bytes(done)} ({_bytes(rate)}/s)"
-        self._say(shown)
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.2f}{unit}"
-        count /= 1000
-    return f"{count:.2f}GB"
 
 
 # Finding
@@ -190,7 +168,7 @@ def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: dict[st
         files: list[Path] = []
         try:
             for path in image.paths:
-                files += [_download(daemon, peer, f"/{path}", digest.update, meter)]
+                files += [download_file(daemon.store.blobs, peer, f"/{path}", digest.update, meter)]
             _agree(digest.hexdigest(), image.fingerprint)
         except BaseException:
             _remove(files)
@@ -198,23 +176,6 @@ def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: dict[st
         return files
 
     return _Found(record, fetch)
-
-
-def _download(
-    daemon: Daemon, peer: Peer, path: str, also: Callable[[bytes], None], meter: Callable[[int, int], None]
-) -> Path:
-    with tempfile.NamedTemporaryFile(prefix="upload-", dir=daemon.store.blobs, delete=False) as file:
-
-        def take(block: bytes) -> None:
-            file.write(block)
-            also(block)
-
-        try:
-            peer.download(path, take, progress=meter)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    return Path(file.name)
 
 
 def _agree(got: str, expected: str) -> None:
@@ -283,6 +244,7 @@ def _record_of(info: Any, source: dict[str, str] | None) -> Record:
             created_at=str(info["created_at"]),
             uploaded_at=NEVER,
             expires_at=str(info["expires_at"]),
+            filename=str(info.get("filename") or ""),
             properties={str(key): str(text) for key, text in (info.get("properties") or {}).items()},
             update_source=source,
         )
@@ -349,7 +311,8 @@ async def renew(call: Call, operation: Operation, image: ImageRow) -> bool:
     record = replace(
         found.record,
         public=image.record.public,
-        auto_update=image.record.auto_update,
+        # Fetched as the hourly update fetches it; the flag it had before is not looked at.
+        auto_update=True,
         cached=image.record.cached,
         profiles=image.record.profiles,
         last_used_at=image.record.last_used_at,
@@ -365,5 +328,5 @@ async def renew(call: Call, operation: Operation, image: ImageRow) -> bool:
             _remove(files)
     daemon.images.replace_by(image, record)
     daemon.images.sweep(image.record.fingerprint)
-    call.tell("image-refreshed", f"/1.0/images/{record.fingerprint}", call.project)
+    call.tell("image-refreshed", f"/1.0/images/{image.record.fingerprint}", call.project)
     return True

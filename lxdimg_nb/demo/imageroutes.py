@@ -6,6 +6,7 @@ Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4, which differ where `
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from .bodies import Struct
 from .filters import matches, parse_filter
@@ -35,7 +36,7 @@ def list_images(call: Call) -> Reply:
     flavour = call.daemon.flavour
     project: str | None
     if flavour.is_incus and call.query.get("all-projects") == "true":
-        if call.query.get("project"):
+        if call.project != "default":
             raise Refusal(400, "Cannot specify a project when requesting all projects")
         if not call.caller.trusted:
             raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
@@ -69,7 +70,12 @@ def visible(call: Call, prefix: str) -> ImageRow:
     Raises:
         Refusal: 404, or 500 where several match.
     """
-    image = call.daemon.images.find(call.images_of(), prefix)
+    try:
+        image = call.daemon.images.find(call.images_of(), prefix)
+    except Refusal as refusal:
+        if refusal.code == 404 and call.daemon.flavour.is_incus:
+            raise Refusal(404, f'Image "{prefix}" not found') from refusal
+        raise
     if image.record.public or may_use(call):
         return image
     secret = call.query.get("secret", "")
@@ -96,10 +102,6 @@ def writable(call: Call, name: str) -> ImageRow:
     """
     if not may_use(call):
         raise Refusal(403, "not authorized")
-    if call.daemon.flavour.is_incus:
-        project = call.daemon.store.row("SELECT 1 FROM projects WHERE name = ?", call.project)
-        if project is None:
-            raise Refusal(404, f'Image "{name}" not found')
     return call.daemon.images.find(call.images_of(), name)
 
 
@@ -182,7 +184,9 @@ def delete_image(call: Call, name: str) -> Reply:
             for alias in aliases:
                 call.tell("image-alias-deleted", call.daemon.events.alias_url(alias["name"]), call.project)
 
-    return call.start("Deleting image", work, resources={"images": [url]})
+    suffix = f"?project={quote(call.project, safe='')}"
+    shown = url + suffix if call.daemon.flavour.is_incus and call.project != "default" else url
+    return call.start("Deleting image", work, resources={"images": [shown]})
 
 
 @routes.add("GET", "/1.0/images/{name}/export", open_to_all=True)

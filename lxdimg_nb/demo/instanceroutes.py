@@ -67,7 +67,11 @@ def list_instances(call: Call) -> Reply:
     documents = [json.loads(row["document"]) for row in rows]
     if call.recursion > 1:
         for row, document in zip(rows, documents, strict=True):
-            document |= {"backups": None, "state": _state(), "snapshots": _snapshots(call, row) or None}
+            document |= {
+                "backups": None,
+                "state": _state(incus=call.daemon.flavour.is_incus),
+                "snapshots": _snapshots(call, row) or None,
+            }
     return Reply(documents)
 
 
@@ -90,21 +94,34 @@ def get_instance(call: Call, name: str) -> Reply:
     row = _row(call, name)
     document = json.loads(row["document"])
     if call.recursion:
-        document |= {"backups": None, "state": _state(), "snapshots": _snapshots(call, row) or None}
+        document |= {
+            "backups": None,
+            "state": _state(incus=call.daemon.flavour.is_incus),
+            "snapshots": _snapshots(call, row) or None,
+        }
     return Reply(document, headers={"ETag": f'"{etag([document["config"], document["devices"]])}"'})
 
 
-def _state() -> dict[str, Any]:
+def _full(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    state = _state(incus=call.daemon.flavour.is_incus)
+    return {"backups": None, "state": state, "snapshots": _snapshots(call, row) or None}
+
+
+def _state(*, incus: bool) -> dict[str, Any]:
     memory = {"usage": 0, "usage_peak": 0, "swap_usage": 0, "swap_usage_peak": 0}
     state: dict[str, Any] = {**_STOPPED, "disk": {}, "memory": memory, "network": None, "pid": 0}
-    return state | {"processes": 0, "cpu": {"usage": 0}}
+    state |= {"processes": 0, "cpu": {"usage": 0}}
+    if not incus:
+        return state
+    memory["total"] = 0
+    return state | {"cpu": {"usage": 0, "allocated_time": 0}, "started_at": NEVER, "os_info": None}
 
 
 @routes.add("GET", "/1.0/instances/{name}/state")
 def get_state(call: Call, name: str) -> Reply:
     """An instance is always stopped."""
     _row(call, name)
-    return Reply(_state())
+    return Reply(_state(incus=call.daemon.flavour.is_incus))
 
 
 @routes.add("POST", "/1.0/instances")
@@ -123,7 +140,8 @@ def post_instance(call: Call) -> Reply:
     if source["type"] == "image":
         project = call.images_of()
         if source.get("alias"):
-            image = images.exact(project, images.alias(project, source["alias"])["target"])
+            if images.has_alias(project, source["alias"]) or not call.daemon.flavour.is_incus:
+                image = images.exact(project, images.alias(project, source["alias"])["target"])
         elif source.get("fingerprint"):
             try:
                 image = images.find(project, source["fingerprint"])

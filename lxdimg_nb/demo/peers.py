@@ -83,6 +83,8 @@ class Peer:
 
     def _reason(self, error: Exception) -> str:
         address = f"{self._parts.hostname}:{self._parts.port or 443}"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return "x509: certificate signed by unknown authority"
         if isinstance(error, ConnectionRefusedError):
             return f"Unable to connect to: {address} ([dial tcp {address}: connect: connection refused])"
         return f"Unable to connect to: {address} ([{error}])"

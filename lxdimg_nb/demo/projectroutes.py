@@ -35,7 +35,7 @@ def used_by(call: Call, project: str) -> list[str]:
         query = f"SELECT name FROM {kind} WHERE project = ? ORDER BY id"  # noqa: S608 - two constants
         named[kind] = [f"/1.0/{kind}/{row['name']}{suffix}" for row in store.rows(query, project)]
     if call.daemon.flavour.is_incus:
-        return [*images, *named["instances"], *named["profiles"]]
+        return [*named["instances"], *images, *named["profiles"]]
     return [*named["instances"], *named["profiles"], *images]
 
 
@@ -240,7 +240,7 @@ def put_profile(call: Call, name: str) -> Reply:
         "UPDATE profiles SET description = ?, config = ?, devices = ? WHERE id = ?",
         body.get("description", ""),
         json.dumps(body.get("config", {})),
-        json.dumps(body.get("devices", {})),
+        json.dumps(body.get("devices", {}), sort_keys=True),
         row["id"],
     )
     return Reply({})

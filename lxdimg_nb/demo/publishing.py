@@ -78,6 +78,11 @@ def publishable(call: Call, source: Mapping[str, str]) -> dict[str, Any]:
 
 def _missing(call: Call, name: str) -> str:
     if call.daemon.flavour.is_incus:
+        parent, _, snapshot = name.partition("/")
+        rows = call.daemon.store.rows("SELECT 1 FROM instances WHERE project = ? AND name = ?", call.project, parent)
+        if snapshot and rows:
+            text = f'Failed to fetch snapshot "{snapshot}" of instance "{parent}" in project "{call.project}"'
+            return f"{text}: Instance_snapshot not found"
         return f'Failed to fetch instance "{name}" in project "{call.project}": Instance not found'
     return "Instance not found"
 

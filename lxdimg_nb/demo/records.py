@@ -122,8 +122,7 @@ class Images:
             "SELECT * FROM images WHERE project = ? AND fingerprint LIKE ? || '%' LIMIT 2", project, prefix
         )
         if not rows:
-            incus = self._store.flavour.is_incus
-            raise Refusal(404, f'Image "{prefix}" not found' if incus else "Image not found")
+            raise Refusal(404, "Image not found")
         if len(rows) > 1:
             raise Refusal(500, "More than one image matches")
         return self._row(rows[0])

@@ -9,6 +9,7 @@ import asyncio
 import atexit
 import fcntl
 import html
+import logging
 import os
 import shutil
 import socket as sockets
@@ -48,7 +49,21 @@ _SOCKET_LIMIT = 100
 _REQUESTS_KEPT = 10_000
 _START_SECONDS = 30.0
 
+_TORNADO = logging.getLogger("tornado.general")
+
 T = TypeVar("T")
+
+
+class _Handshakes(logging.Filter):
+    """Strangers who do not like our certificate are no news for the user's notebook."""
+
+    def __init__(self, thread: int) -> None:
+        super().__init__()
+        self._thread = thread
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep everything but this server's failed handshakes."""
+        return record.thread != self._thread or not str(record.msg).startswith("SSL Error")
 
 
 def _all_routes() -> Routes:
@@ -131,6 +146,8 @@ class DemoServer:
         self._stop = asyncio.Event()
         daemon = self._daemon = Daemon(self.folder, self._flavour, self.faults)
         servers: list[HTTPServer] = []
+        quiet = _Handshakes(threading.get_ident())
+        _TORNADO.addFilter(quiet)
         try:
             self.certificate = daemon.identity.certificate
             if prepare is not None:
@@ -146,6 +163,7 @@ class DemoServer:
             self._ready.set()
             await self._stop.wait()
         finally:
+            _TORNADO.removeFilter(quiet)
             for server in servers:
                 server.stop()
             daemon.events.close_all()

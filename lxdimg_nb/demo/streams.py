@@ -112,4 +112,4 @@ def find_image(peer: Peer, wanted: str, kind: str, architectures: tuple[str, ...
     for image in images:
         if image.fingerprint.startswith(wanted):
             return image
-    raise Refusal(404, f'Failed getting image: The requested image couldn\'t be found for fingerprint "{wanted}"')
+    raise Refusal(404, "Failed getting image: The requested image couldn't be found")
