@@ -392,6 +392,36 @@ def test_without_waiting_the_fingerprint_is_right_and_the_operation_runs(server:
     assert image.reload().size == len(data)
 
 
+@pytest.mark.parametrize("form", ["unified", "split", "vm"])
+def test_without_waiting_names_properties_and_expiry_go_along(server: RunningServer, client: Client, form: str) -> None:
+    data: bytes = factory.small(22)
+    metadata = None
+    if form != "unified":
+        metadata, data = factory.split(22, vm=form == "vm")
+
+    image = client.images.create(
+        data,
+        metadata=metadata,
+        public=True,
+        filename="f.bin",
+        properties={"os": "mine", "new": "ü"},
+        aliases=["one"],
+        expires_at="2035-06-01",
+    )
+    assert image.operation is not None
+    client.operations.wait(image.operation)
+
+    raw = server.get(f"images/{image.fingerprint}")
+    assert raw["properties"] == factory.properties(22) | {"os": "mine", "new": "ü"}
+    assert [a["name"] for a in raw["aliases"]] == ["one"]
+    assert raw["expires_at"].startswith("2035-06-01")
+    assert raw["public"] is True
+    with pytest.raises(InvalidRequestError, match="wait=True"):
+        client.images.create(factory.small(23), auto_update=True)
+    with pytest.raises(InvalidRequestError, match="wait=True"):
+        client.images.create(_Once(factory.small(23)), aliases="two")
+
+
 def test_an_image_that_is_there_is_refused_before_a_byte_is_sent(server: RunningServer, client: Client) -> None:
     data = factory.small(23)
     fingerprint = server.add_image(data, public=True)

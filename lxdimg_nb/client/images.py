@@ -84,17 +84,17 @@ class Images(ImageReader):
         expiry = moment(expires_at)
         later = properties is not None or bool(aliases) or auto_update is not None or expiry is not None
         later = later or (profiles is not None and not self.dialect.profiles_on_upload)
-        if later and not wait:
-            raise InvalidRequestError(
-                "properties, aliases, auto_update, expires_at and profiles are set when the image is there; "
-                "use wait=True"
-            )
+        if not wait and (auto_update is not None or profiles is not None):
+            raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
         names = checked_aliases(self, aliases)
         upload = Upload.of(self, data, metadata, type)
         name = filename if filename is not None else upload.sources[-1].name
         with reporting(progress, name) as report:
             try:
-                fingerprint, operation = upload.send(public=public, filename=name, profiles=profiles, report=report)
+                ticket = upload.ticket(public, name, names, properties, expiry, report) if later and not wait else None
+                fingerprint, operation = upload.send(
+                    public=public, filename=name, profiles=profiles, report=report, ticket=ticket
+                )
                 if not wait:
                     return self._promised(fingerprint, upload.size or 0, public, operation)
                 record = settle(self, fingerprint, operation, report)

@@ -25,7 +25,7 @@ from lxdimg_nb.errors import (
     NotFoundError,
     OperationFailedError,
 )
-from lxdimg_nb.models import ImageRecord, Operation, Progress
+from lxdimg_nb.models import ImageRecord, Operation, Progress, format_time
 
 if TYPE_CHECKING:
     from lxdimg_nb.client.images import Images
@@ -77,6 +77,14 @@ class Preflight:
     def ok(self) -> bool:
         """Whether a server can be expected to take it."""
         return not self.problems and not self.exists and (self.free is None or self.free >= self.needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to upload one image, with what is to be set on it."""
+
+    fingerprint: str
+    secret: str = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -193,10 +201,11 @@ class Upload:
         filename: str,
         profiles: Sequence[str] | None,
         report: Report,
-        secret: str = "",
-        fingerprint: str = "",
+        ticket: Ticket | None = None,
     ) -> tuple[str, Operation]:
         """Stream the content; returns the fingerprint and the server's operation.
+
+        With a ticket the server sets what the ticket says, together with the import.
 
         Raises:
             ImageExistsError: it is there already; nothing was sent.
@@ -205,11 +214,11 @@ class Upload:
         """
         if self.problems:
             raise InvalidImageError("this is no image a server would take: " + "; ".join(self.problems))
+        fingerprint = ticket.fingerprint if ticket else ""
         if self.rereadable and not fingerprint and not self._size_is_new():
             fingerprint = self.hashed(report)
-        if fingerprint and not secret:
             self._refuse_known(fingerprint)
-        headers = self._headers(public, filename, profiles, fingerprint, secret)
+        headers = self._headers(public, filename, profiles, fingerprint, ticket.secret if ticket else "")
         parts: list[bytes | Source] = [*self.sources]
         if self.kind == "split":
             framing = Multipart(*self.sources, virtual_machine=self.virtual_machine)
@@ -233,6 +242,45 @@ class Upload:
             if background is not None:
                 background.stop()
         return fingerprint or body.hexdigest(), operation
+
+    def ticket(
+        self,
+        public: bool,
+        filename: str,
+        aliases: Sequence[str],
+        properties: Mapping[str, str] | None,
+        expires_at: datetime | None,
+        report: Report,
+    ) -> Ticket:
+        """A token under which the server takes the image with its names, properties and expiry in one go.
+
+        Raises:
+            InvalidRequestError: the image's own properties, which a token replaces, cannot be read here.
+
+        Source: POST /1.0/images, source.mode push, then the upload with the secret and fingerprint headers.
+        """
+        if self.problems:
+            raise InvalidImageError("this is no image a server would take: " + "; ".join(self.problems))
+        if not self.rereadable or self.found[0].metadata is None:
+            raise InvalidRequestError(
+                "properties, aliases and expires_at cannot go along with this image, whose metadata.yaml cannot be "
+                "read here; use wait=True"
+            )
+        fingerprint = self.hashed(report)
+        self._refuse_known(fingerprint)
+        given = {str(k): str(v) for k, v in (properties or {}).items()}
+        document: dict[str, object] = {
+            "source": {"type": "image", "mode": "push", "fingerprint": fingerprint},
+            "public": public,
+            "filename": filename,
+            "properties": {k: v for k, v in {**self.found[0].properties, **given}.items() if v},
+            "aliases": [{"name": name, "description": ""} for name in aliases],
+        }
+        if expires_at is not None:
+            document["expires_at"] = format_time(expires_at)
+        images = self.images
+        reply = images.transport.request("POST", "/1.0/images", params=images.params, json=document)
+        return Ticket(fingerprint, images.operations.started(reply).secret)
 
     def _hash_beside(self, fingerprint: str) -> bool:
         """Whether to hash in a thread, which needs files that can be read by two at once."""
