@@ -6,69 +6,61 @@ The only module that knows requests, urllib3 and requests-unixsocket. Everything
 
 from __future__ import annotations
 
-import hashlib
 import json as jsonlib
 import random
 import socket as socketlib
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
 import requests_unixsocket
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from lxdimg_nb.client.endpoint import (
+    CONNECT_TIMEOUT,
+    Endpoint,
+    pem_fingerprint,
+    read_pem,
+    server_certificate,
+    unix_socket,
+)
+from lxdimg_nb.client.stream import BLOCK, FileBlock, Stream
 from lxdimg_nb.errors import (
     ApiError,
     ConflictError,
-    InvalidRequestError,
     NotAllowedError,
     NotFoundError,
     ServerUnreachableError,
     UnexpectedReplyError,
 )
 
-__all__ = ["Body", "Endpoint", "Reply", "Stream", "Transport", "fetch", "server_certificate"]
+__all__ = [
+    "READ_TIMEOUT",
+    "RETRIES",
+    "TIMEOUTS",
+    "Body",
+    "Endpoint",
+    "Reply",
+    "Stream",
+    "Transport",
+    "pem_fingerprint",
+    "read_pem",
+    "server_certificate",
+]
 
-BLOCK = 256 * 1024
-CONNECT_TIMEOUT = 10.0
 # A cluster that loses its leader answers after 6 s, one that gives up after 20 s (LXD 5.0.2).
 READ_TIMEOUT = 30.0
-# A server may stop reading for a while when its disk is busy.
-SEND_TIMEOUT = 60.0
 RETRIES = 3
 
 TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a server listens and how to be sure that it is the right one.
-
-    `socket` is the path of a unix socket, else `base` an https URL. `cert` are the paths of the client's
-    certificate and key, `pinned` the PEM text of the server's own certificate, `bearer` a token.
-    """
-
-    base: str
-    socket: str = ""
-    cert: tuple[str, str] | None = None
-    pinned: str = field(default="", repr=False)
-    ca: str = ""
-    bearer: str = field(default="", repr=False)
-
-    @property
-    def url(self) -> str:
-        """The address as people write it."""
-        return f"unix://{self.socket}" if self.socket else self.base
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +75,12 @@ class Reply:
 
 
 class Body(Protocol):
-    """What is sent: read like a file; `len()` announces the bytes, 0 sends in chunks of unknown number."""
+    """What is sent: read like a file; `len()` announces the bytes, 0 sends in chunks of unknown number.
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    Blocks of a file go over a unix socket only.
+    """
+
+    def read(self, size: int = -1, /) -> bytes | FileBlock: ...
 
 
 class _UnixPool(urllib3.HTTPConnectionPool):
@@ -105,21 +100,15 @@ class _UnixConnection(urllib3.connection.HTTPConnection):
         self.path = path
 
     def connect(self) -> None:
-        self.sock = _unix_socket(self.path)
-        # Until the answer is due, urllib3 leaves the socket as it was made: this is the pause allowed in sending.
-        self.sock.settimeout(SEND_TIMEOUT)
+        self.sock = unix_socket(self.path)
+        # Until the answer is due: the pause allowed in sending.
+        self.sock.settimeout(self.timeout)
 
-
-def _unix_socket(path: str) -> socketlib.socket:
-    sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
-    try:
-        sock.settimeout(CONNECT_TIMEOUT)
-        sock.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_SNDBUF, 4 * BLOCK)
-        sock.connect(path)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    def send(self, data: Any) -> None:
+        if isinstance(data, FileBlock):
+            data.send(self.sock)
+        else:
+            super().send(data)
 
 
 class _UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
@@ -160,107 +149,10 @@ class _VerifiedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
 
 
-def pem_fingerprint(pem: str) -> str:
-    """SHA-256 of the first certificate of a PEM text, 64 hexadecimal digits.
-
-    Raises:
-        InvalidRequestError: no certificate in it.
-    """
-    begin, end = pem.find("-----BEGIN CERTIFICATE-----"), pem.find("-----END CERTIFICATE-----")
-    try:
-        if begin < 0 or end < 0:
-            raise ValueError("no PEM block")
-        der = ssl.PEM_cert_to_DER_cert(pem[begin : end + len("-----END CERTIFICATE-----")])
-    except ValueError as error:
-        raise InvalidRequestError("the server certificate is no PEM certificate; give its file or text") from error
-    return hashlib.sha256(der).hexdigest()
-
-
-def server_certificate(host: str, port: int, *, timeout: float = CONNECT_TIMEOUT) -> str:
-    """The certificate a server shows, as PEM, not verified: for comparing with a fingerprint known otherwise.
-
-    Raises:
-        ServerUnreachableError: nobody answers, or not in TLS.
-    """
-    try:
-        return ssl.get_server_certificate((host, port), timeout=timeout)
-    except (OSError, ValueError) as error:
-        raise ServerUnreachableError(f"no TLS server answers at {host}:{port}: {error}") from error
-
-
 @cache
 def _listing_locks(_url: str) -> threading.Lock:
     """One lock a server address for the life of the process: two listings at once fail (LXD 5.0.2, 500)."""
     return threading.Lock()
-
-
-class Stream:
-    """The bytes of a reply's body as they come. Read with `readinto` or `iter`; both count and both raise
-    `ServerUnreachableError` when the body ends early."""
-
-    def __init__(self, response: requests.Response, where: str) -> None:
-        self._response = response
-        self._where = where
-        self.status_code = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        length = response.headers.get("Content-Length", "")
-        self.length = int(length) if length.isdigit() else None
-        self.received = 0
-        raw = response.raw
-        inner = getattr(raw, "_fp", None)
-        # http.client's readinto fills the caller's buffer without a copy; it also handles chunked bodies.
-        self._readinto: Callable[[memoryview], int] | None = getattr(inner, "readinto", None)
-
-    @property
-    def socket(self) -> Any:
-        """The connection's socket, for splice; None when TLS or buffers lie between."""
-        connection = getattr(self._response.raw, "_connection", None)
-        return getattr(connection, "sock", None)
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer as far as bytes are there; 0 at the end of a complete body."""
-        if self._readinto is None:
-            chunk = self.read(len(buffer))
-            buffer[: len(chunk)] = chunk
-            return len(chunk)
-        try:
-            count = self._readinto(buffer)
-        except (*BROKEN, ValueError) as error:
-            raise self._broken(error) from error
-        except Exception as error:
-            # http.client has its own tree (IncompleteRead), imported nowhere else.
-            if type(error).__module__ != "http.client":
-                raise
-            raise self._broken(error) from error
-        self.received += count
-        if count == 0 and len(buffer) and self.length is not None and self.received < self.length:
-            raise self._broken(None)
-        return count
-
-    def read(self, size: int = BLOCK) -> bytes:
-        """At most `size` bytes; empty at the end of a complete body."""
-        if self._readinto is not None:
-            buffer = bytearray(size)
-            return bytes(memoryview(buffer)[: self.readinto(memoryview(buffer))])
-        try:
-            chunk: bytes = self._response.raw.read(size, decode_content=False)
-        except BROKEN as error:
-            raise self._broken(error) from error
-        self.received += len(chunk)
-        if not chunk and self.length is not None and self.received < self.length:
-            raise self._broken(None)
-        return chunk
-
-    def _broken(self, cause: BaseException | None) -> ServerUnreachableError:
-        if isinstance(cause, TIMEOUTS):
-            return ServerUnreachableError(f"{self._where} stopped sending after {self.received} bytes; try again")
-        return ServerUnreachableError(f"the connection to {self._where} broke after {self.received} bytes; try again")
-
-    def close(self) -> None:
-        """Give the connection back, or drop it when bytes are left in it."""
-        if self.length is None or self.received < self.length:
-            self._response.raw.close()
-        self._response.close()
 
 
 class Transport:
@@ -283,6 +175,16 @@ class Transport:
     def url(self) -> str:
         """The server's address as people write it."""
         return self.endpoint.url
+
+    @property
+    def send_timeout(self) -> float:
+        """Seconds that a server may stop reading for: its disk may be busy."""
+        return 2 * self.timeout
+
+    @property
+    def sends_files(self) -> bool:
+        """Whether a body may consist of blocks of a file: there is no TLS in between."""
+        return bool(self.endpoint.socket)
 
     @property
     def listing_lock(self) -> threading.Lock:
@@ -450,7 +352,7 @@ class Transport:
                 json=json,
                 data=_sendable(body),
                 headers=dict(headers) if headers else None,
-                timeout=(SEND_TIMEOUT if body is not None else CONNECT_TIMEOUT, timeout or self.timeout),
+                timeout=(self.send_timeout if body is not None else CONNECT_TIMEOUT, timeout or self.timeout),
                 stream=stream,
                 allow_redirects=False,
             )
@@ -490,34 +392,10 @@ class Transport:
         Raises:
             ServerUnreachableError: nobody answers.
         """
-        end = self.endpoint
         try:
-            if end.socket:
-                return _unix_socket(end.socket)
-            parts = urlsplit(end.base)
-            plain = socketlib.create_connection((parts.hostname or "", parts.port or 443), CONNECT_TIMEOUT)
-            return self._tls(plain, parts.hostname or "")
+            return self.endpoint.open_socket()
         except OSError as error:
             raise self._unreachable(error) from error
-
-    def _tls(self, plain: socketlib.socket, host: str) -> ssl.SSLSocket:
-        end = self.endpoint
-        context = ssl.create_default_context(cafile=end.ca or None)
-        if end.pinned:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if end.cert:
-            context.load_cert_chain(*end.cert)
-        try:
-            secured = context.wrap_socket(plain, server_hostname=host)
-        except BaseException:
-            plain.close()
-            raise
-        shown = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
-        if end.pinned and shown != pem_fingerprint(end.pinned):
-            secured.close()
-            raise ServerUnreachableError(f"{self.url} did not show the certificate that was pinned")
-        return secured
 
 
 def error_of(envelope: Mapping[str, Any], status_code: int) -> ApiError:
@@ -555,41 +433,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _pause(attempt: int) -> None:
     time.sleep(0.1 * 4**attempt * (1 + random.random() / 4))  # noqa: S311
-
-
-@contextmanager
-def fetch(url: str, *, timeout: float = READ_TIMEOUT, ca: str = "") -> Iterator[Stream]:
-    """GET a public https URL (simplestreams files, image downloads): verified, no redirect to another scheme.
-
-    Raises:
-        ServerUnreachableError, NotFoundError, ApiError: as `Transport.stream`.
-    """
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        raise InvalidRequestError(f"{url!r} is not an https address")
-    transport = Transport(Endpoint(base=f"https://{parts.netloc}", ca=ca), timeout=timeout)
-    try:
-        with transport.stream((parts.path or "/") + (f"?{parts.query}" if parts.query else "")) as stream:
-            if stream.status_code >= 300:
-                raise UnexpectedReplyError(
-                    f"{url} sends us elsewhere (HTTP {stream.status_code}); give the final address"
-                )
-            yield stream
-    finally:
-        transport.close()
-
-
-def read_pem(value: str | Path) -> str:
-    """PEM text from PEM text or from the path of a file.
-
-    Raises:
-        InvalidRequestError: no such file, or no certificate in it.
-    """
-    text = str(value)
-    if "-----BEGIN" not in text:
-        try:
-            text = Path(text).expanduser().read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidRequestError(f"cannot read the certificate {text!r}: {error}") from error
-    pem_fingerprint(text)
-    return text

@@ -1,0 +1,131 @@
+"""Where a server listens, how to be sure that it is the right one, and a bare connection to it."""
+
+from __future__ import annotations
+
+import hashlib
+import socket as socketlib
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lxdimg_nb.errors import InvalidRequestError, ServerUnreachableError
+
+__all__ = ["CONNECT_TIMEOUT", "Endpoint", "pem_fingerprint", "read_pem", "server_certificate", "unix_socket"]
+
+CONNECT_TIMEOUT = 10.0
+# What the kernel may hold of an upload: fewer wake-ups of both sides.
+SEND_BUFFER = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server listens and how to be sure that it is the right one.
+
+    `socket` is the path of a unix socket, else `base` an https URL. `cert` are the paths of the client's
+    certificate and key, `pinned` the PEM text of the server's own certificate, `bearer` a token.
+    """
+
+    base: str
+    socket: str = ""
+    cert: tuple[str, str] | None = None
+    pinned: str = field(default="", repr=False)
+    ca: str = ""
+    bearer: str = field(default="", repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address as people write it."""
+        return f"unix://{self.socket}" if self.socket else self.base
+
+    def open_socket(self) -> socketlib.socket:
+        """A connection, with TLS where it is due. Times out on connecting, not on reading.
+
+        Raises:
+            OSError: nobody answers.
+            ServerUnreachableError: not the certificate that was pinned.
+        """
+        if self.socket:
+            return unix_socket(self.socket)
+        parts = urlsplit(self.base)
+        plain = socketlib.create_connection((parts.hostname or "", parts.port or 443), CONNECT_TIMEOUT)
+        try:
+            return self._tls(plain, parts.hostname or "")
+        except BaseException:
+            plain.close()
+            raise
+
+    def _tls(self, plain: socketlib.socket, host: str) -> ssl.SSLSocket:
+        context = ssl.create_default_context(cafile=self.ca or None)
+        if self.pinned:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.cert:
+            context.load_cert_chain(*self.cert)
+        secured = context.wrap_socket(plain, server_hostname=host)
+        shown = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
+        if self.pinned and shown != pem_fingerprint(self.pinned):
+            secured.close()
+            raise ServerUnreachableError(f"{self.url} did not show the certificate that was pinned")
+        return secured
+
+
+def unix_socket(path: str) -> socketlib.socket:
+    """A connection to a unix socket.
+
+    Raises:
+        OSError: nobody answers.
+    """
+    sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
+    try:
+        sock.settimeout(CONNECT_TIMEOUT)
+        sock.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_SNDBUF, SEND_BUFFER)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def pem_fingerprint(pem: str) -> str:
+    """SHA-256 of the first certificate of a PEM text, 64 hexadecimal digits.
+
+    Raises:
+        InvalidRequestError: no certificate in it.
+    """
+    begin, end = pem.find("-----BEGIN CERTIFICATE-----"), pem.find("-----END CERTIFICATE-----")
+    try:
+        if begin < 0 or end < 0:
+            raise ValueError("no PEM block")
+        der = ssl.PEM_cert_to_DER_cert(pem[begin : end + len("-----END CERTIFICATE-----")])
+    except ValueError as error:
+        raise InvalidRequestError("the server certificate is no PEM certificate; give its file or text") from error
+    return hashlib.sha256(der).hexdigest()
+
+
+def read_pem(value: str | Path) -> str:
+    """PEM text from PEM text or from the path of a file.
+
+    Raises:
+        InvalidRequestError: no such file, or no certificate in it.
+    """
+    text = str(value)
+    if "-----BEGIN" not in text:
+        try:
+            text = Path(text).expanduser().read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequestError(f"cannot read the certificate {text!r}: {error}") from error
+    pem_fingerprint(text)
+    return text
+
+
+def server_certificate(host: str, port: int, *, timeout: float = CONNECT_TIMEOUT) -> str:
+    """The certificate a server shows, as PEM, not verified: for comparing with a fingerprint known otherwise.
+
+    Raises:
+        ServerUnreachableError: nobody answers, or not in TLS.
+    """
+    try:
+        return ssl.get_server_certificate((host, port), timeout=timeout)
+    except (OSError, ValueError) as error:
+        raise ServerUnreachableError(f"no TLS server answers at {host}:{port}: {error}") from error

@@ -1,0 +1,118 @@
+"""The bytes of a reply's body as they come, and a file's bytes as they go, with as few copies as there can be."""
+
+from __future__ import annotations
+
+import http.client
+import socket as socketlib
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from lxdimg_nb.errors import ServerUnreachableError
+
+__all__ = ["FileBlock", "Stream"]
+
+BLOCK = 256 * 1024
+# ValueError: a chunk whose size is no number.
+BROKEN = (OSError, http.client.HTTPException, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class FileBlock:
+    """Bytes of a file that the kernel sends by itself, without passing through here."""
+
+    file: BinaryIO
+    offset: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def send(self, sock: socketlib.socket) -> None:
+        """Send them.
+
+        Raises:
+            OSError: the connection broke, or the file became shorter.
+        """
+        sent = sock.sendfile(self.file, self.offset, self.count)
+        if sent != self.count:
+            raise OSError("the file became shorter while it was sent")
+
+
+class Stream:
+    """Read with `readinto` or `read`; both count, and both raise `ServerUnreachableError` when the body ends early.
+
+    Args:
+        response: of requests, its body not read.
+        where: the server, for messages.
+    """
+
+    def __init__(self, response: Any, where: str) -> None:
+        self._response = response
+        self._where = where
+        self.status_code: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        # http.client's own object fills the caller's buffer without a copy; it also handles chunked bodies.
+        self._body: http.client.HTTPResponse = response.raw._fp
+        length = response.headers.get("Content-Length", "")
+        self.length = int(length) if length.isascii() and length.isdigit() and not self._body.chunked else None
+        self.received = 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer as far as bytes are there; 0 at the end of a complete body."""
+        try:
+            count = self._body.readinto(buffer)
+        except BROKEN as error:
+            raise self.broken(error) from error
+        self.received += count
+        if count == 0 and len(buffer) and self.length is not None and self.received < self.length:
+            raise self.broken(None)
+        return count
+
+    def read(self, size: int = BLOCK) -> bytes:
+        """At most `size` bytes; empty at the end of a complete body."""
+        buffer = bytearray(size)
+        return bytes(memoryview(buffer)[: self.readinto(memoryview(buffer))])
+
+    def read_buffered(self) -> bytes:
+        """The first bytes: all that was read from the socket together with the headers, so that `socket` has the rest.
+
+        Raises:
+            ServerUnreachableError: the connection broke.
+        """
+        try:
+            # As much as the buffer between us and the socket can hold empties it.
+            chunk = self._body.read1(64 * 1024)
+        except BROKEN as error:
+            raise self.broken(error) from error
+        self.received += len(chunk)
+        return chunk
+
+    @property
+    def socket(self) -> socketlib.socket | None:
+        """The socket that gives the rest of a body of known length as it is; None with TLS or in chunks."""
+        if self.length is None:
+            return None
+        sock = getattr(getattr(self._response.raw, "_connection", None), "sock", None)
+        return sock if isinstance(sock, socketlib.socket) and not isinstance(sock, ssl.SSLSocket) else None
+
+    def took(self, count: int) -> None:
+        """So many bytes of the body were taken from `socket`."""
+        self.received += count
+        if self._body.length is not None:
+            self._body.length -= count
+            # Reading nothing has http.client notice the end.
+            self._body.readinto(bytearray())
+
+    def broken(self, cause: BaseException | None) -> ServerUnreachableError:
+        """The error for a body that ended early, or for silence."""
+        if isinstance(cause, TimeoutError):
+            return ServerUnreachableError(f"{self._where} stopped sending after {self.received} bytes; try again")
+        return ServerUnreachableError(f"the connection to {self._where} broke after {self.received} bytes; try again")
+
+    def close(self) -> None:
+        """Give the connection back, or drop it when bytes are left in it."""
+        if self._body.isclosed():
+            self._response.raw.release_conn()
+        self._response.close()
