@@ -19,8 +19,8 @@ ARROWS = {
     "models": {"errors"},
     "filters": {"errors", "formats", "models"},
     "client": {"errors", "formats", "models", "filters"},
-    "inventory": {"errors", "formats", "models", "filters", "client"},
-    "views": {"errors", "formats", "models", "filters", "inventory"},
+    "views": {"errors", "formats", "models", "filters"},
+    "inventory": {"errors", "formats", "models", "filters", "client", "views"},
     "panels": {"errors", "formats", "models", "filters", "client", "inventory", "views"},
     "magics": {"errors", "formats", "models", "filters", "client", "inventory", "views", "panels"},
     "cli": {"errors", "formats", "models", "filters", "client", "inventory", "views", "panels", "magics", "demo"},
@@ -30,7 +30,7 @@ ARROWS = {
 # What reads well as `client.images.df()` must start somewhere; nothing else may look up.
 DOORS = {
     "client": {"inventory", "panels"},
-    "inventory": {"views", "panels"},
+    "inventory": {"panels"},
     "magics": {"demo"},
     "models": {"formats"},
 }

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lxdimg_nb.client.arrival import checked_aliases, settle
 from lxdimg_nb.client.listing import known_fingerprints
 from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
-from lxdimg_nb.client.upload import checked_aliases, settle
 from lxdimg_nb.errors import (
     ImageExistsError,
     InvalidRequestError,
     LxdImageError,
     NotFoundError,
+    OperationCancelledError,
     OperationFailedError,
-    ServerUnreachableError,
 )
 from lxdimg_nb.models import Alias, Progress
 
@@ -91,7 +91,9 @@ def _move(
         try:
             ways[name]()
             return
-        except (OperationFailedError, ServerUnreachableError, InvalidRequestError) as error:
+        except (OperationCancelledError, ImageExistsError):
+            raise
+        except LxdImageError as error:
             if target.exists(image.fingerprint):
                 return
             reasons.append(f"{name}: {error.message}")

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from lxdimg_nb.client.arrival import checked_aliases, follow_up, settle
 from lxdimg_nb.client.attributes import moment
 from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.live import Live
 from lxdimg_nb.client.progress import ProgressArgument, reporting
 from lxdimg_nb.client.publishing import publish
 from lxdimg_nb.client.reader import ImageReader
-from lxdimg_nb.client.upload import CHECK_BUDGET, Preflight, Upload, checked_aliases, follow_up, settle
+from lxdimg_nb.client.upload import CHECK_BUDGET, Preflight, Upload
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, NotFoundError
 from lxdimg_nb.models import FINGERPRINT, ImageRecord, Operation
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from lxdimg_nb.client.arrival import checked_aliases
 from lxdimg_nb.client.progress import Report
-from lxdimg_nb.client.upload import checked_aliases
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError, OperationFailedError
 from lxdimg_nb.models import format_time
 

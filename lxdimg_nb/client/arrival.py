@@ -1,0 +1,105 @@
+"""After an import was sent: wait for it, and set what an upload cannot carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lxdimg_nb.client import listing
+from lxdimg_nb.client.progress import Report
+from lxdimg_nb.errors import (
+    ConflictError,
+    FingerprintMismatchError,
+    ImageExistsError,
+    LxdImageError,
+    NotFoundError,
+    OperationFailedError,
+)
+from lxdimg_nb.models import ImageRecord, Operation
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client.images import Images
+
+__all__ = ["checked_aliases", "follow_up", "settle"]
+
+
+def settle(images: Images, fingerprint: str, operation: Operation, report: Report) -> ImageRecord:
+    """Wait for an import and read the image; the image decides where the operation's end was missed.
+
+    Raises:
+        ImageExistsError: somebody else imported it at the same time.
+        FingerprintMismatchError: the server got other bytes than were sent.
+        OperationFailedError, OperationCancelledError: the server refused it.
+    """
+    try:
+        final = images.operations.wait(operation, progress=report)
+    except NotFoundError:
+        return listing.read_one(images.transport, fingerprint, images.project)
+    except OperationFailedError as error:
+        try:
+            listing.read_one(images.transport, fingerprint, images.project)
+        except NotFoundError:
+            raise error from None
+        raise ImageExistsError(
+            f"the image {fingerprint[:12]} is already there; somebody else imported it meanwhile",
+            fingerprint=fingerprint,
+        ) from error
+    if final.fingerprint and final.fingerprint != fingerprint:
+        images.delete(final.fingerprint)
+        raise FingerprintMismatchError(
+            "the file changed while it was sent; the server's copy was removed",
+            expected=fingerprint,
+            actual=final.fingerprint,
+        )
+    return listing.read_one(images.transport, fingerprint, images.project)
+
+
+def checked_aliases(images: Images, aliases: str | Iterable[str]) -> list[str]:
+    """Alias names that can be made, tested before anything is sent.
+
+    Raises:
+        ConflictError: a name is taken.
+        InvalidRequestError: a name this server would not take.
+    """
+    names = [aliases] if isinstance(aliases, str) else list(aliases)
+    for name in names:
+        images.dialect.check_alias(name)
+        if images.aliases.exists(name):
+            raise ConflictError(f"the alias {name!r} is taken; nothing was sent", status_code=409)
+    return names
+
+
+def follow_up(
+    images: Images,
+    fingerprint: str,
+    aliases: Iterable[str],
+    properties: Mapping[str, str] | None,
+    auto_update: bool | None,
+    expires_at: datetime | None,
+    profiles: Sequence[str] | None,
+    public: bool,
+) -> None:
+    """What an upload cannot carry on every server: properties (the header kills LXD 5.0.2), expiry, aliases …
+
+    Raises:
+        LxdImageError: as the call that failed; the image is there and the message says so.
+    """
+    image = images.get(fingerprint)
+    if properties is not None:
+        image.properties = image.properties | {str(k): str(v) for k, v in properties.items()}
+    if auto_update is not None:
+        image.auto_update = auto_update
+    if expires_at is not None:
+        image.expires_at = expires_at
+    if profiles is not None and sorted(image.profiles) != sorted(profiles):
+        image.profiles = list(profiles)
+    image.public = public
+    steps: list[Callable[[], object]] = [image.update]
+    steps += [lambda name=name: images.aliases.create(name, fingerprint) for name in aliases]  # type: ignore[misc]
+    for step in steps:
+        try:
+            step()
+        except LxdImageError as error:
+            error.add_note(f"The image {fingerprint[:12]} was imported all the same.")
+            raise
