@@ -22,6 +22,7 @@ from .certificateroutes import find_trusted
 from .daemon import Daemon
 from .events import Listener, Requestor
 from .faults import Fault
+from .permissions import forbid
 from .routing import Call, Caller, Handler, Routes, answer
 from .sending import Sendable, file_reply, parts_reply
 from .spool import Spool
@@ -130,11 +131,9 @@ class ApiHandler(web.RequestHandler):
         prefix = self._daemon.flavour.prefix
         if not self._caller.trusted and self.request.headers.get(f"{prefix}authenticated"):
             raise Refusal(403, "not authorized")
-        projects = self._caller.projects
-        if projects is not None and method != "GET":
-            project = self.get_query_argument("project", "default")
-            if project not in projects:
-                raise Refusal(403, "not authorized")
+        if self._caller.projects is not None:
+            project = self.get_query_argument("project", "") or "default"
+            forbid(self._daemon.flavour, self._caller.projects, method, self.request.path, project)
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body."""

@@ -34,23 +34,22 @@ IMAGE_PUT = Struct(
 def list_images(call: Call) -> Reply:
     """Every image of the project as URL or, with recursion, as document."""
     flavour = call.daemon.flavour
-    project: str | None
-    if flavour.is_incus and call.query.get("all-projects") == "true":
-        if call.project != "default":
-            raise Refusal(400, "Cannot specify a project when requesting all projects")
-        if not call.caller.trusted:
-            raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
-        project = None
-    else:
-        if flavour.is_incus and not call.caller.trusted and call.project != "default":
-            raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
-        project = call.images_of()
+    everywhere = flavour.is_incus and call.query.get("all-projects") == "true"
+    if everywhere and call.project != "default":
+        raise Refusal(400, "Cannot specify a project when requesting all projects")
+    hidden = not call.caller.trusted if everywhere else not may_use(call) and call.project != "default"
+    if flavour.is_incus and hidden:
+        raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
+    project = None if everywhere else call.images_of()
     public_only = not may_use(call)
     images = call.daemon.images
     clauses = parse_filter(call.query.get("filter", ""))
     if not clauses and call.recursion == 0 and project is not None:
         return Reply([f"/1.0/images/{name}" for name in images.fingerprints(project, public_only=public_only)])
-    documents = images.documents(project, public_only=public_only)
+    if everywhere and call.caller.projects is not None:
+        documents = [text for name in call.caller.projects for text in images.documents(name)]
+    else:
+        documents = images.documents(project, public_only=public_only)
     if clauses:
         documents = [text for text in documents if matches(json.loads(text), clauses, typed=flavour.is_incus)]
     if call.recursion == 0:

@@ -61,6 +61,8 @@ def list_instances(call: Call) -> Reply:
     rows = call.daemon.store.rows(
         "SELECT * FROM instances WHERE (? OR project = ?) ORDER BY project, name", everywhere, call.project
     )
+    if call.caller.projects is not None:
+        rows = [row for row in rows if row["project"] in call.caller.projects]
     if not call.recursion:
         suffix = "" if call.project == "default" else f"?project={quote(call.project, safe='')}"
         return Reply([f"/1.0/instances/{row['name']}{suffix}" for row in rows])

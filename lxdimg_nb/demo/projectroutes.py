@@ -54,7 +54,8 @@ def _project(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
     if row is None:
         raise Refusal(404, f"{complaint}Project not found")
     if allowed is not None and name not in allowed:
-        raise Refusal(403, "not authorized")
+        incus = call.daemon.flavour.is_incus
+        raise Refusal(403, f'User does not have permission for project "{name}"' if incus else "not authorized")
     return row
 
 

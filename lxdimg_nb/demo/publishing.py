@@ -21,6 +21,7 @@ from typing import Any
 from .arrivals import announce, install
 from .flavours import NEVER
 from .gojson import now_text
+from .imagefile import BadImageError, facts_of
 from .imageroutes import known_profiles
 from .operations import Operation
 from .records import Record
@@ -106,11 +107,11 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
         for alias in aliases:
             if daemon.images.has_alias(project, alias["name"]):
                 raise Refusal(500, f"Alias already exists: {alias['name']}")
+    origin = daemon.images.exact(project, instance["config"].get("volatile.base_image", ""))
+    base = daemon.images.files(origin)[0] if origin is not None else None
     properties = body.get("properties")
     if properties is None:
-        config = instance["config"]
-        properties = {key[6:]: value for key, value in config.items() if key.startswith("image.")}
-    base = daemon.images.paths(instance["config"].get("volatile.base_image", ""))[0]
+        properties = await daemon.in_worker(_told_by, base) or _remembered(instance["config"])
     created = int(time.time())
     text = metadata_yaml(architecture=instance["architecture"], creation_date=created, properties=properties)
     path = await daemon.in_worker(_build, daemon.store.blobs, text, instance["name"], base, compression)
@@ -140,11 +141,25 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
     announce(call, project, record, aliases)
 
 
-def _build(folder: Path, text: str, name: str, base: Path, compression: str) -> Path:
+def _told_by(base: Path | None) -> dict[str, str] | None:
+    """The properties in an image's own metadata.yaml: an instance holds that, not what was edited since."""
+    if base is None:
+        return None
+    try:
+        return facts_of(base, split=True).properties
+    except BadImageError:
+        return None
+
+
+def _remembered(config: Mapping[str, str]) -> dict[str, str]:
+    return {key[6:]: value for key, value in config.items() if key.startswith("image.")}
+
+
+def _build(folder: Path, text: str, name: str, base: Path | None, compression: str) -> Path:
     """Write the tarball of an instance to a file in the folder."""
     files: dict[str, bytes | None] = {"metadata.yaml": text.encode(), "rootfs": None, "rootfs/etc": None}
     files["rootfs/etc/hostname"] = f"{name}\n".encode()
-    if base.exists() and base.stat().st_size < _COPY_LIMIT:
+    if base is not None and base.stat().st_size < _COPY_LIMIT:
         files |= _root_of(base)
     packed = {"none": "", "bzip2": "bz2", "xz": "xz", "lzma": "xz"}.get(compression, "gz")
     with tempfile.NamedTemporaryFile(prefix="upload-", dir=folder, delete=False) as file:
