@@ -1,0 +1,138 @@
+"""`%lxdimg`: the verbs of `lxc image` in a notebook, which return frames and images.
+
+`%load_ext lxdimg_nb` adds the magic, one matcher of the completer and one hook; `%unload_ext lxdimg_nb` removes them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
+from traitlets import Bool, Unicode, observe
+
+from lxdimg_nb.errors import InvalidRequestError, LxdImageError
+from lxdimg_nb.formats import plural
+from lxdimg_nb.magics.completion import Completion
+from lxdimg_nb.magics.grammar import Call, read, verb_of
+from lxdimg_nb.magics.line import split
+from lxdimg_nb.magics.servers import status
+from lxdimg_nb.magics.session import Session, say
+from lxdimg_nb.magics.verbs import VERBS
+from lxdimg_nb.views import plain
+
+__all__ = ["LxdimgMagics", "load", "unload"]
+
+
+@magics_class
+class LxdimgMagics(Magics):
+    """The magic `%lxdimg` and its one piece of state, the connected server."""
+
+    shell: Any
+    remote = Unicode("", help="The server that %lxdimg talks to: a remote, a URL or a socket's path.").tag(config=True)
+    debug = Bool(False, help="Show whole tracebacks instead of one line.").tag(config=True)
+
+    def __init__(self, shell: Any) -> None:
+        self._told = False
+        self._session: Session | None = None
+        super().__init__(shell=shell)
+        self._session = Session(shell, self._connected)
+        if self.remote:
+            self._session.prefer(self.remote)
+
+    @property
+    def session(self) -> Session:
+        """What is remembered between two lines."""
+        assert self._session is not None
+        return self._session
+
+    def _connected(self, where: str) -> None:
+        self._told = True
+        try:
+            self.remote = where
+        finally:
+            self._told = False
+
+    @observe("remote")
+    def _remote_set(self, change: Mapping[str, Any]) -> None:
+        if self._session is not None and not self._told:
+            self._session.prefer(str(change["new"]))
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def lxdimg(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        """Images of LXD and Incus: `%lxdimg` shows the connection, `%lxdimg help` all verbs."""
+        try:
+            return self._run(line, cell, ChainMap(dict(local_ns or {}), self.shell.user_ns))
+        except LxdImageError as error:
+            if self.debug:
+                raise
+            # IPython shows a plain UsageError as one line, but none of its subclasses.
+            raise UsageError(plain(error, 2000)) from error
+        except KeyboardInterrupt as error:
+            if self.debug:
+                raise
+            raise UsageError("stopped; what was under way is undone or was never begun") from error
+
+    def _run(self, line: str, cell: str | None, variables: Mapping[str, Any]) -> Any:
+        words = split(line, variables)
+        if not words:
+            if cell is not None:
+                raise InvalidRequestError("write a verb behind %%lxdimg, such as %%lxdimg edit NAME")
+            return status(self.session, Call(VERBS[0]))
+        verb, rest = verb_of(VERBS, words)
+        if cell is not None and not verb.body:
+            raise InvalidRequestError(f"{verb.name} takes no further lines; write %lxdimg with one percent sign")
+        call = read(verb, rest, cell)
+        result = verb.run(self.session, call)
+        name = call.option("-o")
+        if name is None:
+            return result
+        if not name.isidentifier():
+            raise InvalidRequestError(f"{name!r} is no name for a variable")
+        self.shell.user_ns[name] = result
+        say(f"{name} = {_in_short(result)}")
+        return None
+
+
+def _in_short(result: Any) -> str:
+    shape = getattr(result, "shape", None)
+    if isinstance(shape, tuple) and len(shape) == 2:
+        return f"a frame of {plural(shape[0], 'row')}"
+    return repr(result) if len(repr(result)) < 200 else type(result).__name__
+
+
+def _keep_cause(result: Any) -> None:
+    """Let `%tb` show what was behind a line of ours: IPython shows a UsageError as one line there, too."""
+    error = getattr(result, "error_in_exec", None)
+    cause = error.__cause__ if isinstance(error, UsageError) else None
+    if isinstance(cause, LxdImageError | KeyboardInterrupt):
+        sys.last_type, sys.last_value, sys.last_traceback = type(cause), cause, cause.__traceback__
+
+
+def load(ipython: Any) -> None:
+    """Add `%lxdimg` to a shell; called by `%load_ext lxdimg_nb`."""
+    magics = LxdimgMagics(ipython)
+    ipython.register_magics(magics)
+    ipython.Completer.custom_matchers.append(Completion(magics).matcher)
+    ipython.events.register("post_run_cell", _keep_cause)
+
+
+def unload(ipython: Any) -> None:
+    """Remove all that `load` added, and close what was opened; called by `%unload_ext lxdimg_nb`."""
+    manager = ipython.magics_manager
+    magics = manager.registry.pop("LxdimgMagics", None)
+    for kind in ("line", "cell"):
+        manager.magics[kind].pop("lxdimg", None)
+    matchers = ipython.Completer.custom_matchers
+    matchers[:] = [m for m in matchers if not isinstance(getattr(m, "__self__", None), Completion)]
+    if _keep_cause in ipython.events.callbacks["post_run_cell"]:
+        ipython.events.unregister("post_run_cell", _keep_cause)
+    if magics is not None:
+        if magics in ipython.configurables:
+            ipython.configurables.remove(magics)
+        magics.session.close()

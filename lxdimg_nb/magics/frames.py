@@ -1,0 +1,48 @@
+"""Frames of other things than images: aliases, remotes, operations. Loaded with pandas when the first is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lxdimg_nb.inventory.display import frame_table
+from lxdimg_nb.models import FINGERPRINT
+from lxdimg_nb.views import Table
+
+__all__ = ["Listing", "listing"]
+
+
+class Listing(pd.DataFrame):
+    """A DataFrame in all but its looks: fingerprints are shown short and servers' texts defused."""
+
+    @property
+    def _constructor(self) -> Callable[..., Listing]:
+        return Listing
+
+    def __repr__(self) -> str:
+        return str(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def _table(self) -> Table:
+        shown = pd.DataFrame(self)
+        for name in shown.columns:
+            if pd.api.types.is_string_dtype(shown[name]):
+                shown = shown.assign(**{str(name): shown[name].map(_short, na_action="ignore")})
+        return frame_table(shown)
+
+
+def _short(value: object) -> object:
+    return value[:12] if isinstance(value, str) and FINGERPRINT.match(value) else value
+
+
+def listing(index: str, names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Listing:
+    """A frame with a row for each name; texts are strings, also where there are none."""
+    made = {
+        name: pd.array(list(values), dtype="string") if all(isinstance(v, str) for v in values) else list(values)
+        for name, values in columns.items()
+    }
+    return Listing(made, index=pd.Index(pd.array(list(names), dtype="string"), name=index))

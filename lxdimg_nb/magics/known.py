@@ -1,0 +1,88 @@
+"""What is known of a server's images without asking: a live inventory, begun and kept in the background."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lxdimg_nb.errors import LxdImageError
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Client
+    from lxdimg_nb.client.live import Live
+    from lxdimg_nb.models import ImageRecord
+
+__all__ = ["Known"]
+
+
+class Known:
+    """The images of a client as far as they are known. Nothing here waits for a server, but `close`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+        self._listed: Sequence[ImageRecord] = ()
+        self.projects: Sequence[str] = ()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def refresh(self) -> None:
+        """See to it that the live inventory is there soon. Returns at once."""
+        with self._lock:
+            running = self._thread is not None and self._thread.is_alive()
+            if self._closed or running or (self._live is not None and self._live.state != "closed"):
+                return
+            self._thread = threading.Thread(target=self._begin, name="lxdimg-known", daemon=True)
+            self._thread.start()
+
+    def learn(self, records: Sequence[ImageRecord]) -> None:
+        """Keep the result of a listing, until the live inventory is there."""
+        self._listed = records
+
+    @property
+    def live(self) -> bool:
+        """Whether it is current."""
+        return self._live is not None and self._live.state == "live"
+
+    def records(self) -> Sequence[ImageRecord]:
+        """The images as last heard of, by fingerprint."""
+        live = self._live
+        return self._listed if live is None else live.records()
+
+    def aliases(self) -> list[str]:
+        """The names of images."""
+        return sorted({alias.name for record in self.records() for alias in record.aliases})
+
+    def fingerprints(self) -> list[str]:
+        """The fingerprints, whole."""
+        return [record.fingerprint for record in self.records()]
+
+    def keys(self) -> list[str]:
+        """The keys of properties that images have."""
+        return sorted({key for record in self.records() for key in record.properties})
+
+    def values(self, key: str) -> list[str]:
+        """What images have as that property."""
+        return sorted({value for record in self.records() if (value := record.properties.get(key))})
+
+    def close(self) -> None:
+        """Stop listening."""
+        with self._lock:
+            self._closed = True
+            live, self._live = self._live, None
+        if live is not None:
+            live.close()
+
+    def _begin(self) -> None:
+        try:
+            self.projects = self._client.projects()
+            live = self._client.images.live()
+        except LxdImageError:
+            return  # nothing is offered then; the verbs themselves say what is wrong
+        with self._lock:
+            if not self._closed:
+                self._live = live
+                return
+        live.close()

@@ -1,0 +1,165 @@
+"""A line of `%lxdimg` as words: quotes as in a shell, `$name` for the user's variables, nothing else expanded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lxdimg_nb.errors import InvalidRequestError
+
+__all__ = ["Word", "quoted", "split"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN = re.compile(r"[^\s\"'\\$#-][^\s\"'\\$]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word.
+
+    Attributes:
+        text: what is meant: quotes gone, variables filled in.
+        typed: for languages with quotes of their own (filters): what was protected stays in quotes.
+        start: where it begins in the line.
+        protected: its beginning stood in quotes or came from a variable, so it is no flag.
+        value: the object, when the whole word is one variable that holds no text; else None.
+        variable: the name of the variable that the whole word is; else empty.
+    """
+
+    text: str
+    typed: str
+    start: int
+    protected: bool = False
+    value: Any = None
+    variable: str = ""
+
+
+def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bool = False) -> list[Word]:
+    """The words of a line.
+
+    Args:
+        variables: the user's; None leaves `$name` as it is.
+        open_end: take an open quote as closed at the end, for a line that is still being typed.
+
+    Raises:
+        InvalidRequestError: an open quote, a variable that does not exist.
+    """
+    reader = _Reader(line, variables, open_end)
+    words = []
+    while (word := reader.word()) is not None:
+        if word.typed == "#":
+            break
+        words.append(word)
+    return words
+
+
+def quoted(text: str) -> str:
+    """Text as one word that `split` reads back, in quotes only where it needs them."""
+    if _PLAIN.match(text):
+        return text
+    if "'" not in text:
+        return f"'{text}'"
+    return '"' + re.sub(r'(["\\$])', r"\\\1", text) + '"'
+
+
+class _Reader:
+    def __init__(self, line: str, variables: Mapping[str, Any] | None, open_end: bool) -> None:
+        self._line = line
+        self._at = 0
+        self._variables = variables
+        self._open_end = open_end
+
+    def word(self) -> Word | None:
+        line = self._line
+        while self._at < len(line) and line[self._at].isspace():
+            self._at += 1
+        if self._at == len(line):
+            return None
+        start = self._at
+        pieces: list[tuple[str, bool]] = []
+        values: list[tuple[str, Any]] = []
+        while self._at < len(line) and not line[self._at].isspace():
+            char = line[self._at]
+            if char in "\"'":
+                pieces += self._quotes(char)
+            elif char == "\\" and self._at + 1 < len(line):
+                pieces.append((line[self._at + 1], True))
+                self._at += 2
+            elif (name := self._variable()) and self._variables is not None:
+                value = self._value(name)
+                values.append((name, value))
+                pieces.append((_text(value), True))
+            else:
+                pieces.append((char, False))
+                self._at += 1
+        text = "".join(piece for piece, _ in pieces)
+        variable, value = "", None
+        if len(pieces) == len(values) == 1:
+            variable, value = values[0]
+        return Word(
+            text,
+            _typed(pieces),
+            start,
+            bool(pieces) and pieces[0][1],
+            None if isinstance(value, str) else value,
+            variable,
+        )
+
+    def _quotes(self, quote: str) -> list[tuple[str, bool]]:
+        line = self._line
+        pieces = [("", True)]
+        self._at += 1
+        while self._at < len(line):
+            char = line[self._at]
+            if char == quote:
+                self._at += 1
+                return pieces
+            if quote == '"' and char == "\\" and line[self._at + 1 : self._at + 2] in ('"', "\\", "$"):
+                char = line[self._at + 1]
+                self._at += 1
+            elif quote == '"' and (name := self._variable()) and self._variables is not None:
+                pieces.append((_text(self._value(name)), True))
+                continue
+            pieces.append((char, True))
+            self._at += 1
+        if self._open_end:
+            return pieces
+        raise InvalidRequestError(f"the quote {quote} is not closed")
+
+    def _variable(self) -> str:
+        if self._line[self._at] != "$":
+            return ""
+        found = _NAME.match(self._line, self._at + 1)
+        return found[0] if found else ""
+
+    def _value(self, name: str) -> Any:
+        self._at += 1 + len(name)
+        if self._variables is None or name not in self._variables:
+            raise InvalidRequestError(f"no variable {name!r} here; put a dollar sign that is meant as such in '…'")
+        return self._variables[name]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    fingerprint = getattr(value, "fingerprint", None)
+    return fingerprint if isinstance(fingerprint, str) else str(value)
+
+
+def _typed(pieces: list[tuple[str, bool]]) -> str:
+    """The word again with what was protected in quotes, in each run whichever quote does not occur in it."""
+    runs: list[tuple[str, bool]] = []
+    for text, protected in pieces:
+        if runs and runs[-1][1] is protected:
+            runs[-1] = (runs[-1][0] + text, protected)
+        else:
+            runs.append((text, protected))
+    return "".join(_in_quotes(text) if protected else text for text, protected in runs)
+
+
+def _in_quotes(text: str) -> str:
+    if '"' not in text:
+        return f'"{text}"'
+    return "".join(f"'{part}'" if '"' in part else f'"{part}"' for part in re.findall(r'"+|[^"]+', text))

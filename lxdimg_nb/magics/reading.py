@@ -1,0 +1,147 @@
+"""Verbs that look: they return frames, images and texts, and print nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lxdimg_nb import filters
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
+from lxdimg_nb.magics.results import Text
+from lxdimg_nb.models import format_time, writable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lxdimg_nb.client import Client, Image
+    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.models import ImageRecord
+
+__all__ = ["IMAGE", "VERBS", "document"]
+
+IMAGE = Argument("IMAGE", "image")
+
+# The columns of `lxc image list -c`, by their letters; the fingerprint is the index.
+LETTERS = {
+    "l": "alias",
+    "L": "aliases",
+    "f": "fingerprint",
+    "F": "fingerprint",
+    "p": "public",
+    "d": "description",
+    "a": "architecture",
+    "s": "size",
+    "u": "uploaded_at",
+    "t": "type",
+    "e": "project",
+}
+_REMOTE = re.compile(r"[^/:=<>!]+:")
+
+
+def _list(session: Session, call: Call) -> Any:
+    from lxdimg_nb.inventory import frame
+
+    words = list(call.some("FILTER"))
+    remote = words.pop(0).text[:-1] if words and _REMOTE.fullmatch(words[0].text) else ""
+    typed = " ".join(word.typed for word in words)
+    filters.parse(typed)  # what makes no sense is said before a server is asked
+    client = session.at(remote, call.project)
+    everywhere = call.has("--all-projects")
+    records = client.images.records(all_projects=everywhere)
+    if not everywhere:
+        session.known(client).learn(records)
+    wanted = filters.parse(typed, known_properties={key for record in records for key in record.properties})
+    kept: Sequence[ImageRecord] = [r for r in records if wanted.matches(r)] if wanted else records
+    made = frame(
+        kept,
+        server=client.url,
+        project=client.project,
+        all_projects=everywhere,
+        product=client.info.product,
+        identity=client.info.certificate_fingerprint,
+        used_by=_users(client) if call.has("--used-by") else None,
+    )
+    columns = call.option("-c")
+    return made if columns is None else made[_columns(columns, list(made.columns), everywhere)]
+
+
+def _users(client: Client) -> dict[str, list[str]]:
+    from lxdimg_nb.client.usage import users_of_images
+
+    return users_of_images(client.transport)
+
+
+def _columns(text: str, present: list[str], everywhere: bool) -> list[str]:
+    """Letters as `lxc` has them (`lfpdatsu`), or names with commas; a property also by its key alone."""
+    if "," not in text and text not in present and set(text) <= LETTERS.keys():
+        names = [LETTERS[letter] for letter in text]
+    else:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+    index = {"fingerprint", "project"} if everywhere else {"fingerprint"}
+    found: list[str] = []
+    for name in names:
+        column = name if name in present else f"properties.{name.removeprefix('properties:')}"
+        if name in index:
+            continue
+        if column not in present:
+            known = [c.removeprefix("properties.") for c in present]
+            raise InvalidRequestError(
+                f"no column {name!r}; {nearest(name, known)}known: {', '.join(known)}, or the letters "
+                f"{''.join(LETTERS)}"
+            )
+        found.append(column)
+    return list(dict.fromkeys(found))
+
+
+def _info(session: Session, call: Call) -> Image:
+    return session.image(call.one("IMAGE"), call.project)
+
+
+def _show(session: Session, call: Call) -> Text:
+    return Text(document(session.image(call.one("IMAGE"), call.project)))
+
+
+def document(image: Image) -> str:
+    """The five writable fields as YAML, for `show` and `edit`."""
+    fields = writable(image.record)
+    fields["expires_at"] = format_time(fields["expires_at"]) if fields["expires_at"] else None
+    fields["properties"] = dict(sorted(fields["properties"].items()))
+    return str(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000))
+
+
+def _get_property(session: Session, call: Call) -> str:
+    image, key = session.image(call.one("IMAGE"), call.project), call.text("KEY")
+    properties = image.record.properties
+    if key not in properties:
+        known = sorted(properties)
+        raise InvalidRequestError(
+            f"the image has no property {key!r}; {nearest(key, known)}it has {', '.join(known) or 'none'}"
+        )
+    return Text(properties[key])
+
+
+def _used_by(session: Session, call: Call) -> list[str]:
+    return session.image(call.one("IMAGE"), call.project).used_by()
+
+
+VERBS = (
+    Verb(
+        "list",
+        "the images as a frame, filtered: os=ubuntu size>1GiB age>90d",
+        _list,
+        (Argument("FILTER", "filter", optional=True, many=True),),
+        (
+            Flag("-c", "only these columns: letters as lxc has them, or names with commas", "COLUMNS", "columns"),
+            Flag("--all-projects", "of every project"),
+            Flag("--used-by", "with the instances made from each image"),
+        ),
+        more="A first word REMOTE: lists another server.",
+    ),
+    Verb("info", "one image with every attribute", _info, (IMAGE,)),
+    Verb("show", "what can be written of an image, as YAML", _show, (IMAGE,)),
+    Verb("get-property", "one property's text", _get_property, (IMAGE, Argument("KEY", "key"))),
+    Verb("used-by", "instances and snapshots made from the image", _used_by, (IMAGE,)),
+)

@@ -1,0 +1,124 @@
+"""Verbs about the connection: where it goes, what is there, what can be typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lxdimg_nb import formats
+from lxdimg_nb.errors import InvalidRequestError, LxdImageError
+from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
+from lxdimg_nb.magics.session import say
+from lxdimg_nb.views import Table
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Client
+    from lxdimg_nb.magics.session import Session
+
+__all__ = ["VERBS", "status"]
+
+PRODUCTS = {"lxd": "LXD", "incus": "Incus"}
+
+
+def _connect(session: Session, call: Call) -> Client:
+    from lxdimg_nb.client import Client
+
+    words = call.some("URL|REMOTE")
+    if words and isinstance(words[0].value, Client):
+        client = words[0].value
+        if call.project:
+            client = client.in_project(call.project)
+        session.use(client)
+        return client
+    options: dict[str, Any] = {}
+    if call.has("--cert") or call.has("--key"):
+        if not (call.has("--cert") and call.has("--key")):
+            raise InvalidRequestError("--cert and --key go together")
+        options["cert"] = (call.option("--cert"), call.option("--key"))
+    if call.has("--server-cert"):
+        options["server_cert"] = call.option("--server-cert")
+    where = call.text("URL|REMOTE")
+    if options and not where:
+        raise InvalidRequestError("certificates go with an address: %lxdimg connect https://host:8443 …")
+    return session.connect(where.removesuffix(":"), call.project, **options)
+
+
+def status(session: Session, call: Call) -> Table:
+    """What `%lxdimg` alone shows; connects first where nothing is connected."""
+    try:
+        client = session.at("", call.project)
+    except LxdImageError as error:
+        lost = (
+            ("status", "not connected"),
+            ("why", str(error)),
+            ("next", "%lxdimg connect URL, or %lxdimg demo for a server to play with"),
+        )
+        return Table(("", ""), lost, title="%lxdimg")
+    info = client.reload()
+    rows = (
+        ("server", client.url),
+        ("product", f"{PRODUCTS[info.product]} {info.version}".strip()),
+        ("project", client.project),
+        ("access", info.auth),
+        ("images", *_amount(session, client)),
+        ("next", "%lxdimg list, %lxdimg info NAME, %lxdimg panel, %lxdimg help"),
+    )
+    return Table(("", ""), rows, title=f"{PRODUCTS[info.product]}{' ' + info.name if info.name else ''}")
+
+
+def _amount(session: Session, client: Client) -> tuple[str]:
+    known = session.known(client)
+    if not known.live:
+        known.learn(client.images.records())
+    records = known.records()
+    public = sum(record.public for record in records)
+    total = formats.size(sum(record.size for record in records))
+    return (f"{len(records):,}, {total}, {public:,} of them public",)
+
+
+def _demo(session: Session, call: Call) -> Client | None:
+    from lxdimg_nb import demo
+
+    wanted = call.text("START|STOP") or "start"
+    if wanted not in ("start", "stop"):
+        raise InvalidRequestError(f"write %lxdimg demo, or %lxdimg demo stop; not {wanted!r}")
+    if wanted == "stop":
+        if session.demo is None:
+            raise InvalidRequestError("no demo server was started here; %lxdimg demo starts one")
+        connected = session.current is not None and session.current.url == session.demo.url
+        if connected:
+            session.prefer("")
+        session.demo.close()
+        session.demo = None
+        say("the demo server is gone")
+        return None
+    if session.demo is None:
+        session.demo = demo.start(product=call.option("--product") or "lxd", inventory=not call.has("--empty"))
+        say(f"this is a demo server with small images, at {session.demo.url}; it ends with the kernel")
+    return session.connect(session.demo.url)
+
+
+VERBS = (
+    Verb(
+        "connect",
+        "use this server from here on; without a word $LXDIMG_URL, else the local LXD or Incus",
+        _connect,
+        (Argument("URL|REMOTE", "remote", optional=True),),
+        (
+            Flag("--cert", "the client's certificate", "FILE", "file"),
+            Flag("--key", "its key", "FILE", "file"),
+            Flag("--server-cert", "the one certificate to accept", "FILE", "file"),
+        ),
+        more="A client in a variable may be given as well: %lxdimg connect $client",
+    ),
+    Verb("status", "server, version, project, trust, images; as %lxdimg alone", status),
+    Verb(
+        "demo",
+        "start a demo server in this kernel and connect to it",
+        _demo,
+        (Argument("START|STOP", "text", optional=True),),
+        (
+            Flag("--product", "whom to imitate", "PRODUCT", choices=("lxd", "incus")),
+            Flag("--empty", "begin without images"),
+        ),
+    ),
+)

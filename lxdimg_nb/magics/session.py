@@ -1,0 +1,248 @@
+"""What `%lxdimg` remembers between two lines: the connected client, other servers by name, what is known of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
+from lxdimg_nb.magics.grammar import nearest
+from lxdimg_nb.magics.known import Known
+from lxdimg_nb.magics.line import Word
+from lxdimg_nb.views import plain
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Client, Image
+
+__all__ = ["Session", "connect_default", "say"]
+
+
+def say(text: str) -> None:
+    """One line for the user, with whatever servers put in it defused."""
+    sys.stdout.write(plain(text, 2000) + "\n")
+    sys.stdout.flush()
+
+
+def connect_default(project: str | None = None) -> Client:
+    """The server of `$LXDIMG_URL`, else the local one; never the demo."""
+    from lxdimg_nb.client import connect
+
+    return connect(os.environ.get("LXDIMG_URL") or None, project=project)
+
+
+class Session:
+    """The servers of one IPython session. `connected` is told where the session is connected."""
+
+    def __init__(self, shell: Any, connected: Callable[[str], None]) -> None:
+        self.shell = shell
+        self._connected = connected
+        self._lock = threading.RLock()
+        self._client: Client | None = None
+        self._wanted = ""
+        self._own: set[int] = set()
+        self._others: dict[tuple[str, str | None], Client] = {}
+        self._known: dict[tuple[str, str], Known] = {}
+        self._warming: threading.Thread | None = None
+        self.demo: Any = None
+
+    # Which server
+
+    @property
+    def current(self) -> Client | None:
+        """The connected client, without connecting."""
+        return self._client
+
+    @property
+    def client(self) -> Client:
+        """The connected client; the first use connects."""
+        with self._lock:
+            if self._client is None:
+                self._use(self._open(self._wanted, None) if self._wanted else connect_default(), own=True)
+            assert self._client is not None
+            return self._client
+
+    def connect(self, where: str, project: str | None = None, **options: Any) -> Client:
+        """Connect and stay connected; where that fails, the session stays where it was."""
+        client = self._open(where, project, **options) if where else connect_default(project)
+        self.use(client, name=where, own=True)
+        return client
+
+    def use(self, client: Client, *, name: str = "", own: bool = False) -> None:
+        """Stay with this client; one that is not our own is not closed by us."""
+        with self._lock:
+            self.forget()
+            self._use(client, own=own, name=name)
+
+    def _use(self, client: Client, *, own: bool, name: str = "") -> None:
+        self._client = client
+        self._wanted = name or self._wanted or client.url
+        if own:
+            self._own.add(id(client))
+        self._connected(self._wanted)
+        self.known(client).refresh()
+
+    def prefer(self, where: str) -> None:
+        """Connect there when a server is needed next."""
+        with self._lock:
+            self.forget()
+            self._wanted = where
+
+    def forget(self) -> None:
+        """Close what was opened here and know nothing any more; a demo server stays."""
+        with self._lock:
+            known, self._known = list(self._known.values()), {}
+            clients = [c for c in [self._client, *self._others.values()] if c is not None]
+            own, self._own = self._own, set()
+            self._client, self._wanted, self._others = None, "", {}
+        for one in known:
+            one.close()
+        for client in clients:
+            if id(client) in own:
+                client.close()
+
+    def close(self) -> None:
+        """As `forget`, and stop the demo server."""
+        self.forget()
+        demo, self.demo = self.demo, None
+        if demo is not None:
+            demo.close()
+
+    def _open(self, where: str, project: str | None, **options: Any) -> Client:
+        from lxdimg_nb.client import connect
+
+        return connect(where, project=project, **options)
+
+    def opened(self, remote: str = "", project: str | None = None) -> Client | None:
+        """As `at`, only where it was opened before."""
+        client = self._client
+        if not remote and (client is None or project in (None, client.project)):
+            return client
+        return self._others.get((remote, project))
+
+    def at(self, remote: str = "", project: str | None = None) -> Client:
+        """The client for a remote (empty: the connected one) and a project (None: its own)."""
+        if not remote and (project is None or project == self.client.project):
+            return self.client
+        key = (remote, project)
+        with self._lock:
+            if key not in self._others:
+                if remote:
+                    self._others[key] = self._open(remote, project)
+                    self._own.add(id(self._others[key]))
+                else:
+                    self._others[key] = self._in_project(str(project))
+            return self._others[key]
+
+    def _in_project(self, project: str) -> Client:
+        client = self.client
+        try:
+            return client.in_project(project)
+        except NotFoundError as error:
+            hint = nearest(project, self.known(client).projects or client.projects())
+            raise NotFoundError(
+                f"no project {project!r} on {client.url}, or not for this connection; {hint}"
+                "%lxdimg list --all-projects shows what there is",
+                status_code=404,
+            ) from error
+
+    def warm(self) -> None:
+        """Have what is known refreshed in the background, connecting if need be; returns at once."""
+        client = self._client
+        if client is not None:
+            self.known(client).refresh()
+        elif self._warming is None or not self._warming.is_alive():
+            self._warming = threading.Thread(target=self._warm, name="lxdimg-warm", daemon=True)
+            self._warming.start()
+
+    def _warm(self) -> None:
+        try:
+            self.known(self.client).refresh()
+        except LxdImageError:
+            return  # the next verb says what is wrong
+
+    def known(self, client: Client) -> Known:
+        """What is known of a client's images."""
+        with self._lock:
+            return self._known.setdefault((client.url, client.project), Known(client))
+
+    # Which image
+
+    def named(self, text: str, project: str | None = None) -> tuple[Client, str]:
+        """`remote:name` as the remote's client and the name; a name alone is one of the connected server."""
+        remote, colon, name = text.partition(":")
+        if not colon or not remote or "/" in remote:
+            return self.at("", project), text
+        return self.at(remote, project), name
+
+    def image(self, word: Word, project: str | None = None) -> Image:
+        """The one image a word names.
+
+        Raises:
+            NotFoundError: there is none; says which one was probably meant.
+            InvalidRequestError: a variable with none or with several.
+        """
+        found = self.images([word], project)
+        if len(found) != 1:
+            raise InvalidRequestError(f"${word.variable} holds {len(found)} images where one is due")
+        return found[0]
+
+    def images(self, words: Iterable[Word], project: str | None = None) -> list[Image]:
+        """The images that words name: aliases, fingerprints, variables with images or frames of them; each once."""
+        return list(dict.fromkeys(image for word in words for image in self._of(word, project)))
+
+    def _of(self, word: Word, project: str | None) -> list[Image]:
+        from lxdimg_nb.client import Image
+
+        value = word.value
+        if value is None:
+            return [self._get(word.text, project)]
+        if isinstance(value, Image):
+            return [value]
+        if hasattr(value, "index") and hasattr(value, "columns"):
+            return self._of_frame(value, word.variable, project)
+        if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+            items = list(value)
+            if all(isinstance(item, str | Image) for item in items):
+                return [item if isinstance(item, Image) else self._get(item, project) for item in items]
+        raise InvalidRequestError(
+            f"${word.variable} is a {type(value).__name__}; images are named by an Image, a text, a list or a frame"
+        )
+
+    def _of_frame(self, frame: Any, variable: str, project: str | None) -> list[Image]:
+        names = list(frame.index.names)
+        if names[-1] != "fingerprint" or "server" in names:
+            raise InvalidRequestError(f"${variable} is not a frame of one server's images")
+        keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
+        own = frame.attrs.get("project") if "project" not in names else None
+        return [
+            self._get(str(key[-1]), project or (str(key[0]) if len(key) > 1 else own), remote=False) for key in keys
+        ]
+
+    def _get(self, text: str, project: str | None, *, remote: bool = True) -> Image:
+        client, name = self.named(text, project) if remote else (self.at("", project), text)
+        if not name:
+            raise InvalidRequestError(f"{text!r} names a server and no image; write {text}ALIAS")
+        try:
+            return client.images.get(name)
+        except NotFoundError as error:
+            known = self._names(client)
+            hint = nearest(name, known)
+            what = error.message.removesuffix("; list them with images.all()")
+            raise NotFoundError(f"{what}; {hint}%lxdimg list shows them", status_code=404) from error
+
+    @staticmethod
+    def server_of(image: Image) -> str:
+        """The address of the server that an image was read from."""
+        return image._images.transport.url
+
+    def _names(self, client: Client) -> list[str]:
+        known = self.known(client).aliases()
+        if known:
+            return known
+        try:
+            return [alias.name for alias in client.images.aliases.all()]
+        except LxdImageError:
+            return []

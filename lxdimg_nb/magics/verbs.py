@@ -1,0 +1,75 @@
+"""All verbs of `%lxdimg`, and what `help` says of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.magics import moving, reading, servers, writing
+from lxdimg_nb.magics.grammar import Argument, Call, Verb, find, nearest
+from lxdimg_nb.views import Table
+
+if TYPE_CHECKING:
+    from lxdimg_nb.magics.session import Session
+
+__all__ = ["VERBS", "markdown"]
+
+
+def _help(session: Session, call: Call) -> Table:
+    del session
+    words = [word.text for word in call.some("VERB")]
+    if not words:
+        rows = tuple((verb.name, verb.help) for verb in VERBS)
+        note = (
+            "%lxdimg help VERB tells more. df = %lxdimg list keeps a result, -o NAME does, too. "
+            "$name is your variable. --project works everywhere, REMOTE:IMAGE names an image of another server."
+        )
+        return Table(("verb", "what it does"), rows, "%lxdimg VERB …", note)
+    verb, _ = find(VERBS, words)
+    if verb is not None:
+        return _of(verb)
+    below = [v for v in VERBS if v.name.startswith(f"{words[0]} ")]
+    if below:
+        return Table(("verb", "what it does"), tuple((v.usage, v.help) for v in below), f"%lxdimg {words[0]} …")
+    names = [v.name for v in VERBS]
+    raise InvalidRequestError(f"no verb {words[0]!r}; {nearest(words[0], names)}%lxdimg help lists them")
+
+
+def _of(verb: Verb) -> Table:
+    rows = tuple(
+        (
+            f"{flag.short + ', ' if flag.short else ''}{flag.name} {flag.takes}".strip(),
+            _flag_help(flag.help, flag.choices),
+        )
+        for flag in verb.every_flag
+    )
+    sign = "%%lxdimg" if verb.body else "%lxdimg"
+    return Table(("", ""), rows, f"{sign} {verb.usage}: {verb.help}", verb.more)
+
+
+def _flag_help(text: str, choices: tuple[str, ...]) -> str:
+    return f"{text}: {', '.join(choices)}" if choices else text
+
+
+VERBS: tuple[Verb, ...] = (
+    *servers.VERBS,
+    *reading.VERBS,
+    *moving.VERBS,
+    *writing.VERBS,
+    Verb(
+        "help",
+        "all verbs, or one in full",
+        _help,
+        (Argument("VERB", "verb", optional=True, many=True),),
+        connected=False,
+    ),
+)
+
+
+def markdown() -> str:
+    """The table of all verbs, as it stands in the README."""
+    lines = ["| verb | what it does |", "|---|---|"]
+    for verb in VERBS:
+        usage = f"{'%%' if verb.body else ''}{verb.usage}".replace("|", "\\|")
+        lines.append(f"| `{usage}` | {verb.help.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"
