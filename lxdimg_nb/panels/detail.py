@@ -1,0 +1,98 @@
+"""One image in words, and what can be done with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from lxdimg_nb import formats, views
+from lxdimg_nb.models import ImageRecord, ServerInfo
+from lxdimg_nb.panels.table import Row, main_alias
+from lxdimg_nb.panels.words import exposure, no_update
+
+__all__ = ["describe"]
+
+_SHOWN_PROPERTIES = 100
+
+
+def describe(row: Row, info: ServerInfo, *, now: datetime | None = None) -> dict[str, Any]:
+    """What the detail of an image shows: words only, no certificate, no secret."""
+    record = row.record
+    moment = now or datetime.now(UTC)
+    description = record.properties.get("description", "")
+    title = main_alias(record) or description or views.short(record.fingerprint)
+    return {
+        "key": row.key,
+        "title": views.plain(title, 120),
+        "subtitle": views.plain(description, 200) if description != title else "",
+        "fingerprint": record.fingerprint,
+        "public": _public(record, info),
+        "auto_update": _auto_update(record, info),
+        "facts": _facts(record, moment),
+        "aliases": [
+            {"name": views.plain(a.name, 160), "text": views.plain(a.description, 160)} for a in record.aliases
+        ],
+        "properties": [
+            {"name": views.plain(key, 100), "value": views.plain(value, 400)}
+            for key, value in sorted(record.properties.items())[:_SHOWN_PROPERTIES]
+        ],
+        "more_properties": max(0, len(record.properties) - _SHOWN_PROPERTIES),
+    }
+
+
+def _read_only(info: ServerInfo) -> str:
+    return "" if info.trusted else "This connection is not trusted by the server, so it cannot change anything."
+
+
+def _public(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
+    if record.public:
+        text = "Visible to everyone who can reach the server, without authentication."
+    else:
+        text = "Only clients the server trusts can see it."
+    return {"on": record.public, "text": text, "locked": _read_only(info), "danger": exposure(info, record.project)}
+
+
+def _auto_update(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
+    reason = no_update(record)
+    if record.auto_update:
+        text = reason and f"{reason} Switched on all the same; it does nothing."
+        text = text or "The server looks for a newer build from time to time and replaces the image."
+    else:
+        text = reason or "It stays as it is until somebody refreshes it."
+    # What is on without a source may be switched off, but not on again.
+    locked = _read_only(info) or (reason if not record.auto_update else "")
+    return {"on": record.auto_update, "text": text, "locked": locked}
+
+
+def _facts(record: ImageRecord, now: datetime) -> list[dict[str, str]]:
+    source = record.update_source
+    facts = [
+        ("Type", "virtual machine" if record.type == "virtual-machine" else record.type, ""),
+        ("Architecture", record.architecture, ""),
+        ("Size", formats.size(record.size), f"{record.size:,} bytes"),
+        ("File name", record.filename, ""),
+        ("Project", record.project, ""),
+        ("Profiles", ", ".join(record.profiles), ""),
+        ("Cached", "yes, the server fetched it for an instance" if record.cached else "no", ""),
+        *_times(record, now),
+    ]
+    if source is not None:
+        where = f"{source.server or source.image_registry} ({source.protocol})" if source.protocol else source.server
+        facts.append(("Source", where, ""))
+        facts.append(("Source alias", source.alias, ""))
+    if record.locations:
+        facts.append(("On members", ", ".join(record.locations), ""))
+    return [
+        {"name": name, "value": views.plain(value, 300) or "–", "hint": views.plain(hint, 100)}
+        for name, value, hint in facts
+    ]
+
+
+def _times(record: ImageRecord, now: datetime) -> list[tuple[str, str, str]]:
+    names = {
+        "Built": record.created_at,
+        "Uploaded": record.uploaded_at,
+        "Last used": record.last_used_at,
+        "Expires": record.expires_at,
+    }
+    return [(name, views.ago(moment, now), formats.when(moment)) for name, moment in names.items()]

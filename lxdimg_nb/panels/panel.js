@@ -1,0 +1,239 @@
+// The panel: state from the kernel, messages to it, and the notice that a kernel does not answer.
+
+const SILENCE = 4000;
+const HERE = 30000;
+
+class App {
+  constructor(model, el) {
+    this.model = model;
+    this.view = Math.random().toString(36).slice(2);
+    this.number = 0;
+    this.unheard = new Map();
+    this.state = {};
+    this.link = "new";
+    this.images = new Map();
+    this.known = new Map();
+    this.ui = { upload: { open: false, path: "", second: "", aliases: "", public: false } };
+    this.root = document.createElement("div");
+    this.root.className = "lxi";
+    el.appendChild(this.root);
+    this.hear = (content) => this.receive(content);
+    model.on("msg:custom", this.hear);
+    this.timers = [setInterval(() => this.look(), 500), setInterval(() => this.send("here"), HERE)];
+    this.draw();
+    this.hello();
+  }
+
+  // The hello makes the kernel answer, and puts this widget on the kernel's subshell, where a cell does not block it.
+  hello() {
+    this.helloAt = Date.now();
+    this.send("hello");
+  }
+
+  send(type, content) {
+    const number = ++this.number;
+    if (type !== "here" && type !== "bye") this.unheard.set(number, Date.now());
+    try {
+      const sent = this.model.send({ type, view: this.view, number, ...content });
+      if (sent && sent.catch) sent.catch(() => this.lost());
+    } catch {
+      this.lost();
+    }
+  }
+
+  lost() {
+    this.link = "lost";
+    this.draw();
+  }
+
+  receive(content) {
+    if (!content || typeof content.type !== "string") return;
+    if (content.type === "heard") {
+      // The kernel takes messages in order: an answer to one says that those before have arrived.
+      for (const number of [...this.unheard.keys()]) if (number <= content.number) this.unheard.delete(number);
+      if (this.link !== "ok") {
+        this.link = "ok";
+        this.later();
+      }
+    } else if (content.type === "part") {
+      this.state[content.part] = content.value;
+      if (content.part === "detail") this.detailCame(content.value);
+      this.later();
+    }
+  }
+
+  // Several parts come at once: draw once.
+  later() {
+    if (this.frame) return;
+    this.frame = setTimeout(() => {
+      this.frame = 0;
+      this.draw();
+    }, 0);
+  }
+
+  look() {
+    const oldest = Math.min(...this.unheard.values());
+    const silent = this.unheard.size > 0 && Date.now() - oldest > SILENCE;
+    if (silent && this.link !== "lost" && this.link !== "busy") {
+      this.link = "busy";
+      this.draw();
+    }
+    if (this.link !== "ok" && this.link !== "lost" && Date.now() - this.helloAt > SILENCE) this.hello();
+  }
+
+  // What the person at the screen is in the middle of, for each image
+
+  imageState(key) {
+    if (!this.images.has(key)) this.images.set(key, {});
+    return this.images.get(key);
+  }
+
+  ids(name) {
+    if (!this.known.has(name)) this.known.set(name, { label: nextId("label"), text: nextId("text"), input: nextId("input") });
+    return this.known.get(name);
+  }
+
+  detailCame(image) {
+    if (!image) return;
+    if (!image.busy) this.imageState(image.key).pending = "";
+    if (this.opening && this.opening === image.key) {
+      this.opening = "";
+      this.afterDraw = () => {
+        const title = this.root.querySelector(".lxi-detail .lxi-title");
+        if (title) title.scrollIntoView({ block: "nearest" });
+      };
+    }
+  }
+
+  focus(selector) {
+    const found = this.root.querySelector(selector);
+    if (found) found.focus();
+  }
+
+  search(query) {
+    clearTimeout(this.searching);
+    this.searching = setTimeout(() => this.send("search", { query }), 120);
+  }
+
+  clearSearch() {
+    this.send("chips", { chips: [] });
+    this.send("search", { query: "" });
+    const input = this.root.querySelector(".lxi-search");
+    if (input) {
+      input.value = "";
+      input.focus();
+    }
+  }
+
+  open(key) {
+    this.opening = key;
+    this.send("open", { key });
+  }
+
+  shut() {
+    const key = this.state.detail && this.state.detail.key;
+    this.send("shut");
+    const row = [...this.root.querySelectorAll("tr[data-key]")].find((tr) => tr.dataset.key === key);
+    if (row) row.querySelector(".lxi-name").focus();
+  }
+
+  openUpload() {
+    this.ui.upload.open = true;
+    this.draw();
+    this.focus(".lxi-upload input");
+  }
+
+  closeUpload() {
+    this.ui.upload.open = false;
+    const state = this.state.upload && this.state.upload.state;
+    if (state !== "uploading" && state !== "checking") this.send("unload");
+    this.draw();
+    this.focus(".lxi-do-upload");
+  }
+
+  draw() {
+    patch(this.root, [this.whole()]);
+    const after = this.afterDraw;
+    this.afterDraw = null;
+    if (after) after();
+  }
+
+  whole() {
+    const header = this.state.header;
+    if (!header) return h("div", { class: "lxi-panel" }, this.banner(), this.link === "new" && waiting("Waiting for the kernel …"));
+    return h(
+      "div",
+      { class: `lxi-panel lxi-kind-${header.kind}` },
+      this.header(header),
+      this.banner(),
+      (this.state.notices || []).map((n) => h("div", { key: `notice-${n.number}` }, message(n.text, n.good, () => this.send("dismiss", { notice: n.number })))),
+      header.kind === "browser" && uploadPart(this),
+      h(
+        "div",
+        { class: `lxi-body ${this.state.detail ? "lxi-two" : ""}` },
+        header.kind === "browser" && listPart(this),
+        detailPart(this),
+        header.kind === "image" && !this.state.detail && h("div", { class: "lxi-empty" }, "The image is gone."),
+      ),
+      transfersPart(this),
+    );
+  }
+
+  banner() {
+    if (this.link === "lost") {
+      return h("div", { class: "lxi-message lxi-bad", role: "alert" }, "This panel has lost its kernel: it was restarted or shut down. Run the cell again to go on.");
+    }
+    if (this.link !== "busy") return null;
+    const text = this.state.header
+      ? "The kernel has not answered for some seconds: it is busy with a cell, or gone. What was clicked is done as soon as it answers."
+      : "The kernel does not answer: it is busy with a cell, or this panel belongs to a kernel that is gone. Then run the cell again.";
+    return h("div", { class: "lxi-message lxi-warn", role: "status" }, text);
+  }
+
+  header(header) {
+    const browser = header.kind === "browser";
+    const list = this.state.list || {};
+    const projects = this.state.projects || [];
+    return h(
+      "header",
+      { class: "lxi-header" },
+      h("span", { class: "lxi-product" }, header.product),
+      h("span", { class: "lxi-address", title: header.address }, header.address),
+      h(
+        "span",
+        { class: "lxi-row" },
+        "project",
+        browser && projects.length > 1
+          ? h(
+              "select",
+              { class: "lxi-select", "aria-label": "Project", value: header.project, onChange: (event) => this.send("project", { project: event.target.value }) },
+              projects.map((name) => h("option", { value: name, key: name }, name)),
+            )
+          : h("strong", {}, header.project),
+      ),
+      h("span", { class: `lxi-badge ${header.trusted ? "lxi-is-trusted" : "lxi-is-untrusted"}` }, header.trusted ? "trusted" : "not trusted"),
+      h("span", { class: "lxi-space" }),
+      browser && list.read_at && h("span", { class: "lxi-hint", title: `Read at ${list.read_at}` }, list.state === "reloading" ? "reading …" : `as of ${list.read_at}`),
+      browser && button("Reload", () => this.send("reload"), { title: "Read the list again" }),
+      browser && header.trusted &&
+        button("Upload …", () => (this.ui.upload.open ? this.closeUpload() : this.openUpload()), {
+          class: "lxi-button lxi-primary lxi-do-upload", "aria-expanded": this.ui.upload.open ? "true" : "false",
+        }),
+    );
+  }
+
+  end() {
+    for (const timer of this.timers) clearInterval(timer);
+    clearTimeout(this.searching);
+    this.model.off("msg:custom", this.hear);
+    this.send("bye");
+    this.root.remove();
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const app = new App(model, el);
+    return () => app.end();
+  },
+};

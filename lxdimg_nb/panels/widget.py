@@ -1,0 +1,202 @@
+"""What all panels share: one ES module, one actor, messages in and out, a table for who has no JavaScript.
+
+Nothing of a panel is a synced trait: what it shows goes to the browser in custom messages, so that nothing
+of it is kept in a saved notebook, and no restored state can ever act. Fields of messages are never called
+`id`: ipykernel 7.4 takes that for a request to route.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any
+
+import anywidget
+
+from lxdimg_nb.errors import LxdImageError
+from lxdimg_nb.panels.actor import Actor
+from lxdimg_nb.panels.transfers import transfers
+from lxdimg_nb.panels.words import why
+from lxdimg_nb.views import Table
+
+__all__ = ["Panel", "script", "style"]
+
+_SCRIPTS = ("dom.js", "controls.js", "list.js", "detail.js", "upload.js", "transfers.js", "panel.js")
+_numbers = itertools.count(1)
+# A view says that it is there every half minute; browsers slow timers of hidden pages down to one a minute.
+VIEW_SECONDS = 150.0
+SNAPSHOT_SECONDS = 2.0
+
+Handler = Callable[[Mapping[str, Any]], object]
+
+
+@functools.cache
+def script() -> str:
+    """The panels' ES module: the files one after the other; only the last exports."""
+    folder = resources.files("lxdimg_nb.panels")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
+
+
+@functools.cache
+def style() -> str:
+    """The panels' style sheet."""
+    return resources.files("lxdimg_nb.panels").joinpath("panel.css").read_text(encoding="utf-8")
+
+
+class Panel(anywidget.AnyWidget):
+    """A widget whose messages are handled one after the other in a thread of its own."""
+
+    kind = "panel"
+
+    def __init__(self) -> None:
+        # Read when the first panel is made, not when the package is imported.
+        self._esm, self._css = script(), style()
+        super().__init__()
+        self.actor = Actor(f"lxdimg-panel-{next(_numbers)}")
+        self._views: dict[str, float] = {}
+        self._busy: set[str] = set()
+        self._notices: dict[int, dict[str, Any]] = {}
+        self._handlers: dict[str, Handler] = {
+            "hello": self._hello,
+            "here": self._here,
+            "bye": self._bye,
+            "cancel": self._cancel,
+            "forget": lambda _: transfers.forget(),
+            "dismiss": self._dismiss,
+        }
+        self._stop_listening: Callable[[], None] | None = None
+        self.on_msg(self._receive)
+
+    # Messages in
+
+    def _receive(self, _: object, content: object, buffers: list[memoryview]) -> None:
+        if isinstance(content, dict) and isinstance(content.get("type"), str):
+            # Copied, because the front end's buffers are only lent.
+            self.actor.hear(lambda: self._handle(content, buffers))
+
+    def _handle(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        handler = self._handlers.get(content["type"])
+        if handler is None:
+            return
+        if "view" in content:
+            self._here(content)
+        self.tell("heard", number=content.get("number"))
+        try:
+            handler(content | {"buffers": buffers} if buffers else content)
+        except LxdImageError as error:
+            self.notice(why(error))
+
+    def _hello(self, content: Mapping[str, Any]) -> None:
+        self._here(content)
+        if self._stop_listening is None:
+            self._stop_listening = transfers.listen(self._transfers_changed)
+            self.awake()
+        self.show_all()
+
+    def _here(self, content: Mapping[str, Any]) -> None:
+        self._views[str(content.get("view", ""))[:64]] = time.monotonic()
+        self.actor.alarm("views", VIEW_SECONDS, self._count_views)
+
+    def _bye(self, content: Mapping[str, Any]) -> None:
+        self._views.pop(str(content.get("view", ""))[:64], None)
+        self._count_views()
+
+    def _count_views(self) -> None:
+        now = time.monotonic()
+        self._views = {view: seen for view, seen in self._views.items() if now - seen < VIEW_SECONDS}
+        if self._views:
+            self.actor.alarm("views", VIEW_SECONDS, self._count_views)
+        else:
+            self._sleep()
+
+    def _sleep(self) -> None:
+        if self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+            self.asleep()
+
+    def awake(self) -> None:
+        """Called when the first view is there."""
+
+    def asleep(self) -> None:
+        """Called when no view is left."""
+
+    # Messages out; only the actor sends
+
+    def tell(self, kind: str, **content: Any) -> None:
+        """Send a message to all views."""
+        self.send({"type": kind, **content})
+
+    def part(self, name: str, value: Any) -> None:
+        """Replace one part of what the views show."""
+        self.tell("part", part=name, value=value)
+
+    def show_all(self) -> None:
+        """Send every part, for a view that has nothing yet."""
+        self.part("transfers", [t.view() for t in transfers])
+        self.part("notices", list(self._notices.values()))
+
+    def notice(self, text: str, *, good: bool = False) -> None:
+        """Say something at the top of the panel until it is dismissed."""
+        number = next(_numbers)
+        self._notices = dict(list(self._notices.items())[-3:])
+        self._notices[number] = {"number": number, "text": text, "good": good}
+        self.part("notices", list(self._notices.values()))
+
+    def _dismiss(self, content: Mapping[str, Any]) -> None:
+        self._notices.pop(content.get("notice", -1), None)
+        self.part("notices", list(self._notices.values()))
+
+    def _transfers_changed(self) -> None:
+        self.actor.nudge("transfers", lambda: self.part("transfers", [t.view() for t in transfers]))
+
+    def _cancel(self, content: Mapping[str, Any]) -> None:
+        transfer = transfers.get(content.get("job"))
+        if transfer is not None:
+            transfer.cancel()
+            self._transfers_changed()
+
+    # Without a browser
+
+    def static(self) -> Table:
+        """What the panel shows, as a table without JavaScript."""
+        return Table(("",), ())
+
+    def prepare(self, ready: threading.Event) -> None:
+        """Called before the panel is displayed: set the event once there is something to show."""
+        ready.set()
+
+    def snapshot(self) -> Table:
+        """What the panel shows: escaped and small, for whoever has no JavaScript or no kernel."""
+        ready, taken = threading.Event(), threading.Event()
+        made: list[Table] = []
+
+        def take() -> None:
+            made.append(self.static())
+            taken.set()
+
+        self.actor.post(lambda: self.prepare(ready))
+        # A panel is displayed at once even where the server is slow; its static table is then empty.
+        ready.wait(SNAPSHOT_SECONDS)
+        self.actor.post(take)
+        taken.wait(SNAPSHOT_SECONDS)
+        return made[0] if made else Table(("",), ())
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle: Any = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        table = self.snapshot()
+        return {**data, "text/plain": str(table), "text/html": table.html()}, metadata
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def close(self) -> None:
+        """End the panel: its thread, its listening and its views. Transfers go on."""
+        self.actor.post(self._sleep)
+        self.actor.close()
+        super().close()

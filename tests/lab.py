@@ -1,0 +1,265 @@
+"""A private JupyterLab and a headless Chromium for tests: notebooks whose cells are run as a person would.
+
+One server and one page serve a test session; each test opens a notebook of its own with a kernel of its own.
+Nothing of the machine's Jupyter settings is read or written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
+
+from tests.servers import free_port, until
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60.0
+WAIT = 30_000  # milliseconds
+
+_FIND = "const w = [...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.context.path === path);"
+# The kernel of the notebook at hand is connected and has nothing to do.
+_READY = """path => {
+  FIND
+  const kernel = w && w.context.sessionContext.session && w.context.sessionContext.session.kernel;
+  return Boolean(kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle' && w.content.widgets.length);
+}""".replace("FIND", _FIND)
+_RUN = """([path, at]) => {
+  FIND
+  window.jupyterapp.shell.activateById(w.id);
+  w.content.deselectAll();
+  w.content.activeCellIndex = at;
+  window.jupyterapp.commands.execute('notebook:run-cell');
+}""".replace("FIND", _FIND)
+_DONE = """([path, at]) => {
+  FIND
+  const cell = w.content.widgets[at];
+  return cell.model.executionCount !== null && cell.model.executionState !== 'running' && cell.promptNode.innerText.indexOf('*') < 0;
+}""".replace("FIND", _FIND)
+_CLOSE = """async path => {
+  FIND
+  if (!w) return;
+  await w.context.sessionContext.shutdown();
+  w.context.model.dirty = false;
+  w.close();
+}""".replace("FIND", _FIND)
+
+
+class Notebook:
+    """An open notebook: its cells are run, its outputs looked at."""
+
+    def __init__(self, lab: Lab, path: str) -> None:
+        self.lab = lab
+        self.page = lab.page
+        self.path = path
+
+    @property
+    def file(self) -> Path:
+        """The notebook on disk, as it was saved last."""
+        return self.lab.folder / self.path
+
+    def run(self, at: int, *, wait: bool = True) -> Locator:
+        """Run a cell; returns its output.
+
+        Args:
+            wait: until it has run; otherwise it may still be running.
+        """
+        self.page.evaluate(_RUN, [self.path, at])
+        if wait:
+            self.page.wait_for_function(_DONE, arg=[self.path, at], timeout=WAIT)
+        return self.output(at)
+
+    def output(self, at: int) -> Locator:
+        """What stands below a cell."""
+        return (
+            self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell")
+            .nth(at)
+            .locator(".jp-Cell-outputArea")
+        )
+
+    def panel(self, at: int) -> Locator:
+        """Our panel below a cell, once it has heard of its kernel."""
+        panel = self.output(at).locator(".lxi-panel")
+        try:
+            panel.locator(".lxi-header").wait_for(timeout=WAIT)
+        except TimeoutError as error:
+            shown = self.output(at).inner_text()[-2000:]
+            raise AssertionError(f"no panel came, but: {shown}; console: {self.lab.complaints[-5:]}") from error
+        return panel
+
+    def save(self) -> None:
+        """Write the notebook to its file."""
+        self.page.evaluate(
+            f"path => {{ {_FIND} return w.context.save(); }}",
+            self.path,
+        )
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, as from the menu."""
+        self.page.evaluate(
+            f"path => {{ {_FIND} return w.context.sessionContext.session.kernel.restart(); }}",
+            self.path,
+        )
+        self.page.wait_for_function(_READY, arg=self.path, timeout=WAIT)
+
+    def close(self) -> None:
+        """Close it and end its kernel."""
+        with contextlib.suppress(Exception):
+            self.page.evaluate(_CLOSE, self.path)
+
+
+class Lab:
+    """A JupyterLab server in a folder of its own, and one page on it."""
+
+    def __init__(self, folder: Path, page: Page, process: subprocess.Popen[bytes], url: str) -> None:
+        self.folder = folder
+        self.page = page
+        self.process = process
+        self.url = url
+        self.complaints: list[str] = []
+        self._count = 0
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        page.on("dialog", lambda d: d.accept())
+
+    def load(self) -> None:
+        """Load the page, with no notebook open."""
+        self.page.goto(f"{self.url}&reset", timeout=60_000)
+        self.page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored", timeout=60_000)
+        self.page.evaluate("() => window.jupyterapp.restored")
+        self.page.locator(".jp-Launcher, .jp-NotebookPanel").first.wait_for(timeout=60_000)
+
+    def notebook(self, cells: Sequence[str]) -> Notebook:
+        """Make a notebook of these code cells and open it, with its kernel ready."""
+        self._count += 1
+        path = f"test-{self._count}.ipynb"
+        book = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in cells],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        )
+        nbformat.write(book, self.folder / path)
+        opened = Notebook(self, path)
+        self.open(opened)
+        return opened
+
+    def open(self, book: Notebook) -> None:
+        """Open a notebook that is there, and wait for its kernel."""
+        self.page.evaluate("path => { window.jupyterapp.commands.execute('docmanager:open', {path}) }", book.path)
+        self.page.wait_for_function(_READY, arg=book.path, timeout=60_000)
+
+    def theme(self, name: str) -> None:
+        """`light` or `dark`."""
+        full = f"JupyterLab {name.capitalize()}"
+        self.page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", full)
+        wanted = "true" if name == "light" else "false"
+        self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{wanted}'", timeout=WAIT)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=WAIT)
+
+
+@pytest.fixture(scope="module")
+def lab(chromium: str) -> Iterator[Lab]:
+    """A JupyterLab for the tests of a module. Its Playwright keeps an event loop, so it must not outlive them."""
+    folder = Path(tempfile.mkdtemp(prefix="lxi-lab-", dir="/tmp"))
+    try:
+        with running_lab(folder, chromium) as started:
+            yield started
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_lab(folder: Path, chromium: str, *, width: int = 1400, height: int = 1000) -> Iterator[Lab]:
+    """A running JupyterLab with a page on it.
+
+    Args:
+        folder: where its notebooks, settings and home lie.
+        chromium: the browser's path.
+        width, height: of the window, in pixels.
+    """
+    notebooks = folder / "notebooks"
+    notebooks.mkdir(parents=True)
+    process, url = _start(folder, notebooks)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            )
+            page = browser.new_page(viewport={"width": width, "height": height})
+            made = Lab(notebooks, page, process, url)
+            made.load()
+            try:
+                yield made
+            finally:
+                browser.close()
+    finally:
+        _stop(process)
+
+
+def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]:
+    port, token = free_port(), secrets.token_hex(16)
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON", "LXD_", "INCUS_"))}
+    environment |= {
+        "HOME": str(folder),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    log = (folder / "lab.log").open("wb")
+    with log:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+                f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
+                "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}",
+            ],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+    base = f"http://127.0.0.1:{port}"
+    if not until(lambda: process.poll() is not None or _answers(f"{base}/api?token={token}"), timeout=START_SECONDS):
+        _stop(process)
+        raise RuntimeError(f"JupyterLab does not come up: {(folder / 'lab.log').read_text()[-2000:]}")
+    if process.poll() is not None:
+        raise RuntimeError(f"JupyterLab ended: {(folder / 'lab.log').read_text()[-2000:]}")
+    return process, f"{base}/lab?token={token}"
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310 - ours
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def _stop(process: subprocess.Popen[Any]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(15)
+    # Kernels are in its session, too.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,180 @@
+"""The browser of images in a real JupyterLab: what is clicked is asked of the server afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests import factory
+from tests.lab import Lab, Notebook, lab
+from tests.servers import RunningServer, until
+
+__all__ = ["lab"]
+
+SLOW = 15_000
+
+
+def browser(lab: Lab, server: RunningServer, *more: str) -> tuple[Notebook, Locator]:
+    """A notebook whose first cell shows the panel of a server, and the panel."""
+    first = f"import lxdimg_nb\nclient = lxdimg_nb.connect({server.url!r})\npanel = client.images.panel()\npanel"
+    book = lab.notebook([first, *more])
+    book.run(0)
+    panel = book.panel(0)
+    panel.locator("tbody tr, .lxi-empty").first.wait_for()
+    return book, panel
+
+
+def opened(panel: Locator, fingerprint: str) -> Locator:
+    """The detail of an image, after a click on its name."""
+    panel.locator(f'tr[data-key$="{fingerprint}"] .lxi-name').click()
+    detail = panel.locator(".lxi-detail")
+    expect(detail).to_contain_text(fingerprint, timeout=SLOW)
+    return detail
+
+
+@pytest.fixture
+def book_closer(lab: Lab):
+    books: list[Notebook] = []
+    yield books
+    for book in books:
+        book.close()
+
+
+def test_a_click_on_the_public_switch_changes_the_image_on_the_server(lab, server, book_closer):
+    fingerprint = server.add_image(factory.small(1), aliases=["web"])
+    book, panel = browser(lab, server)
+    book_closer.append(book)
+    detail = opened(panel, fingerprint)
+    switch = detail.get_by_role("switch", name="Public")
+
+    switch.click()
+
+    expect(detail.get_by_role("alertdialog")).to_contain_text("without any authentication")
+    assert server.get(f"images/{fingerprint}")["public"] is False
+    detail.get_by_role("button", name="Make public").click()
+    expect(switch).to_have_attribute("aria-checked", "true", timeout=SLOW)
+    assert server.get(f"images/{fingerprint}")["public"] is True
+    expect(panel.locator("tbody .lxi-is-public")).to_have_count(1)
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false", timeout=SLOW)
+    assert server.get(f"images/{fingerprint}")["public"] is False
+
+
+def test_auto_update_is_locked_and_says_why_without_a_source(lab, lxd, book_closer):
+    fingerprint = lxd.add_image(factory.small(2))
+    book, panel = browser(lab, lxd)
+    book_closer.append(book)
+    detail = opened(panel, fingerprint)
+    switch = detail.get_by_role("switch", name="Auto-update")
+
+    switch.click(force=True)
+
+    expect(switch).to_have_attribute("aria-disabled", "true")
+    expect(detail).to_contain_text("no source to update from")
+    assert lxd.get(f"images/{fingerprint}")["auto_update"] is False
+
+
+def test_a_file_is_checked_then_uploaded_with_its_alias(lab, server, book_closer, tmp_path):
+    file = tmp_path / "web.tar.gz"
+    file.write_bytes(factory.small(3))
+    fingerprint = hashlib.sha256(file.read_bytes()).hexdigest()
+    book, panel = browser(lab, server)
+    book_closer.append(book)
+
+    panel.locator(".lxi-do-upload").click()
+    panel.get_by_label("Image file on the kernel's machine").fill(str(file))
+    panel.get_by_role("button", name="Check").click()
+    expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint, timeout=SLOW)
+    assert server.get("images") == []
+    panel.get_by_label("Aliases").fill("web web/3")
+    panel.locator(".lxi-upload button[type=submit]").click()
+
+    expect(panel.locator(".lxi-upload")).to_contain_text(f"Imported as {fingerprint[:12]}", timeout=SLOW)
+    image = server.get(f"images/{fingerprint}")
+    assert image["public"] is False
+    assert sorted(alias["name"] for alias in image["aliases"]) == ["web", "web/3"]
+    expect(panel.locator("tbody tr")).to_have_count(1)
+
+
+def test_an_image_is_exported_to_a_folder(lab, server, book_closer, tmp_path):
+    data = factory.small(4)
+    fingerprint = server.add_image(data)
+    book, panel = browser(lab, server)
+    book_closer.append(book)
+    detail = opened(panel, fingerprint)
+
+    detail.get_by_role("button", name="Export …").click()
+    detail.get_by_label("Folder on the kernel's machine").fill(str(tmp_path))
+    detail.get_by_role("button", name="Export", exact=True).click()
+
+    expect(panel.locator(".lxi-job-done")).to_contain_text("verified", timeout=SLOW)
+    files = list(Path(tmp_path).iterdir())
+    assert [path.read_bytes() for path in files] == [data]
+    assert files[0].name.startswith(fingerprint)
+
+
+def test_a_deleted_image_is_said_to_be_gone(lab, lxd, book_closer):
+    fingerprint = lxd.add_image(factory.small(5), public=True)
+    book, panel = browser(lab, lxd)
+    book_closer.append(book)
+    detail = opened(panel, fingerprint)
+    lxd.wait(lxd.raw("DELETE", f"/1.0/images/{fingerprint}"))
+
+    detail.get_by_role("switch", name="Public").click()
+
+    expect(panel.get_by_role("alert").first).to_contain_text("is gone", timeout=SLOW)
+    expect(panel.locator("tbody tr")).to_have_count(0)
+
+
+def test_the_panel_works_while_a_cell_runs(lab, lxd, book_closer):
+    fingerprint = lxd.add_image(factory.small(6), public=True)
+    book, panel = browser(lab, lxd, "import time; time.sleep(20)")
+    book_closer.append(book)
+    detail = opened(panel, fingerprint)
+    book.run(1, wait=False)
+
+    detail.get_by_role("switch", name="Public").click()
+
+    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is False, timeout=8)
+    expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false")
+
+
+def test_nothing_there_and_nobody_there_each_say_what_to_do(lab, demo, book_closer):
+    book, panel = browser(lab, demo)
+    book_closer.append(book)
+    expect(panel).to_contain_text("No images here yet")
+
+    demo.stop()
+    panel.get_by_role("button", name="Reload").click()
+
+    expect(panel).to_contain_text("The server does not answer", timeout=SLOW)
+    demo.restart()
+    panel.get_by_role("button", name="Try again").click()
+    expect(panel).to_contain_text("No images here yet", timeout=SLOW)
+
+
+def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(lab, demo, book_closer):
+    book = lab.notebook(
+        [
+            f"import lxdimg_nb\nfrom lxdimg_nb.models import ImageRecord\nclient = lxdimg_nb.connect({demo.url!r})",
+            "system = ('debian', 'ubuntu')\n"
+            "many = [ImageRecord({'fingerprint': f'{i:064x}', 'properties': {'os': system[i % 2]}, 'size': i})"
+            " for i in range(10_000)]\n"
+            "client.images.records = lambda **_: many\npanel = client.images.panel()\npanel",
+        ]
+    )
+    book_closer.append(book)
+    book.run(0)
+    book.run(1)
+    panel = book.panel(1)
+
+    expect(panel.locator(".lxi-footer")).to_contain_text("10,000 images")
+    panel.get_by_label("Search images").fill("os=ubuntu size>=9990")
+    expect(panel.locator(".lxi-footer")).to_contain_text("5 of 10,000 images")
+    expect(panel.locator("tbody tr")).to_have_count(5)
+    panel.get_by_label("Search images").fill("os=ubuntu sise>1")
+    expect(panel.locator(".lxi-problem")).to_contain_text("did you mean 'size'")
+    expect(panel.locator("tbody tr")).to_have_count(5)
