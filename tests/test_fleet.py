@@ -272,6 +272,39 @@ def test_threads_work_at_the_same_time_and_pass_errors_on() -> None:
     assert THREADS >= 16
 
 
+def test_a_fleet_from_the_configuration(
+    start: Callable[[], RunningServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start()
+    server.add_image(factory.small(1))
+    for home in ("lxc", "incus"):
+        (tmp_path / home).mkdir()
+    (tmp_path / "lxc" / "config.yml").write_text(
+        "default-remote: lab\nremotes:\n"
+        f"  lab: {{addr: 'unix://{server.socket}', protocol: lxd}}\n"
+        "  both: {addr: 'unix:///nowhere.socket', protocol: lxd}\n"
+        "  images: {addr: 'https://images.example', protocol: simplestreams, public: true}\n"
+    )
+    (tmp_path / "incus" / "config.yml").write_text(
+        "remotes:\n  both: {addr: 'unix:///nowhere/else.socket', protocol: incus}\n"
+    )
+    monkeypatch.setenv("LXD_CONF", str(tmp_path / "lxc"))
+    monkeypatch.setenv("INCUS_CONF", str(tmp_path / "incus"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    fleet = Fleet.from_config()
+
+    assert sorted(fleet.names) == ["incus:both", "lab", "lxc:both"]
+    assert fleet.df().index.get_level_values("server").tolist() == ["lab"]
+    assert fleet.status()["state"].to_dict() == {"lab": "ok", "lxc:both": "unreachable", "incus:both": "unreachable"}
+    assert Fleet.from_config(["lab"]).names == ["lab"]
+    for wrong, says in (("lba", "no remote 'lba'"), ("images", "no remote 'images'"), ("both", "no remote 'both'")):
+        with pytest.raises(InvalidRequestError, match=says):
+            Fleet.from_config([wrong])
+    with pytest.raises(InvalidRequestError, match="named twice"):
+        Fleet.from_config(["lab", "lab"])
+
+
 def test_drift_of_aliases_and_images() -> None:
     fleet = Fleet(
         {

@@ -340,6 +340,7 @@ def test_users_of_images_become_a_column() -> None:
 
 
 def test_attrs_say_who_and_when_and_survive_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
     df = frame_from_json(
         [image()], server="unix:///s", product="lxd", identity="ab", taken_at=datetime(2026, 1, 2, 3, tzinfo=UTC)
     )
@@ -353,6 +354,7 @@ def test_attrs_say_who_and_when_and_survive_a_file(tmp_path: Path) -> None:
         "taken": "2026-01-02T03:00:00.000000Z",
         "product": "lxd",
         "identity": "ab",
+        "images": 1,
         "unknown": [],
     }
     back = pd.read_parquet(path)

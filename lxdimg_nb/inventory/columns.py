@@ -19,7 +19,7 @@ import pandas as pd
 from lxdimg_nb.inventory import schema
 from lxdimg_nb.models import parse_time
 
-__all__ = ["CHUNK", "Columns", "collector_off", "objects", "text_array", "time_array"]
+__all__ = ["CHUNK", "Columns", "Properties", "categorical", "collector_off", "objects", "text_array", "time_array"]
 
 CHUNK = 2_000
 """Images read at once: few enough to stay in the processor's cache."""
@@ -225,7 +225,7 @@ def objects(values: Sequence[object]) -> np.ndarray[Any, Any]:
     return part
 
 
-class _Properties:
+class Properties:
     """One sparse column a key."""
 
     def __init__(self) -> None:
@@ -304,7 +304,7 @@ class Columns:
         self.length = 0
         self.unknown: set[str] = set()
         self.left_out = 0
-        self._properties = _Properties()
+        self._properties = Properties()
         self._columns: dict[str, Any] = {"fingerprint": _Text()}
         kinds: list[tuple[Sequence[str], Callable[[], Any]]] = [
             (("alias", "description", "filename"), _Text),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future, wait
 from types import TracebackType
@@ -70,14 +71,21 @@ class Fleet:
         """
         from lxdimg_nb.client.remotes import remotes
 
-        known = {name: remote for name, remote in remotes().items() if remote.protocol in ("lxd", "incus")}
-        chosen = list(known) if names is None else list(names)
+        # What is built in and not written down is there on every machine, with and without a server.
+        found = [r for r in remotes() if r.protocol in ("lxd", "incus") and r.folder]
+        known = {r.full_name: r.full_name for r in found}
+        short = Counter(r.name for r in found)
+        known |= {r.name: r.full_name for r in found if short[r.name] == 1}
+        all_names = [r.name if short[r.name] == 1 else r.full_name for r in found]
+        chosen = all_names if names is None else list(names)
         unknown = [name for name in chosen if name not in known]
         if unknown or not chosen:
-            there = ", ".join(known) or "none"
+            there = ", ".join(all_names) or "none"
             what = f"no remote {unknown[0]!r}" if unknown else "no LXD or Incus remote"
             raise InvalidRequestError(f"{what} in the configuration of lxc or incus; there: {there}")
-        return cls(chosen, executor=executor, timeout=timeout)
+        if len(set(chosen)) < len(chosen):
+            raise InvalidRequestError("a remote is named twice; name each once")
+        return cls({name: known[name] for name in chosen}, executor=executor, timeout=timeout)
 
     @property
     def names(self) -> list[str]:
@@ -113,6 +121,8 @@ class Fleet:
             parts,
             extra=extra,
             attrs={
+                "project": "*" if all_projects else "",
+                "filter": filter or "",
                 "server": f"{sum(a.heard for a in answers.values())} of {len(answers)} servers",
                 "servers": {name: dict(answer.facts or {}) for name, answer in answers.items()},
                 "unanswered": [name for name, answer in answers.items() if not answer.heard],

@@ -72,7 +72,7 @@ def frame(
 
     Returns:
         Rows in the order given. `attrs` has server, project, taken (ISO 8601, UTC), product, identity, and
-        `unknown`: fields the server sent that have no column.
+        `images` (how many there were), `unknown`: fields the server sent that have no column.
     """
     with collector_off():
         columns = Columns(project=project, extra=extra)
@@ -192,5 +192,6 @@ def _attrs(
         "taken": taken.replace("+00:00", "Z"),
         "product": product,
         "identity": identity,
+        "images": columns.length,
         "unknown": sorted(columns.unknown)[:100],
     }

@@ -1,0 +1,349 @@
+"""Inventories over time: a folder of Parquet files, one a record, partitioned by day.
+
+    folder/_history.json                       which format this is
+    folder/day=2026-06-01/20260601T…-….parquet
+
+Nothing that was written is ever changed: a record is a new file that gets its name when it is whole and on
+disk. pandas, DuckDB and Dask read the folder as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lxdimg_nb.errors import InvalidRequestError, NotFoundError
+from lxdimg_nb.inventory import schema
+from lxdimg_nb.inventory.changes import Changes, diff
+from lxdimg_nb.inventory.columns import time_array
+from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
+from lxdimg_nb.inventory.rows import level
+from lxdimg_nb.inventory.storage import from_table, harmless, parquet, to_table
+
+__all__ = ["History", "Record"]
+
+FORMAT = 1
+MARKER = "_history.json"
+_FILE = re.compile(r"^(\d{8}T\d{12}Z)-[0-9a-f]{8}\.parquet$")
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_NOTE = b"lxdimg"
+
+Scope = tuple[str, str]
+Moment = str | date | datetime | pd.Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One inventory in a history: when it was taken, its file, and the (server, project) pairs it covers."""
+
+    taken: datetime
+    path: Path
+    scopes: tuple[Scope, ...]
+    images: int
+
+    def covers(self, server: str, project: str) -> bool:
+        """Whether it says what that project of that server held."""
+        return (server, "*") in self.scopes or (server, project) in self.scopes
+
+
+class History:
+    """Inventories over time, in a folder.
+
+    Args:
+        folder: made by the first `record()` when there is none.
+
+    Raises:
+        InvalidRequestError: a folder of something else, or a history of another version.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        marker = self.folder / MARKER
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InvalidRequestError(f"{self.folder} is a file; a history is a folder")
+        if marker.exists():
+            _check_format(marker)
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise InvalidRequestError(f"{self.folder} holds something else than a history; give an empty folder")
+        self._read: dict[Path, Record] = {}
+
+    def __repr__(self) -> str:
+        return f"<History {self.folder}: {len(self._files())} records>"
+
+    def record(self, frame: pd.DataFrame) -> Record:
+        """Keep an inventory. Certificates, `extra`, and properties that look secret are left out.
+
+        Args:
+            frame: whole, as `images.df()` or a fleet makes it.
+
+        Raises:
+            InvalidRequestError: the frame is only a part, or does not say when and where it was taken.
+            OSError: the folder cannot be written; what was there is untouched.
+        """
+        if not schema.is_inventory(frame) or "taken" not in frame.attrs:
+            raise InvalidRequestError("a history keeps frames of images.df() or of a fleet, as they are")
+        taken = datetime.fromisoformat(frame.attrs["taken"]).astimezone(UTC)
+        if frame.attrs.get("filter") or frame.attrs.get("images", len(frame)) != len(frame):
+            raise InvalidRequestError(
+                "this frame is a part of an inventory; a history keeps whole ones, or removals would be guessed"
+            )
+        scopes = _scopes(frame)
+        note = {
+            "format": FORMAT,
+            "taken": taken.isoformat(),
+            "scopes": scopes,
+            "product": frame.attrs.get("product", ""),
+        }
+        table = to_table(frame, pd.Timestamp(taken), {_NOTE: json.dumps(note).encode()})
+        self._prepare()
+        day = self.folder / f"day={taken.date().isoformat()}"
+        day.mkdir(exist_ok=True)
+        path = day / f"{taken.strftime(_STAMP)}-{secrets.token_hex(4)}.parquet"
+        # A name that begins with a dot is invisible to readers of Parquet folders.
+        draft = day / f".{path.name}.part"
+        try:
+            with draft.open("xb") as file:
+                parquet()[1].write_table(table, file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync(day)
+        made = Record(taken, path, tuple(scopes), len(frame))
+        self._read[path] = made
+        return made
+
+    def records(self) -> list[Record]:
+        """What is kept, oldest first."""
+        return [self._open(path) for path in self._files()]
+
+    def at(self, moment: Moment | None = None) -> InventoryFrame:
+        """The inventory as last known at a moment, with the index `(server, project, fingerprint)`.
+
+        Servers that were recorded apart are put together, each as in its last record until then.
+
+        Args:
+            moment: a time, or a date (its end); None is the latest.
+
+        Raises:
+            NotFoundError: nothing was recorded until then.
+        """
+        until = _moment(moment)
+        records = [r for r in self.records() if until is None or r.taken <= until]
+        if not records:
+            raise NotFoundError(f"{self.folder} has no record{f' until {until.isoformat()}' if until else ''}")
+        return self._combined(records)
+
+    def _combined(self, records: list[Record]) -> InventoryFrame:
+        """Each project of each server as in the last of these records that covers it."""
+        parts: list[pd.DataFrame] = []
+        seen: list[Record] = []
+        for record in reversed(records):
+            if all(any(later.covers(*scope) for later in seen) for scope in record.scopes):
+                continue
+            frame = self._load(record)
+            if seen:
+                frame = frame[~_covered(frame, seen)]
+            parts.append(frame)
+            seen.append(record)
+        whole = parts[0] if len(parts) == 1 else _joined(parts)
+        made = as_inventory(whole)
+        servers = sorted({server for record in seen for server, _ in record.scopes})
+        made.attrs = {
+            "server": servers[0] if len(servers) == 1 else f"{len(servers)} servers",
+            "project": "*",
+            "taken": seen[0].taken.isoformat().replace("+00:00", "Z"),
+            "product": "",
+            "identity": "",
+            "servers": {server: {} for server in servers},
+            "unanswered": [],
+        }
+        return made
+
+    def diff(self, a: Moment | None = None, b: Moment | None = None, *, ignore: Collection[str] = ()) -> Changes:
+        """What changed between two moments.
+
+        Args:
+            a: the earlier one; None is the last record but one.
+            b: the later one; None is the last record.
+            ignore: columns whose changes do not count.
+
+        Returns:
+            As `lxdimg_nb.inventory.diff`. Servers that were first recorded later are not reported as added.
+
+        Raises:
+            NotFoundError: nothing was recorded until then.
+        """
+        records = self.records()
+        if a is None:
+            if len(records) < 2:
+                raise NotFoundError(f"{self.folder} has {len(records)} records; a difference needs two")
+            a = records[-2].taken
+        before, after = self.at(a), self.at(b)
+        start = _moment(a)
+        known = [record for record in records if start is None or record.taken <= start]
+        return diff(before, after[_covered(after, known)], ignore=ignore)
+
+    def timeline(self, name: str | None = None) -> pd.DataFrame:
+        """How the inventory went, or one image or alias.
+
+        Args:
+            name: an alias or fingerprint (12 digits or more).
+
+        Returns:
+            Without a name a row a record: `images`, `bytes` (once a server and fingerprint), `public`, and how
+            many were `added`, `removed`, `changed` since the record before of the same servers. With a name
+            the changes it took part in, with `taken`.
+        """
+        rows: list[dict[str, Any]] = []
+        found: list[pd.DataFrame] = []
+        last: dict[tuple[Scope, ...], InventoryFrame] = {}
+        for record in self.records():
+            frame = self._load(record)
+            before = last.get(record.scopes)
+            changes = None if before is None else diff(before, frame)
+            last[record.scopes] = frame
+            if name is not None:
+                found.append(_about(name, record, frame, changes))
+                continue
+            counts = {} if changes is None else changes["change"].value_counts().to_dict()
+            once = ~frame.index.to_frame().duplicated(["server", "fingerprint"]).to_numpy()
+            rows.append(
+                {
+                    "taken": record.taken,
+                    "servers": len({server for server, _ in record.scopes}),
+                    "images": len(frame),
+                    "bytes": int(frame["size"].to_numpy()[once].sum()),
+                    "public": int(frame["public"].sum()),
+                    **{kind: int(counts.get(kind, 0)) for kind in ("added", "removed", "changed")},
+                }
+            )
+        if name is not None:
+            return pd.concat(found, ignore_index=True) if found else pd.DataFrame({"taken": time_array([])})
+        columns = ["taken", "servers", "images", "bytes", "public", "added", "removed", "changed"]
+        made = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "int64"))
+        made["taken"] = time_array(row["taken"] for row in rows)
+        return made.set_index("taken")
+
+    def _files(self) -> list[Path]:
+        files = [p for p in self.folder.glob("day=*/*.parquet") if _FILE.match(p.name)]
+        return sorted(files, key=lambda path: path.name)
+
+    def _open(self, path: Path) -> Record:
+        if path not in self._read:
+            pq = parquet()[1]
+            try:
+                meta = pq.read_metadata(path)
+                note = json.loads(meta.metadata[_NOTE])
+                scopes = tuple((str(s), str(p)) for s, p in note["scopes"])
+                taken = datetime.fromisoformat(note["taken"])
+            except (OSError, ValueError, KeyError, TypeError) as exc:
+                raise InvalidRequestError(f"{path} is no record of a history: {exc}; move it away") from exc
+            self._read[path] = Record(taken, path, scopes, meta.num_rows)
+        return self._read[path]
+
+    def _load(self, record: Record) -> InventoryFrame:
+        frame = from_table(parquet()[1].ParquetFile(record.path).read())
+        frame.attrs = {"taken": record.taken.isoformat(), "server": "", "project": "*", "unanswered": []}
+        return frame
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        marker = self.folder / MARKER
+        if not marker.exists():
+            draft = self.folder / f".{MARKER}.{secrets.token_hex(4)}.part"
+            draft.write_text(json.dumps({"format": FORMAT, "what": "lxdimg-nb inventory history"}) + "\n")
+            draft.rename(marker)
+        else:
+            _check_format(marker)
+
+
+def _check_format(marker: Path) -> None:
+    try:
+        found = json.loads(marker.read_text())["format"]
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise InvalidRequestError(f"{marker} does not say which history this is; nothing was changed") from exc
+    if found != FORMAT:
+        raise InvalidRequestError(
+            f"{marker.parent} is a history of format {found!r}, this package writes {FORMAT}; nothing was changed"
+        )
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _scopes(frame: pd.DataFrame) -> list[Scope]:
+    """What the frame speaks for: a server that did not answer is not there, a server without images is."""
+    attrs = frame.attrs
+    if "server" not in frame.index.names:
+        return [(harmless(str(attrs.get("server", ""))), str(attrs.get("project", "default")))]
+    servers, silent = attrs.get("servers", {}), attrs.get("unanswered", ())
+    everything = attrs.get("project") == "*"
+    return sorted(
+        (harmless(n), "*" if everything else str(s.get("project"))) for n, s in servers.items() if n not in silent
+    )
+
+
+def _pairs(frame: pd.DataFrame) -> list[Scope]:
+    servers, projects = (level(frame, name) or [] for name in ("server", "project"))
+    return [(str(server), str(project)) for server, project in zip(servers, projects, strict=True)]
+
+
+def _covered(frame: pd.DataFrame, records: list[Record]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The rows of which one of the records speaks, as a mask."""
+    pairs = _pairs(frame)
+    answers = {pair: any(record.covers(*pair) for record in records) for pair in set(pairs)}
+    return np.array([answers[pair] for pair in pairs], dtype=bool)
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Frames on top of each other; categories are united, as pandas would make objects of them."""
+    whole = pd.concat(
+        [p.assign(**{n: p[n].astype("string") for n in p.columns if p[n].dtype == "category"}) for p in parts]
+    )
+    names = [n for n in whole.columns if any(n in p.columns and p[n].dtype == "category" for p in parts)]
+    ordered = [*schema.COLUMNS, *sorted(schema.property_columns(whole)), "used_by"]
+    whole = whole.astype(dict.fromkeys(names, "category"))
+    return whole[[n for n in ordered if n in whole.columns]]
+
+
+def _moment(value: Moment | None) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+        except ValueError as exc:
+            raise InvalidRequestError(f"{value!r} is no time; write 2026-06-01 or 2026-06-01T12:00") from exc
+    if not isinstance(value, datetime):
+        return datetime.combine(value, datetime.max.time(), tzinfo=UTC)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _about(name: str, record: Record, frame: InventoryFrame, changes: Changes | None) -> pd.DataFrame:
+    """The changes that an alias or image took part in; in the first record its being there."""
+    if changes is None:
+        nothing = frame.iloc[:0]
+        changes = diff(nothing, frame)
+    mask = changes["field"] == name
+    if len(name) >= 12:
+        mask |= changes["fingerprint"].str.startswith(name.lower())
+    made = pd.DataFrame(changes[mask.fillna(False).to_numpy(dtype=bool)])
+    made.insert(0, "taken", time_array([record.taken] * len(made)))
+    return made

@@ -1,0 +1,415 @@
+"""Inventories over time: what was recorded comes back, differences are told, nothing secret is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lxdimg_nb.errors import InvalidRequestError, NotFoundError
+from lxdimg_nb.inventory import History, InventoryFrame, diff
+from tests.inventories import NOW, SERVER, fingerprint, image, inventory
+
+pa = pytest.importorskip("pyarrow")
+KEY = ["server", "project", "fingerprint"]
+
+
+def day(n: int, *images: dict[str, Any], **options: Any) -> InventoryFrame:
+    """The inventory `n` days after `NOW`."""
+    return inventory(*images, taken_at=NOW + timedelta(days=n), **options)
+
+
+def told(changes: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """The changes as tuples, images by number."""
+    names = {fingerprint(i): i for i in range(9)}
+    return [(names[row.fingerprint], row.change, row.field, row.before, row.after) for row in changes.itertuples()]
+
+
+def test_what_was_recorded_comes_back_with_its_dtypes(tmp_path: Path) -> None:
+    source = {"server": "https://s", "protocol": "lxd", "alias": "x", "certificate": "PEM"}
+    df = day(
+        0,
+        image(0, names=["web", "www"], public=True, update_source=source, expires_at="2030-01-02T03:04:05.678901Z"),
+        image(1, properties={"os": "Ubuntu", "odd key.with dots": "ä", "note": ""}, filename="f"),
+        image(2, project="blue", profiles=[]),
+        all_projects=True,
+    )
+    history = History(tmp_path / "h")
+
+    record = history.record(df)
+    back = history.at()
+
+    assert record.images == 3
+    assert back.index.names == KEY
+    alone = pd.DataFrame(back.droplevel("server"))
+    expected = pd.DataFrame(df).sort_index(axis=1)
+    pd.testing.assert_frame_equal(alone.sort_index(axis=1), expected)
+    assert list(back.columns) == list(df.columns)
+    assert back.attrs["taken"] == df.attrs["taken"].replace(".000000", "")
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "size": st.integers(min_value=0, max_value=2**62),
+                "public": st.booleans(),
+                "properties": st.dictionaries(st.text(max_size=8), st.text(max_size=20), max_size=3),
+                "profiles": st.lists(st.text(max_size=5), max_size=3),
+                "filename": st.text(max_size=10),
+                "created_at": st.datetimes(min_value=datetime(1971, 1, 1)).map(lambda t: t.isoformat() + "Z"),
+            }
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_a_server_says_survives(tmp_path: Path, fields: list[dict[str, Any]]) -> None:
+    history = History(tmp_path / os.urandom(4).hex())
+    safe = [f | {"properties": {k: v for k, v in f["properties"].items() if "=" not in v}} for f in fields]
+    df = day(0, *(image(i, **f) for i, f in enumerate(safe)), all_projects=True)
+
+    history.record(df)
+
+    assert len(diff(df, history.at().droplevel("server"))) == 0
+
+
+def test_a_history_remembers_an_empty_server(tmp_path: Path) -> None:
+    history = History(tmp_path)
+
+    history.record(day(0, image(0)))
+    history.record(day(1))
+
+    assert len(history.at()) == 0
+    assert told(history.diff()) == [(0, "removed", "", "", None)]
+    assert history.timeline()["images"].tolist() == [1, 0]
+
+
+def test_no_secret_certificate_or_token_enters(tmp_path: Path) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+    df = day(
+        0,
+        image(
+            0,
+            update_source={
+                "server": "https://user:hunter2@s/?secret=hunter3",
+                "protocol": "lxd",
+                "alias": "x",
+                "certificate": "hunter1",
+            },
+            properties={
+                "api_token": "hunter4",
+                "note": "see https://u:hunter5@x/ and token=hunter6",
+                "key": pem,
+                "os": "Debian",
+                "description": f"d {pem}",
+            },
+            a_future_field="hunter7",
+        ),
+        extra=True,
+        server="https://me:hunter8@host:8443",
+    )
+    history = History(tmp_path)
+
+    record = history.record(df)
+
+    table = pa.parquet.ParquetFile(record.path).read()
+    everything = repr(table.to_pylist()) + repr(table.schema.metadata)
+    assert "hunter" not in everything
+    assert "MIIB" not in everything
+    assert "Debian" in everything
+    assert b"hunter" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_at_is_the_last_known_state_of_each_server(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0), server="a"))
+    history.record(day(1, image(1), server="b"))
+    history.record(day(2, image(2), server="a"))
+
+    def known(moment: Any) -> list[tuple[str, int]]:
+        names = {fingerprint(i): i for i in range(9)}
+        return sorted((s, names[f]) for s, _, f in history.at(moment).index)
+
+    assert known(None) == [("a", 2), ("b", 1)]
+    assert known(NOW + timedelta(days=1, hours=1)) == [("a", 0), ("b", 1)]
+    assert known("2026-06-01") == [("a", 0)]
+    assert known(date(2026, 6, 3)) == [("a", 2), ("b", 1)]
+    assert history.at("2026-06-03T00:00:00Z")["architecture"].dtype == "category"
+    with pytest.raises(NotFoundError, match="no record until 2026-05-31"):
+        history.at("2026-05-31")
+    with pytest.raises(InvalidRequestError, match="no time"):
+        history.at("yesterday")
+
+
+def test_a_project_recorded_alone_replaces_that_project_only(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0, project="blue"), image(1, project="red"), all_projects=True))
+    history.record(day(1, image(2, project="blue"), project="blue"))
+
+    assert sorted(p for _, p, _ in history.at().index) == ["blue", "red"]
+    assert fingerprint(0) not in history.at().index.get_level_values("fingerprint")
+
+
+def test_a_diff_tells_added_removed_changed_and_moved_aliases(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0, names=["web", "old"]), image(1, size=5, profiles=["a", "b"]), image(2)))
+    history.record(
+        day(
+            1,
+            image(0),
+            image(
+                1, size=6, profiles=["b", "a"], names=["web"], public=True, properties={"os": "Debian", "serial": "9"}
+            ),
+            image(3, names=["new"]),
+        )
+    )
+
+    changes = history.diff()
+
+    assert told(changes) == sorted(
+        [
+            (0, "alias removed", "old", fingerprint(0), None),
+            (1, "changed", "size", 5, 6),
+            (1, "changed", "public", False, True),
+            (1, "changed", "properties.release", "bookworm", None),
+            (1, "changed", "properties.serial", "1", "9"),
+            (1, "changed", "properties.variant", "default", None),
+            (1, "alias moved", "web", fingerprint(0), fingerprint(1)),
+            (2, "removed", "", "", None),
+            (3, "added", "", None, "new"),
+            (3, "alias added", "new", None, fingerprint(3)),
+        ],
+        key=lambda t: (
+            fingerprint(t[0]),
+            ["added", "removed", "changed", "alias added", "alias removed", "alias moved"].index(t[1]),
+            t[2],
+        ),
+    )
+    seen = repr(changes)
+    assert "1 added, 1 removed, 5 changed, 1 alias added, 1 alias removed, 1 alias moved" in seen
+    assert "size" in changes._repr_html_()
+    assert "no" in seen
+    assert len(history.diff("2026-06-01", "2026-06-01")) == 0
+    assert "no change" in repr(history.diff("2026-06-01", "2026-06-01"))
+
+
+def test_what_does_not_count_can_be_left_out() -> None:
+    before = day(0, image(0))
+    after = day(1, image(0, last_used_at="2026-06-01T01:00:00Z"))
+
+    assert told(diff(before, after)) == [(0, "changed", "last_used_at", None, pd.Timestamp("2026-06-01T01:00:00Z"))]
+    assert len(diff(before, after, ignore={"last_used_at"})) == 0
+
+
+def test_a_server_that_did_not_answer_lost_nothing(tmp_path: Path) -> None:
+    from lxdimg_nb.inventory.frame import Part, fleet_frame
+    from lxdimg_nb.models import ImageRecord
+
+    def fleet(n: int, unanswered: list[str]) -> InventoryFrame:
+        rows = {"a": [ImageRecord.from_json(image(0))], "b": [ImageRecord.from_json(image(1))]}
+        parts = [Part(name, [] if name in unanswered else records) for name, records in rows.items()]
+        attrs = {
+            "servers": {name: {} if name in unanswered else {"project": "default"} for name in rows},
+            "unanswered": unanswered,
+            "project": "",
+            "taken": (NOW + timedelta(days=n)).isoformat(),
+        }
+        return fleet_frame(parts, attrs=attrs)
+
+    history = History(tmp_path)
+    whole, half = fleet(0, []), fleet(1, ["b"])
+    history.record(whole)
+    history.record(half)
+
+    assert len(history.diff()) == 0
+    assert len(diff(whole, half)) == 0
+    assert sorted({s for s, _, _ in history.at().index}) == ["a", "b"]
+
+
+def test_a_server_that_was_first_recorded_later_added_nothing(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0), server="a"))
+    history.record(day(1, image(1), server="b"))
+
+    assert len(history.diff()) == 0
+
+
+def test_a_timeline_counts_and_follows_one_name(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0, names=["web"], size=10)))
+    history.record(day(1, image(0, names=["web"], size=10), image(1, size=5, public=True)))
+    history.record(day(2, image(0, size=10), image(1, names=["web"], size=6)))
+
+    line = history.timeline()
+
+    assert line.index.tolist() == [pd.Timestamp(NOW + timedelta(days=n)) for n in range(3)]
+    assert line["images"].tolist() == [1, 2, 2]
+    assert line["bytes"].tolist() == [10, 15, 16]
+    assert line["public"].tolist() == [0, 1, 0]
+    assert line[["added", "removed", "changed"]].to_numpy().tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 2]]
+    web = history.timeline("web")
+    assert web["change"].tolist() == ["alias added", "alias moved"]
+    assert web["after"].tolist() == [fingerprint(0), fingerprint(1)]
+    assert set(history.timeline(fingerprint(1)[:12])["field"].dropna()) >= {"size", "public"}
+    assert len(History(tmp_path / "none").timeline()) == 0
+    assert len(History(tmp_path / "none").timeline("web")) == 0
+
+
+def test_files_are_partitioned_by_day_and_read_by_pandas_as_they_stand(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    for n in range(2):
+        history.record(day(n, image(0, names=["web"]), image(n + 1, properties={f"k{n}": "v"})))
+
+    df = pd.read_parquet(tmp_path)
+
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["_history.json", "day=2026-06-01", "day=2026-06-02"]
+    assert len(df) == 4
+    assert df.groupby("day", observed=True)["size"].sum().to_dict() == {"2026-06-01": 200, "2026-06-02": 200}
+    assert dict(df["properties"].iloc[1]) == {"k0": "v"}
+    assert repr(history) == f"<History {tmp_path}: 2 records>"
+
+
+def test_duckdb_reads_it_as_it_stands(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="missing here: duckdb is not installed")
+    history = History(tmp_path)
+    for n in range(2):
+        history.record(day(n, image(0, names=["web", "www"]), image(n + 1, properties={f"k{n}": "v"})))
+
+    images = duckdb.read_parquet(f"{tmp_path}/**/*.parquet", hive_partitioning=True)
+    rows = images.aggregate("day, count(*), sum(size), max(properties['k1'])").order("day").fetchall()
+    aliases = images.project("unnest(aliases) as a").distinct().order("a").fetchall()
+
+    assert rows == [(date(2026, 6, 1), 2, 200, None), (date(2026, 6, 2), 2, 200, "v")]
+    assert aliases == [("web",), ("www",)]
+
+
+@pytest.mark.filterwarnings("default")  # Dask's own use of pandas
+def test_dask_reads_it_as_it_stands(tmp_path: Path) -> None:
+    dd = pytest.importorskip("dask.dataframe", reason="missing here: the extra dask is not installed")
+    history = History(tmp_path)
+    for n in range(3):
+        history.record(day(n, image(0), image(n + 1, size=n)))
+
+    df = dd.read_parquet(str(tmp_path))
+
+    assert df.npartitions == 3
+    assert df["size"].sum().compute() == 303
+    assert df.groupby("server")["size"].count().compute().to_dict() == {SERVER: 6}
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "rename"])
+def test_a_crash_while_recording_loses_nothing_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0)))
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if step == "write":
+            patch.setattr("pyarrow.parquet.write_table", crash)
+        elif step == "fsync":
+            patch.setattr(os, "fsync", crash)
+        else:
+            patch.setattr(Path, "rename", crash)
+        with pytest.raises(KeyboardInterrupt):
+            history.record(day(1, image(1)))
+
+    again = History(tmp_path)
+    assert [r.images for r in again.records()] == [1]
+    assert again.at().index.get_level_values("fingerprint").tolist() == [fingerprint(0)]
+    assert len(pd.read_parquet(tmp_path)) == 1
+    again.record(day(1, image(1)))
+    assert len(again.records()) == 2
+
+
+def test_a_draft_left_by_a_power_cut_is_not_seen(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    record = history.record(day(0, image(0)))
+    (record.path.parent / f".{record.path.name}.part").write_bytes(b"PAR1 half")
+
+    assert len(History(tmp_path).records()) == 1
+    assert len(pd.read_parquet(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda p: (p / "_history.json").write_text('{"format": 2}'), "format 2, this package writes 1"),
+        (lambda p: (p / "_history.json").write_text("{"), "does not say which history"),
+        (lambda p: (p / "_history.json").unlink(), "something else than a history"),
+    ],
+)
+def test_another_history_is_one_clear_error_and_is_not_touched(
+    tmp_path: Path, spoil: Callable[[Path], object], says: str
+) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0)))
+    spoil(tmp_path)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+    with pytest.raises(InvalidRequestError, match=says):
+        History(tmp_path)
+    if (tmp_path / "_history.json").exists():
+        with pytest.raises(InvalidRequestError, match=says):
+            history.record(day(1))
+
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+
+    with pytest.raises(InvalidRequestError, match="something else"):
+        History(tmp_path)
+    with pytest.raises(InvalidRequestError, match="is a file"):
+        History(tmp_path / "thesis.txt")
+
+
+def test_a_broken_record_is_named(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    record = history.record(day(0, image(0)))
+    record.path.write_bytes(b"nonsense")
+
+    with pytest.raises(InvalidRequestError, match=record.path.name):
+        History(tmp_path).records()
+
+
+def test_only_whole_inventories_are_kept(tmp_path: Path) -> None:
+    history = History(tmp_path / "h")
+    df = day(0, image(0), image(1, public=True))
+
+    for part, says in (
+        (df[df["public"]], "a part of an inventory"),
+        (df[["size", "alias"]], "whole frames"),
+        (pd.DataFrame({"a": [1]}), "keeps frames of"),
+    ):
+        with pytest.raises(InvalidRequestError, match=says):
+            history.record(part)
+
+    assert not (tmp_path / "h").exists()
+
+
+def test_a_difference_needs_two_records(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    with pytest.raises(NotFoundError, match="0 records"):
+        history.diff()
+    with pytest.raises(NotFoundError, match="no record"):
+        history.at()
+
+
+def test_the_marker_says_what_the_folder_is(tmp_path: Path) -> None:
+    History(tmp_path).record(day(0))
+
+    assert json.loads((tmp_path / "_history.json").read_text())["format"] == 1
