@@ -60,14 +60,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _lab(arguments: Sequence[str]) -> list[str]:
     """The command that is JupyterLab, on the tour unless another file or folder is named."""
-    command = [sys.executable, "-m", "jupyter", "lab", *arguments]
-    tour = _tour()
-    return [*command, str(tour)] if tour is not None and all(word.startswith("-") for word in arguments) else command
+    command = [sys.executable, "-m", "jupyter", "lab"]
+    folder = _home_of_the_tour()
+    if folder is not None and all(word.startswith("-") for word in arguments):
+        # As the first page and not as a file to open: so it is in the address that Lab prints, too.
+        command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{TOUR}"]
+    return [*command, *arguments]
 
 
-def _tour() -> Path | None:
-    """The tour of the project in this folder, or of the checkout that this package is run from."""
-    for folder in (Path.cwd(), Path(lxdimg_nb.__file__).resolve().parent.parent):
-        if (folder / TOUR).is_file():
-            return folder / TOUR
-    return None
+def _home_of_the_tour() -> Path | None:
+    """This folder, or the checkout that this package is run from, where it has the tour."""
+    folders = (Path.cwd(), Path(lxdimg_nb.__file__).resolve().parent.parent)
+    return next((folder for folder in folders if (folder / TOUR).is_file()), None)
