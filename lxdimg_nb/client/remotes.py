@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError
 from lxdimg_nb.models import parse_time
 
-__all__ = ["Home", "Remote", "by_address", "default_remotes", "find", "homes", "remotes"]
+__all__ = ["Home", "Remote", "by_address", "default_remotes", "find", "homes", "local_project", "named", "remotes"]
 
 MAX_CONFIG = 4 * 1024 * 1024
 _LOCAL = {"addr": "unix://", "public": False}
@@ -230,6 +230,23 @@ def remotes() -> list[Remote]:
     """
     found = [remote for home in homes() for remote in home.remotes().values()]
     return sorted(found, key=lambda remote: (remote.name, remote.home != "lxdimg"))
+
+
+def named() -> dict[str, Remote]:
+    """Every remote by the shortest name that `find` and `connect` take for it, `lxc:images` where two differ."""
+    groups: dict[str, list[Remote]] = {}
+    for remote in remotes():
+        groups.setdefault(remote.name, []).append(remote)
+    found: dict[str, Remote] = {}
+    for name, group in groups.items():
+        written = [r for r in group if r.folder] or group
+        clear = all(r.addresses == written[0].addresses for r in written) and not written[0].local
+        if clear or len(group) == 1:
+            found[name] = written[0]
+        found |= {
+            r.full_name: r for r in group if len(group) > 1 and not (clear and r.addresses == written[0].addresses)
+        }
+    return found
 
 
 def find(name: str) -> Remote:

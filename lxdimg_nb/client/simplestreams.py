@@ -7,13 +7,12 @@ would write is refused before anything is sent.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,12 +21,12 @@ from urllib.parse import unquote
 
 from lxdimg_nb.client.catalogue import Build, Catalogue, File, Problems, read_index, read_products
 from lxdimg_nb.client.client import Client
+from lxdimg_nb.client.delivery import FileStream, multipart, verified
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.transport import READ_TIMEOUT, Body, Endpoint, Reply, Stream, Transport
 from lxdimg_nb.client.web import Web
 from lxdimg_nb.errors import (
     ApiError,
-    FingerprintMismatchError,
     NotAllowedError,
     NotFoundError,
     UnexpectedReplyError,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogueClient", "connect"]
 
-BLOCK = 1024 * 1024
 INDEX = "streams/v1/index.json"
 # The catalogue of a public server changes a few times a day; lxc and incus keep it as long.
 FRESH_SECONDS = 3600.0
@@ -50,8 +48,6 @@ MAX_SECONDS = 300.0
 _DEFAULT_OS = {"cloud-images.ubuntu.com": "ubuntu"}
 _PREFIX = re.compile(r"^[0-9a-f]{1,64}$")
 _RANGE = re.compile(r"^bytes=(\d{1,18})-$")
-
-_Chunks = Generator[bytes, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,28 +197,29 @@ class CatalogueTransport(Transport):
             raise NotFoundError(f"no image {fingerprint[:12]} on {self.url}", status_code=404)
         if len(build.files) == 1:
             found = _RANGE.match((headers or {}).get("Range", ""))
-            opened = self._single(build.files[0], int(found[1]) if found else 0)
+            opened = self._single(build.files[0], int(found[1]) if found else None)
         else:
             opened = self._double(build)
         with closing(opened) as made:
             yield made
 
-    def _single(self, file: File, start: int) -> _FileStream:
+    def _single(self, file: File, start: int | None) -> FileStream:
         begin: dict[str, str] = {}
-        chunks = _verified(self.web, file, start, begin)
+        chunks = verified(self.web, file, start or 0, begin)
         # The reply's own header says whether only the rest comes.
         first = next(chunks, b"")
-        ranged = start > 0 and "Content-Range" in begin
-        length = file.size - (start if ranged else 0)
+        if start == 0:
+            begin["Content-Range"] = f"bytes 0-{file.size - 1}/{file.size}"
+        length = file.size - (start or 0 if "Content-Range" in begin else 0)
         kind = {"Content-Type": "application/octet-stream", **begin}
-        return _FileStream(self.url, chunks, kind, length, first)
+        return FileStream(self.url, chunks, kind, length, first)
 
-    def _double(self, build: Build) -> _FileStream:
+    def _double(self, build: Build) -> FileStream:
         boundary = secrets.token_hex(16)
         root = "rootfs.img" if build.raw["type"] == "virtual-machine" else "rootfs"
         parts = tuple(zip(("metadata", root), build.files, strict=True))
         kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return _FileStream(self.url, _multipart(self.web, boundary, parts), kind, None)
+        return FileStream(self.url, multipart(self.web, boundary, parts), kind, None)
 
     def open_socket(self) -> socket.socket:
         raise NotAllowedError("a simplestreams server sends no events", status_code=403)
@@ -234,94 +231,6 @@ class CatalogueTransport(Transport):
             "a server of yours with image.copy(client)",
             status_code=403,
         )
-
-
-class _FileStream(Stream):
-    """Blocks of bytes as the body of a reply."""
-
-    def __init__(
-        self, where: str, chunks: _Chunks, headers: Mapping[str, str], length: int | None, first: bytes = b""
-    ) -> None:
-        self._where = where
-        self._chunks = chunks
-        self._rest = memoryview(first)
-        self.status_code = 206 if "Content-Range" in headers else 200
-        self.headers = headers
-        self.length = length
-        self.received = 0
-
-    @property
-    def socket(self) -> Any:
-        return None
-
-    def readinto(self, buffer: memoryview) -> int:
-        while not self._rest and len(buffer):
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        self.received += count
-        return count
-
-    def read(self, size: int = BLOCK) -> bytes:
-        buffer = bytearray(size)
-        return bytes(memoryview(buffer)[: self.readinto(memoryview(buffer))])
-
-    def close(self) -> None:
-        self._chunks.close()
-
-
-def _verified(web: Web, file: File, start: int, begin: dict[str, str]) -> _Chunks:
-    """The bytes of one file, never more than the catalogue announces; checked by SHA-256 at its end when whole.
-
-    `begin` gets the reply's `Content-Range`, when only the rest comes, before the first block.
-
-    Raises:
-        FingerprintMismatchError: other bytes than the catalogue says.
-    """
-    asked = {"Range": f"bytes={start}-"} if start else {}
-    with web.open(file.path, headers=asked) as stream:
-        if stream.status_code == 206 and not start:
-            raise UnexpectedReplyError(f"{web.url} sends a part of {file.path} where the whole was asked for")
-        if stream.status_code == 206:
-            begin["Content-Range"] = stream.headers.get("Content-Range", "")
-        else:
-            start = 0
-        left = file.size - start
-        if stream.length is not None and stream.length != left:
-            raise _mismatch(web, file, f"{start + stream.length} bytes")
-        digest = hashlib.sha256()
-        while chunk := stream.read(BLOCK):
-            left -= len(chunk)
-            if left < 0:
-                raise _mismatch(web, file, f"more than {file.size} bytes")
-            digest.update(chunk)
-            yield chunk
-        if left:
-            raise _mismatch(web, file, f"{file.size - left} bytes")
-        if file.sha256 and not start and digest.hexdigest() != file.sha256:
-            raise _mismatch(web, file, digest.hexdigest())
-
-
-def _mismatch(web: Web, file: File, actual: str) -> FingerprintMismatchError:
-    return FingerprintMismatchError(
-        f"{web.url}/{file.path} is not the file that the catalogue describes ({actual[:16]} where "
-        f"{file.size} bytes, SHA-256 {file.sha256[:12]} are due); the mirror may be out of step, try again later",
-        expected=file.sha256 or f"{file.size} bytes",
-        actual=actual,
-    )
-
-
-def _multipart(web: Web, boundary: str, parts: Iterable[tuple[str, File]]) -> _Chunks:
-    mark = ""
-    for name, file in parts:
-        yield f'{mark}--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
-        yield from _verified(web, file, 0, {})
-        mark = "\r\n"
-    yield f"\r\n--{boundary}--\r\n".encode()
 
 
 class CatalogueImages(Images):

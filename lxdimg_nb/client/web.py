@@ -28,6 +28,8 @@ BLOCK = 1024 * 1024
 MAX_REDIRECTS = 5
 # More other hosts than that are no mirror network.
 MAX_HOSTS = 16
+# RFC 3986, pchar: what a path holds as it is. Mirrors are plain file servers and not all decode the rest alike.
+_SAFE = "/:@!$&'()*+,;=~"
 
 
 class _Host(Transport):
@@ -85,7 +87,7 @@ class Web:
             ServerUnreachableError: nobody answers, or shows another certificate.
             UnexpectedReplyError: redirects without end, or to where they may not lead.
         """
-        target = self._path + (f"/{quote(path)}" if path else "") or "/"
+        target = self._path + (f"/{quote(path, safe=_SAFE)}" if path else "") or "/"
         target += f"?{self._query}" if self._query and not path else ""
         origin, shown = self._origin, self.url + (f"/{path}" if path else "")
         with ExitStack() as stack:
@@ -123,7 +125,7 @@ class Web:
     def read(
         self, path: str, *, limit: int, seconds: float, headers: Mapping[str, str] | None = None
     ) -> tuple[bytes | None, Mapping[str, str]]:
-        """A whole small file, asked for compressed; None when it has not changed (304). Tried again when it breaks.
+        """A whole small file, asked for compressed; None when it has not changed (304). Tried again when it breaks off.
 
         Args:
             limit: bytes it may have.
@@ -135,14 +137,16 @@ class Web:
         end = time.monotonic() + seconds
         attempt = 0
         while True:
+            begun = False
             try:
                 with self.open(path, headers={"Accept-Encoding": "gzip", **(headers or {})}) as stream:
+                    begun = True
                     if stream.status_code == 304:
                         return None, stream.headers
                     return read_all(stream, limit=limit, end=end, what=f"{self.url}/{path}"), stream.headers
             except ServerUnreachableError as error:
                 attempt += 1
-                if attempt >= RETRIES or isinstance(error.__cause__, TIMEOUTS):
+                if not begun or attempt >= RETRIES or isinstance(error.__cause__, TIMEOUTS):
                     raise
             time.sleep(0.1 * 4**attempt)
 
