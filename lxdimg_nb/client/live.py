@@ -102,7 +102,14 @@ class Live:
         """As `client.images.df()`, without asking the server."""
         from lxdimg_nb.inventory import frame
 
-        return frame(self.records(), server=self._images.transport.url, project=self._images.project)
+        info = self._images.dialect.info
+        return frame(
+            self.records(),
+            server=self._images.transport.url,
+            project=self._images.project,
+            product=info.product,
+            identity=info.certificate_fingerprint,
+        )
 
     def __len__(self) -> int:
         return len(self._records)

@@ -177,6 +177,9 @@ class ImageReader(ABC):
             server=self.transport.url,
             project=self.project,
             all_projects=all_projects,
+            product=self.dialect.info.product,
+            identity=self.dialect.info.certificate_fingerprint,
+            filter=filter or "",
             extra=extra,
             used_by=users_of_images(self.transport) if used_by else None,
         )

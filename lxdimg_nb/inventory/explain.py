@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from lxdimg_nb.inventory.pruning import pruning
 from lxdimg_nb.inventory.rows import Row, Rows
 
 if TYPE_CHECKING:
+    from lxdimg_nb.client import Client, Image
     from lxdimg_nb.filters import Filterable
 
 __all__ = ["Explanation", "explain", "explain_row"]
@@ -40,17 +41,20 @@ class Explanation:
         return self.table().html()
 
 
-def explain(image: Any, client: Any = None, *, now: datetime | None = None) -> Explanation:
+def explain(image: Image, client: Client | None = None, *, now: datetime | None = None) -> Explanation:
     """Explain an image of a server; asks the server who uses it and, with a client, for its settings.
 
     Args:
         image: as `client.images.get()` returns it.
         client: the client it came from, for the settings and the other projects that hold it.
     """
-    settings = client.image_settings() if client is not None else None
+    settings: Mapping[str, str] | None = None
     others: list[str] | None = None
     if client is not None:
-        everywhere = client.images.all(all_projects=True)
+        from lxdimg_nb.client.settings import image_settings
+
+        settings = image_settings(client)
+        everywhere = client.images.records(all_projects=True)
         others = [i.project for i in everywhere if i.fingerprint == image.fingerprint and i.project != image.project]
     return _explanation(image, settings, image.used_by(), others, now or datetime.now(UTC))
 

@@ -54,6 +54,7 @@ def frame(
     taken_at: datetime | None = None,
     product: str = "",
     identity: str = "",
+    filter: str = "",
     extra: bool = False,
     used_by: Mapping[str, Sequence[str]] | None = None,
 ) -> InventoryFrame:
@@ -67,6 +68,7 @@ def frame(
         taken_at: when the server was asked; by default now.
         product: `lxd`, `incus` or `simplestreams`, for `attrs`.
         identity: the server's certificate fingerprint, for `attrs`; plans are bound to it.
+        filter: what the images were chosen by, for `attrs`; a history keeps only whole inventories.
         extra: a column `extra` with whatever the server sent that has no column.
         used_by: by fingerprint the instances and snapshots made from it; makes the column `used_by`.
 
@@ -82,6 +84,8 @@ def frame(
             columns.add([r.raw for r in part], [r.default_project for r in part])
         made = _assemble(columns, used_by, all_projects=all_projects)
     made.attrs |= _attrs(columns, server, project if not all_projects else "*", taken_at, product, identity)
+    if filter:
+        made.attrs["filter"] = filter
     return made
 
 

@@ -9,23 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from lxdimg_nb import formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.filters import Filterable
 
-__all__ = ["DEFAULT_DAYS", "SETTING", "Pruning", "SettingsSource", "days_of", "pruning"]
+__all__ = ["DEFAULT_DAYS", "SETTING", "Pruning", "days_of", "pruning"]
 
 SETTING = "images.remote_cache_expiry"
 DEFAULT_DAYS = 10
-
-
-class SettingsSource(Protocol):
-    """What a client offers here: the image settings that hold in its project."""
-
-    def image_settings(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.rows import Rows, level
 
 if TYPE_CHECKING:
+    from lxdimg_nb.client import Client
     from lxdimg_nb.inventory.explain import Explanation
     from lxdimg_nb.inventory.plots import Plots
 
@@ -151,7 +152,7 @@ class Questions:
 
     def will_be_pruned(
         self,
-        settings: pruning.SettingsSource | Mapping[str, str] | int | None = None,
+        settings: Client | Mapping[str, str] | int | None = None,
         *,
         within: str | timedelta | None = None,
         now: datetime | None = None,
@@ -163,7 +164,12 @@ class Questions:
             within: only those that go in so long.
         """
         moment = conditions.as_of(self._frame, now)
-        known = settings if settings is None or isinstance(settings, int | Mapping) else settings.image_settings()
+        if settings is None or isinstance(settings, int | Mapping):
+            known = settings
+        else:
+            from lxdimg_nb.client.settings import image_settings
+
+            known = image_settings(settings)
         fates = [pruning.pruning(row, known) for row in Rows(self._frame)]
         last = None if within is None else moment + conditions.duration(within)
         goes = [fate.when is not None and (last is None or fate.when <= last) for fate in fates]
