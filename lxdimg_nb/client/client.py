@@ -106,6 +106,11 @@ class Client:
     ) -> None:
         self.close()
 
+    def _repr_html_(self) -> str:
+        from lxdimg_nb.views import table
+
+        return table(self.info, title=self.url).html()
+
     def __repr__(self) -> str:
         info = self.info
         name = {"lxd": "LXD", "incus": "Incus"}[info.product]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,12 @@ from lxdimg_nb.client.pipe import Sink
 from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.client.sniff import HEAD, kind_of, suffix_of
 from lxdimg_nb.client.transport import Stream
-from lxdimg_nb.errors import FingerprintMismatchError, InvalidRequestError, LxdImageError
+from lxdimg_nb.errors import (
+    ApiError,
+    FingerprintMismatchError,
+    InvalidRequestError,
+    UnexpectedReplyError,
+)
 from lxdimg_nb.models import ImageRecord, Progress, format_time
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ __all__ = ["Export", "to_bytes", "to_path"]
 SPARE = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Export:
     """What an export wrote.
 
@@ -64,6 +71,9 @@ class Export:
         """The file; of a split image the root file."""
         return self.paths[-1]
 
+    def __repr__(self) -> str:
+        return f"<Export {self}>"
+
     def __str__(self) -> str:
         names = " and ".join(str(p) for p in self.paths)
         saved = f", {formats.size(self.size - self.received)} of it resumed" if self.received < self.size else ""
@@ -78,13 +88,16 @@ def to_bytes(images: Images, record: ImageRecord, progress: ProgressArgument) ->
                 f"the image {record.fingerprint[:12]} is split into two files; use export(folder), "
                 "or export(path, bundle=True) for one file"
             )
-        chunks = []
-        while chunk := stream.read():
-            chunks.append(chunk)
+        # One copy: getvalue() hands out what was written.
+        held, sha = io.BytesIO(), hashlib.sha256()
+        while chunk := stream.read(1024 * 1024):
+            held.write(chunk)
+            sha.update(chunk)
+            if held.tell() > record.size > 0:
+                raise UnexpectedReplyError(f"the server sends more than the {record.size} bytes that the image has")
             report(Progress("receive", stream.received, stream.length))
-    data = b"".join(chunks)
-    _verify(record, hashlib.sha256(data).hexdigest())
-    return data
+    _verify(record, sha.hexdigest())
+    return held.getvalue()
 
 
 def to_path(
@@ -115,6 +128,10 @@ class _Done:
     cut: int
     received: int
     part_name: str = ""
+
+
+# The server has no bytes that follow what is there: no SHA-256 is empty.
+_UNUSABLE = (_Done(0, 0), "")
 
 
 def _place(target: Path, fingerprint: str) -> tuple[Path, str]:
@@ -155,22 +172,41 @@ class _Partial:
         self.keep = False
 
     def __enter__(self) -> _Partial:
+        self._fd = self._open()
+        try:
+            self._claim()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        os.fchmod(self._fd, 0o600)
+        return self
+
+    def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self._fd = os.open(self.path, flags, 0o600)
+            return os.open(self.path, flags, 0o600)
         except OSError as error:
             raise InvalidRequestError(f"cannot write in {self.path.parent}: {error.strerror}") from error
+
+    def _claim(self) -> None:
         facts = os.fstat(self._fd)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink != 1:
-            os.close(self._fd)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink > 1:
             raise InvalidRequestError(f"{self.path} is in the way and not ours; delete it")
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._fd)
             raise InvalidRequestError(f"another export of this image to {self.path.parent} is running") from error
-        os.fchmod(self._fd, 0o600)
-        return self
+        if not self._ours():
+            # Between opening and locking it became somebody's finished file, or was taken away.
+            raise InvalidRequestError(f"another export of this image to {self.path.parent} has just ended")
+
+    def _ours(self) -> bool:
+        """Whether the file that is open is still the one of that name."""
+        try:
+            there = self.path.lstat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._fd))
 
     @property
     def fd(self) -> int:
@@ -188,7 +224,7 @@ class _Partial:
         os.lseek(self._fd, 0, os.SEEK_SET)
 
     def __exit__(self, *_: object) -> None:
-        if not self.keep:
+        if not self.keep and self._ours():
             # Unlinked while locked, so that nobody else's file of that name is taken away.
             self.path.unlink(missing_ok=True)
         os.close(self._fd)
@@ -211,26 +247,42 @@ def _download(images: Images, record: ImageRecord, partial: _Partial, resume: bo
 
 
 def _attempt(images: Images, record: ImageRecord, partial: _Partial, have: int, report: Report) -> tuple[_Done, str]:
-    with Sink(partial.fd) as sink:
+    with Sink(partial.fd, limit=record.size or None) as sink:
         if have:
             sink.rehash(have, lambda done: report(Progress("hash", done, have)))
         if have and have == record.size:
             return _Done(0, 0), sink.hexdigest()
-        with _opened(images, record, start=have) as stream:
-            boundary = _boundary(stream)
-            if have and (boundary or not _continues(stream, have)):
-                # A split image, or a server without ranges: the whole comes again.
-                partial.clear()
-                sink.restart()
-                have = 0
-            # Only what can be resumed is left behind when this is interrupted.
-            partial.keep = not boundary
-            if boundary:
-                cut, part_name = _split(stream, boundary, sink, record, report)
-                return _Done(cut, stream.received, part_name), sink.hexdigest()
-            total = record.size or stream.length
-            sink.receive(stream, lambda count: report(Progress("receive", have + count, total)))
-            return _Done(0, stream.received), sink.hexdigest()
+        try:
+            with _opened(images, record, start=have) as stream:
+                return _receive(stream, record, partial, sink, have, report)
+        except UnexpectedReplyError:
+            partial.keep = False
+            raise
+        except ApiError as error:
+            if not have or error.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            return _UNUSABLE
+
+
+def _receive(
+    stream: Stream, record: ImageRecord, partial: _Partial, sink: Sink, have: int, report: Report
+) -> tuple[_Done, str]:
+    boundary = _boundary(stream)
+    if have and not boundary and stream.status_code == HTTPStatus.PARTIAL_CONTENT and not _continues(stream, have):
+        return _UNUSABLE
+    if have and (boundary or stream.status_code != HTTPStatus.PARTIAL_CONTENT):
+        # A split image, or a server without ranges: the whole comes again.
+        partial.clear()
+        sink.restart()
+        have = 0
+    # Only what can be resumed is left behind when this is interrupted.
+    partial.keep = not boundary
+    if boundary:
+        cut, part_name = _split(stream, boundary, sink, record, report)
+        return _Done(cut, stream.received, part_name), sink.hexdigest()
+    total = record.size or stream.length
+    sink.receive(stream, lambda count: report(Progress("receive", have + count, total)))
+    return _Done(0, stream.received), sink.hexdigest()
 
 
 def _split(stream: Stream, boundary: str, sink: Sink, record: ImageRecord, report: Report) -> tuple[int, str]:
@@ -245,7 +297,7 @@ def _split(stream: Stream, boundary: str, sink: Sink, record: ImageRecord, repor
             sink.write(chunk)
             report(Progress("receive", min(sink.size, record.size), record.size))
     if len(names) != 2 or names[0] != "metadata" or names[1] not in ("rootfs", "rootfs.img"):
-        raise LxdImageError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
+        raise UnexpectedReplyError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
     return cut, names[1]
 
 
@@ -258,7 +310,7 @@ def _opened(images: Images, record: ImageRecord, *, start: int = 0) -> Iterator[
 
 
 def _continues(stream: Stream, have: int) -> bool:
-    return stream.status_code == 206 and stream.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+    return stream.headers.get("Content-Range", "").startswith(f"bytes {have}-")
 
 
 def _boundary(stream: Stream) -> str:
@@ -343,7 +395,7 @@ def _copy(source: int, at: int, count: int, file: object) -> None:
     while count:
         moved = os.sendfile(target, source, at, min(count, 1 << 30))
         if not moved:
-            raise LxdImageError("the temporary file became shorter while it was copied")
+            raise InvalidRequestError("the temporary file became shorter while it was copied")
         at, count = at + moved, count - moved
 
 

@@ -57,6 +57,11 @@ class Image(ImageAttributes):
         text = f"<Image {self.fingerprint[:12]} ({names}) {formats.size(self.size)} {self.architecture}{flags}>"
         return "".join(c if c.isprintable() else "?" for c in text[:500])
 
+    def _repr_html_(self) -> str:
+        from lxdimg_nb.views import table
+
+        return table(self).html()
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Image):
             return NotImplemented

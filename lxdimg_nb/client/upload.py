@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from lxdimg_nb import formats
 from lxdimg_nb.client import listing
 from lxdimg_nb.client.bundle import Section, read_bundle
 from lxdimg_nb.client.progress import Report
@@ -37,7 +38,7 @@ WORTH_ASKING = 64 * 1024 * 1024
 CHEAP_LISTING = 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Preflight:
     """What is known of an image before it is sent.
 
@@ -74,6 +75,15 @@ class Preflight:
     def ok(self) -> bool:
         """Whether a server can be expected to take it."""
         return not self.problems and not self.exists and (self.free is None or self.free >= self.needed)
+
+    def __repr__(self) -> str:
+        what = " ".join(word for word in (self.kind, self.type, self.architecture) if word)
+        verdict = [f"would be refused: {problem}" for problem in self.problems]
+        verdict += ["is already there"] if self.exists else []
+        if self.free is not None and self.free < self.needed:
+            verdict.append(f"needs {formats.size(self.needed)}, the server has {formats.size(self.free)}")
+        said = "; ".join(verdict or ["a server would take it", *self.notes])
+        return f"<Preflight {self.fingerprint[:12]} ({what}, {formats.size(self.size)}): {said}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,8 +189,26 @@ class Change:
     def __str__(self) -> str:
         if not self.after:
             return f"{self.fingerprint[:12]}: unchanged"
-        parts = (f"{k} {_word(self.before.get(k))} → {_word(v)}" for k, v in self.after.items())
-        return f"{self.fingerprint[:12]}: " + ", ".join(parts)
+        return f"{self.fingerprint[:12]}: " + ", ".join(
+            f"{name} {_word(old)} → {_word(new)}" for name, old, new in self.steps()
+        )
+
+    def steps(self) -> list[tuple[str, Any, Any]]:
+        """Each thing that changed with its value before and after; of the properties only those that differ."""
+        found: list[tuple[str, Any, Any]] = []
+        for name, new in self.after.items():
+            old = self.before.get(name)
+            if name != "properties" or not isinstance(old, dict) or not isinstance(new, dict):
+                found.append((name, old, new))
+                continue
+            keys = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+            found += [(f"properties.{key}", old.get(key), new.get(key)) for key in keys]
+        return found
+
+    def _repr_html_(self) -> str:
+        from lxdimg_nb.views import table
+
+        return table(self).html()
 
 
 def _word(value: object) -> str:
@@ -198,7 +216,9 @@ def _word(value: object) -> str:
         return "yes" if value else "no"
     if value is None:
         return "none"
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    said = value.isoformat() if isinstance(value, datetime) else str(value)
+    # Values come from servers: what steers a terminal or turns the line around is shown as a blot.
+    return "".join(c if c.isprintable() else "�" for c in said[:200])
 
 
 def writable(record: ImageRecord) -> dict[str, Any]:

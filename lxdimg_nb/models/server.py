@@ -103,6 +103,11 @@ class Operation:
         known = percent.isdigit()
         return Progress("server", int(percent) if known else 0, 100 if known else None, words)
 
+    def _repr_html_(self) -> str:
+        from lxdimg_nb.views import table
+
+        return table(self).html()
+
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
@@ -166,6 +171,11 @@ class ServerInfo:
     def version_tuple(self) -> tuple[int, ...]:
         """The version as numbers, `(5, 0, 2)`; empty when the server hides it."""
         return tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
+
+    def _repr_html_(self) -> str:
+        from lxdimg_nb.views import table
+
+        return table(self).html()
 
 
 @dataclass(frozen=True, slots=True)
