@@ -226,7 +226,7 @@ class ImageTable:
         try:
             made = parse(self.query, known_properties=self.properties if self.rows else None)
         except InvalidRequestError as error:
-            self.problem = views.plain(error.message, 400)
+            self.problem = views.plain(error.message, 200)
             return
         extra = [term for name in self.chips for term in parse(CHIPS[name][1]).terms]
         self.problem = ""
