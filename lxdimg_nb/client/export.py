@@ -7,12 +7,10 @@ server calls the file is not used (CVE-2026-81500).
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING
 from lxdimg_nb import formats
 from lxdimg_nb.client.bundle import write_bundle
 from lxdimg_nb.client.multipart import PartReader
+from lxdimg_nb.client.partial import Partial, check_space, copy_range, publish, sync_folder, write_whole
 from lxdimg_nb.client.pipe import Sink
 from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.client.sniff import HEAD, kind_of, suffix_of
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     from lxdimg_nb.client.images import Images
 
 __all__ = ["Export", "to_bytes", "to_path"]
-
-# Kept free on the disk beside the image: file system metadata, the sidecar.
-SPARE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,7 +109,7 @@ def to_path(
     """An image as one or two files, verified; see `Image.export`."""
     begin = time.monotonic()
     folder, name = _place(Path(target).expanduser(), record.fingerprint)
-    with reporting(progress, record.fingerprint[:12]) as report, _Partial(folder, record.fingerprint) as partial:
+    with reporting(progress, record.fingerprint[:12]) as report, Partial(folder, record.fingerprint) as partial:
         done = _download(images, record, partial, resume, report)
         paths = _finish(record, folder, name, partial, done, bundle)
     beside = _sidecar(images, record, paths) if sidecar else None
@@ -163,79 +159,12 @@ def _file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _Partial:
-    """The temporary file beside the target: ours alone (locked), 0600, never a link."""
-
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.path = folder / f".{fingerprint}.part"
-        self._fd = -1
-        self.keep = False
-
-    def __enter__(self) -> _Partial:
-        self._fd = self._open()
-        try:
-            self._claim()
-        except BaseException:
-            os.close(self._fd)
-            raise
-        os.fchmod(self._fd, 0o600)
-        return self
-
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            return os.open(self.path, flags, 0o600)
-        except OSError as error:
-            raise InvalidRequestError(f"cannot write in {self.path.parent}: {error.strerror}") from error
-
-    def _claim(self) -> None:
-        facts = os.fstat(self._fd)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink > 1:
-            raise InvalidRequestError(f"{self.path} is in the way and not ours; delete it")
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InvalidRequestError(f"another export of this image to {self.path.parent} is running") from error
-        if not self._ours():
-            # Between opening and locking it became somebody's finished file, or was taken away.
-            raise InvalidRequestError(f"another export of this image to {self.path.parent} has just ended")
-
-    def _ours(self) -> bool:
-        """Whether the file that is open is still the one of that name."""
-        try:
-            there = self.path.lstat()
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(there, os.fstat(self._fd))
-
-    @property
-    def fd(self) -> int:
-        """The open file."""
-        return self._fd
-
-    @property
-    def size(self) -> int:
-        """Bytes in it."""
-        return os.fstat(self._fd).st_size
-
-    def clear(self) -> None:
-        """Forget what is in it."""
-        os.ftruncate(self._fd, 0)
-        os.lseek(self._fd, 0, os.SEEK_SET)
-
-    def __exit__(self, *_: object) -> None:
-        if not self.keep and self._ours():
-            # Unlinked while locked, so that nobody else's file of that name is taken away.
-            self.path.unlink(missing_ok=True)
-        os.close(self._fd)
-
-
-def _download(images: Images, record: ImageRecord, partial: _Partial, resume: bool, report: Report) -> _Done:
+def _download(images: Images, record: ImageRecord, partial: Partial, resume: bool, report: Report) -> _Done:
     have = partial.size if resume else 0
     if not resume or have > record.size:
         partial.clear()
         have = 0
-    _check_space(partial.path.parent, record.size - have)
+    check_space(partial.path.parent, record.size - have)
     done, actual = _attempt(images, record, partial, have, report)
     if actual != record.fingerprint and have:
         # What an earlier export left was not the beginning of this image after all: once more, from the start.
@@ -246,7 +175,7 @@ def _download(images: Images, record: ImageRecord, partial: _Partial, resume: bo
     return done
 
 
-def _attempt(images: Images, record: ImageRecord, partial: _Partial, have: int, report: Report) -> tuple[_Done, str]:
+def _attempt(images: Images, record: ImageRecord, partial: Partial, have: int, report: Report) -> tuple[_Done, str]:
     with Sink(partial.fd, limit=record.size or None) as sink:
         if have:
             sink.rehash(have, lambda done: report(Progress("hash", done, have)))
@@ -265,7 +194,7 @@ def _attempt(images: Images, record: ImageRecord, partial: _Partial, have: int, 
 
 
 def _receive(
-    stream: Stream, record: ImageRecord, partial: _Partial, sink: Sink, have: int, report: Report
+    stream: Stream, record: ImageRecord, partial: Partial, sink: Sink, have: int, report: Report
 ) -> tuple[_Done, str]:
     boundary = _boundary(stream)
     if have and not boundary and stream.status_code == HTTPStatus.PARTIAL_CONTENT and not _continues(stream, have):
@@ -331,86 +260,33 @@ def _verify(record: ImageRecord, actual: str) -> None:
         )
 
 
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed + SPARE:
-        raise InvalidRequestError(
-            f"{folder} has {formats.size(free)} free, the image needs {formats.size(needed)} more; nothing was written"
-        )
-
-
 def _finish(
-    record: ImageRecord, folder: Path, name: str, partial: _Partial, done: _Done, bundle: bool
+    record: ImageRecord, folder: Path, name: str, partial: Partial, done: _Done, bundle: bool
 ) -> tuple[Path, ...]:
     """Give the verified bytes their final names, durably."""
     fingerprint = record.fingerprint
     if not done.cut:
         final = folder / (name or f"{fingerprint}{_suffix(partial.fd, 0)}")
-        _publish(partial.fd, partial.path, final)
-        _sync_folder(folder)
+        publish(partial.fd, partial.path, final)
+        sync_folder(folder)
         return (final,)
     if bundle:
         final = folder / (name or f"{fingerprint}.bundle.tar")
-        _written(final, lambda file: write_bundle(file, partial.fd, done.cut, done.part_name))
-        _sync_folder(folder)
+        write_whole(final, lambda file: write_bundle(file, partial.fd, done.cut, done.part_name))
+        sync_folder(folder)
         return (final,)
     stem = name or fingerprint
     meta_final = folder / (f"meta-{stem}" if name else f"meta-{fingerprint}{_suffix(partial.fd, 0)}")
     root_final = folder / (stem if name else f"{fingerprint}{_suffix(partial.fd, done.cut)}")
-    _written(meta_final, lambda file: _copy(partial.fd, 0, done.cut, file))
-    _written(root_final, lambda file: _copy(partial.fd, done.cut, partial.size - done.cut, file))
-    _sync_folder(folder)
+    write_whole(meta_final, lambda file: copy_range(partial.fd, 0, done.cut, file))
+    write_whole(root_final, lambda file: copy_range(partial.fd, done.cut, partial.size - done.cut, file))
+    sync_folder(folder)
     return meta_final, root_final
 
 
 def _suffix(fd: int, at: int) -> str:
     head = os.pread(fd, HEAD, at)
     return suffix_of(head) or (".img" if at and not kind_of(head) else "")
-
-
-def _publish(fd: int, temporary: Path, final: Path) -> None:
-    os.fchmod(fd, 0o666 & ~_umask())
-    os.fsync(fd)
-    os.replace(temporary, final)
-
-
-def _written(final: Path, fill: object) -> None:
-    """A file made whole beside its place, then renamed."""
-    temporary = final.with_name(f".{final.name}.new")
-    temporary.unlink(missing_ok=True)
-    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with open(fd, "wb", closefd=False) as file:
-            fill(file)  # type: ignore[operator]
-        _publish(fd, temporary, final)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(fd)
-
-
-def _copy(source: int, at: int, count: int, file: object) -> None:
-    target = file.fileno()  # type: ignore[attr-defined]
-    while count:
-        moved = os.sendfile(target, source, at, min(count, 1 << 30))
-        if not moved:
-            raise InvalidRequestError("the temporary file became shorter while it was copied")
-        at, count = at + moved, count - moved
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Path:
@@ -434,5 +310,5 @@ def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Pa
     }
     final = paths[0].parent / f"{record.fingerprint}.json"
     text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-    _written(final, lambda file: file.write(text.encode()))
+    write_whole(final, lambda file: file.write(text.encode()))
     return final

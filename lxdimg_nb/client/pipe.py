@@ -9,23 +9,29 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from lxdimg_nb.client.transport import Stream
-from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.client.stream import Stream
+from lxdimg_nb.errors import InvalidRequestError, UnexpectedReplyError
 
 __all__ = ["Sink"]
 
+# Splicing from socket to file inside the kernel took as much processor time as reading and writing blocks of
+# 1 MiB, and hashing what was written, read back from the file, a fifth more (1 GiB, LXD 5.0.2, Linux 6).
 BLOCK = 1024 * 1024
-BUFFERS = 4
+BUFFERS = 6
 
 
 class Sink:
     """Writes to a file descriptor at its end and hashes everything that is in the file, in a second thread.
 
-    Four buffers of 1 MiB go round; nothing else is held.
+    Six buffers of 1 MiB go round; nothing else is held.
+
+    Args:
+        limit: bytes that the file may have in the end, so that no server can fill the disk; None is no limit.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, limit: int | None = None) -> None:
         self._fd = fd
+        self._limit = limit
         self._sha = hashlib.sha256()
         self.size = 0
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
@@ -59,33 +65,52 @@ class Sink:
         os.ftruncate(self._fd, self.size)
 
     def write(self, chunk: bytes) -> None:
-        """Write and hash one chunk."""
+        """Write and hash one chunk.
+
+        Raises:
+            InvalidRequestError: the disk does not take it.
+            UnexpectedReplyError: more than the limit.
+        """
         self._sha.update(chunk)
         self._put(memoryview(chunk))
 
     def receive(self, stream: Stream, report: Callable[[int], None]) -> None:
-        """Everything a stream has to give; `report` is told the bytes received and may raise to stop."""
+        """Everything a stream has to give; `report` is told the bytes received and may raise to stop.
+
+        Raises:
+            ServerUnreachableError: the connection broke; what came until then is in the file.
+            InvalidRequestError, UnexpectedReplyError: as `write`.
+        """
+        if stream.length is not None:
+            self._allow(stream.length)
         self._start()
         try:
             while True:
                 buffer = self._free.get()
                 view = memoryview(buffer)
                 filled = 0
-                while filled < BLOCK:
-                    count = stream.readinto(view[filled:])
-                    if not count:
-                        break
-                    filled += count
-                if filled:
-                    self._full.put((buffer, filled))
-                    self._put(view[:filled])
+                try:
+                    while filled < BLOCK and (count := stream.readinto(view[filled:])):
+                        filled += count
+                finally:
+                    # Also what came before the connection broke: the next export goes on behind it.
+                    if filled:
+                        self._full.put((buffer, filled))
+                        self._put(view[:filled])
                 if filled < BLOCK:
                     return
                 report(stream.received)
         finally:
             self._stop()
 
+    def _allow(self, more: int) -> None:
+        if self._limit is not None and self.size + more > self._limit:
+            raise UnexpectedReplyError(
+                f"the server sends more than the {self._limit} bytes that the image has; nothing was kept"
+            )
+
     def _put(self, data: memoryview) -> None:
+        self._allow(len(data))
         try:
             while data:
                 count = os.write(self._fd, data)

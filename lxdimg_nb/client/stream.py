@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket as socketlib
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -64,10 +63,10 @@ class Stream:
         try:
             count = self._body.readinto(buffer)
         except BROKEN as error:
-            raise self.broken(error) from error
+            raise self._broken(error) from error
         self.received += count
         if count == 0 and len(buffer) and self.length is not None and self.received < self.length:
-            raise self.broken(None)
+            raise self._broken(None)
         return count
 
     def read(self, size: int = BLOCK) -> bytes:
@@ -75,38 +74,7 @@ class Stream:
         buffer = bytearray(size)
         return bytes(memoryview(buffer)[: self.readinto(memoryview(buffer))])
 
-    def read_buffered(self) -> bytes:
-        """The first bytes: all that was read from the socket together with the headers, so that `socket` has the rest.
-
-        Raises:
-            ServerUnreachableError: the connection broke.
-        """
-        try:
-            # As much as the buffer between us and the socket can hold empties it.
-            chunk = self._body.read1(64 * 1024)
-        except BROKEN as error:
-            raise self.broken(error) from error
-        self.received += len(chunk)
-        return chunk
-
-    @property
-    def socket(self) -> socketlib.socket | None:
-        """The socket that gives the rest of a body of known length as it is; None with TLS or in chunks."""
-        if self.length is None:
-            return None
-        sock = getattr(getattr(self._response.raw, "_connection", None), "sock", None)
-        return sock if isinstance(sock, socketlib.socket) and not isinstance(sock, ssl.SSLSocket) else None
-
-    def took(self, count: int) -> None:
-        """So many bytes of the body were taken from `socket`."""
-        self.received += count
-        if self._body.length is not None:
-            self._body.length -= count
-            # Reading nothing has http.client notice the end.
-            self._body.readinto(bytearray())
-
-    def broken(self, cause: BaseException | None) -> ServerUnreachableError:
-        """The error for a body that ended early, or for silence."""
+    def _broken(self, cause: BaseException | None) -> ServerUnreachableError:
         if isinstance(cause, TimeoutError):
             return ServerUnreachableError(f"{self._where} stopped sending after {self.received} bytes; try again")
         return ServerUnreachableError(f"the connection to {self._where} broke after {self.received} bytes; try again")
