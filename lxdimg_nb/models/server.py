@@ -141,10 +141,8 @@ class ServerInfo:
         environment = mapping(data.get("environment"))
         product = text(environment.get("server"))
         if product not in ("lxd", "incus"):
-            # Untrusted replies have no environment; each product has an extension of its own.
-            product = (
-                "lxd" if "devlxd_images" in extensions or (extensions and "instance_oci" not in extensions) else "incus"
-            )
+            # Untrusted replies have no environment. Every Incus names this extension, or from 7.0 on none at all.
+            product = "incus" if not extensions or "dev_incus_images" in extensions else "lxd"
         return cls(
             product=product,
             version=text(environment.get("server_version")),
