@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lxdimg_nb import demo, errors
-    from lxdimg_nb.client import Client, Image, connect
+    from lxdimg_nb.client import Client, Image, connect, enroll
     from lxdimg_nb.errors import LxdImageError
     from lxdimg_nb.inventory import Fleet, History, plan
     from lxdimg_nb.models import Alias, Operation
@@ -35,6 +35,7 @@ __all__ = [
     "__version__",
     "connect",
     "demo",
+    "enroll",
     "errors",
     "load_ipython_extension",
     "plan",
@@ -51,6 +52,7 @@ _HOMES = {
     "LxdImageError": "lxdimg_nb.errors",
     "Operation": "lxdimg_nb.models",
     "connect": "lxdimg_nb.client",
+    "enroll": "lxdimg_nb.client",
     "plan": "lxdimg_nb.inventory",
 }
 

@@ -56,6 +56,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     site: Site
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def do_HEAD(self) -> None:
         self.do_GET()
 

@@ -18,7 +18,19 @@ from urllib.parse import urlsplit
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError
 from lxdimg_nb.models import parse_time
 
-__all__ = ["Home", "Remote", "by_address", "default_remotes", "find", "homes", "local_project", "named", "remotes"]
+__all__ = [
+    "Home",
+    "Remote",
+    "built_in",
+    "by_address",
+    "default_remotes",
+    "find",
+    "homes",
+    "local_project",
+    "named",
+    "read_config",
+    "remotes",
+]
 
 MAX_CONFIG = 4 * 1024 * 1024
 _LOCAL = {"addr": "unix://", "public": False}
@@ -151,7 +163,7 @@ class Home:
         """
         name = os.environ.get(self.default_variable, "") if self.default_variable else ""
         for folder in () if name else self.folders:
-            chosen = _config(folder).get("default-remote")
+            chosen = read_config(folder).get("default-remote")
             if isinstance(chosen, str) and chosen:
                 name = chosen
                 break
@@ -296,7 +308,17 @@ def _chosen(variable: str) -> tuple[Path, ...]:
     return (Path(value).expanduser(),) if value else ()
 
 
-def _config(folder: Path) -> Mapping[str, Any]:
+def built_in(home: Home) -> Mapping[str, Mapping[str, Any]]:
+    """What a program knows without a configuration."""
+    return _BUILT_IN[home.name]
+
+
+def read_config(folder: Path) -> Mapping[str, Any]:
+    """A folder's `config.yml`; empty when there is none.
+
+    Raises:
+        InvalidRequestError: it cannot be read.
+    """
     path = folder / "config.yml"
     try:
         if not path.is_file():
@@ -318,7 +340,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    found = _config(folder).get("remotes")
+    found = read_config(folder).get("remotes")
     for name, entry in found.items() if isinstance(found, dict) else ():
         if isinstance(entry, dict):
             # YAML reads an unquoted number or "on" as something else than text.

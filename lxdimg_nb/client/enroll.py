@@ -1,0 +1,281 @@
+"""From a trust token to a trusted client: the server's certificate checked and pinned, the client's added there.
+
+The token is sent to nobody but the server whose certificate's fingerprint is in it, and is in no error.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lxdimg_nb.client import identity
+from lxdimg_nb.client.client import server_info
+from lxdimg_nb.client.connecting import client_pair
+from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.remotes import Home, Remote, homes
+from lxdimg_nb.client.transport import Endpoint, Transport, pem_fingerprint, server_certificate
+from lxdimg_nb.errors import (
+    ApiError,
+    ConflictError,
+    FingerprintMismatchError,
+    InvalidRequestError,
+    LxdImageError,
+    NotAllowedError,
+    ServerUnreachableError,
+)
+from lxdimg_nb.models import FINGERPRINT, ServerInfo, parse_time
+
+__all__ = ["enroll"]
+
+MAX_TOKEN = 64 * 1024
+MAX_ADDRESSES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TrustToken:
+    """What a server put into a token. `text` is the token as it was given, and never shown."""
+
+    text: str = field(repr=False)
+    fingerprint: str
+    addresses: tuple[str, ...]
+    expires_at: datetime | None
+    kind: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> TrustToken:
+        """From what `lxc config trust add` or `incus config trust add` printed.
+
+        Raises:
+            InvalidRequestError: it is no trust token.
+        """
+        compact = "".join(text.split())
+        wrong = "this is no trust token; make one on the server with 'lxc config trust add' or 'incus config trust add'"
+        try:
+            if len(compact) > MAX_TOKEN:
+                raise InvalidRequestError(wrong)
+            data = json.loads(base64.b64decode(compact, validate=True))
+        except (binascii.Error, ValueError, RecursionError):
+            # Not chained: the cause's text or arguments would hold the token.
+            raise InvalidRequestError(wrong) from None
+        fingerprint = data.get("fingerprint") if isinstance(data, dict) else None
+        if not isinstance(fingerprint, str) or not FINGERPRINT.match(fingerprint) or not data.get("secret"):
+            raise InvalidRequestError(wrong)
+        if "server_name" in data and "client_name" not in data:
+            raise InvalidRequestError("this token lets a server join a cluster; a client needs a trust token")
+        found = data.get("addresses")
+        addresses = [a for a in found if isinstance(a, str)] if isinstance(found, list) else []
+        kind = data.get("type")
+        return cls(
+            compact,
+            fingerprint,
+            tuple(addresses[:MAX_ADDRESSES]),
+            parse_time(data.get("expires_at")),
+            kind if isinstance(kind, str) else "",
+        )
+
+
+def enroll(
+    server: str,
+    token: str | None = None,
+    *,
+    name: str | None = None,
+    cert: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+    exist_ok: bool = False,
+    timeout: float = 30.0,
+) -> Remote:
+    """Have a server trust this client, by a token made there; afterwards `connect(server)` works.
+
+    The server's certificate is compared with the token before anything is sent, then pinned. A client
+    certificate is made when there is none.
+
+    Args:
+        server: `https://host:8443`, or the token itself: then the addresses in it are tried.
+        token: as `lxc config trust add` or `incus config trust add` printed it on the server.
+        name: keep the server as a remote of this name in lxc's or incus' own configuration, whichever the
+            server is, with their client certificate: `lxc list name:` works as well. None keeps it in
+            this package's own configuration, found again by its address.
+        cert: paths of the client's certificate and key to use instead of the kept ones.
+        exist_ok: when the server trusts the certificate already, keep the remote and leave the token alone.
+        timeout: seconds without an answer.
+
+    Returns:
+        The remote. `connect(remote)`, `connect(remote.name)` and `connect("https://host:8443")` all lead there.
+
+    Raises:
+        FingerprintMismatchError: the server is not the one that made the token; nothing was sent.
+        NotAllowedError: the server does not take the token: it was used, is over or was withdrawn.
+        ConflictError: the server trusts this certificate already, or the name is taken; the token was not used.
+        ServerUnreachableError: nobody answers at any of the addresses.
+        InvalidRequestError: no token, no address, a name that cannot be.
+
+    Source: POST /1.0/certificates (LXD, Incus), POST /1.0/auth/identities/tls (LXD 6).
+    """
+    if token is None:
+        token, server = server, ""
+    ticket = TrustToken.parse(token)
+    if name is not None:
+        identity.check_name(name)
+    base, pinned = _recognised(_candidates(server, ticket), ticket)
+    info = _look(Endpoint(base, pinned=pinned), timeout)
+    home = _home(info, name)
+    chosen = name or _name_of(base)
+    known = home.remotes().get(chosen)
+    if known is not None and (name is None or exist_ok) and base in known.addresses:
+        known = None  # the same server once more: its entry is renewed
+    if known is not None:
+        raise ConflictError(
+            f"there is a remote {chosen!r} already ({home.name}); choose another name. The token was not used",
+            status_code=409,
+        )
+    pair = _pair(home, cert, shared=name is not None)
+    pin = identity.write_pin(home, chosen, pinned)
+    try:
+        _admit(Endpoint(base, cert=pair, pinned=pinned), ticket, exist_ok=exist_ok, timeout=timeout)
+        identity.write_remote(home, chosen, _entry(info, base, pair if cert is not None and name is None else None))
+    except BaseException:
+        if chosen not in home.remotes():
+            pin.unlink(missing_ok=True)
+        raise
+    return home.remotes()[chosen]
+
+
+def _candidates(server: str, ticket: TrustToken) -> list[str]:
+    """The addresses to try, as https URLs."""
+    written = [server] if server else [f"https://{address}" for address in ticket.addresses]
+    found = [_base(address) for address in written]
+    if not found:
+        raise InvalidRequestError("the token names no address; give it: enroll('https://host:8443', token=…)")
+    return found
+
+
+def _base(address: str) -> str:
+    parts = urlsplit(address)
+    try:
+        port = parts.port or 8443
+    except ValueError:
+        port = 0
+    if parts.scheme != "https" or not parts.hostname or not port or parts.username or parts.path not in ("", "/"):
+        raise InvalidRequestError("a client is enrolled at an https address, with a token: https://host:8443")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"https://{host}:{port}"
+
+
+def _recognised(candidates: list[str], ticket: TrustToken) -> tuple[str, str]:
+    """The first address where the token's server answers, and its certificate in PEM."""
+    others: dict[str, str] = {}
+    silent: list[str] = []
+    for base in candidates:
+        parts = urlsplit(base)
+        try:
+            pem = server_certificate(parts.hostname or "", parts.port or 8443)
+        except ServerUnreachableError:
+            silent.append(base)
+            continue
+        shown = pem_fingerprint(pem)
+        if shown == ticket.fingerprint:
+            return base, pem
+        others[base] = shown
+    for base, shown in others.items():
+        raise FingerprintMismatchError(
+            f"{base} shows the certificate {shown[:12]}…, the token is for a server with {ticket.fingerprint[:12]}…; "
+            "nothing was sent. Is it the right address, and nobody in between?",
+            expected=ticket.fingerprint,
+            actual=shown,
+        )
+    raise ServerUnreachableError(
+        f"no server answers at {', '.join(silent)}; give an address that can be reached from here: "
+        "enroll('https://host:8443', token=…)"
+    )
+
+
+def _look(endpoint: Endpoint, timeout: float) -> ServerInfo:
+    transport = Transport(endpoint, timeout=timeout)
+    try:
+        return server_info(transport, "default")
+    finally:
+        transport.close()
+
+
+def _home(info: ServerInfo, name: str | None) -> Home:
+    wanted = "lxdimg" if name is None else "incus" if info.product == "incus" else "lxc"
+    return next(home for home in homes() if home.name == wanted)
+
+
+def _name_of(base: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", base.removeprefix("https://")).strip("-.")[-63:]
+
+
+def _pair(home: Home, cert: Any, *, shared: bool) -> tuple[str, str]:
+    if cert is None:
+        return client_pair(identity.make_pair(home))
+    pair = client_pair(cert)
+    own = home.folder / "client.crt"
+    if shared and not (own.is_file() and own.samefile(pair[0])):
+        raise InvalidRequestError(f"{home.name} uses one certificate for all, {own}; leave out cert= or name=")
+    return str(Path(pair[0]).absolute()), str(Path(pair[1]).absolute())
+
+
+def _entry(info: ServerInfo, base: str, pair: tuple[str, str] | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"addr": base, "auth_type": "tls", "protocol": info.product, "public": False}
+    return entry | ({"cert": pair[0], "key": pair[1]} if pair else {})
+
+
+def _admit(endpoint: Endpoint, ticket: TrustToken, *, exist_ok: bool, timeout: float) -> None:
+    """Send the token, unless the server trusts the certificate already; end with being trusted."""
+    transport = Transport(endpoint, timeout=timeout)
+    try:
+        info = server_info(transport, "default")
+        if info.trusted:
+            if exist_ok:
+                return
+            raise _trusted_already(endpoint)
+        path, body = _request(Dialect(info), ticket)
+        try:
+            transport.request("POST", path, json=body)
+        except ApiError as error:
+            if server_info(transport, "default").trusted:
+                # Somebody else was quicker, with the same certificate.
+                raise _trusted_already(endpoint) from None
+            raise _refused(error, ticket, endpoint) from None
+        if not server_info(transport, "default").trusted:
+            raise NotAllowedError(f"{endpoint.url} took the token and does not trust this client; ask there")
+    finally:
+        transport.close()
+
+
+def _request(dialect: Dialect, ticket: TrustToken) -> tuple[str, dict[str, Any]]:
+    """Where the token goes; the server takes the certificate from the connection."""
+    if ticket.kind and not dialect.incus:
+        return "/1.0/auth/identities/tls", {"trust_token": ticket.text}
+    return "/1.0/certificates", {"type": "client", dialect.token_field: ticket.text}
+
+
+def _trusted_already(endpoint: Endpoint) -> ConflictError:
+    return ConflictError(
+        f"{endpoint.url} trusts this client's certificate already; the token was not used. exist_ok=True keeps the "
+        "remote all the same",
+        status_code=409,
+    )
+
+
+def _refused(error: ApiError, ticket: TrustToken, endpoint: Endpoint) -> LxdImageError:
+    """The error to show, with nothing in it that a server could have echoed."""
+    if not isinstance(error, NotAllowedError):
+        text = error.message.replace(ticket.text, "***")[:300]
+        return ApiError(f"{endpoint.url} did not enroll this client: {text}", status_code=error.status_code)
+    why = "it was used already, was withdrawn or is over"
+    if ticket.expires_at is not None and ticket.expires_at < datetime.now(UTC):
+        why = f"it was good until {ticket.expires_at:%Y-%m-%d %H:%M} UTC"
+    return NotAllowedError(
+        f"{endpoint.url} does not take the token: {why}. Make another there with 'lxc config trust add' or "
+        "'incus config trust add'",
+        status_code=error.status_code,
+    )
