@@ -294,3 +294,22 @@ def test_a_large_body_streams_to_disk_in_constant_memory(tmp_path: Path) -> None
 
     assert digest.hexdigest() == fingerprint
     assert after - before < 24 << 10
+
+
+def test_closing_does_not_wait_for_those_who_wait() -> None:
+    server = demo.start(inventory=False)
+    asked = {"source": {"type": "image", "mode": "push", "fingerprint": "0" * 64}}
+    token = ask(server.socket, "POST", "/1.0/images", asked).json["operation"]
+    server.faults.add(latency=60, path="slow")
+    waiting = [UnixConnection(server.socket) for _ in range(2)]
+    for opened, path in zip(waiting, (f"{token}/wait", "/1.0/images?slow"), strict=True):
+        opened.request("GET", path)
+    while len(server.requests) < 3:
+        threading.Event().wait(0.01)
+
+    before = time.monotonic()
+    server.close()
+
+    assert time.monotonic() - before < 5
+    for opened in waiting:
+        opened.close()

@@ -21,7 +21,7 @@ from .flavours import NEVER
 from .gojson import now_text
 from .imageroutes import known_profiles, writable
 from .operations import Operation
-from .peers import Peer, Stopped
+from .peers import Peer
 from .records import ImageRow, Record
 from .routing import Call, Routes
 from .spool import Spool
@@ -113,15 +113,17 @@ async def _fetched(daemon: Daemon, operation: Operation, peer: Peer, found: _Fou
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        peer.stop.set()
-        try:
-            for path in await work:
-                path.unlink(missing_ok=True)
-        except Stopped:
-            pass
+        peer.abort()
+        work.add_done_callback(_forget)
         raise
     finally:
         operation.may_cancel = False
+
+
+def _forget(work: asyncio.Future[list[Path]]) -> None:
+    """Remove what a download brought that nobody waits for any more."""
+    if not work.cancelled() and work.exception() is None:
+        _remove(work.result())
 
 
 def _say(daemon: Daemon, operation: Operation, text: str) -> None:

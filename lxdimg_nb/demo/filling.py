@@ -9,8 +9,9 @@ from .daemon import Daemon
 from .faults import Faults
 from .flavours import flavour_named
 from .inventory import tiny_images
+from .places import hold
 from .records import Images
-from .server import DemoServer, hold
+from .server import DemoServer
 from .store import Store
 
 __all__ = ["fill"]

@@ -108,11 +108,11 @@ class ApiHandler(web.RequestHandler):
         request = self.request
         method = request.method or "GET"
         self._requests.append((method, request.uri or ""))
+        self._caller = _caller(self._daemon, request)
         self._faults = self._daemon.faults.for_request(method, request.uri or "")
         for fault in self._faults:
             if fault.latency:
                 await asyncio.sleep(fault.latency)
-        self._caller = _caller(self._daemon, request)
         try:
             self._refuse_if_told(method)
             flavour = self._daemon.flavour

@@ -7,8 +7,10 @@ Source: what LXD 5.0.2 asks of a server it copies from or to, and the texts it f
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket as sockets
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +42,16 @@ class Peer:
         self.url = url.rstrip("/")
         self._parts = urlsplit(self.url)
         self._pinned = ssl.PEM_cert_to_DER_cert(certificate) if certificate.strip() else None
-        self.stop = threading.Event()
+        self._stop = threading.Event()
+        self._open: http.client.HTTPConnection | None = None
+
+    def abort(self) -> None:
+        """Break off what runs, from another thread: `download` ends with Stopped."""
+        self._stop.set()
+        sock = self._open.sock if self._open is not None else None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(sockets.SHUT_RDWR)
 
     def _connection(self, path: str) -> http.client.HTTPConnection:
         host, scheme = self._parts.hostname, self._parts.scheme
@@ -72,10 +83,16 @@ class Peer:
         connection = self._connection(path)
         target = f"{self._parts.path}{path}"
         try:
+            self._open = connection
+            connection.connect()
+            if self._stop.is_set():
+                raise Stopped
             connection.request(method, target, body=body, headers=dict(headers or {}))
             return connection, connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
+            if self._stop.is_set():
+                raise Stopped from error
             raise Refusal(500, f'{method.capitalize()} "{self.url}{path}": {self._reason(error)}') from error
         except BaseException:
             connection.close()
@@ -140,7 +157,7 @@ class Peer:
 
         Raises:
             Refusal: nobody answers, an error is answered, or the reply breaks off.
-            Stopped: `stop` was set meanwhile.
+            Stopped: `abort` was called meanwhile.
         """
         connection, response = self.request("GET", path)
         try:
@@ -151,14 +168,18 @@ class Peer:
             total = int(response.headers.get("Content-Length") or 0)
             done = 0
             while block := response.read(_BLOCK):
-                if self.stop.is_set():
+                if self._stop.is_set():
                     raise Stopped
                 take(block)
                 done += len(block)
                 progress(done, total)
+            if self._stop.is_set():
+                raise Stopped
             if total and done < total:
                 raise Refusal(500, "unexpected EOF")
         except (OSError, http.client.HTTPException) as error:
+            if self._stop.is_set():
+                raise Stopped from error
             raise Refusal(500, "unexpected EOF") from error
         finally:
             connection.close()

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import fcntl
+import contextlib
 import html
-import logging
 import os
 import shutil
 import socket as sockets
 import ssl
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -38,32 +36,21 @@ from .http import application
 from .imageroutes import routes as image_routes
 from .instanceroutes import routes as instance_routes
 from .operationroutes import routes as operation_routes
+from .places import SOCKET_LIMIT, check_free, hold, short_folder
 from .projectroutes import routes as project_routes
 from .pushing import routes as push_routes
+from .quiet import Quiet
 from .routing import Routes
 from .serverroutes import routes as server_routes
 
-__all__ = ["DemoServer", "hold", "start"]
+__all__ = ["DemoServer", "start"]
 
-_SOCKET_LIMIT = 100
 _REQUESTS_KEPT = 10_000
 _START_SECONDS = 30.0
+_CLOSE_SECONDS = 0.5
 
-_TORNADO = logging.getLogger("tornado.general")
 
 T = TypeVar("T")
-
-
-class _Handshakes(logging.Filter):
-    """Strangers who do not like our certificate are no news for the user's notebook."""
-
-    def __init__(self, thread: int) -> None:
-        super().__init__()
-        self._thread = thread
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep everything but this server's failed handshakes."""
-        return record.thread != self._thread or not str(record.msg).startswith("SSL Error")
 
 
 def _all_routes() -> Routes:
@@ -135,7 +122,8 @@ class DemoServer:
 
     def _run(self, prepare: Callable[[Daemon], None] | None) -> None:
         try:
-            asyncio.run(self._main(prepare))
+            with Quiet() as self._quiet:
+                asyncio.run(self._main(prepare))
         except BaseException as error:  # noqa: BLE001 - start() raises it
             self._failure = error
         finally:
@@ -146,8 +134,6 @@ class DemoServer:
         self._stop = asyncio.Event()
         daemon = self._daemon = Daemon(self.folder, self._flavour, self.faults)
         servers: list[HTTPServer] = []
-        quiet = _Handshakes(threading.get_ident())
-        _TORNADO.addFilter(quiet)
         try:
             self.certificate = daemon.identity.certificate
             if prepare is not None:
@@ -163,12 +149,13 @@ class DemoServer:
             self._ready.set()
             await self._stop.wait()
         finally:
-            _TORNADO.removeFilter(quiet)
+            self._quiet.ending = True
             for server in servers:
                 server.stop()
             daemon.events.close_all()
-            for server in servers:
-                await server.close_all_connections()
+            with contextlib.suppress(TimeoutError):
+                # Who waits for an operation, or sleeps for a fault, need not be waited for.
+                await asyncio.wait_for(_end(servers), _CLOSE_SECONDS)
             daemon.close()
 
     def in_loop(self, work: Callable[[Daemon], T]) -> T:
@@ -241,46 +228,15 @@ class DemoServer:
         )
 
 
+async def _end(servers: list[HTTPServer]) -> None:
+    for server in servers:
+        await server.close_all_connections()
+
+
 def _http_server(app: Any, listener: sockets.socket, context: ssl.SSLContext | None) -> HTTPServer:
     server = HTTPServer(app, ssl_options=context, max_body_size=1 << 60, chunk_size=256 << 10)
     server.add_sockets([listener])
     return server
-
-
-def hold(folder: Path) -> int:
-    """Lock a folder for one server.
-
-    Raises:
-        RuntimeError: another server uses it.
-    """
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise RuntimeError(f"another demo server uses {folder}; close it or give another folder") from error
-    return handle
-
-
-def _short_folder(prefix: str) -> Path:
-    """A new private folder with a path short enough for a socket."""
-    made = Path(tempfile.mkdtemp(prefix=prefix))
-    if len(os.fsencode(made)) > _SOCKET_LIMIT - len("/unix.socket"):
-        made.rmdir()
-        made = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
-    return made
-
-
-def _free(socket: Path) -> None:
-    """Refuse to take a socket that somebody answers on."""
-    if len(os.fsencode(socket)) > _SOCKET_LIMIT:
-        raise ValueError(f"the socket's path must be shorter than {_SOCKET_LIMIT} bytes: {socket}")
-    with sockets.socket(sockets.AF_UNIX) as probe:
-        try:
-            probe.connect(str(socket))
-        except OSError:
-            return
-    raise RuntimeError(f"somebody answers on {socket} already; give another socket")
 
 
 def start(
@@ -315,17 +271,17 @@ def start(
     flavour_named(product)
     temporary: list[Path] = []
     if folder is None:
-        home = _short_folder("lxdimg-")
+        home = short_folder("lxdimg-")
         temporary.append(home)
     else:
         home = Path(folder).expanduser().resolve()
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         place = home / "unix.socket" if socket is None else Path(socket).expanduser().resolve()
-        if socket is None and len(os.fsencode(place)) > _SOCKET_LIMIT:
-            temporary.append(_short_folder("lxdimg-"))
+        if socket is None and len(os.fsencode(place)) > SOCKET_LIMIT:
+            temporary.append(short_folder("lxdimg-"))
             place = temporary[-1] / "unix.socket"
-        _free(place)
+        check_free(place)
         server = DemoServer(
             folder=home,
             temporary=tuple(temporary),
