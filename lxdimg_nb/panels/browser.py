@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lxdimg_nb import formats, views
 from lxdimg_nb.client import Images
@@ -15,11 +15,14 @@ from lxdimg_nb.models import ImageRecord
 from lxdimg_nb.panels.imagework import ImageWork
 from lxdimg_nb.panels.table import COLUMNS, PAGE_SIZES, ImageTable, Row, key_of
 from lxdimg_nb.panels.uploading import Uploading
+from lxdimg_nb.panels.watching import ListWatch
+from lxdimg_nb.panels.widget import text_of, texts_of, whole_of
 from lxdimg_nb.panels.words import product, why
 
 if TYPE_CHECKING:
     import threading
 
+    from lxdimg_nb.client.live import Live
     from lxdimg_nb.views import Table
 
 __all__ = ["BrowserPanel"]
@@ -38,16 +41,17 @@ class BrowserPanel(ImageWork):
         self._projects: list[str] = []
         self._loading = 0
         self._read_at: datetime | None = None
+        self._watch: ListWatch | None = None
         self._waiting: list[threading.Event] = []
         self.uploading = Uploading(self)
         self._handlers |= {
             "reload": lambda _: self.load(),
-            "search": lambda m: self._look(lambda: self.table.search(_text(m, "query"))),
-            "chips": lambda m: self._look(lambda: self.table.choose(_texts(m, "chips"))),
-            "sort": lambda m: self._look(lambda: self.table.order(_text(m, "column"))),
-            "page": lambda m: self._look(lambda: self.table.turn(_whole(m, "page"))),
-            "size": lambda m: self._look(lambda: self._resize(_whole(m, "size"))),
-            "columns": lambda m: self._look(lambda: self._choose_columns(_texts(m, "columns"))),
+            "search": lambda m: self._look(lambda: self.table.search(text_of(m, "query"))),
+            "chips": lambda m: self._look(lambda: self.table.choose(texts_of(m, "chips"))),
+            "sort": lambda m: self._look(lambda: self.table.order(text_of(m, "column"))),
+            "page": lambda m: self._look(lambda: self.table.turn(whole_of(m, "page"))),
+            "size": lambda m: self._look(lambda: self._resize(whole_of(m, "size"))),
+            "columns": lambda m: self._look(lambda: self._choose_columns(texts_of(m, "columns"))),
             "select": self._select,
             "open": self._open,
             "shut": self._shut,
@@ -58,41 +62,85 @@ class BrowserPanel(ImageWork):
     # Reading the server
 
     def awake(self) -> None:
-        if self._state == "new":
+        if self._state == "new" or (self._state == "ready" and self._watch is None):
             self.load()
 
+    def asleep(self) -> None:
+        self._unwatch()
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+            self.tell_live("off")
+
     def load(self) -> None:
-        """Read the list in a thread; a later call overtakes an earlier one."""
+        """Read the list in a thread, and what changes from then on; a later call overtakes an earlier one."""
         self._loading += 1
         number, images = self._loading, self.images
         self._state = "loading" if self._state != "ready" else "reloading"
         self.show_list()
+        self.actor.aside(
+            lambda: _read(images), lambda r: self._loaded(number, r), lambda e: self._not_loaded(number, e)
+        )
 
-        def read() -> tuple[list[ImageRecord], str, list[str]]:
-            names = _projects(images)
-            try:
-                return images.records(), "", names
-            except IncompleteListError as error:
-                found = [getattr(i, "record", i) for i in error.images]
-                return found, why(error), names
-
-        self.actor.aside(read, lambda r: self._loaded(number, *r), lambda e: self._not_loaded(number, e))
-
-    def _loaded(self, number: int, records: list[ImageRecord], warning: str, projects: list[str]) -> None:
+    def _loaded(self, number: int, reading: _Reading) -> None:
         if number != self._loading:
+            if reading.live is not None:
+                ListWatch(self.actor, reading.live, lambda *_: None, lambda *_: None).close()
             return
+        self._unwatch()
+        records = reading.records
+        if reading.live is not None:
+            self._watch = ListWatch(self.actor, reading.live, self._heard, self.tell_live)
+            records = self._watch.records()
         self.table.replace(Row(key_of(record), record) for record in records)
-        self._projects, self._state, self._read_at = projects, "ready", datetime.now(UTC)
-        if warning:
-            self.notice(warning)
+        self._projects, self._state, self._read_at = reading.projects, "ready", datetime.now(UTC)
+        if reading.warning:
+            self.notice(reading.warning)
         if self.open is not None and self.open.key in self.table.rows:
             self.open = self.table.rows[self.open.key]
         elif self.open is not None:
             self.changed(self.open, None)
         self._done_loading()
+        self.live = self._watch.state if self._watch is not None else "off"
         self.show_header()
         self.show_list()
         self.show_detail()
+
+    def _heard(self, changed: list[ImageRecord], removed: list[str]) -> None:
+        """Changes made elsewhere."""
+        for record in changed:
+            self.table.put(Row(key_of(record), record))
+        row = self.open
+        gone = {f"{self.images.project}/{fingerprint}" for fingerprint in removed}
+        for key in gone:
+            self.table.drop(key)
+        if row is not None and row.key in gone:
+            successor = self._successor(row)
+            if successor is not None:
+                self.replaced(row, successor.record)
+            else:
+                # A refresh takes the old image away first; its successor comes a moment later.
+                self.actor.alarm("gone", 1.0, lambda: self._follow(row))
+        elif row is not None and row.key in self.table.rows and row.key not in self.editor.busy:
+            self.open = self.table.rows[row.key]
+            self.show_detail()
+        self.show_list()
+
+    def _successor(self, row: Row) -> Row | None:
+        names = {alias.name for alias in row.record.aliases}
+        return next((r for r in self.table.rows.values() if names & {a.name for a in r.record.aliases}), None)
+
+    def _follow(self, row: Row) -> None:
+        if self.open is None or self.open.key != row.key or row.key in self.table.rows:
+            return
+        successor = self._successor(row)
+        if successor is not None:
+            self.replaced(row, successor.record)
+        else:
+            self.changed(row, None)
+        self.show_list()
 
     def _done_loading(self) -> None:
         for ready in self._waiting:
@@ -117,7 +165,7 @@ class BrowserPanel(ImageWork):
         if record.project == self.images.project and self._state in ("ready", "reloading"):
             row = Row(key_of(record), record)
             self.table.put(row)
-            self.open, self._said = row, {}
+            self.open, self._said = row, None
             self.show_list()
             self.show_detail()
 
@@ -149,8 +197,18 @@ class BrowserPanel(ImageWork):
         super().changed(row, record)
         self.actor.nudge("list", self.show_list)
 
+    def replaced(self, row: Row, record: ImageRecord) -> None:
+        self.table.drop(row.key)
+        self.table.put(Row(key_of(record), record))
+        super().replaced(row, record)
+        self.show_list()
+
+    def removed(self, row: Row) -> None:
+        self.table.drop(row.key)
+        self.show_list()
+
     def row(self, content: Mapping[str, Any]) -> Row | None:
-        return self.table.rows.get(_text(content, "key"))
+        return self.table.rows.get(text_of(content, "key"))
 
     # What the views ask for
 
@@ -176,14 +234,14 @@ class BrowserPanel(ImageWork):
         elif what == "page":
             self.table.select([row.key for row in self.table.shown()], on)
         else:
-            self.table.select(_texts(content, "keys"), on)
+            self.table.select(texts_of(content, "keys"), on)
         self.show_list()
 
     def _open(self, content: Mapping[str, Any]) -> None:
         row = self.row(content)
         if row is not None:
             if self.open is None or self.open.key != row.key:
-                self._said = {}
+                self._said = None
             self.open = row
             self.show_list()
             self.show_detail()
@@ -194,11 +252,12 @@ class BrowserPanel(ImageWork):
         self.show_detail()
 
     def _project(self, content: Mapping[str, Any]) -> None:
-        name = _text(content, "project")
+        name = text_of(content, "project")
         if name not in self._projects or name == self.images.project:
             return
         self.images = Images(self.images.transport, self.images.dialect, name)
         self.table.replace(())
+        self._unwatch()
         self.open, self._state = None, "loading"
         self.show_header()
         self.show_detail()
@@ -226,24 +285,29 @@ class BrowserPanel(ImageWork):
         return f"{images} of {product(self.images.dialect.info)}, project {views.plain(self.images.project, 64)}"
 
 
+class _Reading(NamedTuple):
+    """What reading a server brought: live, or once."""
+
+    records: list[ImageRecord]
+    live: Live | None
+    warning: str
+    projects: list[str]
+
+
+def _read(images: Images) -> _Reading:
+    projects = _projects(images)
+    try:
+        if images.dialect.info.product == "simplestreams":
+            return _Reading(images.records(), None, "", projects)
+        return _Reading([], images.live(), "", projects)
+    except IncompleteListError as error:
+        found = [getattr(image, "record", image) for image in error.images]
+        return _Reading(found, None, why(error), projects)
+
+
 def _projects(images: Images) -> list[str]:
     """The projects to choose from; the one at hand where the server does not tell."""
     try:
         return project_names(images.transport) or [images.project]
     except LxdImageError:
         return [images.project]
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name)
-    return value[:4096] if isinstance(value, str) else ""
-
-
-def _texts(content: Mapping[str, Any], name: str) -> list[str]:
-    value = content.get(name)
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
-
-
-def _whole(content: Mapping[str, Any], name: str) -> int:
-    value = content.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -11,30 +11,70 @@ function detailPart(app) {
       "div",
       { class: "lxi-detail-head" },
       h("h3", { class: "lxi-title", tabindex: "-1", dir: "auto" }, image.title),
-      app.state.header.kind === "browser" &&
+      app.state.header.kind !== "image" &&
         h("button", { type: "button", class: "lxi-icon", "aria-label": "Close details", title: "Close details", onClick: () => app.shut() }, "×"),
     ),
     image.subtitle && h("p", { class: "lxi-subtitle", dir: "auto" }, image.subtitle),
-    image.said && message(image.said.text, image.said.good),
+    image.said && saidPart(app, image, ui),
     switches(app, image, ui),
-    actions(app, image, ui),
+    actionsPart(app, image, ui),
     h("h4", { class: "lxi-heading" }, "About"),
     facts([{ name: "Fingerprint", value: image.fingerprint }, ...image.facts]),
-    h("h4", { class: "lxi-heading" }, "Aliases"),
-    image.aliases.length
-      ? h("ul", { class: "lxi-tags" }, image.aliases.map((a) => h("li", { title: a.text || undefined }, h("bdi", {}, a.name))))
-      : h("p", { class: "lxi-none" }, "No alias points at it."),
-    h("h4", { class: "lxi-heading" }, "Properties"),
-    image.properties.length ? facts(image.properties, { class: "lxi-facts lxi-properties" }) : h("p", { class: "lxi-none" }, "It has none."),
-    image.more_properties > 0 && h("p", { class: "lxi-none" }, `and ${image.more_properties} more`),
+    editable(app, image, ui, { field: "expires_at", label: "Expires", value: image.expires_text, input: image.expires, type: "date", hint: "Empty is never. No server deletes an image for it." }),
+    editable(app, image, ui, { field: "profiles", label: "Profiles", value: image.profiles || "none", input: image.profiles, hint: "Separated by commas; instances made from the image get them." }),
+    aliasesPart(app, image, ui),
+    propertiesPart(app, image, ui),
+  );
+}
+
+// How the last write ended, and what can be done about it: undo, or choose between two values.
+function saidPart(app, image, ui) {
+  const said = image.said;
+  const send = (type, more) => {
+    ui.asking = "";
+    app.send(type, { key: image.key, ...more });
+  };
+  const choice = (...buttons) => h("div", { class: "lxi-row lxi-choice" }, buttons);
+  let extra = null;
+  if (said.clash) {
+    extra = [
+      facts([{ name: "On the server", value: said.clash.theirs }, { name: "Yours", value: said.clash.ours }]),
+      choice(button("Keep the server's", () => send("hush")), button("Write mine over it", () => send("overwrite"), { kind: "danger" })),
+    ];
+  } else if (said.moves) {
+    extra = choice(button("Move it here", () => send("move-alias"), { kind: "primary" }), button("Leave it", () => send("hush")));
+  } else if (said.undo) {
+    const undo = () => {
+      if (!said.guarded) return send("undo", { confirmed: true });
+      ui.asking = "undo";
+      return app.draw();
+    };
+    extra = [
+      choice(button("Undo", undo, { kind: "link" })),
+      ui.asking === "undo" && said.guarded &&
+        question({
+          title: "Make this image public again?", text: image.public.danger, yes: "Make public", danger: true,
+          onYes: () => send("undo", { confirmed: true }),
+          onNo: () => {
+            ui.asking = "";
+            app.draw();
+          },
+        }),
+    ];
+  }
+  return h(
+    "div",
+    { class: `lxi-message ${said.good ? "lxi-good" : "lxi-bad"}`, role: said.good ? "status" : "alert", key: "said" },
+    h("div", { class: "lxi-grow" }, h("span", { dir: "auto" }, said.text), extra),
+    h("button", { type: "button", class: "lxi-icon", "aria-label": "Dismiss", title: "Dismiss", onClick: () => send("hush") }, "×"),
   );
 }
 
 function switches(app, image, ui) {
-  const flip = (name, value, confirmed) => {
+  const flip = (name, value) => {
     ui.pending = name;
     ui.asking = "";
-    app.send("set", { key: image.key, field: name, value, confirmed });
+    app.send("set", { key: image.key, field: name, value, confirmed: true });
     app.draw();
   };
   const busy = (name) => image.busy && ui.pending === name;
@@ -45,7 +85,7 @@ function switches(app, image, ui) {
       ids: app.ids("public"), name: "public", label: "Public", value: image.public.on, text: image.public.text,
       locked: image.public.locked, busy: busy("public"),
       onFlip: (on) => {
-        if (!on) return flip("public", false, true);
+        if (!on) return flip("public", false);
         ui.asking = "public";
         return app.draw();
       },
@@ -54,7 +94,7 @@ function switches(app, image, ui) {
         question({
           title: "Make this image public?", text: image.public.danger, yes: "Make public", danger: true,
           onYes: () => {
-            flip("public", true, true);
+            flip("public", true);
             app.focus('[data-name="public"]');
           },
           onNo: () => {
@@ -67,16 +107,20 @@ function switches(app, image, ui) {
     switchRow({
       ids: app.ids("auto_update"), name: "auto_update", label: "Auto-update", value: image.auto_update.on,
       text: image.auto_update.text, locked: image.auto_update.locked, busy: busy("auto_update"),
-      onFlip: (on) => flip("auto_update", on, true),
+      onFlip: (on) => flip("auto_update", on),
     }),
   );
 }
 
-function actions(app, image, ui) {
-  const close = () => {
-    ui.exporting = false;
+function actionsPart(app, image, ui) {
+  const show = (what) => {
+    ui.doing = ui.doing === what ? "" : what;
     app.draw();
-    app.focus(".lxi-do-export");
+  };
+  const close = (selector) => {
+    ui.doing = "";
+    app.draw();
+    app.focus(selector);
   };
   return h(
     "div",
@@ -84,12 +128,23 @@ function actions(app, image, ui) {
     h(
       "div",
       { class: "lxi-row" },
-      button("Export …", () => {
-        ui.exporting = !ui.exporting;
-        app.draw();
-      }, { "aria-expanded": ui.exporting ? "true" : "false", class: "lxi-button lxi-do-export" }),
+      button("Export …", () => show("export"), { "aria-expanded": ui.doing === "export" ? "true" : "false", class: "lxi-button lxi-do-export" }),
+      image.refreshable &&
+        button("Refresh", () => app.send("refresh", { key: image.key }), { title: "Have the server fetch a newer build from the image's source" }),
+      image.writable &&
+        button("Delete …", () => show("delete"), { "aria-expanded": ui.doing === "delete" ? "true" : "false", class: "lxi-button lxi-do-delete" }),
     ),
-    ui.exporting &&
+    ui.doing === "delete" &&
+      question({
+        title: `Delete ${image.title}?`, yes: "Delete", danger: true,
+        text: `The image ${image.fingerprint.slice(0, 12)}${image.aliases.length ? ` and its ${image.aliases.length === 1 ? "alias" : `${image.aliases.length} aliases`}` : ""} will be gone from the server. Instances made from it stay.`,
+        onYes: () => {
+          ui.doing = "";
+          app.send("delete", { key: image.key, confirmed: true });
+        },
+        onNo: () => close(".lxi-do-delete"),
+      }),
+    ui.doing === "export" &&
       h(
         "form",
         {
@@ -97,19 +152,19 @@ function actions(app, image, ui) {
           onSubmit: (event) => {
             event.preventDefault();
             app.send("export", { key: image.key, folder: ui.folder ?? app.state.header.folder });
-            close();
+            close(".lxi-do-export");
           },
           onKeydown: (event) => {
             event.stopPropagation();
-            if (event.key === "Escape") close();
+            if (event.key === "Escape") close(".lxi-do-export");
           },
         },
         field({
-          id: app.ids("folder").input, label: "Folder on the kernel's machine", value: ui.folder ?? app.state.header.folder,
+          id: app.ids("folder").input, label: "Folder on the kernel's machine", value: ui.folder ?? app.state.header.folder, focus: true,
           hint: "The file is named after the fingerprint and checked before it gets its name. An interrupted export goes on where it stopped.",
           onInput: (event) => (ui.folder = event.target.value),
         }),
-        h("div", { class: "lxi-row" }, h("button", { type: "submit", class: "lxi-button lxi-primary" }, "Export"), button("Cancel", close)),
+        h("div", { class: "lxi-row" }, h("button", { type: "submit", class: "lxi-button lxi-primary" }, "Export"), button("Cancel", () => close(".lxi-do-export"))),
       ),
   );
 }

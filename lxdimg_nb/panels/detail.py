@@ -36,6 +36,11 @@ def describe(row: Row, info: ServerInfo, *, now: datetime | None = None) -> dict
             {"name": views.plain(key, 100), "value": views.plain(value, 400)}
             for key, value in sorted(record.properties.items())[:_SHOWN_PROPERTIES]
         ],
+        "writable": info.trusted,
+        "refreshable": info.trusted and not no_update(record),
+        "expires_text": _expiry(record, moment),
+        "profiles": ", ".join(views.plain(name, 80) for name in record.profiles),
+        "expires": record.expires_at.strftime("%Y-%m-%d") if record.expires_at else "",
         "more_properties": max(0, len(record.properties) - _SHOWN_PROPERTIES),
     }
 
@@ -72,7 +77,6 @@ def _facts(record: ImageRecord, now: datetime) -> list[dict[str, str]]:
         ("Size", formats.size(record.size), f"{record.size:,} bytes"),
         ("File name", record.filename, ""),
         ("Project", record.project, ""),
-        ("Profiles", ", ".join(record.profiles), ""),
         ("Cached", "yes, the server fetched it for an instance" if record.cached else "no", ""),
         *_times(record, now),
     ]
@@ -88,11 +92,16 @@ def _facts(record: ImageRecord, now: datetime) -> list[dict[str, str]]:
     ]
 
 
+def _expiry(record: ImageRecord, now: datetime) -> str:
+    if record.expires_at is None:
+        return "never"
+    return f"{formats.when(record.expires_at)}, {views.ago(record.expires_at, now)}; no server enforces it"
+
+
 def _times(record: ImageRecord, now: datetime) -> list[tuple[str, str, str]]:
     names = {
         "Built": record.created_at,
         "Uploaded": record.uploaded_at,
         "Last used": record.last_used_at,
-        "Expires": record.expires_at,
     }
     return [(name, views.ago(moment, now), formats.when(moment)) for name, moment in names.items()]

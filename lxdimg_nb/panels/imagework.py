@@ -1,21 +1,22 @@
-"""What the browser and the panel of one image share: the header, the open image, its switches, its export."""
+"""What the browser and the panel of one image share: the header, the open image, what can be done with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import views
 from lxdimg_nb.panels.detail import describe
-from lxdimg_nb.panels.editing import Editor
-from lxdimg_nb.panels.table import Row, main_alias
+from lxdimg_nb.panels.editing import Edit, Editor, Said, parse_day, parse_profiles
+from lxdimg_nb.panels.table import Row, key_of, main_alias
 from lxdimg_nb.panels.transfers import Transfer, transfers
-from lxdimg_nb.panels.widget import Panel
+from lxdimg_nb.panels.watching import LIVE_WORDS
+from lxdimg_nb.panels.widget import Panel, text_of
 from lxdimg_nb.panels.words import gone, no_update, product, sentence, why
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client import Images
+    from lxdimg_nb.client import Image, Images
     from lxdimg_nb.client.progress import Report
     from lxdimg_nb.models import ImageRecord
 
@@ -29,14 +30,37 @@ class ImageWork(Panel):
         super().__init__()
         self.images = images
         self.open: Row | None = None
-        self._said: dict[str, Any] = {}
+        self.live = "off"
+        self._said: Said | None = None
         self.editor = Editor(self.actor, lambda _: self.images, self.changed, self._say)
-        self._handlers |= {"set": self._set, "export": self._export}
+        self._handlers |= {
+            "set": self._guarded(self._set),
+            "edit": self._guarded(self._edit),
+            "undo": self._guarded(self._undo),
+            "overwrite": self._guarded(self._overwrite),
+            "hush": self._hush,
+            "add-alias": self._guarded(lambda row, m: self._add_alias(row, text_of(m, "name"))),
+            "move-alias": self._guarded(lambda row, _: self._move_alias(row)),
+            "delete-alias": self._guarded(self._delete_alias),
+            "export": self._guarded(self._export),
+            "refresh": self._guarded(self._refresh),
+            "delete": self._guarded(self._delete),
+        }
 
     @property
     def where(self) -> str:
         """The server in words."""
         return views.plain(f"{product(self.images.dialect.info)} {self.images.transport.url}", 120)
+
+    def _guarded(self, step: Callable[[Row, Mapping[str, Any]], object]) -> Callable[[Mapping[str, Any]], object]:
+        """A step on the row that a message names, when it was shown."""
+
+        def handle(content: Mapping[str, Any]) -> None:
+            row = self.row(content)
+            if row is not None:
+                step(row, content)
+
+        return handle
 
     # What the views show
 
@@ -54,12 +78,19 @@ class ImageWork(Panel):
                 "kind": self.kind,
                 "product": product(info),
                 "address": views.plain(self.images.transport.url, 120),
-                "name": views.plain(info.name, 60),
                 "project": views.plain(self.images.project, 64),
                 "trusted": info.trusted,
                 "folder": str(Path.cwd()),
+                "live": self.live,
+                "live_text": LIVE_WORDS.get(self.live, ""),
             },
         )
+
+    def tell_live(self, state: str) -> None:
+        """Note whether changes made elsewhere are heard of."""
+        if state != self.live:
+            self.live = state
+            self.show_header()
 
     def show_detail(self) -> None:
         """Send the open image."""
@@ -67,18 +98,23 @@ class ImageWork(Panel):
         if row is None:
             self.part("detail", None)
             return
-        self.part(
-            "detail",
-            describe(row, self.images.dialect.info)
-            | {"busy": row.key in self.editor.busy, "said": self._said if self._said.get("key") == row.key else None},
-        )
+        said = self._said.view() if self._said is not None and self._said.key == row.key else None
+        busy = row.key in self.editor.busy
+        self.part("detail", describe(row, self.images.dialect.info) | {"busy": busy, "said": said})
 
-    def _say(self, key: str, text: str, good: bool) -> None:
-        self._said = {"key": key, "text": text, "good": good}
-        if self.open is not None and self.open.key == key:
+    def _say(self, said: Said | None) -> None:
+        self._said = said
+        if said is None or (self.open is not None and self.open.key == said.key):
             self.show_detail()
-        elif not good:
-            self.notice(text)
+        elif not said.good:
+            self.notice(said.text)
+
+    def complain(self, row: Row, text: str) -> None:
+        """Say at an image what is wrong."""
+        self._say(Said(row.key, sentence(text), False))
+
+    def _hush(self, _: Mapping[str, Any]) -> None:
+        self._say(None)
 
     def changed(self, row: Row, record: ImageRecord | None) -> None:
         """Told that an image is different, or gone (None)."""
@@ -91,32 +127,126 @@ class ImageWork(Panel):
             self.open = Row(row.key, record, row.server)
         self.show_detail()
 
+    def replaced(self, row: Row, record: ImageRecord) -> None:
+        """Told that another image took the place of one, by a refresh."""
+        if self.open is not None and self.open.key == row.key:
+            self.open = Row(key_of(record, row.server), record, row.server)
+            text = f"Refreshed: {views.short(row.record.fingerprint)} → {views.short(record.fingerprint)}"
+            self._say(Said(self.open.key, sentence(text), True))
+
     def row(self, content: Mapping[str, Any]) -> Row | None:
         """The row a message names; only what was shown can be named."""
         return self.open if self.open is not None and content.get("key") == self.open.key else None
 
     # What the views ask for
 
-    def _set(self, content: Mapping[str, Any]) -> None:
-        row, name, value = self.row(content), content.get("field"), content.get("value")
-        if row is None or name not in ("public", "auto_update") or not isinstance(value, bool):
+    def _set(self, row: Row, content: Mapping[str, Any]) -> None:
+        name, value = content.get("field"), content.get("value")
+        if name not in ("public", "auto_update") or not isinstance(value, bool):
             return
         if name == "auto_update" and value and (reason := no_update(row.record)):
-            self._say(row.key, sentence(reason), False)
-            return
-        if name == "public" and value and content.get("confirmed") is not True:
-            return
-        self._said = {}
-        self.editor.set(row, {name: value})
+            self.complain(row, reason)
+        elif not (name == "public" and value and content.get("confirmed") is not True):
+            self._start(row, Edit(str(name), not value, value))
 
-    def _export(self, content: Mapping[str, Any]) -> None:
-        row, folder = self.row(content), content.get("folder")
-        if row is None or not isinstance(folder, str):
+    def _edit(self, row: Row, content: Mapping[str, Any]) -> None:
+        name, value = content.get("field"), text_of(content, "value").strip()
+        record = row.record
+        if name == "properties":
+            key = text_of(content, "name").strip()
+            if not key:
+                self.complain(row, "A property needs a name")
+                return
+            now = record.properties.get(key, "")
+            # What was seen is compared as it was shown: defused, and cut when it was long.
+            same = content.get("before") == views.plain(now, 400)
+            edit = Edit("properties", now if same else text_of(content, "before"), value, key)
+        elif name == "expires_at":
+            edit = Edit("expires_at", record.expires_at, parse_day(value))
+        elif name == "profiles":
+            edit = Edit("profiles", list(record.profiles), list(parse_profiles(value)))
+        else:
             return
+        self._start(row, edit)
+
+    def _start(self, row: Row, edit: Edit, *, force: bool = False) -> None:
+        self._said = None
+        self.editor.set(row, edit, force=force)
+
+    def _undo(self, row: Row, content: Mapping[str, Any]) -> None:
+        said = self._said
+        if said is not None and said.undo is not None and said.key == row.key:
+            undo = said.undo
+            if undo.field != "public" or undo.after is not True or content.get("confirmed") is True:
+                self._start(row, undo)
+
+    def _overwrite(self, row: Row, _: Mapping[str, Any]) -> None:
+        said = self._said
+        if said is not None and said.clash is not None and said.key == row.key:
+            self._start(row, said.clash, force=True)
+
+    def _add_alias(self, row: Row, name: str) -> None:
+        if name.strip():
+            self._said = None
+            self.editor.add_alias(row, name.strip())
+
+    def _move_alias(self, row: Row) -> None:
+        said = self._said
+        if said is not None and said.moves and said.key == row.key:
+            self._said = None
+            self.editor.add_alias(row, said.moves, move=True)
+
+    def _delete_alias(self, row: Row, content: Mapping[str, Any]) -> None:
+        shown = text_of(content, "name")
+        names = [a.name for a in row.record.aliases if views.plain(a.name, 160) == shown]
+        if len(names) == 1:
+            self._said = None
+            self.editor.delete_alias(row, names[0])
+
+    def _delete(self, row: Row, content: Mapping[str, Any]) -> None:
+        if content.get("confirmed") is True:
+            name = main_alias(row.record) or views.short(row.record.fingerprint)
+            self.editor.delete(row, lambda: self._deleted(row, name))
+
+    def _deleted(self, row: Row, name: str) -> None:
+        if self.open is not None and self.open.key == row.key:
+            self.open = None
+        self.removed(row)
+        self.notice(sentence(f"Deleted {views.plain(name, 80)}"), good=True)
+        self.show_detail()
+
+    def removed(self, row: Row) -> None:
+        """Told that an image was deleted here."""
+
+    def _refresh(self, row: Row, _: Mapping[str, Any]) -> None:
         image = self.editor.image(row)
-        target = Path(folder).expanduser() if folder.strip() else Path.cwd()
+
+        def ended(transfer: Transfer) -> None:
+            self.actor.post(lambda: self._refreshed(row, transfer))
+
+        def say(found: Image) -> str:
+            same = found.fingerprint == row.record.fingerprint
+            return "there is no newer build" if same else f"now {views.short(found.fingerprint)}"
+
+        name = main_alias(row.record) or views.short(row.record.fingerprint)
+        transfers.start(
+            f"Refresh {name}", lambda report: image.refresh(progress=report), where=self.where, say=say, then=ended
+        )
+
+    def _refreshed(self, row: Row, transfer: Transfer) -> None:
+        if transfer.error is not None:
+            self.complain(row, transfer.text)
+        elif transfer.result.fingerprint == row.record.fingerprint:
+            self._say(Said(row.key, "There is no newer build.", True))
+        else:
+            self.replaced(row, transfer.result.record)
+
+    def _export(self, row: Row, content: Mapping[str, Any]) -> None:
+        folder = text_of(content, "folder").strip()
+        image = self.editor.image(row)
+        target = Path(folder).expanduser() if folder else Path.cwd()
         if not target.is_dir():
-            self._say(row.key, sentence(f"There is no folder {views.plain(target)} on the kernel's machine"), False)
+            self.complain(row, f"There is no folder {views.plain(target)} on the kernel's machine")
             return
         name = main_alias(row.record) or views.short(row.record.fingerprint)
 
@@ -126,7 +256,7 @@ class ImageWork(Panel):
         def ended(transfer: Transfer) -> None:
             if transfer.error is not None and transfer.state == "failed":
                 reason = why(transfer.error)
-                self.actor.post(lambda: self._say(row.key, reason, False))
+                self.actor.post(lambda: self.complain(row, reason))
 
-        self._said = {}
+        self._said = None
         transfers.start(f"Export {name} to {target}", work, where=self.where, then=ended)

@@ -3,6 +3,18 @@
 const SILENCE = 4000;
 const HERE = 30000;
 
+const LIVE = { live: "live", polling: "every 30 s", lost: "reconnecting …" };
+
+function liveDot(header, list) {
+  const word = list.state === "reloading" ? "reading …" : LIVE[header.live] || (list.read_at ? `as of ${list.read_at}` : "");
+  return h(
+    "span",
+    { class: `lxi-live lxi-live-${header.live}`, title: header.live_text, role: "status" },
+    h("span", { class: "lxi-dot", "aria-hidden": "true" }),
+    word,
+  );
+}
+
 class App {
   constructor(model, el) {
     this.model = model;
@@ -161,21 +173,22 @@ class App {
   whole() {
     const header = this.state.header;
     if (!header) return h("div", { class: "lxi-panel" }, this.banner(), this.link === "new" && waiting("Waiting for the kernel …"));
+    const browser = header.kind !== "image";
     return h(
       "div",
       { class: `lxi-panel lxi-kind-${header.kind}` },
       this.header(header),
       this.banner(),
       (this.state.notices || []).map((n) => h("div", { key: `notice-${n.number}` }, message(n.text, n.good, () => this.send("dismiss", { notice: n.number })))),
-      header.kind === "browser" && uploadPart(this),
+      browser && uploadPart(this),
       h(
         "div",
         { class: `lxi-body ${this.state.detail ? "lxi-two" : ""}` },
-        header.kind === "browser" && listPart(this),
+        browser && h("div", { class: "lxi-left" }, listPart(this), transfersPart(this)),
         detailPart(this),
         header.kind === "image" && !this.state.detail && h("div", { class: "lxi-empty" }, "The image is gone."),
       ),
-      transfersPart(this),
+      !browser && transfersPart(this),
     );
   }
 
@@ -213,7 +226,7 @@ class App {
       ),
       h("span", { class: `lxi-badge ${header.trusted ? "lxi-is-trusted" : "lxi-is-untrusted"}` }, header.trusted ? "trusted" : "not trusted"),
       h("span", { class: "lxi-space" }),
-      browser && list.read_at && h("span", { class: "lxi-hint", title: `Read at ${list.read_at}` }, list.state === "reloading" ? "reading …" : `as of ${list.read_at}`),
+      liveDot(header, list),
       browser && button("Reload", () => this.send("reload"), { title: "Read the list again" }),
       browser && header.trusted &&
         button("Upload …", () => (this.ui.upload.open ? this.closeUpload() : this.openUpload()), {

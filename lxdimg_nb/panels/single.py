@@ -8,9 +8,11 @@ from lxdimg_nb import views
 from lxdimg_nb.client import Images
 from lxdimg_nb.panels.imagework import ImageWork
 from lxdimg_nb.panels.table import Row, key_of
+from lxdimg_nb.panels.watching import ImageWatch
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
+    from lxdimg_nb.models import ImageRecord
     from lxdimg_nb.views import Table
 
 __all__ = ["ImagePanel"]
@@ -26,8 +28,26 @@ class ImagePanel(ImageWork):
         super().__init__(Images(images.transport, images.dialect, image.project))
         self.open = Row(key_of(image.record), image.record)
 
+        self._watch: ImageWatch | None = None
+
     def awake(self) -> None:
-        if self.open is not None:
+        row = self.open
+        if row is not None:
+            self.editor.reread(row)
+            self._watch = ImageWatch(self.actor, self.images, row.record.fingerprint, self._touched, self.tell_live)
+
+    def asleep(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    def replaced(self, row: Row, record: ImageRecord) -> None:
+        super().replaced(row, record)
+        self.asleep()
+        self.awake()
+
+    def _touched(self) -> None:
+        if self.open is not None and self.open.key not in self.editor.busy:
             self.editor.reread(self.open)
 
     def static(self) -> Table:

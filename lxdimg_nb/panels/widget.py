@@ -23,9 +23,9 @@ from lxdimg_nb.panels.transfers import transfers
 from lxdimg_nb.panels.words import why
 from lxdimg_nb.views import Table
 
-__all__ = ["Panel", "script", "style"]
+__all__ = ["Panel", "script", "style", "text_of", "texts_of", "whole_of"]
 
-_SCRIPTS = ("dom.js", "controls.js", "list.js", "detail.js", "upload.js", "transfers.js", "panel.js")
+_SCRIPTS = ("dom.js", "controls.js", "list.js", "editing.js", "detail.js", "upload.js", "transfers.js", "panel.js")
 _numbers = itertools.count(1)
 # A view says that it is there every half minute; browsers slow timers of hidden pages down to one a minute.
 VIEW_SECONDS = 150.0
@@ -45,6 +45,24 @@ def script() -> str:
 def style() -> str:
     """The panels' style sheet."""
     return resources.files("lxdimg_nb.panels").joinpath("panel.css").read_text(encoding="utf-8")
+
+
+def text_of(content: Mapping[str, Any], name: str) -> str:
+    """A text of a message; empty when it is missing or something else."""
+    value = content.get(name)
+    return value[:4096] if isinstance(value, str) else ""
+
+
+def texts_of(content: Mapping[str, Any], name: str) -> list[str]:
+    """A list of texts of a message."""
+    value = content.get(name)
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+
+
+def whole_of(content: Mapping[str, Any], name: str) -> int:
+    """A whole number of a message, 0 when it is missing or something else."""
+    value = content.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 class Panel(anywidget.AnyWidget):

@@ -8,7 +8,7 @@ from lxdimg_nb import formats, views
 from lxdimg_nb.errors import LxdImageError, NotAllowedError
 from lxdimg_nb.models import ImageRecord, ServerInfo
 
-__all__ = ["exposure", "log", "no_update", "product", "sentence", "why"]
+__all__ = ["exposure", "gone", "log", "no_update", "product", "sentence", "took", "why"]
 
 log = logging.getLogger("lxdimg_nb.panels")
 
