@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["checked_aliases", "follow_up", "settle"]
 
 
-def settle(images: Images, fingerprint: str, operation: Operation, report: Report) -> ImageRecord:
+def settle(images: Images, expected: Callable[[], str], operation: Operation, report: Report) -> ImageRecord:
     """Wait for an import and read the image; the image decides where the operation's end was missed.
+
+    Args:
+        expected: gives the fingerprint; asked after the server has finished, so it may be computed meanwhile.
 
     Raises:
         ImageExistsError: somebody else imported it at the same time.
@@ -34,9 +37,16 @@ def settle(images: Images, fingerprint: str, operation: Operation, report: Repor
     """
     try:
         final = images.operations.wait(operation, progress=report)
-    except NotFoundError:
-        return listing.read_one(images.transport, fingerprint, images.project)
+    except NotFoundError as error:
+        try:
+            return listing.read_one(images.transport, expected(), images.project)
+        except NotFoundError:
+            raise OperationFailedError(
+                "the server has forgotten the import and has no such image; was it restarted? Import it again",
+                operation_id=operation.id,
+            ) from error
     except OperationFailedError as error:
+        fingerprint = expected()
         try:
             listing.read_one(images.transport, fingerprint, images.project)
         except NotFoundError:
@@ -45,6 +55,7 @@ def settle(images: Images, fingerprint: str, operation: Operation, report: Repor
             f"the image {fingerprint[:12]} is already there; somebody else imported it meanwhile",
             fingerprint=fingerprint,
         ) from error
+    fingerprint = expected()
     if final.fingerprint and final.fingerprint != fingerprint:
         images.delete(final.fingerprint)
         raise FingerprintMismatchError(

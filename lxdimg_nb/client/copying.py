@@ -162,7 +162,7 @@ def _pull(image: Image, source: Images, target: Images, public: bool, auto_updat
         "profiles": _profiles(image, target),
     }
     reply = target.transport.request("POST", "/1.0/images", params=target.params, json=document)
-    settle(target, image.fingerprint, target.operations.started(reply), report)
+    settle(target, lambda: image.fingerprint, target.operations.started(reply), report)
 
 
 def _profiles(image: Image, target: Images) -> list[str]:

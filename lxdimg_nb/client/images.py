@@ -93,16 +93,17 @@ class Images(ImageReader):
         with reporting(progress, name) as report:
             try:
                 ticket = upload.ticket(public, name, names, properties, expiry, report) if later and not wait else None
-                fingerprint, operation = upload.send(
-                    public=public, filename=name, profiles=profiles, report=report, ticket=ticket
-                )
+                operation = upload.send(public=public, filename=name, profiles=profiles, report=report, ticket=ticket)
                 if not wait:
-                    return self._promised(fingerprint, upload.size or 0, public, operation)
-                record = settle(self, fingerprint, operation, report)
+                    return self._promised(upload.fingerprint(), upload.size or 0, public, operation)
+                record = settle(self, upload.fingerprint, operation, report)
             except ImageExistsError as error:
                 if not exist_ok:
                     raise
                 return self.image(self.read(error.fingerprint))
+            finally:
+                upload.close()
+        fingerprint = record.fingerprint
         if later or record.public != public:
             follow_up(self, fingerprint, names, properties, auto_update, expiry, profiles, public)
         return self.image(self.read(fingerprint))

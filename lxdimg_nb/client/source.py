@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import BinaryIO, cast
 
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["BackgroundDigest", "Data", "Multipart", "Outgoing", "Source", "digest"]
+__all__ = ["BackgroundDigest", "Data", "Source", "digest"]
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
@@ -193,119 +192,6 @@ def digest(sources: Sequence[Source], report: Callable[[int], None]) -> str:
                 done += count
                 report(done)
     return sha.hexdigest()
-
-
-class Outgoing:
-    """A request body that streams its parts, in constant memory, and tells how far it is.
-
-    Parts are bytes (framing) or sources (content). With `hashed`, the content is hashed in the same pass.
-    """
-
-    def __init__(self, parts: Sequence[bytes | Source], report: Callable[[int], None], *, hashed: bool = False) -> None:
-        self._parts = list(parts)
-        self._report = report
-        self._current: BinaryIO | None = None
-        self._left: int | None = None
-        self._content = False
-        self._sha = hashlib.sha256() if hashed else None
-        sizes = [len(p) if isinstance(p, bytes) else p.size for p in parts]
-        # 0 is unknown: sent in chunks.
-        self._length = 0 if None in sizes else sum(s or 0 for s in sizes)
-        self.sent = 0
-        self.content_sent = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __bool__(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """The next bytes of the body. The caller's block size is a lower bound: 256 KiB at least.
-
-        Raises:
-            InvalidImageError: a file has become shorter since its size was read.
-        """
-        size = max(size, 256 * 1024)
-        while True:
-            if self._current is None and not self._next():
-                return b""
-            assert self._current is not None
-            want = size if self._left is None else min(size, self._left)
-            chunk = self._current.read(want) if want else b""
-            if not chunk:
-                self._finish()
-                continue
-            self.sent += len(chunk)
-            if self._left is not None:
-                self._left -= len(chunk)
-            if self._content:
-                self.content_sent += len(chunk)
-                if self._sha is not None:
-                    self._sha.update(chunk)
-                self._report(self.content_sent)
-            return chunk
-
-    def _next(self) -> bool:
-        if not self._parts:
-            return False
-        part = self._parts.pop(0)
-        self._content = isinstance(part, Source)
-        if isinstance(part, Source):
-            self._current, self._left = part.open(), part.size
-        else:
-            self._current, self._left = io.BytesIO(part), len(part)
-        return True
-
-    def _finish(self) -> None:
-        assert self._current is not None
-        self._current.close()
-        self._current = None
-        if self._left:
-            raise InvalidImageError("the file became shorter while it was sent; nothing was imported")
-
-    def hexdigest(self) -> str:
-        """SHA-256 of the content sent so far."""
-        if self._sha is None:
-            raise InvalidRequestError("this body was not asked to hash")
-        return self._sha.hexdigest()
-
-    def close(self) -> None:
-        """Close what is open."""
-        if self._current is not None:
-            self._current.close()
-            self._current = None
-
-
-class Multipart:
-    """The framing of a split upload: part `metadata`, then `rootfs` or `rootfs.img`, in that order.
-
-    Source: LXD doc/rest-api, POST /1.0/images; the part's name decides container or virtual machine.
-    """
-
-    def __init__(self, metadata: Source, rootfs: Source, *, virtual_machine: bool) -> None:
-        self._boundary = secrets.token_hex(16)
-        self._files = (
-            (metadata, "metadata", "metadata"),
-            (rootfs, "rootfs.img" if virtual_machine else "rootfs", "rootfs"),
-        )
-
-    @property
-    def content_type(self) -> str:
-        """The Content-Type header."""
-        return f"multipart/form-data; boundary={self._boundary}"
-
-    @property
-    def parts(self) -> list[bytes | Source]:
-        """Framing and content in order."""
-        found: list[bytes | Source] = []
-        for source, name, filename in self._files:
-            head = (
-                f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
-                "Content-Type: application/octet-stream\r\n\r\n"
-            )
-            found += [head.encode(), source, b"\r\n"]
-        return [*found, f"--{self._boundary}--\r\n".encode()]
 
 
 class BackgroundDigest:

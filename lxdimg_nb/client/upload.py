@@ -13,15 +13,17 @@ from urllib.parse import quote, urlencode
 from lxdimg_nb import formats
 from lxdimg_nb.client import listing
 from lxdimg_nb.client.bundle import Section, read_bundle
+from lxdimg_nb.client.outgoing import Multipart, Outgoing
 from lxdimg_nb.client.progress import Report
 from lxdimg_nb.client.sniff import MAX_DECOMPRESSED, Found, look
-from lxdimg_nb.client.source import BackgroundDigest, Data, Multipart, Outgoing, Source, digest
+from lxdimg_nb.client.source import BackgroundDigest, Data, Source, digest
 from lxdimg_nb.errors import (
     ImageExistsError,
     InvalidImageError,
     InvalidRequestError,
     LxdImageError,
     NotFoundError,
+    ServerUnreachableError,
 )
 from lxdimg_nb.models import Operation, Progress, format_time
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Preflight", "Upload"]
 
+# How much longer than any other answer that of an upload may take: the server still writes it to its disk.
+PATIENCE = 20
 # Until metadata.yaml was seen: enough for images made by the usual builders, little for those that put it last.
 QUICK_LOOK = 32 * 1024 * 1024
 # From this size on a file is worth asking whether its size alone says that it is not there yet.
@@ -104,6 +108,8 @@ class Upload:
     found: Sequence[Found] = ()
     swapped: bool = False
     kind: str = "unified"
+    known: str = ""
+    digest: BackgroundDigest | None = None
 
     @classmethod
     def of(
@@ -209,8 +215,8 @@ class Upload:
         profiles: Sequence[str] | None,
         report: Report,
         ticket: Ticket | None = None,
-    ) -> tuple[str, Operation]:
-        """Stream the content; returns the fingerprint and the server's operation.
+    ) -> Operation:
+        """Stream the content; returns the server's operation. `fingerprint()` tells what was sent.
 
         With a ticket the server sets what the ticket says, together with the import.
 
@@ -231,24 +237,51 @@ class Upload:
             framing = Multipart(*self.sources, virtual_machine=self.virtual_machine)
             parts, headers["Content-Type"] = framing.parts, framing.content_type
         total = self.size
-        background = BackgroundDigest(self.sources) if self._hash_beside(fingerprint) else None
+        # Files are hashed while the server works on what it got, for which it takes longer (LXD 5.0.2: threefold).
+        beside = not fingerprint and all(source.parallel for source in self.sources)
         body = Outgoing(
             parts,
             lambda done: report(Progress("send", done, total)),
-            hashed=not fingerprint and background is None,
+            hashed=not fingerprint and not beside,
+            whole_files=self.images.transport.sends_files,
         )
         try:
-            reply = self.images.transport.request(
-                "POST", "/1.0/images", params=self.images.params, body=body, headers=headers, timeout=600
-            )
-            operation = self.images.operations.started(reply)
-            if background is not None:
-                fingerprint = background.result()
+            operation = self._post(body, headers)
         finally:
             body.close()
-            if background is not None:
-                background.stop()
-        return fingerprint or body.hexdigest(), operation
+        if beside:
+            self.digest = BackgroundDigest(self.sources)
+        else:
+            self.known = fingerprint or body.hexdigest()
+        return operation
+
+    def _post(self, body: Outgoing, headers: Mapping[str, str]) -> Operation:
+        transport = self.images.transport
+        try:
+            reply = transport.request(
+                "POST",
+                "/1.0/images",
+                params=self.images.params,
+                body=body,
+                headers=headers,
+                timeout=PATIENCE * transport.timeout,
+            )
+        except ServerUnreachableError as error:
+            if body.complete:
+                error.add_note("All of it was sent, so the server may have the image all the same.")
+            raise
+        return self.images.operations.started(reply)
+
+    def fingerprint(self) -> str:
+        """What was sent, as the server will name it; waits while it is being computed."""
+        if self.digest is not None:
+            self.known = self.digest.result()
+        return self.known
+
+    def close(self) -> None:
+        """Stop computing what nobody waits for any more."""
+        if self.digest is not None:
+            self.digest.stop()
 
     def ticket(
         self,
@@ -288,10 +321,6 @@ class Upload:
         images = self.images
         reply = images.transport.request("POST", "/1.0/images", params=images.params, json=document)
         return Ticket(fingerprint, images.operations.started(reply).secret)
-
-    def _hash_beside(self, fingerprint: str) -> bool:
-        """Whether to hash in a thread, which needs files that can be read by two at once."""
-        return not fingerprint and all(s.parallel for s in self.sources)
 
     def _headers(
         self, public: bool, filename: str, profiles: Sequence[str] | None, fingerprint: str, secret: str
