@@ -21,20 +21,23 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from tests.servers import free_port, until
+from tests.servers import RunningServer, free_port, until
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 WAIT = 30_000  # milliseconds
+SLOW = 15_000
 
 _FIND = "const w = [...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.context.path === path);"
 # The kernel of the notebook at hand is connected and has nothing to do.
 _READY = """path => {
   FIND
   const kernel = w && w.context.sessionContext.session && w.context.sessionContext.session.kernel;
-  return Boolean(kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle' && w.content.widgets.length);
+  return Boolean(kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle'
+    && w.content.widgets.length);
 }""".replace("FIND", _FIND)
 _RUN = """([path, at]) => {
   FIND
@@ -46,7 +49,8 @@ _RUN = """([path, at]) => {
 _DONE = """([path, at]) => {
   FIND
   const cell = w.content.widgets[at];
-  return cell.model.executionCount !== null && cell.model.executionState !== 'running' && cell.promptNode.innerText.indexOf('*') < 0;
+  return cell.model.executionCount !== null && cell.model.executionState !== 'running'
+    && cell.promptNode.innerText.indexOf('*') < 0;
 }""".replace("FIND", _FIND)
 _CLOSE = """async path => {
   FIND
@@ -94,7 +98,7 @@ class Notebook:
         panel = self.output(at).locator(".lxi-panel")
         try:
             panel.locator(".lxi-header").wait_for(timeout=WAIT)
-        except TimeoutError as error:
+        except PlaywrightTimeoutError as error:
             shown = self.output(at).inner_text()[-2000:]
             raise AssertionError(f"no panel came, but: {shown}; console: {self.lab.complaints[-5:]}") from error
         return panel
@@ -166,6 +170,46 @@ class Lab:
         wanted = "true" if name == "light" else "false"
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{wanted}'", timeout=WAIT)
         self.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=WAIT)
+
+
+class Books:
+    """The notebooks of one test."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.opened: list[Notebook] = []
+
+    def notebook(self, cells: Sequence[str]) -> Notebook:
+        """Make a notebook of these code cells and open it."""
+        book = self.lab.notebook(cells)
+        self.opened.append(book)
+        return book
+
+    def browser(self, server: RunningServer, *more: str) -> tuple[Notebook, Locator]:
+        """A notebook whose first cell shows the panel of a server, and that panel with its list."""
+        first = f"import lxdimg_nb\nclient = lxdimg_nb.connect({server.url!r})\npanel = client.images.panel()\npanel"
+        book = self.notebook([first, *more])
+        book.run(0)
+        panel = book.panel(0)
+        panel.locator("tbody tr, .lxi-empty:not(.lxi-waiting)").first.wait_for()
+        return book, panel
+
+
+@pytest.fixture
+def books(lab: Lab) -> Iterator[Books]:
+    """Makes notebooks, and closes them with their kernels after the test."""
+    made = Books(lab)
+    yield made
+    for book in made.opened:
+        book.close()
+
+
+def opened(panel: Locator, fingerprint: str) -> Locator:
+    """The detail of an image, after a click on its name."""
+    panel.locator(f'tr[data-key$="{fingerprint}"] .lxi-name').click()
+    detail = panel.locator(".lxi-detail")
+    expect(detail).to_contain_text(fingerprint, timeout=SLOW)
+    return detail
 
 
 @pytest.fixture(scope="module")

@@ -5,48 +5,18 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from tests import factory
-from tests.lab import Lab, Notebook, lab
-from tests.servers import RunningServer, until
+from tests.lab import SLOW, books, lab, opened
+from tests.servers import until
 
-__all__ = ["lab"]
-
-SLOW = 15_000
+__all__ = ["books", "lab"]
 
 
-def browser(lab: Lab, server: RunningServer, *more: str) -> tuple[Notebook, Locator]:
-    """A notebook whose first cell shows the panel of a server, and the panel."""
-    first = f"import lxdimg_nb\nclient = lxdimg_nb.connect({server.url!r})\npanel = client.images.panel()\npanel"
-    book = lab.notebook([first, *more])
-    book.run(0)
-    panel = book.panel(0)
-    panel.locator("tbody tr, .lxi-empty").first.wait_for()
-    return book, panel
-
-
-def opened(panel: Locator, fingerprint: str) -> Locator:
-    """The detail of an image, after a click on its name."""
-    panel.locator(f'tr[data-key$="{fingerprint}"] .lxi-name').click()
-    detail = panel.locator(".lxi-detail")
-    expect(detail).to_contain_text(fingerprint, timeout=SLOW)
-    return detail
-
-
-@pytest.fixture
-def book_closer(lab: Lab):
-    books: list[Notebook] = []
-    yield books
-    for book in books:
-        book.close()
-
-
-def test_a_click_on_the_public_switch_changes_the_image_on_the_server(lab, server, book_closer):
+def test_a_click_on_the_public_switch_changes_the_image_on_the_server(books, server):
     fingerprint = server.add_image(factory.small(1), aliases=["web"])
-    book, panel = browser(lab, server)
-    book_closer.append(book)
+    _, panel = books.browser(server)
     detail = opened(panel, fingerprint)
     switch = detail.get_by_role("switch", name="Public")
 
@@ -63,10 +33,9 @@ def test_a_click_on_the_public_switch_changes_the_image_on_the_server(lab, serve
     assert server.get(f"images/{fingerprint}")["public"] is False
 
 
-def test_auto_update_is_locked_and_says_why_without_a_source(lab, lxd, book_closer):
+def test_auto_update_is_locked_and_says_why_without_a_source(books, lxd):
     fingerprint = lxd.add_image(factory.small(2))
-    book, panel = browser(lab, lxd)
-    book_closer.append(book)
+    _, panel = books.browser(lxd)
     detail = opened(panel, fingerprint)
     switch = detail.get_by_role("switch", name="Auto-update")
 
@@ -77,12 +46,11 @@ def test_auto_update_is_locked_and_says_why_without_a_source(lab, lxd, book_clos
     assert lxd.get(f"images/{fingerprint}")["auto_update"] is False
 
 
-def test_a_file_is_checked_then_uploaded_with_its_alias(lab, server, book_closer, tmp_path):
+def test_a_file_is_checked_then_uploaded_with_its_alias(books, server, tmp_path):
     file = tmp_path / "web.tar.gz"
     file.write_bytes(factory.small(3))
     fingerprint = hashlib.sha256(file.read_bytes()).hexdigest()
-    book, panel = browser(lab, server)
-    book_closer.append(book)
+    _, panel = books.browser(server)
 
     panel.locator(".lxi-do-upload").click()
     panel.get_by_label("Image file on the kernel's machine").fill(str(file))
@@ -99,11 +67,10 @@ def test_a_file_is_checked_then_uploaded_with_its_alias(lab, server, book_closer
     expect(panel.locator("tbody tr")).to_have_count(1)
 
 
-def test_an_image_is_exported_to_a_folder(lab, server, book_closer, tmp_path):
+def test_an_image_is_exported_to_a_folder(books, server, tmp_path):
     data = factory.small(4)
     fingerprint = server.add_image(data)
-    book, panel = browser(lab, server)
-    book_closer.append(book)
+    _, panel = books.browser(server)
     detail = opened(panel, fingerprint)
 
     detail.get_by_role("button", name="Export …").click()
@@ -116,10 +83,9 @@ def test_an_image_is_exported_to_a_folder(lab, server, book_closer, tmp_path):
     assert files[0].name.startswith(fingerprint)
 
 
-def test_a_deleted_image_is_said_to_be_gone(lab, lxd, book_closer):
+def test_a_deleted_image_is_said_to_be_gone(books, lxd):
     fingerprint = lxd.add_image(factory.small(5), public=True)
-    book, panel = browser(lab, lxd)
-    book_closer.append(book)
+    _, panel = books.browser(lxd)
     detail = opened(panel, fingerprint)
     lxd.wait(lxd.raw("DELETE", f"/1.0/images/{fingerprint}"))
 
@@ -129,10 +95,9 @@ def test_a_deleted_image_is_said_to_be_gone(lab, lxd, book_closer):
     expect(panel.locator("tbody tr")).to_have_count(0)
 
 
-def test_the_panel_works_while_a_cell_runs(lab, lxd, book_closer):
+def test_the_panel_works_while_a_cell_runs(books, lxd):
     fingerprint = lxd.add_image(factory.small(6), public=True)
-    book, panel = browser(lab, lxd, "import time; time.sleep(20)")
-    book_closer.append(book)
+    book, panel = books.browser(lxd, "import time; time.sleep(20)")
     detail = opened(panel, fingerprint)
     book.run(1, wait=False)
 
@@ -142,9 +107,8 @@ def test_the_panel_works_while_a_cell_runs(lab, lxd, book_closer):
     expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false")
 
 
-def test_nothing_there_and_nobody_there_each_say_what_to_do(lab, demo, book_closer):
-    book, panel = browser(lab, demo)
-    book_closer.append(book)
+def test_nothing_there_and_nobody_there_each_say_what_to_do(books, demo):
+    _, panel = books.browser(demo)
     expect(panel).to_contain_text("No images here yet")
 
     demo.stop()
@@ -156,8 +120,8 @@ def test_nothing_there_and_nobody_there_each_say_what_to_do(lab, demo, book_clos
     expect(panel).to_contain_text("No images here yet", timeout=SLOW)
 
 
-def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(lab, demo, book_closer):
-    book = lab.notebook(
+def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(books, demo):
+    book = books.notebook(
         [
             f"import lxdimg_nb\nfrom lxdimg_nb.models import ImageRecord\nclient = lxdimg_nb.connect({demo.url!r})",
             "system = ('debian', 'ubuntu')\n"
@@ -166,7 +130,6 @@ def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(lab, demo, boo
             "client.images.records = lambda **_: many\npanel = client.images.panel()\npanel",
         ]
     )
-    book_closer.append(book)
     book.run(0)
     book.run(1)
     panel = book.panel(1)
