@@ -26,6 +26,7 @@ __all__ = [
     "product",
     "unused",
     "uploaded_since",
+    "values",
 ]
 
 PRODUCT = ("properties.os", "properties.release", "properties.variant", "architecture", "type")
@@ -57,6 +58,8 @@ def duration(value: str | timedelta) -> timedelta:
 def column(frame: pd.DataFrame, name: str) -> str:
     """A column by its name, a property also by its bare key, with the synonyms of the filters.
 
+    A property that images carry by convention is known also where none of these does.
+
     Raises:
         InvalidRequestError: there is none; says what there is.
     """
@@ -65,10 +68,18 @@ def column(frame: pd.DataFrame, name: str) -> str:
     for candidate in (name, schema.PROPERTY + name, synonyms.get(name, name)):
         if candidate in names:
             return candidate
+    if name.removeprefix(schema.PROPERTY) in filters.CONVENTIONAL:
+        return schema.PROPERTY + name.removeprefix(schema.PROPERTY)
     bare = sorted({n.removeprefix(schema.PROPERTY) for n in names})
     near = filters.nearest(name, bare)
     hint = f"did you mean {near!r}? " if near else ""
     raise InvalidRequestError(f"no column {name!r}; {hint}known: {', '.join(bare[:40])}")
+
+
+def values(frame: pd.DataFrame, name: str) -> list[Any]:
+    """The values of a column that `column` found; all missing where no image has that property."""
+    found = level(frame, name)
+    return [None] * len(frame) if found is None else found
 
 
 def matching(frame: pd.DataFrame, chosen: str | Iterable[str] | Filter | None, now: datetime) -> pd.Series[bool]:
@@ -118,11 +129,11 @@ def product(frame: pd.DataFrame, per: Sequence[str] = PRODUCT) -> pd.Series[Any]
     Builds are counted within one project of one server.
     """
     names = [column(frame, name) for name in per if per is not PRODUCT or name in frame.columns]
-    values = {name: level(frame, name) or [] for name in names}
+    columns = {name: values(frame, name) for name in names}
     scope = [level(frame, name) for name in ("server", "project")]
     labels: list[str | None] = []
     for i in range(len(frame)):
-        key = [values[name][i] for name in names]
+        key = [columns[name][i] for name in names]
         known = [not pd.isna(v) for v in key]
         missing = any(not ok for ok, name in zip(known, names, strict=True) if name in PRODUCT[:2])
         where = [str(part[i]) for part in scope if part is not None]

@@ -279,12 +279,15 @@ def copy(
                 continue
             names = [a.name for a in row.aliases] if copy_aliases else []
             free = [name for name in names if (target, row.project, name) not in taken]
-            reason = (
-                f"aliases taken there: {', '.join(n for n in names if n not in free)}" if len(free) < len(names) else ""
-            )
-            changes = {"aliases": ([], free)} if free else {}
-            steps.append(_placed(step_for(row, "copy", source=row.server, changes=changes, reason=reason), target))
+            blocked = ", ".join(name for name in names if name not in free)
+            reason = f"aliases taken there: {blocked}" if blocked else ""
+            step = step_for(row, "copy", source=row.server, changes=_with_aliases(free), reason=reason)
+            steps.append(_placed(step, target))
     return Plan("copy", steps, places)
+
+
+def _with_aliases(names: list[str]) -> dict[str, tuple[Any, Any]]:
+    return {"aliases": ([], names)} if names else {}
 
 
 def _placed(step: Step, server: str) -> Step:

@@ -190,7 +190,7 @@ class Questions:
         names = [conditions.column(self._frame, name) for name in ([by] if isinstance(by, str) else by)]
         frame = pd.DataFrame(
             {
-                "group": list(zip(*(_words(level(self._frame, n) or []) for n in names), strict=True)),
+                "group": list(zip(*(_words(conditions.values(self._frame, n)) for n in names), strict=True)),
                 "image": list(
                     zip(conditions.holders(self._frame), level(self._frame, "fingerprint") or [], strict=True)
                 ),

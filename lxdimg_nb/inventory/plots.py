@@ -1,0 +1,242 @@
+"""`df.lxdimg.plot`: pictures of an inventory, with matplotlib and pandas' habits: `ax=` is taken, axes are returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from lxdimg_nb import formats, views
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.inventory import conditions
+from lxdimg_nb.inventory.drift import drift
+
+__all__ = ["Plots"]
+
+MANY = 30
+"""Bars or rows of a picture at most; what is left over is summed up or told."""
+
+BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa4b1"
+
+
+def _pyplot() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as exc:
+        raise InvalidRequestError("pictures need matplotlib: pip install 'lxdimg-nb[plot]'") from exc
+    return pyplot
+
+
+def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
+    return _pyplot().subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
+
+
+def _label(value: object, limit: int = 36) -> str:
+    """Text for a picture: defused, short, and `$` without its meaning for mathematics."""
+    return views.plain(value, limit).replace("$", r"\$") or "(none)"
+
+
+def _tidy(ax: Any, axis: str = "x") -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis=axis, color="0.5", alpha=0.25, linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def _bytes_axis(axis: Any) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    _, top = axis.get_view_interval()
+    power = 1
+    while top / power >= 1024:
+        power *= 1024
+    # Round steps in the unit that is shown, not in bytes.
+    steps = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, top / power)
+    axis.set_ticks([step * power for step in steps if 0 <= step * power <= top * 1.001])
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _round(formats.size(value))))
+
+
+def _round(text: str) -> str:
+    number, unit = text.split(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
+
+
+class Plots:
+    """Pictures of a frame of images. Each takes `ax=` and returns the axes."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def size(self, by: str | Sequence[str] = "os", *, ax: Any = None) -> Any:
+        """Bytes by any column or property, the largest on top; an image counts once a server."""
+        table = self._frame.lxdimg.summary(by)
+        labels = [_label(" / ".join(map(str, key)) if isinstance(key, tuple) else key) for key in table.index]
+        values, counts = table["bytes"].tolist(), table["images"].tolist()
+        if len(labels) > MANY:
+            rest = len(labels) - MANY + 1
+            labels = [*labels[: MANY - 1], f"{rest:,} others"]
+            values = [*values[: MANY - 1], sum(values[MANY - 1 :])]
+            counts = [*counts[: MANY - 1], sum(counts[MANY - 1 :])]
+        ax = _axes(ax, height=max(1.8, 0.9 + 0.32 * len(labels)))
+        bars = ax.barh(range(len(labels)), values, color=BLUE, height=0.7)
+        ax.set_yticks(range(len(labels)), labels)
+        ax.invert_yaxis()
+        words = [f"{formats.size(v)} · {formats.plural(c, 'image')}" for v, c in zip(values, counts, strict=True)]
+        ax.bar_label(bars, words, padding=4, fontsize="small")
+        ax.set_xlim(0, max([*values, 1]) * 1.55)  # room for the words behind the longest bar
+        _bytes_axis(ax.xaxis)
+        name = " and ".join([by] if isinstance(by, str) else by)
+        ax.set_title(f"Size by {_label(name)} · {formats.size(table.attrs['bytes'])} in all", loc="left")
+        _tidy(ax)
+        return ax
+
+    def uploads(self, every: str = "MS", *, ax: Any = None) -> Any:
+        """How many images came when, a bar a month, by default; `every` is a pandas frequency."""
+        times = self._frame["uploaded_at"].dropna().dt.tz_localize(None)
+        counts = times.dt.to_period(every.removesuffix("S").removesuffix("E") or "M").value_counts().sort_index()
+        if len(counts):
+            counts = counts.reindex(pd.period_range(counts.index[0], counts.index[-1]), fill_value=0)
+        ax = _axes(ax)
+        ax.bar(range(len(counts)), counts.to_numpy(), color=BLUE, width=0.85)
+        step = max(1, -(-len(counts) // 12))
+        # A week is called by its first day, longer and shorter periods by their own names.
+        names = [str(period).partition("/")[0] for period in counts.index[::step]]
+        turn = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(counts) > 8 else {}
+        ax.set_xticks(range(0, len(counts), step), names, **turn)
+        ax.yaxis.get_major_locator().set_params(integer=True)
+        ax.set_ylabel("images")
+        missing = int(self._frame["uploaded_at"].isna().sum())
+        ax.set_title("Images by date of upload" + (f" · {missing:,} without a date" if missing else ""), loc="left")
+        _tidy(ax, "y")
+        return ax
+
+    def ages(self, *, now: datetime | None = None, ax: Any = None) -> Any:
+        """How long ago the images came, and how long ago they were last used."""
+        moment = pd.Timestamp(conditions.as_of(self._frame, now))
+        edges = [0, 1, 7, 30, 90, 180, 365, 730, float("inf")]
+        names = [
+            "< 1 day",
+            "< 1 week",
+            "< 1 month",
+            "< 3 months",
+            "< 6 months",
+            "< 1 year",
+            "< 2 years",
+            "older",
+            "never",
+        ]
+        ax = _axes(ax)
+        series = (("uploaded", "uploaded_at", BLUE, -0.2), ("last used", "last_used_at", ORANGE, 0.2))
+        for label, column, colour, shift in series:
+            days = ((moment - self._frame[column]).dt.total_seconds() / 86_400).clip(lower=0)
+            counts = pd.cut(days, edges, right=False, labels=names[:-1]).value_counts(sort=False).tolist()
+            values = [*counts, int(days.isna().sum())]
+            bars = ax.bar([i + shift for i in range(len(values))], values, width=0.38, label=label, color=colour)
+            ax.bar_label(bars, [f"{v:,}" if v else "" for v in values], padding=2, fontsize="small")
+        ax.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+        ax.yaxis.get_major_locator().set_params(integer=True)
+        ax.margins(y=0.12)
+        ax.set_ylabel("images")
+        ax.set_title(f"Ages of {formats.plural(len(self._frame), 'image')}", loc="left")
+        ax.legend(frameon=False)
+        _tidy(ax, "y")
+        return ax
+
+    def usage(self, by: str = "os", *, idle_after: str = "90D", now: datetime | None = None, ax: Any = None) -> Any:
+        """Bytes of images that are used, were used lately, or lie idle.
+
+        With `used_by` in the frame used means by an instance or snapshot; without, within `idle_after`.
+        """
+        frame = self._frame
+        moment = pd.Timestamp(conditions.as_of(frame, now))
+        lately = conditions.idle_since(frame) > moment - conditions.duration(idle_after)
+        used = ~conditions.unused(frame) if "used_by" in frame.columns else pd.Series(False, index=frame.index)
+        state = [
+            "in use" if u else f"used or new within {idle_after}" if r else "idle"
+            for u, r in zip(used, lately, strict=True)
+        ]
+        name = conditions.column(frame, by)
+        groups = ["" if pd.isna(v) else str(v) for v in conditions.values(frame, name)]
+        table = pd.DataFrame({"group": groups, "state": state, "size": frame["size"].to_numpy()})
+        wide = table.pivot_table(
+            index="group", columns="state", values="size", aggfunc="sum", fill_value=0, observed=True
+        )
+        wide = wide.loc[wide.sum(axis=1).sort_values(ascending=False).index[:MANY]]
+        ax = _axes(ax, height=max(2.2, 1.2 + 0.34 * len(wide)))
+        left = pd.Series(0.0, index=wide.index)
+        colours = {"in use": BLUE, f"used or new within {idle_after}": "#8fb4e3", "idle": ORANGE}
+        for label, colour in colours.items():
+            if label in wide.columns:
+                ax.barh(range(len(wide)), wide[label], left=left, color=colour, label=label, height=0.7)
+                left = left + wide[label]
+        ax.set_yticks(range(len(wide)), [_label(group) for group in wide.index])
+        ax.invert_yaxis()
+        ax.set_xlim(0, max([*left.tolist(), 1]) * 1.05)
+        _bytes_axis(ax.xaxis)
+        idle = int(table.loc[table["state"] == "idle", "size"].sum())
+        ax.set_title(f"Used and idle by {_label(by)} · {formats.size(idle)} idle", loc="left")
+        if len(wide):
+            ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize="small")
+        _tidy(ax)
+        return ax
+
+    def drift(self, by: str = "alias", *, ax: Any = None) -> Any:
+        """A matrix of a fleet: a row an alias (or image), a column a server; what differs comes first.
+
+        For aliases a cell shows the short fingerprint it points at, blue where it is the commonest target,
+        orange where another; for images whether it is there. Grey is missing.
+        """
+        table = drift(self._frame, by=by)
+        order = {"differs": 0, "missing": 1, "same": 2}
+        table = table.assign(_order=[order[s] for s in table["state"]]).sort_values("_order", kind="stable")
+        places = [n for n in table.columns if n not in ("state", "_order", "description")]
+        shown = table.head(MANY)
+        ax = _axes(ax, 2.6 + 1.15 * max(2, len(places)), max(1.8, 1.1 + 0.3 * len(shown)))
+        for row, (_, cells) in enumerate(shown.iterrows()):
+            values = [cells[place] for place in places]
+            present = [v for v in values if isinstance(v, str)]
+            common = max(present, key=present.count, default=None)
+            for column, value in enumerate(values):
+                there = isinstance(value, str) if by == "alias" else bool(value)
+                colour = "none" if not there else BLUE if by == "image" or value == common else ORANGE
+                ax.add_patch(_box(column, row, colour))
+                text = views.short(value)[:8] if by == "alias" and there else ("" if there else "missing")
+                ax.text(column, row, text, ha="center", va="center", fontsize="small", color="white" if there else GREY)
+        labels = [
+            _label(n if by == "alias" else _image_name(n, d), 40)
+            for n, d in zip(shown.index, _words(shown), strict=True)
+        ]
+        ax.set_yticks(range(len(shown)), labels)
+        ax.set_xticks(
+            range(len(places)), [_label(place, 18) for place in places], rotation=20 if len(places) > 4 else 0
+        )
+        ax.xaxis.tick_top()
+        ax.tick_params(length=0)
+        ax.set_xlim(-0.5, max(len(places), 1) - 0.5)
+        ax.set_ylim(max(len(shown), 1) - 0.5, -0.5)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+        counts = table["state"].value_counts()
+        noun = "alias" if by == "alias" else "image"
+        words = ", ".join(f"{counts[s]:,} {s}" for s in order if counts.get(s, 0)) or "nothing to compare"
+        more = f" · {len(shown)} shown" if len(table) > len(shown) else ""
+        ax.set_title(f"{formats.plural(len(table), noun)}: {words}{more}", loc="left", pad=12)
+        return ax
+
+
+def _box(column: int, row: int, colour: str) -> Any:
+    from matplotlib.patches import Rectangle
+
+    edge = GREY if colour == "none" else colour
+    return Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, facecolor=colour, edgecolor=edge, linewidth=0.6)
+
+
+def _words(table: pd.DataFrame) -> list[str]:
+    if "description" not in table.columns:
+        return [""] * len(table)
+    return ["" if pd.isna(words) else str(words) for words in table["description"]]
+
+
+def _image_name(fingerprint: object, words: str) -> str:
+    return f"{views.short(fingerprint)} {words}".strip()
