@@ -115,6 +115,8 @@ def _address(images: Images) -> str:
     end = images.transport.endpoint
     if end.base:
         return end.base
+    if images.dialect.catalogue:
+        return images.transport.url
     info = images.dialect.info
     loopback = [a for a in info.addresses if a.startswith(("127.", "[::1]"))]
     address = next(iter([a for a in info.addresses if a not in loopback] or loopback), "")
@@ -134,12 +136,13 @@ def _pull(image: Image, source: Images, target: Images, public: bool, auto_updat
     address = _address(source)
     if not address:
         raise InvalidRequestError(f"{source.transport.url} cannot be pulled from: it does not listen on the network")
+    catalogue = source.dialect.catalogue
     alias = next((a.name for a in image.aliases), "") if auto_update else ""
     body: dict[str, Any] = {
         "type": "image",
         "mode": "pull",
         "server": address,
-        "protocol": "incus" if source.dialect.incus and target.dialect.incus else "lxd",
+        "protocol": _protocol(source, target),
         "certificate": _certificate(source),
         "image_type": image.type,
     }
@@ -147,12 +150,12 @@ def _pull(image: Image, source: Images, target: Images, public: bool, auto_updat
         body["project"] = source.project
     if auto_update:
         # Only what was fetched by a name can be refreshed later, and only by anybody who may see it.
-        if not alias or not image.public:
+        if not alias or not (image.public or catalogue):
             raise InvalidRequestError("auto_update wants a public image with an alias to follow")
         body["alias"] = alias
     else:
         body["fingerprint"] = image.fingerprint
-        if not image.public:
+        if not image.public and not catalogue:
             body["secret"] = image.secret()
     document = {
         "source": body,
@@ -163,6 +166,13 @@ def _pull(image: Image, source: Images, target: Images, public: bool, auto_updat
     }
     reply = target.transport.request("POST", "/1.0/images", params=target.params, json=document)
     settle(target, lambda: image.fingerprint, target.operations.started(reply), report)
+
+
+def _protocol(source: Images, target: Images) -> str:
+    """What the target is to speak with the source; Incus speaks LXD's as well, LXD knows only its own."""
+    if source.dialect.catalogue:
+        return "simplestreams"
+    return "incus" if source.dialect.incus and target.dialect.incus else "lxd"
 
 
 def _profiles(image: Image, target: Images) -> list[str]:

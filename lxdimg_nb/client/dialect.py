@@ -48,6 +48,11 @@ class Dialect:
         """Whether the server is Incus."""
         return self.info.product == "incus"
 
+    @property
+    def catalogue(self) -> bool:
+        """Whether it is a simplestreams server: images to read and fetch, nothing else."""
+        return self.info.product == "simplestreams"
+
     def at_least(self, *version: int) -> bool:
         """Whether the server's version is that or newer; False when it hides its version."""
         return self.info.version_tuple >= version and bool(self.info.version_tuple)

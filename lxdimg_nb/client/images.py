@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client.arrival import checked_aliases, follow_up, settle
 from lxdimg_nb.client.attributes import moment
+from lxdimg_nb.client.fetching import from_simplestreams, from_url
 from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.live import Live
 from lxdimg_nb.client.progress import ProgressArgument, reporting
@@ -107,6 +108,9 @@ class Images(ImageReader):
         if later or record.public != public:
             follow_up(self, fingerprint, names, properties, auto_update, expiry, profiles, public)
         return self.image(self.read(fingerprint))
+
+    create_from_simplestreams = from_simplestreams
+    create_from_url = from_url
 
     def check(
         self,
