@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 import lxdimg_nb
-from lxdimg_nb.client.enroll import TrustToken
+from lxdimg_nb.client.enrolling import TrustToken
 from lxdimg_nb.errors import (
     ConflictError,
     FingerprintMismatchError,
@@ -319,9 +319,9 @@ def test_what_is_no_trust_token_is_said(home: Path, data: object) -> None:
 
 @pytest.mark.parametrize("token", ["", "geheim!", "Z2VoZWlt", "x" * 100_000, "https://127.0.0.1:8443", "W" * 4000])
 def test_text_that_is_no_token_is_not_repeated(home: Path, token: str) -> None:
-    for call in (lambda: lxdimg_nb.enroll(token), lambda: lxdimg_nb.enroll("https://127.0.0.1:1", token=token)):
+    for arguments in ([token], ["https://127.0.0.1:1", token]):
         with pytest.raises(InvalidRequestError) as caught:
-            call()
+            lxdimg_nb.enroll(*arguments)
         if token and not token.startswith("https"):
             _secretless(caught.value, token)
 

@@ -2,7 +2,7 @@
 
 from lxdimg_nb.client.client import Client
 from lxdimg_nb.client.connecting import connect
-from lxdimg_nb.client.enroll import enroll
+from lxdimg_nb.client.enrolling import enroll
 from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.images import Images
 

@@ -277,7 +277,7 @@ def _properties(product: Mapping[str, Any], serial: str, label: str, kind: str) 
     title = _text(product, "release_title") or _text(product, "release")
     variant = _text(product, "variant")
     words = [_text(product, "os"), title, _text(product, "arch")]
-    words += [f"({text})" for text in (label, variant if variant != "default" else "", serial[:MAX_TEXT]) if text]
+    words += [f"({text})" for text in (variant if variant != "default" else "", label, serial[:MAX_TEXT]) if text]
     found = {
         "os": _text(product, "os"),
         "release": _text(product, "release"),

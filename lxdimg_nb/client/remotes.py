@@ -282,6 +282,8 @@ def find(name: str) -> Remote:
 def by_address(base: str) -> Remote | None:
     """The private remote with that https address, so that its certificates can be used; the latest enrolled first."""
     wanted = _normal(base)
+    if wanted is None:
+        return None
     order = {"lxdimg": 0, "lxc": 1, "incus": 2}
     for remote in sorted(remotes(), key=lambda r: order[r.home]):
         private = remote.protocol in ("lxd", "incus") and not remote.public

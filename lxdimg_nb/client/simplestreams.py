@@ -309,6 +309,9 @@ class CatalogueClient(Client):
         self.streams.catalogue(again=True)
         return self._info
 
+    def __enter__(self) -> CatalogueClient:
+        return self
+
     def __repr__(self) -> str:
         return f"<CatalogueClient simplestreams at {self.url}, read-only>"
 
