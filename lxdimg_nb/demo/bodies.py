@@ -28,12 +28,13 @@ class Struct:
         self.fields: dict[str, str | Struct] = {key.lower(): kind for key, kind in fields.items()}
 
 
-def decode(body: bytes, shape: Struct, *, incus: bool = False) -> dict[str, Any]:
+def decode(body: bytes, shape: Struct, *, incus: bool = False, map_type: str = "") -> dict[str, Any]:
     """The body as a dict that holds known fields only, each of its type; absent and null fields are left out.
 
     Args:
         body: as received. Bytes after the first JSON value are ignored, as Go's decoder does.
         shape: what may be in it.
+        map_type: the Go type that a PATCH reads the body into first, for its errors.
         incus: report bad times in the words of the newer Go that Incus is built with.
 
     Raises:
@@ -43,7 +44,9 @@ def decode(body: bytes, shape: Struct, *, incus: bool = False) -> dict[str, Any]
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type api.{shape.name}")
+        raise Refusal(
+            400, f"json: cannot unmarshal {_kind(value)} into Go value of type {map_type or f'api.{shape.name}'}"
+        )
     return _fill(value, shape, shape.name, "", incus)
 
 

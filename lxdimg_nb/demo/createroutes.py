@@ -113,6 +113,9 @@ def _upload(call: Call, spool: Spool) -> Reply:
     async def work(operation: Operation) -> None:
         try:
             facts = await daemon.in_worker(_facts, spool)
+            wanted = call.header("fingerprint")
+            if wanted and wanted != spool.fingerprint:
+                raise Refusal(500, f"fingerprints don't match, got {spool.fingerprint} expected {wanted}")
             known = {"fingerprint": spool.fingerprint, "size": str(spool.size)}
             daemon.operations.progress(operation, **known)
             _keep(call, project, spool, facts, token)
@@ -133,9 +136,6 @@ def _facts(spool: Spool) -> ImageFacts:
 
 def _keep(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Operation | None) -> None:
     daemon = call.daemon
-    wanted = call.header("fingerprint")
-    if wanted and wanted != spool.fingerprint:
-        raise Refusal(500, f"fingerprints don't match, got {spool.fingerprint} expected {wanted}")
     asked = (token.metadata or {}) if token is not None else {}
     properties = dict(facts.properties or {})
     said = call.header("properties")

@@ -79,8 +79,6 @@ class _SaidWith200(Refusal):
 def _outcome(call: Call, operation: Operation) -> Reply:
     if call.daemon.flavour.is_incus and operation.status == "Failure":
         raise _SaidWith200(operation.error_code, operation.error)
-    if call.daemon.flavour.is_incus and operation.status == "Cancelled":
-        raise _SaidWith200(500, "context canceled")
     return Reply(operation.document(call.daemon.flavour))
 
 

@@ -73,7 +73,9 @@ class Call:
 
     def json(self, shape: Struct) -> dict[str, Any]:
         """The body, read into a structure."""
-        return decode(self.body, shape, incus=self.daemon.flavour.is_incus)
+        incus = self.daemon.flavour.is_incus
+        loose = ("jmap.Map" if incus else "shared.Jmap") if self.method == "PATCH" else ""
+        return decode(self.body, shape, incus=incus, map_type=loose)
 
     def images_of(self, complaint: str = "Check if project has images: fetch project: ") -> str:
         """The project that holds the images of the request's project."""

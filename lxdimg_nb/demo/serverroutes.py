@@ -49,6 +49,17 @@ def configure(call: Call) -> Reply:
     return Reply({})
 
 
+@routes.add("GET", "/1.0/events")
+def events(_call: Call) -> Reply:
+    """Without asking for a websocket there are no events."""
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Sec-Websocket-Version": "13",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Reply(b"Bad Request\n", 400, headers=headers, bare=True)
+
+
 @routes.add("GET", "/1.0/cluster")
 def cluster(_call: Call) -> Reply:
     """The demo server is no cluster."""
