@@ -13,8 +13,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -31,12 +29,11 @@ from lxdimg_nb.client.endpoint import (
     server_certificate,
     unix_socket,
 )
+from lxdimg_nb.client.envelope import Reply, error_of, is_envelope, opened
 from lxdimg_nb.client.stream import BLOCK, FileBlock, Stream
+from lxdimg_nb.client.turns import Turns
 from lxdimg_nb.errors import (
     ApiError,
-    ConflictError,
-    NotAllowedError,
-    NotFoundError,
     ServerUnreachableError,
     UnexpectedReplyError,
 )
@@ -61,17 +58,6 @@ RETRIES = 3
 
 TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A successful envelope: its metadata, and what the headers add."""
-
-    metadata: Any
-    status_code: int
-    etag: str = ""
-    location: str = ""
-    operation: str = ""
 
 
 class Body(Protocol):
@@ -126,33 +112,16 @@ class _UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
         super().close()
 
 
-class _PinnedAdapter(HTTPAdapter):
-    """TLS to exactly one certificate: it is compared by SHA-256, names and authorities do not matter."""
+class _TlsAdapter(HTTPAdapter):
+    """TLS by authorities, or to exactly one certificate, compared by SHA-256: then names do not matter."""
 
-    def __init__(self, fingerprint: str) -> None:
-        self._fingerprint = fingerprint
+    def __init__(self, fingerprint: str = "") -> None:
+        self._pinned = {"assert_fingerprint": fingerprint, "assert_hostname": False} if fingerprint else {}
         super().__init__(pool_maxsize=32)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.update(assert_fingerprint=self._fingerprint, assert_hostname=False, blocksize=BLOCK)
+        kwargs.update(self._pinned, blocksize=BLOCK)
         super().init_poolmanager(*args, **kwargs)
-
-
-class _VerifiedAdapter(HTTPAdapter):
-    """TLS by certificate authorities, with blocks of 256 KiB."""
-
-    def __init__(self) -> None:
-        super().__init__(pool_maxsize=32)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.update(blocksize=BLOCK)
-        super().init_poolmanager(*args, **kwargs)
-
-
-@cache
-def _listing_locks(_url: str) -> threading.Lock:
-    """One lock a server address for the life of the process: two listings at once fail (LXD 5.0.2, 500)."""
-    return threading.Lock()
 
 
 class Transport:
@@ -170,6 +139,7 @@ class Transport:
         self._authenticated = authenticated
         self._session: requests.Session | None = None
         self._lock = threading.Lock()
+        self.listings = Turns(endpoint.url)
 
     @property
     def url(self) -> str:
@@ -185,11 +155,6 @@ class Transport:
     def sends_files(self) -> bool:
         """Whether a body may consist of blocks of a file: there is no TLS in between."""
         return bool(self.endpoint.socket)
-
-    @property
-    def listing_lock(self) -> threading.Lock:
-        """Held while an image listing runs: one at a time for a server in this process."""
-        return _listing_locks(self.url)
 
     def _connected(self) -> requests.Session:
         with self._lock:
@@ -215,10 +180,10 @@ class Transport:
             session.cert = end.cert
         if end.pinned:
             session.verify = False
-            session.mount(end.base, _PinnedAdapter(pem_fingerprint(end.pinned)))
+            session.mount(end.base, _TlsAdapter(pem_fingerprint(end.pinned)))
         else:
             session.verify = end.ca or True
-            session.mount(end.base, _VerifiedAdapter())
+            session.mount(end.base, _TlsAdapter())
         return session
 
     def _address(self, path: str) -> str:
@@ -290,17 +255,9 @@ class Transport:
             raise self._unexpected(response) from error
         finally:
             response.close()
-        if not isinstance(envelope, dict) or envelope.get("type") not in ("sync", "async", "error"):
+        if not is_envelope(envelope):
             raise self._unexpected(response)
-        if envelope["type"] == "error" or response.status_code >= 400:
-            raise error_of(envelope, response.status_code)
-        return Reply(
-            metadata=envelope.get("metadata"),
-            status_code=response.status_code,
-            etag=response.headers.get("Etag", ""),
-            location=response.headers.get("Location", ""),
-            operation=str(envelope.get("operation") or "") if envelope["type"] == "async" else "",
-        )
+        return opened(envelope, response.status_code, response.headers)
 
     @contextmanager
     def stream(
@@ -326,11 +283,11 @@ class Transport:
             finally:
                 response.close()
             raise error_of(envelope if isinstance(envelope, dict) else {}, response.status_code)
-        opened = Stream(response, self.url)
+        body = Stream(response, self.url)
         try:
-            yield opened
+            yield body
         finally:
-            opened.close()
+            body.close()
 
     def _send(
         self,
@@ -396,21 +353,6 @@ class Transport:
             return self.endpoint.open_socket()
         except OSError as error:
             raise self._unreachable(error) from error
-
-
-def error_of(envelope: Mapping[str, Any], status_code: int) -> ApiError:
-    """The error for an envelope of type `error`; the code decides, the server's text explains."""
-    code = envelope.get("error_code")
-    code = code if isinstance(code, int) and code >= 400 else status_code
-    text = str(envelope.get("error") or f"HTTP {code}")[:2000]
-    kinds: dict[int, type[ApiError]] = {
-        401: NotAllowedError,
-        403: NotAllowedError,
-        404: NotFoundError,
-        409: ConflictError,
-        412: ConflictError,
-    }
-    return kinds.get(code, ApiError)(f"the server says: {text}", status_code=code, server_text=text)
 
 
 def _sendable(body: Body | bytes | None) -> Any:

@@ -1,0 +1,59 @@
+"""What a reply's JSON envelope says: metadata, an operation, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError
+
+__all__ = ["Reply", "error_of", "is_envelope", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful envelope: its metadata, and what the headers add."""
+
+    metadata: Any
+    status_code: int
+    etag: str = ""
+    location: str = ""
+    operation: str = ""
+
+
+def is_envelope(data: object) -> bool:
+    """Whether this is what LXD and Incus send."""
+    return isinstance(data, dict) and data.get("type") in ("sync", "async", "error")
+
+
+def opened(envelope: Mapping[str, Any], status_code: int, headers: Mapping[str, str]) -> Reply:
+    """The reply in an envelope.
+
+    Raises:
+        ApiError: it holds an error; with HTTP 200, too.
+    """
+    if envelope["type"] == "error" or status_code >= 400:
+        raise error_of(envelope, status_code)
+    return Reply(
+        metadata=envelope.get("metadata"),
+        status_code=status_code,
+        etag=headers.get("Etag", ""),
+        location=headers.get("Location", ""),
+        operation=str(envelope.get("operation") or "") if envelope["type"] == "async" else "",
+    )
+
+
+def error_of(envelope: Mapping[str, Any], status_code: int) -> ApiError:
+    """The error for an envelope of type `error`; the code decides, the server's text explains."""
+    code = envelope.get("error_code")
+    code = code if isinstance(code, int) and code >= 400 else status_code
+    text = str(envelope.get("error") or f"HTTP {code}")[:2000]
+    kinds: dict[int, type[ApiError]] = {
+        401: NotAllowedError,
+        403: NotAllowedError,
+        404: NotFoundError,
+        409: ConflictError,
+        412: ConflictError,
+    }
+    return kinds.get(code, ApiError)(f"the server says: {text}", status_code=code, server_text=text)
