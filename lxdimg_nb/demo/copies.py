@@ -1,14 +1,14 @@
-"""Images that come from other servers, or are fetched again: pull and refresh.
+"""Images that come from other servers.
 
-Source: `POST /1.0/images` with a source and `POST /1.0/images/{fp}/refresh` on LXD 5.0.2: what is taken from
-the source, what from the request, and the texts of what fails.
+Source: `POST /1.0/images` with a source on LXD 5.0.2: what is taken from the source, what from the request,
+and the texts of what fails.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPMessage
 from pathlib import Path
@@ -19,24 +19,23 @@ from .arrivals import announce, install
 from .daemon import Daemon
 from .flavours import NEVER
 from .gojson import now_text
-from .imageroutes import known_profiles, writable
+from .imageroutes import known_profiles
 from .operations import Operation
 from .peers import Peer
-from .records import ImageRow, Record
-from .routing import Call, Routes
+from .records import Record
+from .routing import Call
 from .spool import Spool
 from .streams import StreamImage, find_image
 from .transfers import Meter, download_file
-from .wire import Refusal, Reply
+from .wire import Refusal
 
-__all__ = ["path_with", "pull", "routes"]
+__all__ = ["fetched", "locate", "path_with", "pull", "remove"]
 
-routes = Routes()
 _NATIVE = ("", "lxd", "incus")
 
 
 @dataclass
-class _Found:
+class Found:
     """An image at its source: what will be its record, and how to fetch its files."""
 
     record: Record
@@ -81,15 +80,15 @@ def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
     return asked | ({"cached": False} if record.cached else {})
 
 
-async def _bring(call: Call, operation: Operation, project: str, source: dict[str, Any]) -> Record:
+async def _bring(call: Call, operation: Operation, project: str, source: Mapping[str, Any]) -> Record:
     """The record of the image a source names, fetched into the project unless it is there."""
     daemon = call.daemon
     peer = Peer(source.get("server", ""), source.get("certificate", ""))
-    found = await daemon.in_worker(_locate, daemon, peer, source)
+    found = await daemon.in_worker(locate, daemon, peer, source)
     present = daemon.images.exact(project, found.record.fingerprint)
     if present is not None:
         return present.record
-    files = await _fetched(daemon, operation, peer, found)
+    files = await fetched(daemon, operation, peer, found)
     try:
         record = replace(found.record, uploaded_at=now_text(), size=sum(path.stat().st_size for path in files))
         install(call, project, record, files)
@@ -100,7 +99,7 @@ async def _bring(call: Call, operation: Operation, project: str, source: dict[st
     return record
 
 
-async def _fetched(daemon: Daemon, operation: Operation, peer: Peer, found: _Found) -> list[Path]:
+async def fetched(daemon: Daemon, operation: Operation, peer: Peer, found: Found) -> list[Path]:
     """Download the files in a worker; the operation can be cancelled meanwhile."""
     loop = asyncio.get_running_loop()
 
@@ -123,7 +122,7 @@ async def _fetched(daemon: Daemon, operation: Operation, peer: Peer, found: _Fou
 def _forget(work: asyncio.Future[list[Path]]) -> None:
     """Remove what a download brought that nobody waits for any more."""
     if not work.cancelled() and work.exception() is None:
-        _remove(work.result())
+        remove(work.result())
 
 
 def _say(daemon: Daemon, operation: Operation, text: str) -> None:
@@ -133,7 +132,12 @@ def _say(daemon: Daemon, operation: Operation, text: str) -> None:
 # Finding
 
 
-def _locate(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
+def locate(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
+    """What a source offers under the alias or fingerprint it names; blocks.
+
+    Raises:
+        Refusal: nothing, or nobody answers.
+    """
     protocol = source.get("protocol", "")
     if protocol == "simplestreams":
         return _in_streams(daemon, peer, source)
@@ -142,7 +146,7 @@ def _locate(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
     return _in_server(daemon, peer, source)
 
 
-def _in_streams(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
+def _in_streams(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
     wanted = source.get("fingerprint") or source["alias"]
     try:
         image = find_image(peer, wanted, source.get("image_type", ""), daemon.architectures)
@@ -151,7 +155,7 @@ def _in_streams(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
     return _from_stream(daemon, peer, image, source)
 
 
-def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: dict[str, Any]) -> _Found:
+def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: Mapping[str, Any]) -> Found:
     digits = image.serial.replace("_", "").replace(":", "")[:8]
     record = Record(
         fingerprint=image.fingerprint,
@@ -173,11 +177,11 @@ def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: dict[st
                 files += [download_file(daemon.store.blobs, peer, f"/{path}", digest.update, meter)]
             _agree(digest.hexdigest(), image.fingerprint)
         except BaseException:
-            _remove(files)
+            remove(files)
             raise
         return files
 
-    return _Found(record, fetch)
+    return Found(record, fetch)
 
 
 def _agree(got: str, expected: str) -> None:
@@ -185,12 +189,13 @@ def _agree(got: str, expected: str) -> None:
         raise Refusal(500, f"Image fingerprint doesn't match. Got {got} expected {expected}")
 
 
-def _remove(files: list[Path]) -> None:
+def remove(files: list[Path]) -> None:
+    """Delete files that may be gone already."""
     for path in files:
         path.unlink(missing_ok=True)
 
 
-def _update_source(source: dict[str, Any], protocol: str) -> dict[str, str] | None:
+def _update_source(source: Mapping[str, Any], protocol: str) -> dict[str, str] | None:
     """Only what was asked for by alias, and without a secret, can be asked for again."""
     if not source.get("alias") or source.get("fingerprint") or source.get("secret"):
         return None
@@ -203,7 +208,7 @@ def _update_source(source: dict[str, Any], protocol: str) -> dict[str, str] | No
     }
 
 
-def _in_server(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
+def _in_server(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
     try:
         peer.json("GET", "/1.0")
     except Refusal as refusal:
@@ -227,7 +232,7 @@ def _in_server(daemon: Daemon, peer: Peer, source: dict[str, Any]) -> _Found:
         raise Refusal(refusal.code, f"Failed getting remote image info: {refusal.text}") from refusal
     record = _record_of(info, _update_source(source, source.get("protocol") or daemon.flavour.product))
     path = path_with(f"/1.0/images/{record.fingerprint}/export", query)
-    return _Found(record, lambda meter: _fetch_export(daemon, peer, path, record, meter))
+    return Found(record, lambda meter: _fetch_export(daemon, peer, path, record, meter))
 
 
 def path_with(path: str, query: dict[str, str]) -> str:
@@ -278,57 +283,3 @@ def _fetch_export(
             spool.discard()
         raise
     return spools[0].files
-
-
-# Refreshing
-
-
-@routes.add("POST", "/1.0/images/{name}/refresh")
-def refresh(call: Call, name: str) -> Reply:
-    """Ask the image's source for a newer build and put it in the image's place."""
-    image = writable(call, name)
-
-    async def work(operation: Operation) -> None:
-        refreshed = await renew(call, operation, image)
-        call.daemon.operations.progress(operation, refreshed=refreshed)
-
-    return call.start("Refreshing image", work)
-
-
-async def renew(call: Call, operation: Operation, image: ImageRow) -> bool:
-    """Replace an image by what its source has now.
-
-    Returns:
-        Whether there was a newer build.
-    """
-    said = f'Failed to update image "{image.record.fingerprint}" in project "{call.project}": '
-    source = image.record.update_source
-    if source is None:
-        raise Refusal(404, said + "Image source not found")
-    daemon = call.daemon
-    peer = Peer(source["server"], source["certificate"])
-    found = await daemon.in_worker(_locate, daemon, peer, source | {"image_type": image.record.type})
-    if found.record.fingerprint == image.record.fingerprint:
-        return False
-    record = replace(
-        found.record,
-        public=image.record.public,
-        # Fetched as the hourly update fetches it; the flag it had before is not looked at.
-        auto_update=True,
-        cached=image.record.cached,
-        profiles=image.record.profiles,
-        last_used_at=image.record.last_used_at,
-        update_source=source,
-    )
-    if daemon.images.exact(image.project, record.fingerprint) is None:
-        files = await _fetched(daemon, operation, peer, found)
-        try:
-            size = sum(path.stat().st_size for path in files)
-            install(call, image.project, replace(record, uploaded_at=now_text(), size=size), files)
-            announce(call, image.project, record, ())
-        finally:
-            _remove(files)
-    daemon.images.replace_by(image, record)
-    daemon.images.sweep(image.record.fingerprint)
-    call.tell("image-refreshed", f"/1.0/images/{image.record.fingerprint}", call.project)
-    return True

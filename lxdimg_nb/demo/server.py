@@ -27,7 +27,6 @@ from .aliasroutes import routes as alias_routes
 from .catalogue import routes as catalogue_routes
 from .certificateroutes import routes as certificate_routes
 from .certificateroutes import trust
-from .copies import routes as copy_routes
 from .createroutes import routes as create_routes
 from .daemon import Daemon
 from .faults import Faults
@@ -40,6 +39,8 @@ from .places import SOCKET_LIMIT, check_free, hold, short_folder
 from .projectroutes import routes as project_routes
 from .pushing import routes as push_routes
 from .quiet import Quiet
+from .refreshing import routes as refresh_routes
+from .refreshing import update_all
 from .routing import Routes
 from .serverroutes import routes as server_routes
 
@@ -64,7 +65,7 @@ def _all_routes() -> Routes:
         project_routes,
         instance_routes,
         certificate_routes,
-        copy_routes,
+        refresh_routes,
         push_routes,
         catalogue_routes,
     ):
@@ -181,6 +182,17 @@ class DemoServer:
         """
         der = ssl.PEM_cert_to_DER_cert(certificate_pem)
         return self.in_loop(lambda daemon: trust(daemon.store, der, name=name))
+
+    def auto_update(self) -> int:
+        """Do at once what a server does every few hours: refresh the images that are marked `auto_update`.
+
+        Returns:
+            How many were replaced by a newer build.
+        """
+        loop, daemon = self._loop, self._daemon
+        if loop is None or daemon is None or self.closed:
+            raise RuntimeError("the demo server is closed")
+        return asyncio.run_coroutine_threadsafe(update_all(daemon), loop).result()
 
     @property
     def closed(self) -> bool:
