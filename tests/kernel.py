@@ -76,11 +76,26 @@ class Kernel:
             self.client.input(answer or "")
 
         self._listen(request, hear, ask)
-        content = self.client.get_shell_msg(timeout=SECONDS)["content"]
+        content = self._reply(request)
         cell.status = content["status"]
         cell.ename, cell.evalue = content.get("ename", ""), content.get("evalue", "")
         cell.payload = content.get("payload", [])
         return cell
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        # A slow start leaves answers to earlier requests behind.
+        while True:
+            message = self.client.get_shell_msg(timeout=SECONDS)
+            if message["parent_header"].get("msg_id") == request:
+                content: dict[str, Any] = message["content"]
+                return content
+
+    def until_shown(self, request: str) -> None:
+        """Wait until a cell that runs displays something, a bar for example; what came before it is lost."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=SECONDS)
+            if message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == "display_data":
+                return
 
     def _listen(self, request: str, hear: Any, ask: Any) -> None:
         while True:
@@ -103,8 +118,7 @@ class Kernel:
 
     def offers(self, code: str) -> list[dict[str, Any]]:
         """As `complete`, each with its type and what it replaces."""
-        self.client.complete(code, len(code))
-        content = self.client.get_shell_msg(timeout=SECONDS)["content"]
+        content = self._reply(self.client.complete(code, len(code)))
         assert content["status"] == "ok", content
         found: list[dict[str, Any]] = content["metadata"].get("_jupyter_types_experimental", [])
         return found

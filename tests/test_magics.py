@@ -10,7 +10,7 @@ import pytest
 
 from tests import factory
 from tests.kernel import Kernel, running
-from tests.servers import RunningServer
+from tests.servers import RunningServer, until
 
 
 @pytest.fixture(scope="module")
@@ -348,9 +348,9 @@ def test_nothing_is_left_behind(shared_kernel: Kernel, server: RunningServer) ->
         "{k for k in ip.user_ns if k.startswith(('_i', '_'))}), "
         "sorted(ip.magics_manager.magics['line']), sorted(ip.magics_manager.magics['cell']), "
         "len(ip.configurables), len(ip.Completer.custom_matchers), "
-        "{k: len(v) for k, v in ip.events.callbacks.items()}, "
-        "[t.name for t in threading.enumerate() if t.name.startswith('lxdimg')]"
+        "{k: len(v) for k, v in ip.events.callbacks.items()}"
     )
+    threads = "[t.name for t in threading.enumerate() if t.name.startswith('lxdimg')]"
     shared_kernel.run("%unload_ext lxdimg_nb")
     try:
         before = shared_kernel.run(state).text
@@ -360,6 +360,7 @@ def test_nothing_is_left_behind(shared_kernel: Kernel, server: RunningServer) ->
         shared_kernel.run("%unload_ext lxdimg_nb")
 
         assert shared_kernel.run(state).text == before
+        assert until(lambda: shared_kernel.value(threads) == [])
         assert "not found" in shared_kernel.run("%lxdimg", ok=False).stderr
     finally:
         shared_kernel.run("%load_ext lxdimg_nb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from getpass import getpass
 
 from IPython.core.error import StdinNotImplementedError
 
@@ -10,7 +11,7 @@ from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
 from lxdimg_nb.magics.session import say
 from lxdimg_nb.views import plain
 
-__all__ = ["confirm"]
+__all__ = ["confirm", "secret"]
 
 SHOWN = 20
 
@@ -39,3 +40,18 @@ def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
         ) from error
     if answer.strip().lower() not in ("y", "yes"):
         raise OperationCancelledError("nothing was done: the answer was not yes")
+
+
+def secret(question: str) -> str:
+    """Ask for something that is neither shown nor kept.
+
+    Raises:
+        InvalidRequestError: nobody can answer here, or the answer is empty.
+    """
+    try:
+        answer = getpass(question)
+    except (StdinNotImplementedError, EOFError, OSError) as error:
+        raise InvalidRequestError("nobody can answer here; give it in a variable") from error
+    if not answer.strip():
+        raise InvalidRequestError("nothing was done: the answer is empty")
+    return answer.strip()

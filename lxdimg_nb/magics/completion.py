@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from lxdimg_nb import filters
+from lxdimg_nb.client.remotes import named
+from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.magics.grammar import Flag, Kind, Verb, find
 from lxdimg_nb.magics.line import Word, quoted, split
 from lxdimg_nb.magics.reading import LETTERS
+from lxdimg_nb.magics.session import remote_of
 from lxdimg_nb.magics.verbs import VERBS
 from lxdimg_nb.magics.writing import FIELDS
 
@@ -99,6 +102,8 @@ class Completion:
             return _fields(meant)
         if kind == "image":
             return self._images(meant)
+        if kind == "remote":
+            return [(name, "remote") for name in _remotes()]
         known = self._known()
         if kind == "filter":
             return _filters(known, meant)
@@ -120,9 +125,13 @@ class Completion:
         return None if client is None else session.known(client)
 
     def _images(self, meant: str) -> Iterator[Offer]:
-        remote, colon, _ = meant.partition(":")
-        prefix = f"{remote}:" if colon and "/" not in remote else ""
-        known = self._known(remote if prefix else "")
+        remote, _ = remote_of(meant)
+        prefix = f"{remote}:" if remote else ""
+        if meant and not prefix:
+            yield from ((f"{name}:", "remote") for name in _remotes())
+        if remote in _remotes():
+            self._magics.session.warm(remote)
+        known = self._known(remote)
         if known is None:
             return
         for alias in known.aliases():
@@ -131,6 +140,14 @@ class Completion:
             # Without a first digit only those that have no other name.
             if meant != prefix or not record.aliases:
                 yield f"{prefix}{record.fingerprint[:12]}", "fingerprint"
+
+
+def _remotes() -> list[str]:
+    """The names in the configurations of lxc and incus: small files of this machine."""
+    try:
+        return list(named())
+    except LxdImageError:
+        return []
 
 
 def _verbs(texts: list[str]) -> list[Offer]:
@@ -245,6 +262,6 @@ def _inserted(text: str, typed: str) -> str:
         return f"{quote}{text}{quote}"
     if text.startswith("$") or re.match(r"--?[a-z]", text):
         return text
-    if text.endswith(("=", "/")) and quoted(text[:-1]) == text[:-1]:
+    if text.endswith(("=", "/", ":")) and quoted(text[:-1]) == text[:-1]:
         return text
     return quoted(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,7 @@ class Listing(pd.DataFrame):
         for name in shown.columns:
             if pd.api.types.is_string_dtype(shown[name]):
                 shown = shown.assign(**{str(name): shown[name].map(_short, na_action="ignore")})
-        return frame_table(shown)
+        return replace(frame_table(shown), note=self.attrs["note"]) if self.attrs.get("note") else frame_table(shown)
 
 
 def _short(value: object) -> object:

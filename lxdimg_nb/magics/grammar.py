@@ -44,7 +44,7 @@ class Argument:
     many: bool = False
 
     def __str__(self) -> str:
-        shown = self.name + ("…" if self.many else "")
+        shown = self.name + ("…" if self.many and "…" not in self.name else "")
         return f"[{shown}]" if self.optional else shown
 
 

@@ -17,7 +17,7 @@ __all__ = ["Known"]
 
 
 class Known:
-    """The images of a client as far as they are known. Nothing here waits for a server, but `close`."""
+    """The images of a client as far as they are known. Nothing here waits for a server, but `close` for a second."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -72,8 +72,12 @@ class Known:
         with self._lock:
             self._closed = True
             live, self._live = self._live, None
+            thread = self._thread
         if live is not None:
             live.close()
+        if thread is not None:
+            # Where it is still being begun, it ends itself as soon as the server answers.
+            thread.join(timeout=1.0)
 
     def _begin(self) -> None:
         try:

@@ -1,60 +1,79 @@
-"""Verbs that move an image's bytes, with a bar."""
+"""Verbs that move an image's bytes, with a bar, or in the background."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.reading import IMAGE
+from lxdimg_nb.magics.reading import IMAGE, VM
 from lxdimg_nb.magics.session import say
 from lxdimg_nb.magics.writing import moment, name_of, pairs
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
-    from lxdimg_nb.client.export import Export
+    from lxdimg_nb.client.progress import ProgressArgument
     from lxdimg_nb.magics.line import Word
     from lxdimg_nb.magics.session import Session
 
-__all__ = ["NEW_IMAGE", "VERBS", "point_all"]
+__all__ = ["VERBS"]
 
-# What `lxc` can say of an image that comes to be.
-NEW_IMAGE = (
-    Flag("--alias", "a name for it; may be repeated", "NAME", many=True),
-    Flag("--public", "visible without authentication"),
-    Flag("--reuse", "move aliases that are taken to this image"),
-)
+_T = TypeVar("_T")
+
+ALIAS = Flag("--alias", "a name for it; may be repeated", "NAME", many=True)
+PUBLIC = Flag("--public", "visible without authentication")
+REUSE = Flag("--reuse", "move names that are taken to this image")
+EXPIRE = Flag("--expire", "a date, or 90d", "WHEN")
+BACKGROUND = Flag("--background", "go on in the background; %lxdimg transfers shows it", short="-b")
 
 
-def _import(session: Session, call: Call) -> Image:
+def _long(
+    call: Call, title: str, client: Client, work: Callable[[ProgressArgument], _T], said: Callable[[_T], str]
+) -> Any:
+    """Do it here with a bar, or begin it in the background."""
+    if not call.has("--background"):
+        result = work(True)
+        say(said(result))
+        return result
+    from lxdimg_nb.panels.transfers import transfers
+
+    transfer = transfers.start(title, work, where=client.url, say=said)
+    say(f"transfer {transfer.number} has begun: {title}; %lxdimg transfers {transfer.number} waits for it")
+    return None
+
+
+def _import(session: Session, call: Call) -> Any:
     files, remote, properties = _sorted(call.some("ROOTFS|REMOTE:|KEY=VALUE"))
     if len(files) > 1:
         raise InvalidRequestError(
-            f"an image is one file or two, the metadata and the root file system, not also {files[1]}"
+            f"an image is one file, or two: the metadata and the root file system; {files[1]} is a third"
         )
     client = session.at(remote, call.project)
     first = call.one("FILE")
     data: Any = first.value if first.value is not None else first.text
-    metadata = data if files else None
-    aliases = call.options("--alias")
-    later = aliases if call.has("--reuse") else []
-    image = client.images.create(
-        files[0] if files else data,
-        public=call.has("--public"),
-        wait=True,
-        metadata=metadata,
-        type={"container": "container", "vm": "virtual-machine", None: None}[call.option("--type")],
-        properties=properties or None,
-        aliases=() if later else aliases,
-        auto_update=True if call.has("--auto-update") else None,
-        expires_at=moment(expiry) if (expiry := call.option("--expire")) else None,
-        exist_ok=call.has("--reuse"),
-        progress=True,
-    )
-    point_all(client, image, later)
-    say(f"imported {name_of(image)}, {'public' if image.public else 'private'}, on {client.url}")
-    return image
+    aliases, reuse = call.options("--alias"), call.has("--reuse")
+    expiry = call.option("--expire")
+
+    def work(progress: ProgressArgument) -> Image:
+        image = client.images.create(
+            files[0] if files else data,
+            public=call.has("--public"),
+            wait=True,
+            metadata=data if files else None,
+            type={"container": "container", "vm": "virtual-machine", None: None}[call.option("--type")],
+            properties=properties or None,
+            aliases=() if reuse else aliases,
+            auto_update=True if call.has("--auto-update") else None,
+            expires_at=moment(expiry) if expiry else None,
+            exist_ok=reuse,
+            progress=progress,
+        )
+        return _named(client, image, aliases if reuse else [])
+
+    title = f"import of {Path(first.text).name if first.value is None else first.variable}"
+    return _long(call, title, client, work, lambda image: f"imported {_new(image)} on {client.url}")
 
 
 def _sorted(words: list[Word]) -> tuple[list[str], str, dict[str, str]]:
@@ -70,55 +89,187 @@ def _sorted(words: list[Word]) -> tuple[list[str], str, dict[str, str]]:
     return files, remote, pairs(properties)
 
 
-def point_all(client: Client, image: Image, aliases: list[str]) -> None:
-    """Let names point at an image, wherever they pointed before, and say so."""
+def _named(client: Client, image: Image, aliases: list[str]) -> Image:
+    """Let names point at an image, wherever they pointed before."""
     for alias in aliases:
         change = client.images.aliases.point(alias, to=image)
         if change and change.before.get("target"):
             say(f"{alias}: {change.before['target'][:12]} → {image.fingerprint[:12]}")
-    if aliases:
-        image.reload()
+    return image.reload() if aliases else image
 
 
-def _export(session: Session, call: Call) -> Export:
-    image = session.image(call.one("IMAGE"), call.project)
+def _new(image: Image) -> str:
+    return f"{name_of(image)}, {'public' if image.public else 'private'},"
+
+
+def _export(session: Session, call: Call) -> Any:
+    image = session.image(call.one("IMAGE"), call.project, vm=call.has("--vm"))
     target = call.text("TARGET") or "."
     if target == "-":
         raise InvalidRequestError("a notebook has no pipe; for the bytes write image.export()")
-    made: Export = image.export(
-        target,
-        resume=not call.has("--restart"),
-        bundle=call.has("--bundle"),
-        sidecar=call.has("--sidecar"),
-        progress=True,
+
+    def work(progress: ProgressArgument) -> Any:
+        return image.export(
+            target,
+            resume=not call.has("--restart"),
+            bundle=call.has("--bundle"),
+            sidecar=call.has("--sidecar"),
+            progress=progress,
+        )
+
+    client = session.client
+    return _long(call, f"export of {name_of(image)}", client, work, lambda made: f"exported {name_of(image)} to {made}")
+
+
+def _copy(session: Session, call: Call) -> Any:
+    words = list(call.some("IMAGE… REMOTE:"))
+    remote = words.pop().text[:-1] if words[-1].text.endswith(":") and words[-1].value is None else ""
+    project = call.option("--target-project")
+    if not words:
+        raise InvalidRequestError(f"an image is missing; write %lxdimg {call.verb.usage}")
+    if not remote and project is None:
+        raise InvalidRequestError("say where to: REMOTE: at the end, or --target-project NAME")
+    images = session.images(words, call.project, vm=call.has("--vm"))
+    if len(images) > 1 and call.has("--alias"):
+        raise InvalidRequestError("--alias names one image; copy the others by themselves, or use --copy-aliases")
+    target = session.at(remote, project)
+    made = [_copy_one(call, image, target) for image in images]
+    return made[0] if len(made) == 1 else made
+
+
+def _copy_one(call: Call, image: Image, target: Client) -> Any:
+    reuse = call.has("--reuse")
+    aliases = call.options("--alias")
+    moved = [*aliases, *([a.name for a in image.aliases] if call.has("--copy-aliases") else [])] if reuse else []
+
+    def work(progress: ProgressArgument) -> Image:
+        try:
+            made = image.copy(
+                target,
+                mode=call.option("--mode") or "auto",
+                aliases=() if reuse else aliases,
+                copy_aliases=call.has("--copy-aliases") and not reuse,
+                public=call.has("--public"),
+                auto_update=call.has("--auto-update"),
+                progress=progress,
+            )
+        except ImageExistsError:
+            if not reuse:
+                raise
+            made = target.images.get(image.fingerprint)
+        return _named(target, made, moved)
+
+    where = f"project {target.project} on {target.url}"
+    return _long(call, f"copy of {name_of(image)}", target, work, lambda made: f"copied {_new(made)} to {where}")
+
+
+def _refresh(session: Session, call: Call) -> Any:
+    made = [_refresh_one(session, call, image) for image in session.images(call.some("IMAGE"), call.project)]
+    return made[0] if len(made) == 1 else made
+
+
+def _refresh_one(session: Session, call: Call, image: Image) -> Any:
+    def said(now: Image) -> str:
+        if now.fingerprint == image.fingerprint:
+            return f"{name_of(image)} is already current"
+        return f"{name_of(image)} → {now.fingerprint[:12]}, {now.record.properties.get('serial', 'a newer build')}"
+
+    title = f"refresh of {name_of(image)}"
+    return _long(call, title, session.client, lambda progress: image.refresh(progress=progress), said)
+
+
+def _publish(session: Session, call: Call) -> Any:
+    client, instance = session.named(call.text("INSTANCE[/SNAPSHOT]"), call.project)
+    properties = pairs(call.some("KEY=VALUE"))
+    aliases, reuse, expiry = call.options("--alias"), call.has("--reuse"), call.option("--expire")
+
+    def work(progress: ProgressArgument) -> Image:
+        image = client.images.publish(
+            instance,
+            aliases=() if reuse else aliases,
+            public=call.has("--public"),
+            properties=properties or None,
+            expires_at=moment(expiry) if expiry else None,
+            compression=call.option("--compression"),
+            format=call.option("--format"),
+            progress=progress,
+        )
+        return _named(client, image, aliases if reuse else [])
+
+    return _long(
+        call, f"publish of {instance}", client, work, lambda image: f"published {instance} as {_new(image)}"[:-1]
     )
-    say(f"exported {name_of(image)} to {made}")
-    return made
 
 
 VERBS = (
     Verb(
         "import",
-        "import an image from one or two files of the kernel's machine",
+        "import an image from a file, or two, of the kernel's machine",
         _import,
         (Argument("FILE", "file"), Argument("ROOTFS|REMOTE:|KEY=VALUE", "file", optional=True, many=True)),
         (
-            *NEW_IMAGE,
-            Flag("--auto-update", "keep it fresh"),
-            Flag("--expire", "a date, or 90d", "WHEN"),
+            ALIAS,
+            PUBLIC,
+            Flag("--auto-update", "keep it fresh, where it has a source"),
+            EXPIRE,
+            REUSE,
             Flag("--type", "of a split image, when its content does not tell", "TYPE", choices=("container", "vm")),
+            BACKGROUND,
         ),
         more="For a split image name the metadata and the root file system. KEY=VALUE sets properties.",
     ),
     Verb(
         "export",
-        "write an image to a folder or file, verified; goes on where an earlier try ended",
+        "write an image to a folder or file, verified; resumes",
         _export,
         (IMAGE, Argument("TARGET", "file", optional=True)),
         (
+            VM,
             Flag("--bundle", "the two files of a split image as one that import takes back"),
             Flag("--sidecar", "with aliases, properties and provenance in a JSON file beside it"),
             Flag("--restart", "from the beginning, whatever an earlier try left"),
+            BACKGROUND,
         ),
+    ),
+    Verb(
+        "copy",
+        "copy images to another server or project",
+        _copy,
+        (Argument("IMAGE… REMOTE:", "image", many=True),),
+        (
+            ALIAS,
+            Flag("--copy-aliases", "with its names"),
+            PUBLIC,
+            Flag("--auto-update", "keep the copy fresh"),
+            Flag("--mode", "who moves the bytes", "MODE", choices=("auto", "pull", "push", "relay")),
+            VM,
+            Flag("--target-project", "into this project", "PROJECT", "project"),
+            REUSE,
+            BACKGROUND,
+        ),
+        more="The copy is private without --public. Within a server, --target-project alone is enough.",
+    ),
+    Verb(
+        "refresh",
+        "have the server fetch newer builds of images",
+        _refresh,
+        (Argument("IMAGE", "image", many=True),),
+        (BACKGROUND,),
+    ),
+    Verb(
+        "publish",
+        "make an image of a stopped instance, or of a snapshot",
+        _publish,
+        (Argument("INSTANCE[/SNAPSHOT]", "instance"), Argument("KEY=VALUE", "pair", optional=True, many=True)),
+        (
+            ALIAS,
+            PUBLIC,
+            Flag("--compression", "gzip, zstd, xz, none …", "NAME"),
+            EXPIRE,
+            REUSE,
+            Flag("--format", "where the server can choose", "FORMAT", choices=("unified", "split")),
+            BACKGROUND,
+        ),
+        more="What is published can hold the instance's secrets: think before it is public.",
     ),
 )

@@ -10,19 +10,21 @@ import yaml
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
-from lxdimg_nb.magics.results import Text
 from lxdimg_nb.models import format_time, writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lxdimg_nb.client import Client, Image
+    from lxdimg_nb.magics.line import Word
     from lxdimg_nb.magics.session import Session
     from lxdimg_nb.models import ImageRecord
 
-__all__ = ["IMAGE", "VERBS", "document"]
+__all__ = ["IMAGE", "LETTERS", "VERBS", "VM", "document"]
 
 IMAGE = Argument("IMAGE", "image")
+VM = Flag("--vm", "the virtual machine of that name, where a catalogue has both kinds")
+COLUMNS = Flag("-c", "only these columns: letters as lxc has them, or names with commas", "COLUMNS", "columns")
 
 # The columns of `lxc image list -c`, by their letters; the fingerprint is the index.
 LETTERS = {
@@ -38,14 +40,30 @@ LETTERS = {
     "t": "type",
     "e": "project",
 }
-_REMOTE = re.compile(r"[^/:=<>!]+:")
+_REMOTE = re.compile(r"[^/=<>!]+:")
 
 
 def _list(session: Session, call: Call) -> Any:
-    from lxdimg_nb.inventory import frame
-
     words = list(call.some("FILTER"))
     remote = words.pop(0).text[:-1] if words and _REMOTE.fullmatch(words[0].text) else ""
+    return _frame(session, call, remote, words)
+
+
+def _catalogue(session: Session, call: Call) -> Any:
+    from lxdimg_nb.client.simplestreams import CatalogueClient
+
+    remote = call.text("REMOTE").removesuffix(":")
+    client = session.at(remote)
+    if not isinstance(client, CatalogueClient):
+        raise InvalidRequestError(f"{remote} is a server and no catalogue; write %lxdimg list {remote}:")
+    if call.has("--again"):
+        client.reload()
+    return _frame(session, call, remote, call.some("FILTER"))
+
+
+def _frame(session: Session, call: Call, remote: str, words: Sequence[Word]) -> Any:
+    from lxdimg_nb.inventory import frame
+
     typed = " ".join(word.typed for word in words)
     filters.parse(typed)  # what makes no sense is said before a server is asked
     client = session.at(remote, call.project)
@@ -62,6 +80,7 @@ def _list(session: Session, call: Call) -> Any:
         all_projects=everywhere,
         product=client.info.product,
         identity=client.info.certificate_fingerprint,
+        filter=str(wanted),
         used_by=_users(client) if call.has("--used-by") else None,
     )
     columns = call.option("-c")
@@ -97,10 +116,14 @@ def _columns(text: str, present: list[str], everywhere: bool) -> list[str]:
 
 
 def _info(session: Session, call: Call) -> Image:
-    return session.image(call.one("IMAGE"), call.project)
+    from lxdimg_nb.magics.results import ShownImage
+
+    return ShownImage.of(session.image(call.one("IMAGE"), call.project, vm=call.has("--vm")))
 
 
-def _show(session: Session, call: Call) -> Text:
+def _show(session: Session, call: Call) -> str:
+    from lxdimg_nb.magics.results import Text
+
     return Text(document(session.image(call.one("IMAGE"), call.project)))
 
 
@@ -113,6 +136,8 @@ def document(image: Image) -> str:
 
 
 def _get_property(session: Session, call: Call) -> str:
+    from lxdimg_nb.magics.results import Text
+
     image, key = session.image(call.one("IMAGE"), call.project), call.text("KEY")
     properties = image.record.properties
     if key not in properties:
@@ -134,13 +159,20 @@ VERBS = (
         _list,
         (Argument("FILTER", "filter", optional=True, many=True),),
         (
-            Flag("-c", "only these columns: letters as lxc has them, or names with commas", "COLUMNS", "columns"),
+            COLUMNS,
             Flag("--all-projects", "of every project"),
             Flag("--used-by", "with the instances made from each image"),
         ),
         more="A first word REMOTE: lists another server.",
     ),
-    Verb("info", "one image with every attribute", _info, (IMAGE,)),
+    Verb(
+        "catalogue",
+        "the images that a simplestreams remote offers, as a frame",
+        _catalogue,
+        (Argument("REMOTE", "remote"), Argument("FILTER", "filter", optional=True, many=True)),
+        (COLUMNS, Flag("--again", "ask for it again, however young it is")),
+    ),
+    Verb("info", "one image with every attribute", _info, (IMAGE,), (VM,)),
     Verb("show", "what can be written of an image, as YAML", _show, (IMAGE,)),
     Verb("get-property", "one property's text", _get_property, (IMAGE, Argument("KEY", "key"))),
     Verb("used-by", "instances and snapshots made from the image", _used_by, (IMAGE,)),

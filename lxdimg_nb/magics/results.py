@@ -1,12 +1,16 @@
-"""What verbs return beside images and inventories: texts and small frames, shown with servers' words defused."""
+"""What verbs return beside plain images and inventories: the same things, shown in full and defused."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
-from lxdimg_nb.views import escape, plain
+from lxdimg_nb import formats
+from lxdimg_nb.client import Image
+from lxdimg_nb.client.upload import Preflight
+from lxdimg_nb.views import Table, escape, plain, table, word
 
-__all__ = ["Text"]
+__all__ = ["Check", "ShownImage", "Text"]
 
 
 class Text(str):
@@ -20,3 +24,53 @@ class Text(str):
 
     def _repr_html_(self) -> str:
         return "<pre>" + "\n".join(escape(line, 2000) for line in self.splitlines()) + "</pre>"
+
+
+class ShownImage(Image):
+    """An `Image` that is shown with every attribute; in lists it is one line, as any."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, image: Image) -> ShownImage:
+        """The same image."""
+        return cls(image.record, image._images)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        del cycle
+        printer.text(str(table(self)) if len(printer.stack) <= 1 else repr(self))
+
+    def _repr_html_(self) -> str:
+        return table(self).html()
+
+
+class Check(Preflight):
+    """A `Preflight` that is shown in words."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, found: Preflight) -> Check:
+        """The same findings."""
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+    def table(self) -> Table:
+        """What was found, and whether a server would take it."""
+        rows = (
+            ("would be taken", word(self.ok)),
+            ("fingerprint", self.fingerprint),
+            ("already there", word(self.exists)),
+            ("kind", f"{self.kind} {self.type}".strip()),
+            ("architecture", self.architecture),
+            ("size", f"{formats.size(self.size)} ({self.size:,} bytes)"),
+            *(("problem", text) for text in self.problems),
+            *(("note", text) for text in self.notes),
+            *((f"properties.{plain(key, 60)}", value) for key, value in sorted(self.properties.items())[:100]),
+        )
+        return Table(("", ""), rows, title="as an image")
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table().html()

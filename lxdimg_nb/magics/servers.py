@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
+from lxdimg_nb.magics.asking import secret
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
 from lxdimg_nb.magics.session import say
 from lxdimg_nb.views import Table
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERBS", "status"]
 
-PRODUCTS = {"lxd": "LXD", "incus": "Incus"}
+PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
 
 
 def _connect(session: Session, call: Call) -> Client:
@@ -37,9 +38,32 @@ def _connect(session: Session, call: Call) -> Client:
     if call.has("--server-cert"):
         options["server_cert"] = call.option("--server-cert")
     where = call.text("URL|REMOTE")
+    if call.has("--token"):
+        return _enrolled(session, call, where)
+    if call.has("--name"):
+        raise InvalidRequestError("--name goes with --token: it names the server that is enrolled")
     if options and not where:
         raise InvalidRequestError("certificates go with an address: %lxdimg connect https://host:8443 …")
     return session.connect(where.removesuffix(":"), call.project, **options)
+
+
+def _enrolled(session: Session, call: Call, where: str) -> Client:
+    """Have the server trust us by a token, which is neither shown nor typed where it would be kept."""
+    from lxdimg_nb.client import enroll
+
+    given = call.flags["--token"][-1]
+    if given.variable:
+        token = given.text
+    elif given.text == "-":
+        token = secret("token: ")
+    else:
+        raise InvalidRequestError(
+            "what is typed here is kept in the history: write --token - to be asked for it, or --token $variable"
+        )
+    arguments = (where, token) if where else (token,)
+    remote = enroll(*arguments, name=call.option("--name"), exist_ok=True)
+    say(f"enrolled {remote.name} at {remote.addresses[0]}; %lxdimg connect {remote.name} leads there")
+    return session.connect(remote.name, call.project)
 
 
 def status(session: Session, call: Call) -> Table:
@@ -75,6 +99,25 @@ def _amount(session: Session, client: Client) -> tuple[str]:
     return (f"{len(records):,}, {total}, {public:,} of them public",)
 
 
+def _remotes(session: Session, call: Call) -> Any:
+    del call
+    from lxdimg_nb.client.remotes import named
+    from lxdimg_nb.magics.frames import listing
+
+    found = named()
+    current = session.current.url if session.current is not None else ""
+    rows = list(found.values())
+    columns: dict[str, list[Any]] = {
+        "address": [remote.addresses[0] if remote.addresses else "" for remote in rows],
+        "protocol": [remote.protocol for remote in rows],
+        "public": [remote.public for remote in rows],
+        "project": [remote.project for remote in rows],
+        "home": [remote.home for remote in rows],
+        "connected": [current in remote.addresses for remote in rows],
+    }
+    return listing("remote", list(found), columns)
+
+
 def _demo(session: Session, call: Call) -> Client | None:
     from lxdimg_nb import demo
 
@@ -106,10 +149,13 @@ VERBS = (
         (
             Flag("--cert", "the client's certificate", "FILE", "file"),
             Flag("--key", "its key", "FILE", "file"),
+            Flag("--token", "be trusted by a token: - asks for it, $variable holds it", "-|$VARIABLE", "variable"),
+            Flag("--name", "keep the server that is enrolled under this name, for lxc or incus as well", "NAME"),
             Flag("--server-cert", "the one certificate to accept", "FILE", "file"),
         ),
         more="A client in a variable may be given as well: %lxdimg connect $client",
     ),
+    Verb("remotes", "the servers that lxc, incus and enroll have names for, as a frame", _remotes),
     Verb("status", "server, version, project, trust, images; as %lxdimg alone", status),
     Verb(
         "demo",

@@ -17,7 +17,7 @@ from lxdimg_nb.views import plain
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
 
-__all__ = ["Session", "connect_default", "say"]
+__all__ = ["Session", "connect_default", "remote_of", "say"]
 
 
 def say(text: str) -> None:
@@ -31,6 +31,15 @@ def connect_default(project: str | None = None) -> Client:
     from lxdimg_nb.client import connect
 
     return connect(os.environ.get("LXDIMG_URL") or None, project=project)
+
+
+def remote_of(text: str) -> tuple[str, str]:
+    """`remote:name` in two; `lxc:images:name` says whose remote. Without a remote it is empty."""
+    home, colon, rest = text.partition(":")
+    if colon and home in ("lxc", "lxd", "incus", "lxdimg") and ":" in rest:
+        remote, _, name = rest.partition(":")
+        return f"{home}:{remote}", name
+    return ("", text) if not colon or not home or "/" in home else (home, rest)
 
 
 class Session:
@@ -148,18 +157,18 @@ class Session:
                 status_code=404,
             ) from error
 
-    def warm(self) -> None:
-        """Have what is known refreshed in the background, connecting if need be; returns at once."""
-        client = self._client
+    def warm(self, remote: str = "") -> None:
+        """Have what is known of a server refreshed in the background, connecting if need be; returns at once."""
+        client = self.opened(remote)
         if client is not None:
             self.known(client).refresh()
         elif self._warming is None or not self._warming.is_alive():
-            self._warming = threading.Thread(target=self._warm, name="lxdimg-warm", daemon=True)
+            self._warming = threading.Thread(target=self._warm, args=(remote,), name="lxdimg-warm", daemon=True)
             self._warming.start()
 
-    def _warm(self) -> None:
+    def _warm(self, remote: str) -> None:
         try:
-            self.known(self.client).refresh()
+            self.known(self.at(remote)).refresh()
         except LxdImageError:
             return  # the next verb says what is wrong
 
@@ -172,33 +181,31 @@ class Session:
 
     def named(self, text: str, project: str | None = None) -> tuple[Client, str]:
         """`remote:name` as the remote's client and the name; a name alone is one of the connected server."""
-        remote, colon, name = text.partition(":")
-        if not colon or not remote or "/" in remote:
-            return self.at("", project), text
+        remote, name = remote_of(text)
         return self.at(remote, project), name
 
-    def image(self, word: Word, project: str | None = None) -> Image:
-        """The one image a word names.
+    def image(self, word: Word, project: str | None = None, *, vm: bool = False) -> Image:
+        """The one image a word names; with `vm` the virtual machine of that name.
 
         Raises:
             NotFoundError: there is none; says which one was probably meant.
             InvalidRequestError: a variable with none or with several.
         """
-        found = self.images([word], project)
+        found = self.images([word], project, vm=vm)
         if len(found) != 1:
             raise InvalidRequestError(f"${word.variable} holds {len(found)} images where one is due")
         return found[0]
 
-    def images(self, words: Iterable[Word], project: str | None = None) -> list[Image]:
+    def images(self, words: Iterable[Word], project: str | None = None, *, vm: bool = False) -> list[Image]:
         """The images that words name: aliases, fingerprints, variables with images or frames of them; each once."""
-        return list(dict.fromkeys(image for word in words for image in self._of(word, project)))
+        return list(dict.fromkeys(image for word in words for image in self._of(word, project, vm)))
 
-    def _of(self, word: Word, project: str | None) -> list[Image]:
+    def _of(self, word: Word, project: str | None, vm: bool) -> list[Image]:
         from lxdimg_nb.client import Image
 
         value = word.value
         if value is None:
-            return [self._get(word.text, project)]
+            return [self._get(word.text, project, vm=vm)]
         if isinstance(value, Image):
             return [value]
         if hasattr(value, "index") and hasattr(value, "columns"):
@@ -221,12 +228,19 @@ class Session:
             self._get(str(key[-1]), project or (str(key[0]) if len(key) > 1 else own), remote=False) for key in keys
         ]
 
-    def _get(self, text: str, project: str | None, *, remote: bool = True) -> Image:
+    def _get(self, text: str, project: str | None, *, remote: bool = True, vm: bool = False) -> Image:
+        from lxdimg_nb.client.simplestreams import CatalogueImages
+
         client, name = self.named(text, project) if remote else (self.at("", project), text)
         if not name:
             raise InvalidRequestError(f"{text!r} names a server and no image; write {text}ALIAS")
         try:
-            return client.images.get(name)
+            if vm and isinstance(client.images, CatalogueImages):
+                return client.images.get(name, type="virtual-machine")
+            image = client.images.get(name)
+            if vm and image.type != "virtual-machine":
+                raise InvalidRequestError(f"{name!r} is a {image.type} and no virtual machine; leave --vm out")
+            return image
         except NotFoundError as error:
             known = self._names(client)
             hint = nearest(name, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics import moving, reading, servers, writing
+from lxdimg_nb.magics import comparing, editing, moving, planning, reading, servers, watching, writing
 from lxdimg_nb.magics.grammar import Argument, Call, Verb, find, nearest
 from lxdimg_nb.views import Table
 
@@ -54,8 +54,12 @@ def _flag_help(text: str, choices: tuple[str, ...]) -> str:
 VERBS: tuple[Verb, ...] = (
     *servers.VERBS,
     *reading.VERBS,
+    *comparing.VERBS,
     *moving.VERBS,
     *writing.VERBS,
+    *editing.VERBS,
+    *planning.VERBS,
+    *watching.VERBS,
     Verb(
         "help",
         "all verbs, or one in full",

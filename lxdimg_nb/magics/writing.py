@@ -20,9 +20,8 @@ from lxdimg_nb.views import word as shown
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
     from lxdimg_nb.magics.session import Session
-    from lxdimg_nb.models import Change
 
-__all__ = ["FIELDS", "VERBS", "YES", "apply", "name_of", "pairs"]
+__all__ = ["FIELDS", "VERBS", "YES", "apply", "changed", "moment", "name_of", "pairs", "value_of"]
 
 YES = Flag("--yes", "without asking", short="-y")
 FIELDS = ("public", "auto_update", "expires_at", "profiles")
@@ -38,20 +37,22 @@ def name_of(image: Image) -> str:
 
 def apply(image: Image) -> Image:
     """Send what was changed on an image and say what became of it."""
-    say(f"{name_of(image)}: {_changed(image.update())}")
+    change = image.update()
+    say(f"{name_of(image)}: {', '.join(changed(change.before, change.after)) or 'unchanged'}")
     return image
 
 
-def _changed(change: Change) -> str:
+def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`public no → yes` for each field of `now`, properties key by key."""
     parts: list[str] = []
-    for field, after in change.after.items():
-        before = change.before.get(field)
+    for field, after in now.items():
+        before = was.get(field)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             keys = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k)]
             parts += [f"{key} {_word(before.get(key))} → {_word(after.get(key))}" for key in keys]
         else:
             parts.append(f"{field} {_word(before)} → {_word(after)}")
-    return ", ".join(parts) or "unchanged"
+    return parts
 
 
 def _word(value: object) -> str:
@@ -80,7 +81,7 @@ def _set(session: Session, call: Call) -> Any:
     if not wanted:
         raise InvalidRequestError(f"nothing to set; write {', '.join(f'{f}=…' for f in FIELDS)}")
     values = {_field(key): value for key, value in wanted.items()}
-    changes = {field: _value(field, value) for field, value in values.items()}
+    changes = {field: value_of(field, value) for field, value in values.items()}
     images = session.images([call.one("IMAGE"), *names], call.project)
     for image in images:
         for field, value in changes.items():
@@ -100,7 +101,8 @@ def _field(key: str) -> str:
     return name
 
 
-def _value(field: str, text: str) -> Any:
+def value_of(field: str, text: str) -> Any:
+    """A field's value from its text."""
     if field in ("public", "auto_update"):
         if text.lower() not in _YES:
             raise InvalidRequestError(f"{field} is yes or no, not {text!r}")

@@ -1,0 +1,81 @@
+"""YAML in a cell: mappings, lists and texts as they were typed. A version 11.10 stays that, and so does `yes`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lxdimg_nb.errors import InvalidRequestError
+
+__all__ = ["load", "mapping", "names", "text"]
+
+DEEPEST = 6
+_NOTHING = ("", "~", "null", "Null", "NULL")
+
+
+def load(body: str) -> dict[str, Any]:
+    """The document of a cell: mappings, lists and texts; what is left empty is None.
+
+    Raises:
+        InvalidRequestError: no YAML, no list of KEY: VALUE lines, a key that is there twice.
+    """
+    try:
+        node = yaml.compose(body, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 2}: " if mark is not None else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise InvalidRequestError(f"{where}this is no proper YAML ({problem})") from error
+    return {} if node is None else mapping(_value(node, DEEPEST), "the cell")
+
+
+def _value(node: yaml.Node, deep: int) -> Any:
+    line = node.start_mark.line + 2  # the first line of the cell is that of the verb
+    if deep == 0:
+        raise InvalidRequestError(f"line {line}: that is nested too deep")
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            name = _value(key, deep - 1)
+            if not isinstance(name, str):
+                raise InvalidRequestError(f"line {line}: a key is one word")
+            if name in found:
+                raise InvalidRequestError(f"line {key.start_mark.line + 2}: {name!r} is there twice")
+            found[name] = _value(value, deep - 1)
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, deep - 1) for item in node.value]
+    plain = getattr(node, "style", None) is None
+    return None if plain and node.value in _NOTHING else str(node.value)
+
+
+def mapping(value: Any, what: str) -> dict[str, Any]:
+    """A mapping; nothing is an empty one.
+
+    Raises:
+        InvalidRequestError: something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidRequestError(f"{what} takes KEY: VALUE lines")
+    return value
+
+
+def text(value: Any, what: str) -> str:
+    """One text; nothing is an empty one.
+
+    Raises:
+        InvalidRequestError: something else.
+    """
+    if value is not None and not isinstance(value, str):
+        raise InvalidRequestError(f"{what} takes one text")
+    return value or ""
+
+
+def names(value: Any, what: str) -> list[str]:
+    """A list of texts, or one text with commas."""
+    if isinstance(value, list):
+        return [text(item, what) for item in value]
+    return [name.strip() for name in text(value, what).split(",") if name.strip()]
