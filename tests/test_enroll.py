@@ -357,6 +357,42 @@ def test_a_server_that_echoes_the_token_does_not_get_it_into_the_error(home: Pat
     _secretless(caught.value, token, "s" * 64)
 
 
+@pytest.mark.parametrize(
+    ("extensions", "kind", "path", "field"),
+    [
+        (["devlxd_images"], "", "/1.0/certificates", "password"),
+        (["devlxd_images", "explicit_trust_token"], "", "/1.0/certificates", "trust_token"),
+        (["devlxd_images", "explicit_trust_token"], "Client certificate", "/1.0/auth/identities/tls", "trust_token"),
+        (["dev_incus_images"], "", "/1.0/certificates", "trust_token"),
+        (None, "", "/1.0/certificates", "trust_token"),
+    ],
+    ids=["LXD 5.0", "LXD 5.21", "LXD 6 identity", "Incus", "Incus 7"],
+)
+def test_the_token_goes_where_each_server_wants_it(
+    home: Path, tmp_path: Path, extensions: list[str] | None, kind: str, path: str, field: str
+) -> None:
+    from lxdimg_nb.client.transport import pem_fingerprint
+
+    sent: list[tuple[str, dict[str, Any]]] = []
+    info = {"api_version": "1.0", "auth": "untrusted", "api_extensions": extensions}
+
+    def take(handler: Handler) -> None:
+        sent.append((handler.path, json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))))
+        info["auth"] = "trusted"
+        handler.reply(201, json.dumps({"type": "sync", "status_code": 201, "metadata": None}).encode())
+
+    with streams.serving(tmp_path / "site") as site:
+        data = {"client_name": "x", "secret": "s" * 64, "fingerprint": pem_fingerprint(site.pem), "type": kind}
+        token = base64.b64encode(json.dumps(data).encode()).decode()
+        site.answers["/1.0"] = lambda h: h.reply(200, json.dumps({"type": "sync", "metadata": info}).encode())
+        site.answers["/1.0/certificates"] = site.answers["/1.0/auth/identities/tls"] = take
+
+        lxdimg_nb.enroll(site.url, token=token)
+
+    assert [(where, body[field]) for where, body in sent] == [(path, token)]
+    assert set(sent[0][1]) <= {"type", field}
+
+
 def test_a_web_server_is_not_enrolled_at(home: Path, tmp_path: Path) -> None:
     with streams.serving(tmp_path / "site") as site:
         from lxdimg_nb.client.transport import pem_fingerprint

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import platform
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies
 
 import lxdimg_nb
 from lxdimg_nb.client import simplestreams
-from lxdimg_nb.client.catalogue import Catalogue, Problems, read_products
+from lxdimg_nb.client.catalogue import Catalogue, Problems, read_index, read_products
 from lxdimg_nb.client.simplestreams import CatalogueClient
+from lxdimg_nb.client.web import Web
 from lxdimg_nb.errors import (
     ApiError,
     ConflictError,
@@ -341,7 +345,7 @@ def test_a_file_that_makes_no_sense_leaves_the_image_out(site: Site, field: str,
 
 
 def test_a_fingerprint_that_is_none_leaves_the_image_out(site: Site) -> None:
-    for value in ("", "../../x", "A" * 64, None, "0" * 63):
+    for value in ("", "../../x", "A" * 64, None, "0" * 63, "0" * 64 + "\n"):
         with _broken(site, lambda items, _, v=value: items["lxd.tar.xz"].update(combined_squashfs_sha256=v)) as client:
             assert client.images.all() == []
 
@@ -547,6 +551,49 @@ def test_a_catalogue_cannot_make_the_work_grow_faster_than_itself() -> None:
     record = Catalogue(builds).records[builds[0].fingerprint]
     assert len(json.dumps(record.raw)) < 100_000
     assert len(problems.texts) == 4
+
+
+_KEYS = (
+    "index datatype path products versions 20240101 items lxd.tar.xz squashfs arch ftype size sha256 "
+    "combined_squashfs_sha256 aliases os requirements support_eol"
+).split()
+_JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: (
+        strategies.lists(inner, max_size=4)
+        | strategies.dictionaries(
+            strategies.sampled_from(_KEYS),
+            inner | strategies.sampled_from(["image-downloads", "amd64", "lxd.tar.xz", "squashfs", "a/b", "0" * 64]),
+            max_size=8,
+        )
+    ),
+    max_leaves=40,
+)
+
+
+@given(_JSON)
+def test_whatever_a_catalogue_says_it_is_read_or_refused(data: object) -> None:
+    content = json.dumps(data).encode()
+    with contextlib.suppress(UnexpectedReplyError):
+        for path in read_index(content):
+            assert not path.startswith("/")
+            assert ".." not in path.split("/")
+    with contextlib.suppress(UnexpectedReplyError):
+        catalogue = Catalogue(read_products(content, Problems()))
+        for record in catalogue.records.values():
+            assert len(record.fingerprint) == 64
+            assert record.size > 0
+
+
+def test_many_threads_fetch_the_catalogue_once(site: Site) -> None:
+    streams.ubuntu().publish(site)
+    transport = simplestreams.CatalogueTransport(Web(site.url, pinned=site.pem))
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: transport.catalogue(), range(64)))
+    transport.close()
+
+    assert len({id(catalogue) for catalogue in found}) == 1
+    assert len(site.asked) == 2
 
 
 def test_servers_text_stays_text(site: Site) -> None:

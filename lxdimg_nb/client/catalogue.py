@@ -193,76 +193,98 @@ def read_products(content: bytes, problems: Problems) -> list[Build]:
         if not architecture:
             problems.add(f"{key}: the architecture {_text(product, 'arch')!r} is not known")
             continue
+        known = _Product.of(key, product, architecture)
         for serial, version in versions.items():
             items = version.get("items") if isinstance(version, dict) else None
             if isinstance(items, dict):
-                found += _builds(key, product, architecture, serial, _text(version, "label"), items, problems)
+                found += known.builds(serial, _text(version, "label"), items, problems)
         if len(found) > MAX_IMAGES:
             raise UnexpectedReplyError(f"the catalogue lists more than {MAX_IMAGES} images; that cannot be right")
     return found
 
 
-def _builds(
-    key: str,
-    product: Mapping[str, Any],
-    architecture: str,
-    serial: str,
-    label: str,
-    items: Mapping[str, Any],
-    problems: Problems,
-) -> list[Build]:
-    created = _created(serial)
-    by_type: dict[str, Mapping[str, Any]] = {}
-    for _, item in sorted(items.items()):
-        if isinstance(item, dict):
-            by_type.setdefault(_text(item, "ftype"), item)
-    pairs: list[tuple[Mapping[str, Any], Mapping[str, Any] | None, str]] = []
-    for name in _METADATA:
-        if name in by_type:
-            pairs += [(by_type[name], by_type[root], root) for root in _ROOTS if root in by_type]
-    pairs += [(by_type[name], None, "tar.gz") for name in _COMBINED if name in by_type]
-    if pairs and created is None:
-        problems.add(f"{key} {serial}: the version is no date")
-        return []
-    found = []
-    for metadata, root, kind in pairs:
-        fingerprint = _fingerprint(metadata, kind if root is not None else "")
-        files = [_file(item) for item in (metadata, root) if item is not None]
-        checked = tuple(file for file in files if file is not None)
-        if not fingerprint or len(checked) < len(files):
-            problems.add(
-                f"{key} {serial} {kind}: " + ("no fingerprint" if not fingerprint else "a file that makes no sense")
-            )
-            continue
-        assert created is not None
-        machine = kind in _DISKS or (root is None and metadata.get("combined_type") == "virtual-machine")
-        properties = _properties(product, serial, label, kind)
-        raw: dict[str, Any] = {
-            "fingerprint": fingerprint,
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """What all images of a product share."""
+
+    key: str
+    title: str
+    aliases: tuple[str, ...]
+    properties: Mapping[str, str]
+    shared: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, key: str, data: Mapping[str, Any], architecture: str) -> _Product:
+        """From the product's object."""
+        properties = {name: _text(data, name) for name in ("os", "release", "version", "variant")}
+        properties["architecture"] = _text(data, "arch")
+        for name in ("lxd_requirements", "requirements"):
+            wanted = data.get(name)
+            if isinstance(wanted, dict) and wanted:
+                pairs = list(wanted.items())[:MAX_ALIASES]
+                properties |= {f"requirements.{k[:MAX_TEXT]}": v[:MAX_TEXT] for k, v in pairs if isinstance(v, str)}
+                break
+        variant = properties["variant"] if properties["variant"] != "default" else ""
+        words = [properties["os"], _text(data, "release_title") or properties["release"], properties["architecture"]]
+        shared = {
             "architecture": architecture,
-            "type": "virtual-machine" if machine else "container",
-            "size": sum(file.size for file in checked),
-            "filename": checked[0].path.rpartition("/")[2],
             "public": True,
             "auto_update": False,
             "cached": False,
-            "created_at": format_time(created),
-            "uploaded_at": format_time(created),
             "last_used_at": "0001-01-01T00:00:00Z",
-            "expires_at": format_time(_day(_text(product, "support_eol"))),
+            "expires_at": format_time(_day(_text(data, "support_eol"))),
             "profiles": [],
-            "properties": properties,
         }
-        order = (
-            properties.get("os", ""),
-            properties.get("release", ""),
-            properties.get("variant", ""),
-            serial[:MAX_TEXT],
-            properties["architecture"],
-            _PREFERRED.index(kind),
-        )
-        found.append(Build(raw, checked, _aliases(product), order))
-    return found
+        title = " ".join(word for word in [*words, f"({variant})" if variant else ""] if word)
+        return cls(key, title, _aliases(data), properties, shared)
+
+    def builds(self, serial: str, label: str, items: Mapping[str, Any], problems: Problems) -> list[Build]:
+        """The images of one version: one for each pair of metadata and root, one for each combined file."""
+        by_type: dict[str, Mapping[str, Any]] = {}
+        for _, item in sorted(items.items()):
+            if isinstance(item, dict):
+                by_type.setdefault(_text(item, "ftype"), item)
+        pairs: list[tuple[Mapping[str, Any], Mapping[str, Any] | None, str]] = []
+        for name in _METADATA:
+            if name in by_type:
+                pairs += [(by_type[name], by_type[root], root) for root in _ROOTS if root in by_type]
+        pairs += [(by_type[name], None, "tar.gz") for name in _COMBINED if name in by_type]
+        created = _created(serial)
+        if pairs and created is None:
+            problems.add(f"{self.key} {serial}: the version is no date")
+        if not pairs or created is None:
+            return []
+        shared = {**self.shared, "created_at": format_time(created), "uploaded_at": format_time(created)}
+        serial = serial[:MAX_TEXT]
+        found = []
+        for metadata, root, kind in pairs:
+            fingerprint = _fingerprint(metadata, kind if root is not None else "")
+            files = [_file(item) for item in (metadata, root) if item is not None]
+            checked = tuple(file for file in files if file is not None)
+            if not fingerprint or len(checked) < len(files):
+                why = "a file that makes no sense" if fingerprint else "no fingerprint"
+                problems.add(f"{self.key} {serial} {kind}: {why}")
+                continue
+            machine = kind in _DISKS or (root is None and metadata.get("combined_type") == "virtual-machine")
+            raw = {
+                **shared,
+                "fingerprint": fingerprint,
+                "type": "virtual-machine" if machine else "container",
+                "size": sum(file.size for file in checked),
+                "filename": checked[0].path.rpartition("/")[2],
+                "properties": self._properties(serial, label, kind),
+            }
+            found.append(Build(raw, checked, self.aliases, self._order(serial, kind)))
+        return found
+
+    def _properties(self, serial: str, label: str, kind: str) -> dict[str, str]:
+        description = " ".join([self.title, *(f"({text})" for text in (label, serial) if text)])
+        own = {"label": label, "serial": serial, "type": kind, "description": description}
+        return {k: v for k, v in {**self.properties, **own}.items() if v}
+
+    def _order(self, serial: str, kind: str) -> tuple[str, str, str, str, str, int]:
+        told = self.properties
+        return told["os"], told["release"], told["variant"], serial, told["architecture"], _PREFERRED.index(kind)
 
 
 def _ordered(builds: Iterable[Build]) -> list[Build]:
@@ -271,31 +293,6 @@ def _ordered(builds: Iterable[Build]) -> list[Build]:
     found.sort(key=lambda b: b.order[3], reverse=True)
     found.sort(key=lambda b: [(not text, text) for text in b.order[:3]])
     return found
-
-
-def _properties(product: Mapping[str, Any], serial: str, label: str, kind: str) -> dict[str, str]:
-    title = _text(product, "release_title") or _text(product, "release")
-    variant = _text(product, "variant")
-    words = [_text(product, "os"), title, _text(product, "arch")]
-    words += [f"({text})" for text in (variant if variant != "default" else "", label, serial[:MAX_TEXT]) if text]
-    found = {
-        "os": _text(product, "os"),
-        "release": _text(product, "release"),
-        "version": _text(product, "version"),
-        "architecture": _text(product, "arch"),
-        "label": label,
-        "serial": serial[:MAX_TEXT],
-        "variant": variant,
-        "type": kind,
-        "description": " ".join(word for word in words if word),
-    }
-    for field_ in ("lxd_requirements", "requirements"):
-        wanted = product.get(field_)
-        if isinstance(wanted, dict) and wanted:
-            pairs = list(wanted.items())[:MAX_ALIASES]
-            found |= {f"requirements.{k[:MAX_TEXT]}": v[:MAX_TEXT] for k, v in pairs if isinstance(v, str)}
-            break
-    return {k: v for k, v in found.items() if v}
 
 
 def _aliases(product: Mapping[str, Any]) -> tuple[str, ...]:
@@ -309,14 +306,14 @@ def _aliases(product: Mapping[str, Any]) -> tuple[str, ...]:
 def _fingerprint(metadata: Mapping[str, Any], root: str) -> str:
     fields = _ROOTS[root] if root else ("sha256",)
     values = (metadata.get(name) for name in fields)
-    return next((v for v in values if isinstance(v, str) and FINGERPRINT.match(v)), "")
+    return next((v for v in values if isinstance(v, str) and FINGERPRINT.fullmatch(v)), "")
 
 
 def _file(item: Mapping[str, Any]) -> File | None:
     path, size, sha256 = _path(item.get("path")), item.get("size"), item.get("sha256")
     if not path or not isinstance(size, int) or isinstance(size, bool) or not 0 < size < MAX_SIZE:
         return None
-    if sha256 is not None and not (isinstance(sha256, str) and FINGERPRINT.match(sha256)):
+    if sha256 is not None and not (isinstance(sha256, str) and FINGERPRINT.fullmatch(sha256)):
         return None
     return File(path, sha256 or "", size)
 

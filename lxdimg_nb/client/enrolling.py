@@ -66,7 +66,7 @@ class TrustToken:
             # Not chained: the cause's text or arguments would hold the token.
             raise InvalidRequestError(wrong) from None
         fingerprint = data.get("fingerprint") if isinstance(data, dict) else None
-        if not isinstance(fingerprint, str) or not FINGERPRINT.match(fingerprint) or not data.get("secret"):
+        if not isinstance(fingerprint, str) or not FINGERPRINT.fullmatch(fingerprint) or not data.get("secret"):
             raise InvalidRequestError(wrong)
         if "server_name" in data and "client_name" not in data:
             raise InvalidRequestError("this token lets a server join a cluster; a client needs a trust token")

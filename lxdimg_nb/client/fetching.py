@@ -86,7 +86,7 @@ def from_simplestreams(
     if type not in (None, "container", "virtual-machine"):
         raise InvalidRequestError(f"an image's type is container or virtual-machine, not {type!r}")
     source: dict[str, Any] = {"type": "image", "mode": "pull", "protocol": "simplestreams", "server": url}
-    source["fingerprint" if FINGERPRINT.match(alias) else "alias"] = alias
+    source["fingerprint" if FINGERPRINT.fullmatch(alias) else "alias"] = alias
     if type is not None:
         source["image_type"] = type
     if server_cert is not None or pinned:
@@ -141,7 +141,7 @@ def from_url(
         raise InvalidRequestError(f"a URL is fetched by auto, client or server, not by {by!r}")
     if sha256 is not None:
         sha256 = sha256.lower()
-        if not FINGERPRINT.match(sha256):
+        if not FINGERPRINT.fullmatch(sha256):
             raise InvalidRequestError("sha256 has 64 hexadecimal digits")
         if images.exists(sha256):
             return _already(images, sha256, exist_ok)
