@@ -332,6 +332,20 @@ def test_it_works_within_functions_with_their_own_variables(kernel: Kernel, web:
     assert kernel.value("look('web')") == web
 
 
+def test_an_image_in_a_variable_is_read_again_and_its_unsent_changes_stay(
+    kernel: Kernel, server: RunningServer, web: str
+) -> None:
+    kernel.run("image = %lxdimg info web\nedited = %lxdimg info web\n")
+    kernel.run("edited.auto_update = True\nedited.properties = {'os': 'not sent'}")
+    server.raw("PATCH", f"/1.0/images/{web}", json={"properties": {"os": "theirs"}})
+
+    kernel.run("%lxdimg set $image public=yes\n%lxdimg set-property $edited color red")
+
+    there = server.get(f"images/{web}")
+    assert (there["public"], there["properties"]["os"], there["properties"]["color"]) == (True, "theirs", "red")
+    assert kernel.value("image.public, edited.properties") == (True, {"os": "not sent"})
+
+
 def test_help_names_every_verb_and_explains_one(kernel: Kernel) -> None:
     from lxdimg_nb.magics.verbs import VERBS
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, read
 from lxdimg_nb.magics.line import quoted, split
 from lxdimg_nb.magics.session import remote_of
-from lxdimg_nb.magics.verbs import VERBS
+from lxdimg_nb.magics.verbs import VERBS, markdown
 
 
 def texts(line: str, **variables: object) -> list[str]:
@@ -144,6 +147,15 @@ def test_a_wrong_flag_is_named(line: str, said: str) -> None:
 )
 def test_a_remote_stands_before_a_colon(text: str, found: tuple[str, str]) -> None:
     assert remote_of(text) == found
+
+
+def test_the_readme_has_the_table_of_verbs() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+
+    # `python -c "from lxdimg_nb.magics.verbs import markdown; print(markdown())"` prints it.
+    tables = re.findall(r"^\| verb \|.*?\n(?=\n|\Z)", readme, re.MULTILINE | re.DOTALL)
+
+    assert tables == [markdown()]
 
 
 def test_the_table_of_verbs_makes_sense() -> None:

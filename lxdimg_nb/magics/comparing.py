@@ -43,7 +43,7 @@ def _contents(session: Session, call: Call) -> Any:
 def _diff(session: Session, call: Call) -> Any:
     from lxdimg_nb.inventory import History, diff
 
-    words = call.some("$FRAME|FOLDER [$FRAME|WHEN]")
+    words = call.some("$FRAME|FOLDER [$FRAME|WHEN…]")
     if len(words) > 3:
         raise InvalidRequestError(f"{words[3].text!r} is one word too many; write %lxdimg {call.verb.usage}")
     first = words[0]
@@ -103,7 +103,7 @@ VERBS = (
         "diff",
         "what changed since a frame was taken, or within a history",
         _diff,
-        (Argument("$FRAME|FOLDER [$FRAME|WHEN]", "file", many=True),),
+        (Argument("$FRAME|FOLDER [$FRAME|WHEN…]", "file", many=True),),
         more="%lxdimg diff $before compares with now, $before $after two frames, FOLDER [WHEN [WHEN]] a History.",
     ),
 )

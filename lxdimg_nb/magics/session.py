@@ -42,6 +42,11 @@ def remote_of(text: str) -> tuple[str, str]:
     return ("", text) if not colon or not home or "/" in home else (home, rest)
 
 
+def _fresh(image: Image) -> Image:
+    """An image of the user's as it is now; changes made on it and not yet sent are neither sent nor lost."""
+    return image._images.get(image.fingerprint) if image.changes else image.reload()
+
+
 class Session:
     """The servers of one IPython session. `connected` is told where the session is connected."""
 
@@ -90,7 +95,8 @@ class Session:
         self._wanted = name or self._wanted or client.url
         if own:
             self._own.add(id(client))
-        self._connected(self._wanted)
+        # An address can hold a name and a password; what is visible does not.
+        self._connected(client.url if "@" in self._wanted else self._wanted)
         self.known(client).refresh()
 
     def prefer(self, where: str) -> None:
@@ -207,13 +213,13 @@ class Session:
         if value is None:
             return [self._get(word.text, project, vm=vm)]
         if isinstance(value, Image):
-            return [value]
+            return [_fresh(value)]
         if hasattr(value, "index") and hasattr(value, "columns"):
             return self._of_frame(value, word.variable, project)
         if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
             items = list(value)
             if all(isinstance(item, str | Image) for item in items):
-                return [item if isinstance(item, Image) else self._get(item, project) for item in items]
+                return [_fresh(item) if isinstance(item, Image) else self._get(item, project) for item in items]
         raise InvalidRequestError(
             f"${word.variable} is a {type(value).__name__}; images are named by an Image, a text, a list or a frame"
         )

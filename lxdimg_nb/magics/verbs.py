@@ -43,8 +43,7 @@ def _of(verb: Verb) -> Table:
         )
         for flag in verb.every_flag
     )
-    sign = "%%lxdimg" if verb.body else "%lxdimg"
-    return Table(("", ""), rows, f"{sign} {verb.usage}: {verb.help}", verb.more)
+    return Table(("", ""), rows, f"%lxdimg {verb.usage}: {verb.help}", verb.more)
 
 
 def _flag_help(text: str, choices: tuple[str, ...]) -> str:
@@ -74,6 +73,6 @@ def markdown() -> str:
     """The table of all verbs, as it stands in the README."""
     lines = ["| verb | what it does |", "|---|---|"]
     for verb in VERBS:
-        usage = f"{'%%' if verb.body else ''}{verb.usage}".replace("|", "\\|")
-        lines.append(f"| `{usage}` | {verb.help.replace('|', chr(92) + '|')} |")
+        usage, help_ = (text.replace("|", "\\|") for text in (verb.usage, verb.help))
+        lines.append(f"| `{usage}` | {help_} |")
     return "\n".join(lines) + "\n"
