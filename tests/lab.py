@@ -267,6 +267,7 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
         "JUPYTER_PLATFORM_DIRS": "1",
         "PYTHONPATH": str(ROOT),
+        "LXDIMG_SPOOL": str(folder / "spool"),
     }
     log = (folder / "lab.log").open("wb")
     with log:
@@ -274,7 +275,9 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
             [
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                 f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
-                "--ServerApp.port_retries=0", f"--ServerApp.root_dir={notebooks}",
+                "--ServerApp.port_retries=0",
+                "--ServerApp.jpserver_extensions={'lxdimg_nb.panels.serverext': True}",
+                f"--ServerApp.root_dir={notebooks}",
             ],
             cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,

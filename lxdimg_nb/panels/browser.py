@@ -263,6 +263,11 @@ class BrowserPanel(ImageWork):
         self.show_detail()
         self.load()
 
+    def close(self) -> None:
+        if hasattr(self, "uploading"):
+            self.actor.post(self.uploading.close)
+        super().close()
+
     # Without a browser
 
     def prepare(self, ready: threading.Event) -> None:

@@ -25,7 +25,8 @@ class App {
     this.link = "new";
     this.images = new Map();
     this.known = new Map();
-    this.ui = { upload: { open: false, path: "", second: "", aliases: "", public: false } };
+    this.senders = [];
+    this.ui = { upload: { open: false, way: "kernel", path: "", second: "", files: {}, problem: "", aliases: "", public: false } };
     this.root = document.createElement("div");
     this.root.className = "lxi";
     el.appendChild(this.root);
@@ -67,8 +68,16 @@ class App {
         this.link = "ok";
         this.later();
       }
+    } else if (content.type === "begin") {
+      const sender = this.senders.find((s) => s.slot === content.slot && !s.stopped && s.job === undefined);
+      if (sender) sender.begin(content).catch((error) => this.unreadable(sender, error));
+    } else if (content.type === "got") {
+      for (const sender of this.senders) if (sender.job === content.job) sender.got(content.have);
+    } else if (content.type === "file-stop") {
+      for (const sender of this.senders) if (sender.job === content.job) sender.stop();
     } else if (content.type === "part") {
       this.state[content.part] = content.value;
+      if (content.part === "upload" && content.value.state !== "receiving") this.stopSending();
       if (content.part === "detail") this.detailCame(content.value);
       this.later();
     }
@@ -91,6 +100,42 @@ class App {
       this.draw();
     }
     if (this.link !== "ok" && this.link !== "lost" && Date.now() - this.helloAt > SILENCE) this.hello();
+  }
+
+  // Files of this computer
+
+  sendFiles() {
+    const { files } = this.ui.upload;
+    const chosen = ["image", "second"].filter((slot) => files[slot]);
+    this.ui.upload.problem = files.image ? "" : "Choose a file first.";
+    if (files.image) {
+      this.stopSending();
+      this.senders = chosen.map((slot) => new Sender(this, slot, files[slot], chosen.length));
+    }
+    this.draw();
+  }
+
+  sending() {
+    return this.senders.some((s) => !s.stopped);
+  }
+
+  stopSending() {
+    for (const sender of this.senders) sender.stop();
+    this.senders = [];
+  }
+
+  chooseAgain() {
+    this.ui.upload.way = "browser";
+    this.ui.upload.files = {};
+    this.state.upload = { state: "empty" };
+    this.draw();
+  }
+
+  unreadable(sender, error) {
+    sender.stop();
+    this.ui.upload.problem = `The file cannot be read: ${error.message || error}`;
+    if (sender.job !== undefined) this.send("cancel", { job: sender.job });
+    this.draw();
   }
 
   // What the person at the screen is in the middle of, for each image
@@ -158,7 +203,7 @@ class App {
   closeUpload() {
     this.ui.upload.open = false;
     const state = this.state.upload && this.state.upload.state;
-    if (state !== "uploading" && state !== "checking") this.send("unload");
+    if (state !== "uploading" && state !== "checking" && state !== "receiving") this.send("unload");
     this.draw();
     this.focus(".lxi-do-upload");
   }
@@ -238,6 +283,7 @@ class App {
   end() {
     for (const timer of this.timers) clearInterval(timer);
     clearTimeout(this.searching);
+    this.stopSending();
     this.model.off("msg:custom", this.hear);
     this.send("bye");
     this.root.remove();

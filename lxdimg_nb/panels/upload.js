@@ -1,11 +1,14 @@
-// Upload of a file on the kernel's disk: checked, shown, then sent.
+// Upload of a file of the kernel's machine or of this computer: checked, shown, then sent.
 
 function uploadPart(app) {
   const ui = app.ui.upload;
   if (!ui.open) return null;
   const upload = app.state.upload || { state: "empty" };
-  const working = upload.state === "checking" || upload.state === "uploading";
-  const job = working && (app.state.transfers || []).find((t) => t.job === upload.job);
+  const form =
+    upload.state === "receiving" ? receivingForm(app, upload)
+    : upload.state === "checking" || upload.state === "uploading" ? atWork(app, upload)
+    : upload.state === "checked" ? checkedForm(app, ui, upload)
+    : chooseForm(app, ui);
   return h(
     "section",
     {
@@ -23,20 +26,53 @@ function uploadPart(app) {
     ),
     upload.state === "done" && message(upload.text, true),
     upload.state === "refused" && message(upload.text, false),
-    working ? atWork(app, upload, job) : upload.state === "checked" ? checkedForm(app, ui, upload) : pathForm(app, ui),
+    form,
   );
 }
 
-function pathForm(app, ui) {
+function chooseForm(app, ui) {
+  const way = (name, label) =>
+    h(
+      "label",
+      { class: "lxi-check", key: name },
+      h("input", {
+        type: "radio", name: app.ids("way").input, checked: ui.way === name,
+        onChange: () => {
+          ui.way = name;
+          app.draw();
+        },
+      }),
+      label,
+    );
   return h(
     "form",
     {
-      class: "lxi-form", key: "paths",
+      class: "lxi-form", key: "choose",
       onSubmit: (event) => {
         event.preventDefault();
-        app.send("check", { path: ui.path, second: ui.second });
+        if (ui.way === "kernel") app.send("check", { path: ui.path, second: ui.second });
+        else app.sendFiles();
       },
     },
+    h("div", { class: "lxi-row lxi-ways", role: "radiogroup", "aria-label": "Where the file is" }, way("kernel", "A file on the kernel's machine"), way("browser", "A file on this computer")),
+    ui.way === "kernel" ? paths(app, ui) : pickers(app, ui),
+    ui.problem && message(ui.problem, false),
+    h(
+      "div",
+      { class: "lxi-row" },
+      h("button", { type: "submit", class: "lxi-button lxi-primary" }, ui.way === "kernel" ? "Check" : "Send and check"),
+      button("Close", () => app.closeUpload()),
+      h(
+        "span",
+        { class: "lxi-hint" },
+        ui.way === "kernel" ? "Nothing goes to the server yet: the file is read and checked first." : "It goes to the kernel's machine first, is checked there and shown, and is sent to the server when you say so.",
+      ),
+    ),
+  );
+}
+
+function paths(app, ui) {
+  return [
     field({
       id: app.ids("path").input, label: "Image file on the kernel's machine", value: ui.path, placeholder: "/path/to/image.tar.xz",
       onInput: (event) => (ui.path = event.target.value), focus: true,
@@ -46,8 +82,45 @@ function pathForm(app, ui) {
       hint: "Metadata and root file system: which is which is told by their content.",
       onInput: (event) => (ui.second = event.target.value),
     }),
-    h("div", { class: "lxi-row" }, h("button", { type: "submit", class: "lxi-button lxi-primary" }, "Check"), button("Close", () => app.closeUpload())),
-    h("p", { class: "lxi-hint" }, "Nothing is sent yet: the file is read and checked first."),
+  ];
+}
+
+function pickers(app, ui) {
+  const picker = (slot, label, hint) =>
+    h(
+      "div",
+      { class: "lxi-field", key: `picker-${slot}` },
+      h("label", { class: "lxi-label", for: app.ids(`file-${slot}`).input }, label),
+      h("input", {
+        type: "file", class: "lxi-file", "data-name": `file-${slot}`, ref: (n) => (n.id = app.ids(`file-${slot}`).input),
+        onChange: (event) => {
+          ui.files[slot] = event.target.files[0] || null;
+          ui.problem = "";
+          app.draw();
+        },
+      }),
+      hint && h("div", { class: "lxi-hint" }, hint),
+    );
+  return [
+    picker("image", "Image, or root file system of a split image"),
+    picker("second", "Metadata of a split image", "Only if the image comes in two files. Which is which is told by their content."),
+  ];
+}
+
+function jobOf(app, number) {
+  return (app.state.transfers || []).find((t) => t.job === number);
+}
+
+function receivingForm(app, upload) {
+  return h(
+    "div",
+    { class: "lxi-form", key: "receiving" },
+    upload.jobs.map((number) => {
+      const job = jobOf(app, number);
+      return [h("p", { dir: "auto" }, job ? job.title : "Receiving"), bar(job ? job.fraction : null, "Received"), h("span", { class: "lxi-hint" }, job ? job.text : "")];
+    }),
+    !app.sending() && h("p", { class: "lxi-hint" }, "This page does not send it (it was reloaded, or another window does). Choose the same file again to go on where it stopped."),
+    h("div", { class: "lxi-row" }, !app.sending() && button("Choose the file again", () => app.chooseAgain()), button("Cancel", () => app.send("unload"))),
   );
 }
 
@@ -86,7 +159,8 @@ function checkedForm(app, ui, upload) {
   );
 }
 
-function atWork(app, upload, job) {
+function atWork(app, upload) {
+  const job = jobOf(app, upload.job);
   const word = upload.state === "checking" ? "Checking the file" : `Uploading ${upload.name}`;
   return h(
     "div",

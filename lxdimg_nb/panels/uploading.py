@@ -1,13 +1,17 @@
-"""Upload of a file on the kernel's disk: checked and shown first, then sent."""
+"""Upload of an image from the kernel's disk or the browser's: checked and shown first, then sent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import formats, views
+from lxdimg_nb.panels.receiving import PIECE, WINDOW, Receiving
+from lxdimg_nb.panels.spool import Spool, SpoolFile
 from lxdimg_nb.panels.transfers import Transfer, transfers
+from lxdimg_nb.panels.widget import text_of, whole_of
 from lxdimg_nb.panels.words import sentence, why
 
 if TYPE_CHECKING:
@@ -18,16 +22,44 @@ if TYPE_CHECKING:
 
 __all__ = ["Uploading"]
 
+SLOTS = ("image", "second")
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is to be uploaded, and where to."""
+
+    images: Images
+    path: Path
+    second: Path | None
+    name: str
+    spooled: tuple[SpoolFile, ...] = ()
+
+    def remove(self) -> None:
+        for file in self.spooled:
+            file.remove()
+
 
 class Uploading:
     """The upload form of a browser. Belongs to the panel's actor."""
 
     def __init__(self, panel: BrowserPanel) -> None:
         self._panel = panel
-        self._checked: tuple[Images, Path, Path | None, Preflight] | None = None
+        self.spool = Spool()
+        self._files: _Files | None = None
+        self._found: Preflight | None = None
         self._running: Transfer | None = None
+        self._coming: dict[str, Receiving] = {}
         self._state: dict[str, Any] = {"state": "empty"}
-        self.handlers = {"check": self._check, "upload": self._upload, "unload": self._reset}
+        self.handlers = {
+            "check": self._check,
+            "upload": self._upload,
+            "unload": self._reset,
+            "file-begin": self._file_begin,
+            "file-piece": self._file_piece,
+            "file-direct": lambda m: self._with(m, Receiving.direct),
+            "file-sent": lambda m: self._with(m, Receiving.sent),
+        }
 
     def show(self) -> None:
         """Send where the upload is."""
@@ -38,12 +70,89 @@ class Uploading:
         self.show()
 
     def _reset(self, _: Mapping[str, Any]) -> None:
-        self._checked = None
+        for receiving in self._coming.values():
+            if receiving.running:
+                receiving.transfer.cancel()
+        self._coming.clear()
+        if self._files is not None:
+            self._files.remove()
+        self._files, self._found, self._running = None, None, None
         self._set("empty")
+
+    def close(self) -> None:
+        """Stop what is coming and keep nothing of it."""
+        self._reset({})
+
+    # From the browser
+
+    def _file_begin(self, content: Mapping[str, Any]) -> None:
+        slot = text_of(content, "slot")
+        if slot not in SLOTS:
+            return
+        name = views.plain(text_of(content, "name"), 200) or "file"
+        count = whole_of(content, "count")
+        file = self.spool.file(name, whole_of(content, "size"), whole_of(content, "modified"))
+        old = self._coming.get(slot)
+        if old is not None and old.running and old.file.path != file.path:
+            old.transfer.cancel()
+        if old is None or not old.running or old.file.path != file.path:
+            if file.have >= file.size:
+                # It came whole before; nothing vouches for it but its name, so it comes again.
+                file.restart()
+            self._coming[slot] = Receiving(
+                self._panel.actor,
+                file,
+                where=self._panel.where,
+                tell=self._panel.tell,
+                then=lambda r: self._came(slot, r, count),
+            )
+        receiving = self._coming[slot]
+        self._set("receiving", jobs=[r.transfer.number for r in self._coming.values()])
+        self._panel.tell(
+            "begin",
+            slot=slot,
+            job=receiving.transfer.number,
+            have=file.have,
+            probe=file.probe() if file.have else "",
+            piece=PIECE,
+            window=WINDOW,
+            place=file.path.name,
+        )
+
+    def _with(self, content: Mapping[str, Any], step: Any) -> None:
+        for receiving in self._coming.values():
+            if receiving.transfer.number == content.get("job"):
+                step(receiving)
+
+    def _file_piece(self, content: Mapping[str, Any]) -> None:
+        buffers = content.get("buffers") or ()
+        if len(buffers) == 1 and len(buffers[0]) <= 2 * PIECE:
+            offset, restart = whole_of(content, "offset"), content.get("restart") is True
+            self._with(content, lambda r: r.piece(offset, buffers[0], restart=restart))
+
+    def _came(self, slot: str, receiving: Receiving, count: int) -> None:
+        if self._coming.get(slot) is not receiving:
+            return
+        if receiving.transfer.error is not None:
+            cancelled = receiving.transfer.state == "cancelled"
+            self._panel.tell("file-stop", job=receiving.transfer.number)
+            if cancelled:
+                self._reset({})
+            self._set("refused", text=receiving.transfer.text)
+            return
+        here = [self._coming[s] for s in SLOTS if s in self._coming]
+        if len(here) < count or any(r.transfer.state != "done" for r in here):
+            return
+        files = [r.file for r in here]
+        self._coming.clear()
+        second = files[1].path if len(files) > 1 else None
+        self._start_check(_Files(self._panel.images, files[0].path, second, files[0].name, tuple(files)))
+
+    # From the kernel's disk
 
     def _check(self, content: Mapping[str, Any]) -> None:
         path, second = _path(content.get("path")), _path(content.get("second"))
-        self._checked = None
+        self._reset(content)
         if path is None:
             self._set("refused", text="Give the path of an image file on the kernel's machine.")
             return
@@ -51,69 +160,81 @@ class Uploading:
         if missing:
             self._set("refused", text=f"There is no file {views.plain(missing[0], 300)} on the kernel's machine.")
             return
-        images = self._panel.images
+        self._start_check(_Files(self._panel.images, path, second, path.name))
 
+    # Both
+
+    def _start_check(self, files: _Files) -> None:
         def work(report: Report) -> Preflight:
-            return images.check(path, second, progress=report)
+            return files.images.check(files.path, files.second, progress=report)
 
         def ended(transfer: Transfer) -> None:
-            self._panel.actor.post(lambda: self._was_checked(transfer, images, path, second))
+            self._panel.actor.post(lambda: self._was_checked(transfer, files))
 
-        transfer = transfers.start(
-            f"Check {path.name}",
+        self._running = transfers.start(
+            f"Check {files.name}",
             work,
             where=self._panel.where,
-            say=lambda p: f"checked {p.fingerprint[:12]}",
+            say=lambda found: f"checked {views.short(found.fingerprint)}",
             then=ended,
         )
-        self._running = transfer
-        self._set("checking", job=transfer.number)
+        self._set("checking", job=self._running.number)
 
-    def _was_checked(self, transfer: Transfer, images: Images, path: Path, second: Path | None) -> None:
-        if transfer is not self._running:
+    def _was_checked(self, transfer: Transfer, files: _Files) -> None:
+        if transfer is not self._running or transfer.error is not None:
+            files.remove()
+            if transfer is self._running:
+                self._set("refused", text=transfer.text)
             return
-        if transfer.error is not None:
-            self._set("refused", text=transfer.text)
-            return
-        found: Preflight = transfer.result
-        self._checked = (images, path, second, found)
-        self._set("checked", job=transfer.number, **_words(found))
+        if transfer.result.ok:
+            self._files, self._found = files, transfer.result
+        else:
+            # Nothing can be done with it, so nothing of it is kept.
+            files.remove()
+        self._set("checked", job=transfer.number, **_words(transfer.result))
 
     def _upload(self, content: Mapping[str, Any]) -> None:
-        if self._checked is None or not self._checked[3].ok or self._checked[0].project != self._panel.images.project:
+        files, found = self._files, self._found
+        if files is None or found is None or not found.ok or files.images.project != self._panel.images.project:
             self._reset(content)
             return
-        images, path, second, found = self._checked
         public = content.get("public") is True
-        names = content.get("aliases")
-        aliases = names.replace(",", " ").split() if isinstance(names, str) else []
-        self._checked = None
+        aliases = text_of(content, "aliases").replace(",", " ").split()
+        self._files = self._found = None
 
         def work(report: Report) -> Image:
-            return images.create(path, public, wait=True, metadata=second, aliases=aliases, progress=report)
+            return files.images.create(
+                files.path,
+                public,
+                wait=True,
+                metadata=files.second,
+                filename=files.name if files.second is None else None,
+                aliases=aliases,
+                progress=report,
+            )
 
         def ended(transfer: Transfer) -> None:
-            self._panel.actor.post(lambda: self._was_uploaded(transfer))
+            self._panel.actor.post(lambda: self._was_uploaded(transfer, files))
 
-        transfer = transfers.start(
-            f"Upload {path.name}",
+        self._running = transfers.start(
+            f"Upload {files.name}",
             work,
             where=self._panel.where,
-            say=lambda image: f"imported as {image.fingerprint[:12]}",
+            say=lambda image: f"imported as {views.short(image.fingerprint)}",
             then=ended,
         )
-        self._running = transfer
-        self._set("uploading", job=transfer.number, name=views.plain(path.name, 100), size=formats.size(found.size))
+        size = formats.size(found.size)
+        self._set("uploading", job=self._running.number, name=views.plain(files.name, 100), size=size)
 
-    def _was_uploaded(self, transfer: Transfer) -> None:
-        panel = self._panel
+    def _was_uploaded(self, transfer: Transfer, files: _Files) -> None:
+        files.remove()
         if transfer is self._running:
             if transfer.error is None:
                 self._set("done", text=transfer.text)
             else:
                 self._set("refused", text=transfer.text if transfer.state == "cancelled" else why(transfer.error))
         if transfer.error is None:
-            panel.arrived(transfer.result.record)
+            self._panel.arrived(transfer.result.record)
 
 
 def _path(value: object) -> Path | None:

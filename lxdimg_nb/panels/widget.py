@@ -25,7 +25,17 @@ from lxdimg_nb.views import Table
 
 __all__ = ["Panel", "script", "style", "text_of", "texts_of", "whole_of"]
 
-_SCRIPTS = ("dom.js", "controls.js", "list.js", "editing.js", "detail.js", "upload.js", "transfers.js", "panel.js")
+_SCRIPTS = (
+    "dom.js",
+    "controls.js",
+    "list.js",
+    "editing.js",
+    "detail.js",
+    "sender.js",
+    "upload.js",
+    "transfers.js",
+    "panel.js",
+)
 _numbers = itertools.count(1)
 # A view says that it is there every half minute; browsers slow timers of hidden pages down to one a minute.
 VIEW_SECONDS = 150.0
@@ -38,13 +48,19 @@ Handler = Callable[[Mapping[str, Any]], object]
 def script() -> str:
     """The panels' ES module: the files one after the other; only the last exports."""
     folder = resources.files("lxdimg_nb.panels")
-    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    return _lean("\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS))
 
 
 @functools.cache
 def style() -> str:
     """The panels' style sheet."""
-    return resources.files("lxdimg_nb.panels").joinpath("panel.css").read_text(encoding="utf-8")
+    return _lean(resources.files("lxdimg_nb.panels").joinpath("panel.css").read_text(encoding="utf-8"))
+
+
+def _lean(text: str) -> str:
+    """Without indentation and lines of comment: front ends keep both files in a notebook they save."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 def text_of(content: Mapping[str, Any], name: str) -> str:
@@ -102,7 +118,7 @@ class Panel(anywidget.AnyWidget):
             return
         if "view" in content:
             self._here(content)
-        self.tell("heard", number=content.get("number"))
+            self.tell("heard", number=content.get("number"))
         try:
             handler(content | {"buffers": buffers} if buffers else content)
         except LxdImageError as error:
@@ -215,6 +231,7 @@ class Panel(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End the panel: its thread, its listening and its views. Transfers go on."""
-        self.actor.post(self._sleep)
-        self.actor.close()
+        if hasattr(self, "actor"):
+            self.actor.post(self._sleep)
+            self.actor.close()
         super().close()

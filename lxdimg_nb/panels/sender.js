@@ -1,0 +1,112 @@
+// A file from the browser to the kernel: pieces with acknowledgements over the comm, or, where our extension of
+// the Jupyter server answers, one request to that. Either way only slices of the file are ever in memory.
+
+const PROBE = 1 << 20;
+
+async function digest(blob) {
+  const bytes = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
+  return [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+class Sender {
+  constructor(app, slot, file, count) {
+    this.app = app;
+    this.slot = slot;
+    this.file = file;
+    this.stopped = false;
+    app.send("file-begin", { slot, name: file.name, size: file.size, modified: file.lastModified, count });
+  }
+
+  // The kernel says where to go on.
+  async begin(content) {
+    this.job = content.job;
+    this.piece = content.piece;
+    this.window = content.window;
+    let from = content.have;
+    let restart = false;
+    if (from > 0) {
+      // What lies there from an earlier attempt is only continued if it is the same so far.
+      const same = window.crypto && crypto.subtle && (await digest(this.file.slice(Math.max(0, from - PROBE), from))) === content.probe;
+      if (!same) {
+        from = 0;
+        restart = true;
+      }
+    }
+    this.offset = from;
+    this.acked = from;
+    if (!restart && (await this.direct(content.place))) return;
+    this.restart = restart;
+    this.fill();
+  }
+
+  got(have) {
+    this.acked = have;
+    this.fill();
+  }
+
+  async fill() {
+    if (this.filling) return;
+    this.filling = true;
+    try {
+      while (!this.stopped && this.offset < this.file.size && this.offset - this.acked < this.window * this.piece) {
+        const offset = this.offset;
+        const part = await this.file.slice(offset, offset + this.piece).arrayBuffer();
+        if (this.stopped) return;
+        const restart = this.restart === true;
+        this.restart = false;
+        this.offset += part.byteLength;
+        const sent = this.app.model.send({ type: "file-piece", job: this.job, offset, restart }, undefined, [part]);
+        if (sent && sent.catch) sent.catch(() => this.app.lost());
+      }
+    } catch (error) {
+      this.app.unreadable(this, error);
+    } finally {
+      this.filling = false;
+    }
+  }
+
+  // The way through the Jupyter server. False when there is none: then the pieces go over the comm.
+  async direct(place) {
+    const base = jupyterServer();
+    if (!base) return false;
+    const url = `${base.url}lxdimg/spool/${place}`;
+    try {
+      const answer = await fetch(url, { headers: base.headers, credentials: "same-origin" });
+      if (!answer.ok || Number((await answer.json()).have) !== this.offset) return false;
+    } catch {
+      return false;
+    }
+    this.app.send("file-direct", { job: this.job });
+    const request = new XMLHttpRequest();
+    this.request = request;
+    request.open("PUT", `${url}?offset=${this.offset}`);
+    for (const [name, value] of Object.entries(base.headers)) request.setRequestHeader(name, value);
+    request.onloadend = () => {
+      if (!this.stopped) this.app.send("file-sent", { job: this.job, ok: request.status === 200 });
+    };
+    request.send(this.file.slice(this.offset));
+    return true;
+  }
+
+  stop() {
+    this.stopped = true;
+    if (this.request) this.request.abort();
+  }
+}
+
+// Where this page's Jupyter server is and what it wants to see; null in front ends without one.
+function jupyterServer() {
+  const element = document.getElementById("jupyter-config-data");
+  if (!element) return null;
+  try {
+    const config = JSON.parse(element.textContent);
+    if (!config.baseUrl) return null;
+    const headers = {};
+    const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
+    if (xsrf) headers["X-XSRFToken"] = decodeURIComponent(xsrf[1]);
+    if (config.token) headers.Authorization = `token ${config.token}`;
+    return { url: new URL(config.baseUrl, location.href).href, headers };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,133 @@
+"""Where files from a browser lie until they are images: a private folder, 0600, resumable, its space checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxdimg_nb import formats
+from lxdimg_nb.errors import InvalidRequestError
+
+__all__ = ["NAME", "Spool", "SpoolFile", "default_folder"]
+
+NAME = re.compile(r"^[0-9a-f]{32}\.part$")
+# Of what was left by an interrupted upload so much is compared before it is continued.
+PROBE = 1 << 20
+# Kept free beside the file.
+SPARE = 16 << 20
+FORGOTTEN_SECONDS = 2 * 86_400.0
+
+
+def default_folder() -> Path:
+    """`$LXDIMG_SPOOL`, else a folder of the user's own in the temporary directory."""
+    chosen = os.environ.get("LXDIMG_SPOOL")
+    return Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"lxdimg-spool-{os.getuid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFile:
+    """One file that is arriving."""
+
+    path: Path
+    name: str
+    size: int
+
+    @property
+    def have(self) -> int:
+        """Bytes that have arrived."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def probe(self) -> str:
+        """SHA-256 of the last MiB there is, to see whether a browser's file goes on from it."""
+        have = self.have
+        with self.path.open("rb") as file:
+            file.seek(max(0, have - PROBE))
+            return hashlib.sha256(file.read(PROBE)).hexdigest()
+
+    def append(self, offset: int, data: bytes | memoryview) -> None:
+        """Write what comes at an offset, which must be the end of what is there.
+
+        Raises:
+            InvalidRequestError: it belongs elsewhere, or is more than was announced.
+        """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(self.path, flags)
+        try:
+            have = os.fstat(fd).st_size
+            if offset != have or have + len(data) > self.size:
+                raise InvalidRequestError(f"a piece of {self.name} came for byte {offset:,} where {have:,} was due")
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+        finally:
+            os.close(fd)
+
+    def restart(self) -> None:
+        """Forget what has arrived."""
+        os.truncate(self.path, 0)
+
+    def remove(self) -> None:
+        """Delete it."""
+        self.path.unlink(missing_ok=True)
+
+
+class Spool:
+    """The folder."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+
+    def file(self, name: str, size: int, modified: int) -> SpoolFile:
+        """The place for a browser's file: the same again for the same name, size and time.
+
+        Raises:
+            InvalidRequestError: the folder is not the user's own, or has not enough space.
+        """
+        if size <= 0:
+            raise InvalidRequestError(f"{name} is empty")
+        self._prepare()
+        key = hashlib.sha256(f"{name}\0{size}\0{modified}".encode(errors="replace")).hexdigest()[:32]
+        found = SpoolFile(self.folder / f"{key}.part", name, size)
+        fd = os.open(found.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            facts = os.fstat(fd)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_nlink != 1:
+                raise InvalidRequestError(f"{found.path} is in the way and not ours; delete it")
+            if facts.st_size > size:
+                os.ftruncate(fd, 0)
+        finally:
+            os.close(fd)
+        free, needed = shutil.disk_usage(self.folder).free, size - found.have
+        if free < needed + SPARE:
+            if not found.have:
+                found.remove()
+            raise InvalidRequestError(
+                f"{self.folder} has {formats.size(free)} free and {name} needs {formats.size(needed)}; "
+                "set LXDIMG_SPOOL to a folder with more space before the kernel starts"
+            )
+        return found
+
+    def _prepare(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            facts = self.folder.lstat()
+        except OSError as error:
+            raise InvalidRequestError(f"{self.folder} cannot be used: {error.strerror}") from error
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+            raise InvalidRequestError(
+                f"{self.folder} is not a folder of yours alone; set LXDIMG_SPOOL to one before the kernel starts"
+            )
+        old = time.time() - FORGOTTEN_SECONDS
+        for path in self.folder.iterdir():
+            if NAME.match(path.name) and path.lstat().st_mtime < old:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,153 @@
+"""Where files from the browser lie, and how they come."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.panels.actor import Actor
+from lxdimg_nb.panels.receiving import Receiving
+from lxdimg_nb.panels.spool import Spool
+from tests.servers import until
+
+
+def test_a_spool_file_is_private_and_the_same_for_the_same_file(tmp_path):
+    spool = Spool(tmp_path / "spool")
+
+    file = spool.file("web.tar.gz", 10, 123)
+
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    assert spool.folder.stat().st_mode & 0o777 == 0o700
+    assert spool.file("web.tar.gz", 10, 123) == file
+    assert spool.file("web.tar.gz", 10, 124) != file
+    assert "web" not in file.path.name
+
+
+def test_pieces_go_to_the_end_and_nowhere_else(tmp_path):
+    file = Spool(tmp_path / "spool").file("a", 6, 0)
+    file.append(0, b"abc")
+
+    for offset, data in ((0, b"x"), (4, b"x"), (3, b"defg")):
+        with pytest.raises(InvalidRequestError):
+            file.append(offset, data)
+
+    file.append(3, b"def")
+    assert file.path.read_bytes() == b"abcdef"
+    assert file.probe() == hashlib.sha256(b"abcdef").hexdigest()
+
+
+def test_a_link_or_a_folder_of_others_is_refused(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    file = spool.file("a", 6, 0)
+    file.remove()
+    (tmp_path / "precious").write_text("keep")
+    file.path.symlink_to(tmp_path / "precious")
+
+    with pytest.raises(OSError, match="symbolic"):
+        spool.file("a", 6, 0)
+
+    assert (tmp_path / "precious").read_text() == "keep"
+    open_folder = tmp_path / "open"
+    open_folder.mkdir()
+    open_folder.chmod(0o777)
+    with pytest.raises(InvalidRequestError, match="yours alone"):
+        Spool(open_folder).file("a", 6, 0)
+
+
+def test_a_file_larger_than_the_disk_is_refused_before_it_is_sent(tmp_path):
+    spool = Spool(tmp_path / "spool")
+
+    with pytest.raises(InvalidRequestError, match="LXDIMG_SPOOL"):
+        spool.file("a", 1 << 60, 0)
+
+    assert list(spool.folder.iterdir()) == []
+
+
+def test_forgotten_files_are_swept(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    old = spool.file("old", 5, 0)
+    os.utime(old.path, (1, 1))
+
+    spool.file("new", 5, 0)
+
+    assert not old.path.exists()
+
+
+def receive(tmp_path, size):
+    told, ended = [], []
+    actor = Actor("test")
+    file = Spool(tmp_path / "spool").file("a", size, 0)
+    receiving = Receiving(
+        actor, file, where="", tell=lambda kind, **content: told.append((kind, content["have"])), then=ended.append
+    )
+    return actor, receiving, told, ended
+
+
+def test_every_piece_is_acknowledged_and_the_file_is_whole(tmp_path):
+    actor, receiving, told, ended = receive(tmp_path, 9)
+
+    for offset in (0, 3, 6):
+        receiving.piece(offset, b"abcdefghi"[offset : offset + 3])
+
+    assert until(lambda: bool(ended), timeout=5)
+    assert told == [("got", 3), ("got", 6), ("got", 9)]
+    assert receiving.transfer.state == "done"
+    assert receiving.file.path.read_bytes() == b"abcdefghi"
+    actor.close()
+
+
+def test_a_piece_out_of_order_ends_it_and_what_came_can_be_continued(tmp_path):
+    actor, receiving, _, ended = receive(tmp_path, 9)
+
+    receiving.piece(0, b"abc")
+    receiving.piece(6, b"ghi")
+
+    assert until(lambda: bool(ended), timeout=5)
+    assert (receiving.transfer.state, "out of order" in receiving.transfer.text) == ("failed", True)
+    again = receive(tmp_path, 9)
+    assert again[1].file.have == 3
+    again[1].piece(3, b"defghi")
+    assert until(lambda: bool(again[3]), timeout=5)
+    assert again[1].file.path.read_bytes() == b"abcdefghi"
+    actor.close()
+    again[0].close()
+
+
+def test_a_file_that_does_not_go_on_from_what_is_there_begins_again(tmp_path):
+    file = Spool(tmp_path / "spool").file("a", 6, 0)
+    file.append(0, b"xxx")
+    actor, receiving, _, ended = receive(tmp_path, 6)
+
+    receiving.piece(0, b"abcdef", restart=True)
+
+    assert until(lambda: bool(ended), timeout=5)
+    assert receiving.file.path.read_bytes() == b"abcdef"
+    actor.close()
+
+
+def test_a_cancelled_file_is_deleted(tmp_path):
+    actor, receiving, _, ended = receive(tmp_path, 9)
+    receiving.piece(0, b"abc")
+    assert until(lambda: receiving.file.have == 3, timeout=5)
+
+    receiving.transfer.cancel()
+
+    assert until(lambda: bool(ended), timeout=5)
+    assert receiving.transfer.state == "cancelled"
+    assert not receiving.file.path.exists()
+    actor.close()
+
+
+def test_a_silent_browser_is_noticed_and_what_came_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("lxdimg_nb.panels.receiving.SILENCE_SECONDS", 0.3)
+    actor, receiving, _, ended = receive(tmp_path, 9)
+    receiving.piece(0, b"abc")
+
+    assert until(lambda: bool(ended), timeout=5)
+
+    assert "stopped sending" in receiving.transfer.text
+    assert receiving.file.have == 3
+    actor.close()
