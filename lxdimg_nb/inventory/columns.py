@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -153,17 +154,30 @@ class _Time:
 
     def add(self, values: Sequence[object]) -> None:
         try:
-            # A UTC time of 0 to 9 digits; numpy reads six and knows no zone.
-            texts = [v[:26].rstrip("Z") if v[-1] == "Z" and v[10] == "T" else _odd(v) for v in values]  # type: ignore[index]
-            part = np.array(texts, dtype="datetime64[us]")
-        except (ValueError, TypeError, LookupError):
-            part = np.array([_stamp(v) for v in values], dtype="datetime64[us]")
-        part[(part < np.datetime64("0002-01-01")) | (part == np.datetime64(0, "us"))] = _NEVER
-        self.parts.append(part)
+            known = dict.fromkeys(values)
+            # Most times are "never", or those of a few builds: each is read once.
+            if 2 * len(known) < len(values):
+                part = dict(zip(known, range(len(known)), strict=True))
+                self.parts.append(_times(list(known))[[*map(part.__getitem__, values)]])
+                return
+        except TypeError:  # a list or an object where a text was due
+            pass
+        self.parts.append(_times(values))
 
     def finish(self) -> Any:
         whole = np.concatenate(self.parts) if self.parts else np.empty(0, "datetime64[us]")
         return pd.DatetimeIndex(whole).tz_localize("UTC").array
+
+
+def _times(values: Sequence[object]) -> np.ndarray[Any, Any]:
+    try:
+        # A UTC time of 0 to 9 digits; numpy reads six and knows no zone.
+        texts = [v[:26].rstrip("Z") if v[-1] == "Z" and v[10] == "T" else _odd(v) for v in values]  # type: ignore[index]
+        part = np.array(texts, dtype="datetime64[us]")
+    except (ValueError, TypeError, LookupError):
+        part = np.array([_stamp(v) for v in values], dtype="datetime64[us]")
+    part[(part < np.datetime64("0002-01-01")) | (part == np.datetime64(0, "us"))] = _NEVER
+    return part
 
 
 def _odd(value: object) -> str:
@@ -233,23 +247,30 @@ class Properties:
         self.columns: dict[str, tuple[list[np.ndarray[Any, Any]], _Category | _Text]] = {}
         self.counts: dict[str, int] = {}
 
-    def add(self, images: Sequence[Raw], start: int) -> None:
-        cells = self.cells
-        for row, image in enumerate(images, start):
-            properties = image.get("properties")
-            if type(properties) is not dict:
-                continue
-            for key, value in properties.items():
-                if type(value) is str:
-                    try:
-                        rows, values = cells[key]
-                    except KeyError:
-                        rows, values = cells[key] = [], []
-                    rows.append(row)
-                    values.append(value)
-        for key, (rows, values) in cells.items():
-            if len(rows) >= 256:
-                self._flush(key, rows, values)
+    def add(self, properties: Sequence[object], start: int) -> None:
+        """The properties of some images, the first of them in row `start`."""
+        shapes: dict[tuple[str, ...], tuple[list[int], list[Mapping[str, object]]]] = {}
+        for row, found in enumerate(properties, start):
+            if type(found) is dict:
+                rows, members = shapes.setdefault(tuple(found), ([], []))
+                rows.append(row)
+                members.append(found)
+        for keys, (rows, members) in shapes.items():
+            for key, column in zip(keys, zip(*(m.values() for m in members), strict=True), strict=False):
+                self._note(key, rows, column)
+        for key, cell in self.cells.items():
+            if len(cell[0]) >= 256:
+                self._flush(key, *cell)
+
+    def _note(self, key: str, rows: Sequence[int], values: Sequence[Any]) -> None:
+        if {*map(type, values)} != {str}:
+            texts = [(row, value) for row, value in zip(rows, values, strict=True) if type(value) is str]
+            if not texts:
+                return
+            rows, values = zip(*texts, strict=True)
+        all_rows, all_values = self.cells.setdefault(key, ([], []))
+        all_rows.extend(rows)
+        all_values.extend(values)
 
     def _flush(self, key: str, rows: list[int], values: list[str]) -> None:
         if key not in self.columns:
@@ -293,7 +314,39 @@ def _names(entries: object) -> list[str]:
 
 
 def _texts(value: object) -> list[str]:
+    if type(value) is list and len(value) == 1 and type(value[0]) is str and value[0].isascii():
+        return [value[0]]
     return [_clean(v) for v in value if isinstance(v, str)] if isinstance(value, list) else []
+
+
+_ALWAYS = (
+    "fingerprint",
+    "filename",
+    "architecture",
+    *schema.FLAGS,
+    "size",
+    *schema.TIMES,
+    "type",
+    "aliases",
+    "profiles",
+    "properties",
+)
+_always = itemgetter(*_ALWAYS)
+
+
+def _fields(images: Sequence[Raw]) -> dict[str, Sequence[Any]]:
+    """The fields that every known server sends, each of all images."""
+    try:
+        rows = [*map(_always, images)]
+    except KeyError:
+        return {name: [image.get(name) for image in images] for name in _ALWAYS}
+    return dict(zip(_ALWAYS, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(_ALWAYS, ())
+
+
+def _keys(objects: Iterable[Raw]) -> set[str]:
+    """The keys that any of the objects has; most of them have the same."""
+    found: set[str] = set()
+    return found.union(*{tuple(one) for one in objects})
 
 
 class Columns:
@@ -322,22 +375,22 @@ class Columns:
     def add(self, images: Sequence[Raw], projects: Sequence[str] | None = None) -> None:
         """Read some images; their fingerprints have been checked."""
         columns = self._columns
+        found = _fields(images)
         for name in ("fingerprint", "filename", "architecture", *schema.FLAGS, "size", *schema.TIMES):
-            columns[name].add([image.get(name) for image in images])
-        columns["type"].add([image.get("type") or "container" for image in images])
+            columns[name].add(found[name])
+        columns["type"].add([kind or "container" for kind in found["type"]])
         fallback = [self.project] * len(images) if projects is None else projects
         columns["project"].add([image.get("project") or p for image, p in zip(images, fallback, strict=True)])
-        aliases = [_names(image.get("aliases")) for image in images]
+        aliases = [_names(entries) if entries else [] for entries in found["aliases"]]
         columns["aliases"].add(aliases)
         columns["alias"].add([min(names, key=len) if names else None for names in aliases])
-        columns["profiles"].add([_texts(image.get("profiles")) for image in images])
+        columns["profiles"].add([_texts(names) for names in found["profiles"]])
         self._sources(images)
-        properties = [image.get("properties") for image in images]
+        properties = found["properties"]
         columns["description"].add([p.get("description") if type(p) is dict else None for p in properties])
-        self._properties.add(images, self.length)
+        self._properties.add(properties, self.length)
         self.length += len(images)
-        fields = set().union(*images) - schema.KNOWN_FIELDS
-        self.unknown.update(_clean(field) for field in fields)
+        self.unknown.update(_clean(field) for field in _keys(images) - schema.KNOWN_FIELDS)
         if "extra" in columns:
             columns["extra"].add([_extra(image) for image in images])
 
@@ -345,8 +398,7 @@ class Columns:
         found = [s if type(s := image.get("update_source")) is dict else {} for image in images]
         for part in ("server", "protocol", "alias"):
             self._columns[f"source.{part}"].add([source.get(part) for source in found])
-        fields = set().union(*found) - schema.KNOWN_SOURCE
-        self.unknown.update(_clean(f"update_source.{field}") for field in fields)
+        self.unknown.update(_clean(f"update_source.{field}") for field in _keys(found) - schema.KNOWN_SOURCE)
 
     def finish(self) -> tuple[dict[str, Any], Any]:
         """The columns in their order, the properties sorted at the end, and the fingerprints."""

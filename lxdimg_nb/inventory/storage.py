@@ -135,7 +135,7 @@ def from_table(table: Any) -> InventoryFrame:
         else:
             found[name] = column.to_numpy()
     properties = Properties()
-    properties.add([{"properties": dict(pairs or ())} for pairs in table["properties"].to_pylist()], 0)
+    properties.add([dict(pairs or ()) for pairs in table["properties"].to_pylist()], 0)
     found |= properties.finish(length)[0]
     used_by = table["used_by"]
     if length and not used_by.null_count:
