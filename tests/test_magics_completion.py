@@ -163,3 +163,26 @@ def test_a_hostile_name_cannot_leave_its_word(kernel: Kernel, server: RunningSer
     kernel.run(f"image = %lxdimg info {offer}\n")
 
     assert kernel.value("[a.name for a in image.aliases]") == [name]
+
+
+def test_it_is_offered_in_a_terminal_as_well(demo: RunningServer) -> None:
+    from IPython.core.completer import provisionalcompleter
+    from IPython.terminal.interactiveshell import TerminalInteractiveShell
+    from traitlets.config import Config
+
+    demo.add_image(factory.small(1), aliases=["web"])
+    settings = Config({"HistoryManager": {"enabled": False}, "TerminalInteractiveShell": {"simple_prompt": True}})
+    shell = TerminalInteractiveShell(config=settings)
+    shell.run_line_magic("load_ext", "lxdimg_nb")
+    shell.run_line_magic("lxdimg", f"connect {demo.url}")
+
+    def offered(code: str) -> list[str]:
+        with provisionalcompleter():
+            return [completion.text for completion in shell.Completer.completions(code, len(code))]
+
+    try:
+        assert offered("%lxdimg sh") == ["show"]
+        assert until(lambda: offered("%lxdimg info w") == ["web"])
+    finally:
+        shell.run_line_magic("unload_ext", "lxdimg_nb")
+        TerminalInteractiveShell.clear_instance()

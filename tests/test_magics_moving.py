@@ -166,6 +166,7 @@ def test_contents_lists_the_files_and_compares_two_images(kernel: Kernel, server
     kernel.run("files = %lxdimg contents one\nchanges = %lxdimg contents one two\n")
 
     assert "rootfs/etc/one" in kernel.value("list(files.index)")
+    assert "0644" in kernel.run("files").text
     assert kernel.value("changes.change.astype(str).to_dict()") == {
         "rootfs/etc/one": "removed",
         "rootfs/etc/two": "added",
@@ -268,6 +269,22 @@ def test_a_catalogue_is_listed_looked_at_and_copied_from(
     assert machine == "virtual-machine"
     assert server.get("images/aliases/noble")["target"] == copied[0]
     assert copied[1] is False
+
+
+def test_an_address_is_imported_when_it_is_what_was_announced(
+    kernel: Kernel, server: RunningServer, tmp_path: Path
+) -> None:
+    data = factory.small(3)
+    with streams.serving(tmp_path / "site") as site:
+        site.add({"/image.tar.gz": data})
+        line = f"import {site.url}/image.tar.gz --server-cert {site.cert} --alias web --sha256"
+
+        wrong = kernel.run(f"%lxdimg {line} {'0' * 64}", ok=False)
+        kernel.run(f"image = %lxdimg {line} {factory.fingerprint(data)} color=red\n")
+
+    assert wrong.ename == "UsageError"
+    image = server.get(f"images/{factory.fingerprint(data)}")
+    assert (image["properties"]["color"], image["aliases"][0]["name"]) == ("red", "web")
 
 
 def test_a_server_is_no_catalogue(kernel: Kernel, server: RunningServer, configuration: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_plan_is_made_looked_at_and_applied(kernel: Kernel, server: RunningSer
     asked = kernel.run("%lxdimg plan apply $plan", answer="n", ok=False)
     done = kernel.run("receipts = %lxdimg plan apply $plan --yes\n")
 
-    assert "plan = " in made.stdout
+    assert made.stdout.startswith("plan = prune: 1 image to delete")
     assert planned == [(goes, "delete")]
     assert len(untouched) == 3
     assert "--yes" in refused.stderr

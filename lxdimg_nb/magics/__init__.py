@@ -103,6 +103,9 @@ def _in_short(result: Any) -> str:
     shape = getattr(result, "shape", None)
     if isinstance(shape, tuple) and len(shape) == 2:
         return f"a frame of {plural(shape[0], 'row')}"
+    summary = getattr(result, "summary", None)
+    if isinstance(summary, str):
+        return summary
     return repr(result) if len(repr(result)) < 200 else type(result).__name__
 
 

@@ -51,10 +51,18 @@ def _import(session: Session, call: Call) -> Any:
             f"an image is one file, or two: the metadata and the root file system; {files[1]} is a third"
         )
     client = session.at(remote, call.project)
-    first = call.one("FILE")
+    first = call.one("FILE|URL")
     data: Any = first.value if first.value is not None else first.text
     aliases, reuse = call.options("--alias"), call.has("--reuse")
     expiry = call.option("--expire")
+
+    if first.value is None and first.text.startswith(("https://", "http://")):
+        if files or call.has("--type"):
+            raise InvalidRequestError("from an address comes a unified image: one file, without --type")
+        return _import_url(call, client, first.text, properties)
+    for flag in ("--sha256", "--server-cert"):
+        if call.has(flag):
+            raise InvalidRequestError(f"{flag} goes with an https:// address")
 
     def work(progress: ProgressArgument) -> Image:
         image = client.images.create(
@@ -73,6 +81,28 @@ def _import(session: Session, call: Call) -> Any:
         return _named(client, image, aliases if reuse else [])
 
     title = f"import of {Path(first.text).name if first.value is None else first.variable}"
+    return _long(call, title, client, work, lambda image: f"imported {_new(image)} on {client.url}")
+
+
+def _import_url(call: Call, client: Client, url: str, properties: dict[str, str]) -> Any:
+    aliases, reuse, expiry = call.options("--alias"), call.has("--reuse"), call.option("--expire")
+
+    def work(progress: ProgressArgument) -> Image:
+        image = client.images.create_from_url(
+            url,
+            call.has("--public"),
+            call.has("--auto-update"),
+            sha256=call.option("--sha256"),
+            server_cert=call.option("--server-cert"),
+            properties=properties or None,
+            aliases=() if reuse else aliases,
+            expires_at=moment(expiry) if expiry else None,
+            exist_ok=reuse,
+            progress=progress,
+        )
+        return _named(client, image, aliases if reuse else [])
+
+    title = f"import of {url.partition('?')[0].rpartition('/')[2] or 'an address'}"
     return _long(call, title, client, work, lambda image: f"imported {_new(image)} on {client.url}")
 
 
@@ -204,9 +234,9 @@ def _publish(session: Session, call: Call) -> Any:
 VERBS = (
     Verb(
         "import",
-        "import an image from a file, or two, of the kernel's machine",
+        "import an image from a file or two of the kernel's machine, or an address",
         _import,
-        (Argument("FILE", "file"), Argument("ROOTFS|REMOTE:|KEY=VALUE", "file", optional=True, many=True)),
+        (Argument("FILE|URL", "file"), Argument("ROOTFS|REMOTE:|KEY=VALUE", "file", optional=True, many=True)),
         (
             ALIAS,
             PUBLIC,
@@ -214,6 +244,8 @@ VERBS = (
             EXPIRE,
             REUSE,
             Flag("--type", "of a split image, when its content does not tell", "TYPE", choices=("container", "vm")),
+            Flag("--sha256", "what the file at the address must be", "SUM"),
+            Flag("--server-cert", "the certificate of the address, and no other", "FILE", "file"),
             BACKGROUND,
         ),
         more="For a split image name the metadata and the root file system. KEY=VALUE sets properties.",
