@@ -63,8 +63,9 @@ class _Kept:
 class CatalogueTransport(Transport):
     """Answers GET requests of the image API out of a catalogue, which it fetches when first asked."""
 
-    def __init__(self, web: Web, *, default_os: str = "") -> None:
-        super().__init__(Endpoint(base=""))
+    def __init__(self, web: Web, *, default_os: str = "", pinned: str = "") -> None:
+        # Other servers that are to fetch from here are told which certificate to accept.
+        super().__init__(Endpoint(base="", pinned=pinned))
         self.web = web
         self._default_os = default_os
         self._loading = threading.Lock()
@@ -331,7 +332,7 @@ def connect(url: str, *, pinned: str = "", timeout: float = READ_TIMEOUT) -> Cat
     """
     web = Web(url, pinned=pinned, timeout=timeout)
     host = web.url.removeprefix("https://").partition("/")[0]
-    streams = CatalogueTransport(web, default_os=_DEFAULT_OS.get(host, ""))
+    streams = CatalogueTransport(web, default_os=_DEFAULT_OS.get(host, ""), pinned=pinned)
     try:
         streams.catalogue()
     except BaseException:
