@@ -54,7 +54,7 @@ def small(
     *,
     properties: Mapping[str, object] | None = None,
     arch: str = "x86_64",
-    type: Literal["container", "virtual-machine"] = "container",  # noqa: A002 (the server's own word)
+    type: Literal["container", "virtual-machine"] = "container",
     compression: Compression = "gz",
     creation_date: int | None = None,
     expiry_date: int | None = None,

@@ -208,10 +208,13 @@ class RunningServer:
 
     def listen(self) -> str:
         """Have it answer on TLS at 127.0.0.1 as well; returns the URL, the same one every time."""
-        if self.https_url is None:
-            address = f"127.0.0.1:{free_port()}"
-            self._done("PATCH", "", {"config": {"core.https_address": address}})
+        if self.kind != "demo":
+            address = (self.https_url or f"https://127.0.0.1:{free_port()}").removeprefix("https://")
+            # Asked every time: a test may have taken the setting away.
+            if self.get("")["config"].get("core.https_address") != address:
+                self._done("PATCH", "", {"config": {"core.https_address": address}})
             self.https_url = f"https://{address}"
+        assert self.https_url is not None
         return self.https_url
 
     def _done(self, method: str, path: str, document: Any, project: str | None = None) -> None:

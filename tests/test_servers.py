@@ -111,6 +111,18 @@ def test_a_killed_daemon_is_down_and_comes_back(request: pytest.FixtureRequest, 
     assert server.get("images") == [f"/1.0/images/{fingerprint}"]
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["lxd", "incus"])
+def test_a_server_listens_again_after_a_test_took_its_address_away(request: pytest.FixtureRequest, kind: str):
+    server: RunningServer = request.getfixturevalue(kind)
+    address = server.listen()
+    server.raw("PATCH", "/1.0", json={"config": {"core.https_address": ""}})
+
+    assert server.listen() == address
+
+    assert server.get("")["config"]["core.https_address"] == address.removeprefix("https://")
+
+
 def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, lxd: RunningServer):
     assert lxd.alive
     (tmp_path / "database").write_text("in the way")
