@@ -254,3 +254,70 @@ def test_projects_are_switched(server, client, panels):
     assert view.sees(lambda p: p["header"]["project"] == "other")
     assert view.sees(lambda p: p["list"]["rows"][0]["key"] == f"other/{fingerprint}")
     assert view.sees(lambda p: p["header"]["live"] == "live")
+
+
+def chosen(view, *fingerprints):
+    view.say("select", keys=[f"default/{f}" for f in fingerprints], on=True)
+    assert view.sees(lambda p: p["list"]["selected"] == len(fingerprints))
+
+
+def test_many_images_are_changed_by_a_plan_that_is_shown_first(server, client, panels):
+    first, second = (server.add_image(factory.small(i)) for i in (1, 2))
+    view = browser(client, panels)
+    chosen(view, first, second)
+
+    view.say("plan", action="property", name="team", value="blue")
+
+    assert view.sees(lambda p: p["bulk"]["state"] == "planned" and len(p["bulk"]["rows"]) == 2)
+    assert view.parts["bulk"]["yes"] == "Change 2 images"
+    assert all("team" not in server.get(f"images/{f}")["properties"] for f in (first, second))
+    view.say("apply")
+    view.settle()
+    assert view.parts["bulk"]["state"] == "planned"
+    view.say("apply", confirmed=True)
+    assert view.sees(lambda p: p["bulk"]["state"] == "applied" and p["bulk"]["good"])
+    assert [server.get(f"images/{f}")["properties"]["team"] for f in (first, second)] == ["blue", "blue"]
+
+
+def test_a_plan_leaves_alone_what_somebody_changed_meanwhile(server, client, panels):
+    first, second = (server.add_image(factory.small(i)) for i in (1, 2))
+    view = browser(client, panels)
+    chosen(view, first, second)
+    view.say("plan", action="public")
+    assert view.sees(lambda p: p["bulk"]["state"] == "planned")
+    assert "without any authentication" in view.parts["bulk"]["danger"]
+    server.raw("PATCH", f"/1.0/images/{first}", json={"public": True})
+
+    view.say("apply", confirmed=True)
+
+    assert view.sees(lambda p: p["bulk"]["state"] == "applied")
+    assert [row[1:3] for row in view.parts["bulk"]["rows"]] == [[first[:12], "skipped"]]
+    assert server.get(f"images/{second}")["public"] is True
+
+
+def test_a_selection_is_deleted_after_the_plan_was_shown(server, client, panels):
+    first, second = (server.add_image(factory.small(i)) for i in (1, 2))
+    view = browser(client, panels)
+    chosen(view, first)
+
+    view.say("plan", action="delete")
+    assert view.sees(lambda p: p["bulk"]["yes"] == "Delete 1 image")
+    view.say("apply", confirmed=True)
+
+    assert view.sees(lambda p: p["bulk"]["state"] == "applied")
+    assert [url.rsplit("/", 1)[-1] for url in server.get("images")] == [second]
+
+
+def test_a_selection_is_exported_to_a_folder(demo, panels, tmp_path):
+    import lxdimg_nb
+
+    first, second = (demo.add_image(factory.small(i)) for i in (1, 2))
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        chosen(view, first, second)
+
+        view.say("export-all", folder=str(tmp_path))
+
+        assert until(
+            lambda: sorted(p.name[:64] for p in tmp_path.iterdir() if p.name[0] != ".") == sorted([first, second])
+        )

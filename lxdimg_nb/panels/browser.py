@@ -12,6 +12,7 @@ from lxdimg_nb.client import Images
 from lxdimg_nb.client.listing import project_names
 from lxdimg_nb.errors import IncompleteListError, LxdImageError, NotAllowedError, ServerUnreachableError
 from lxdimg_nb.models import ImageRecord
+from lxdimg_nb.panels.bulk import Bulk
 from lxdimg_nb.panels.imagework import ImageWork
 from lxdimg_nb.panels.table import COLUMNS, PAGE_SIZES, ImageTable, Row, key_of
 from lxdimg_nb.panels.uploading import Uploading
@@ -44,6 +45,7 @@ class BrowserPanel(ImageWork):
         self._watch: ListWatch | None = None
         self._waiting: list[threading.Event] = []
         self.uploading = Uploading(self)
+        self.bulk = Bulk(self)
         self._handlers |= {
             "reload": lambda _: self.load(),
             "search": lambda m: self._look(lambda: self.table.search(text_of(m, "query"))),
@@ -57,6 +59,7 @@ class BrowserPanel(ImageWork):
             "shut": self._shut,
             "project": self._project,
             **self.uploading.handlers,
+            **self.bulk.handlers,
         }
 
     # Reading the server
@@ -174,6 +177,7 @@ class BrowserPanel(ImageWork):
     def show_all(self) -> None:
         self.show_list()
         self.uploading.show()
+        self.bulk.show()
         super().show_all()
 
     def show_header(self) -> None:

@@ -28,7 +28,7 @@ function listPart(app) {
       app.state.header.trusted && button("Upload an image …", () => app.openUpload(), { kind: "primary" }),
     );
   }
-  return h("div", { class: "lxi-list" }, tools(app, list), table(app, list), footer(app, list));
+  return h("div", { class: "lxi-list" }, tools(app, list), bulkPart(app, list), table(app, list), footer(app, list));
 }
 
 function waiting(text) {

@@ -26,7 +26,7 @@ class App {
     this.images = new Map();
     this.known = new Map();
     this.senders = [];
-    this.ui = { upload: { open: false, way: "kernel", path: "", second: "", files: {}, problem: "", aliases: "", public: false } };
+    this.ui = { bulk: { asking: "", name: "", value: "", folder: "" }, upload: { open: false, way: "kernel", path: "", second: "", files: {}, problem: "", aliases: "", public: false } };
     this.root = document.createElement("div");
     this.root.className = "lxi";
     el.appendChild(this.root);
@@ -253,7 +253,7 @@ class App {
     const list = this.state.list || {};
     const projects = this.state.projects || [];
     return h(
-      "header",
+      "div",
       { class: "lxi-header" },
       h("span", { class: "lxi-product" }, header.product),
       h("span", { class: "lxi-address", title: header.address }, header.address),

@@ -33,6 +33,7 @@ _SCRIPTS = (
     "detail.js",
     "sender.js",
     "upload.js",
+    "bulk.js",
     "transfers.js",
     "panel.js",
 )

@@ -1,0 +1,215 @@
+"""The same change for many images: planned, shown, and only then applied."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lxdimg_nb import formats, views
+from lxdimg_nb.client import Client, Image
+from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
+from lxdimg_nb.models import ImageRecord, Progress
+from lxdimg_nb.panels.transfers import Transfer, transfers
+from lxdimg_nb.panels.widget import text_of
+from lxdimg_nb.panels.words import exposure, sentence, why
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Images
+    from lxdimg_nb.client.progress import Report
+    from lxdimg_nb.inventory.plans import Plan
+    from lxdimg_nb.panels.browser import BrowserPanel
+
+__all__ = ["Bulk"]
+
+SHOWN = 50
+ACTIONS = ("public", "private", "update", "no-update", "property", "delete")
+
+
+class _Watched(threading.Event):
+    """Asked by a plan before each step whether to stop: tells how far it is, and stops when the transfer is."""
+
+    def __init__(self, report: Report, total: int) -> None:
+        super().__init__()
+        self._report = report
+        self._total = total
+        self._asked = 0
+
+    def is_set(self) -> bool:
+        """Whether the transfer was cancelled."""
+        try:
+            self._report(Progress("server", min(self._asked, self._total), self._total, f"of {self._total:,} images"))
+        except OperationCancelledError:
+            return True
+        self._asked += 1
+        return False
+
+
+class Bulk:
+    """What is planned for the selection of a browser. Belongs to the panel's actor."""
+
+    def __init__(self, panel: BrowserPanel) -> None:
+        self._panel = panel
+        self._plan: tuple[Plan, Images] | None = None
+        self._state: dict[str, Any] = {"state": "empty"}
+        self.handlers: dict[str, Callable[[Mapping[str, Any]], object]] = {
+            "plan": self._make,
+            "apply": self._apply,
+            "unplan": self._drop,
+            "refresh-all": lambda _: self._each("Refresh", lambda image, report: image.refresh(progress=report)),
+            "export-all": self._export,
+        }
+
+    def show(self) -> None:
+        """Send what is planned."""
+        self._panel.part("bulk", self._state)
+
+    def _set(self, state: str, **facts: Any) -> None:
+        self._state = {"state": state, **facts}
+        self.show()
+
+    def _drop(self, _: Mapping[str, Any]) -> None:
+        self._plan = None
+        self._set("empty")
+
+    def _chosen(self) -> list[ImageRecord]:
+        table = self._panel.table
+        return [table.rows[key].record for key in sorted(table.selected) if key in table.rows]
+
+    def _make(self, content: Mapping[str, Any]) -> None:
+        action, name, value = (text_of(content, key) for key in ("action", "name", "value"))
+        records, images = self._chosen(), self._panel.images
+        if not records or action not in ACTIONS:
+            return
+        self._set("planning")
+
+        def failed(error: Exception) -> None:
+            self._set("refused", text=why(error))
+
+        def made(plan: Plan) -> None:
+            self._plan = (plan, images)
+            self._set("planned", **_words(plan, action, images))
+
+        self._panel.actor.aside(lambda: _planned(records, images, action, name.strip(), value.strip()), made, failed)
+
+    def _apply(self, content: Mapping[str, Any]) -> None:
+        if self._plan is None or content.get("confirmed") is not True:
+            return
+        (plan, images), self._plan = self._plan, None
+        client = Client(images.transport, replace(images.dialect.info, project=images.project))
+
+        def work(report: Report) -> Any:
+            return plan.apply(client, confirm=True, stop=_Watched(report, len(plan)))
+
+        def ended(transfer: Transfer) -> None:
+            self._panel.actor.post(lambda: self._applied(transfer))
+
+        transfer = transfers.start(
+            f"Apply to {formats.plural(len(plan), 'image')}",
+            work,
+            where=self._panel.where,
+            say=lambda receipts: receipts.summary,
+            then=ended,
+        )
+        self._set("working", job=transfer.number)
+
+    def _applied(self, transfer: Transfer) -> None:
+        if transfer.error is not None:
+            self._set("refused", text=transfer.text)
+            return
+        receipts = transfer.result
+        bad = receipts[receipts["state"] != "done"]
+        rows = [
+            [
+                views.plain(r.alias, 60) if isinstance(r.alias, str) else "",
+                views.short(r.fingerprint),
+                r.state,
+                r.detail,
+            ]
+            for r in bad.head(SHOWN).itertuples()
+        ]
+        self._set(
+            "applied",
+            text=transfer.text,
+            good=not rows,
+            rows=[[views.plain(cell, 200) if isinstance(cell, str) else "" for cell in row] for row in rows],
+            more=max(0, len(bad) - SHOWN),
+        )
+        if self._panel.live == "off":
+            self._panel.load()
+
+    def _export(self, content: Mapping[str, Any]) -> None:
+        folder = text_of(content, "folder").strip()
+        target = Path(folder).expanduser() if folder else Path.cwd()
+        if not target.is_dir():
+            self._set("refused", text=sentence(f"There is no folder {views.plain(target)} on the kernel's machine"))
+            return
+        self._each(f"Export to {target}:", lambda image, report: image.export(target, progress=report))
+
+    def _each(self, word: str, step: Callable[[Image, Report], Any]) -> None:
+        records, images = self._chosen(), self._panel.images
+
+        def work(report: Report) -> str:
+            failures: list[str] = []
+            for at, record in enumerate(records):
+                count = f"{at + 1:,} of {len(records):,} images"
+                inner = lambda p, count=count: report(replace(p, text=f"{p.text} {count}".strip()))  # noqa: E731
+                report(Progress("server", at, len(records), count))
+                try:
+                    step(Image(record, images), inner)
+                except OperationCancelledError:
+                    raise
+                except LxdImageError as error:
+                    failures.append(f"{views.short(record.fingerprint)}: {error.message}")
+            if failures:
+                raise LxdImageError(f"{len(failures):,} of {len(records):,} failed; first {failures[0]}")
+            return formats.plural(len(records), "image")
+
+        if records:
+            transfers.start(f"{word} {formats.plural(len(records), 'image')}", work, where=self._panel.where)
+            self._set("empty")
+
+
+def _planned(records: list[ImageRecord], images: Images, action: str, name: str, value: str) -> Plan:
+    from lxdimg_nb.inventory import frame, plan
+
+    info = images.dialect.info
+    df = frame(
+        records,
+        server=images.transport.url,
+        project=images.project,
+        product=info.product,
+        identity=info.certificate_fingerprint,
+    )
+    if action in ("public", "private"):
+        return plan.set(df, public=action == "public")
+    if action in ("update", "no-update"):
+        return plan.set(df, auto_update=action == "update")
+    if action == "property":
+        if not name:
+            raise InvalidRequestError("a property needs a name")
+        return plan.set(df, properties={name: value or None})
+    # What was selected by hand goes; only what somebody pinned stays.
+    return plan.prune(df, older_than="0s", grace="0s", keep=("pinned",))
+
+
+def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
+    steps = sorted(plan.steps, key=lambda step: step.action == "keep")
+    rows = [
+        [step.alias, views.short(step.fingerprint), step.words or "left alone", step.protection or step.reason]
+        for step in steps[:SHOWN]
+    ]
+    count = formats.plural(len(plan), "image")
+    yes = {"delete": f"Delete {count}", "public": f"Make {count} public"}.get(action, f"Change {count}")
+    danger = exposure(images.dialect.info, images.project) if action == "public" and plan else ""
+    if action == "delete" and plan:
+        danger = f"{count} and their aliases will be gone from the server. Instances made from them stay."
+    return {
+        "title": yes if plan else "Nothing to do",
+        "yes": yes if plan else "",
+        "danger": danger,
+        "rows": [[views.plain(cell, 200) for cell in row] for row in rows],
+        "more": max(0, len(steps) - SHOWN),
+    }
