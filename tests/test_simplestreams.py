@@ -576,7 +576,26 @@ def test_a_catalogue_cannot_make_the_work_grow_faster_than_itself() -> None:
     assert len(problems.texts) == 4
 
 
-_KEYS = ["index", "datatype", "path", "products", "versions", "20240101", "items", "lxd.tar.xz", "squashfs", "arch", "ftype", "size", "sha256", "combined_squashfs_sha256", "aliases", "os", "requirements", "support_eol"]
+_KEYS = [
+    "index",
+    "datatype",
+    "path",
+    "products",
+    "versions",
+    "20240101",
+    "items",
+    "lxd.tar.xz",
+    "squashfs",
+    "arch",
+    "ftype",
+    "size",
+    "sha256",
+    "combined_squashfs_sha256",
+    "aliases",
+    "os",
+    "requirements",
+    "support_eol",
+]
 _JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
     lambda inner: (
