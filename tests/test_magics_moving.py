@@ -313,6 +313,22 @@ def test_a_token_enrols_and_is_never_shown(
     assert kernel.value("client.url, client.info.trusted") == (url, True)
 
 
+def test_a_password_in_an_address_is_not_shown(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
+    with streams.serving(tmp_path / "site") as site:
+        streams.ubuntu().publish(site)
+        address = site.url.replace("https://", "simplestreams+https://me:pass-word@")
+
+        cell = kernel.run(f"%lxdimg connect {address} --server-cert {site.cert}")
+        alone = kernel.run("%lxdimg").text
+        remote = kernel.value("%config LxdimgMagics.remote")
+        wrong = kernel.run(f"%lxdimg connect {address}/nothing --server-cert {site.cert}", ok=False)
+        kernel.run(f"%lxdimg connect {server.url}")
+
+    assert site.url in alone
+    for shown in (cell.text, cell.stdout, alone, remote, wrong.stderr):
+        assert "pass-word" not in shown
+
+
 # transfers and interrupts
 
 
@@ -441,6 +457,7 @@ def test_demo_starts_a_server_in_the_kernel_and_stops_it(shared_kernel: Kernel) 
     url = shared_kernel.value("client.url")
     shared_kernel.run("%lxdimg demo stop")
 
+    assert shared_kernel.value("%config LxdimgMagics.remote") == ""
     assert "demo server" in begun.stdout
     assert shared_kernel.value("len(df)") > 5
     assert not Path(url.removeprefix("unix://")).exists()

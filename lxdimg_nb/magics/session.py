@@ -104,6 +104,7 @@ class Session:
         with self._lock:
             self.forget()
             self._wanted = where
+            self._connected(where)
 
     def forget(self) -> None:
         """Close what was opened here and know nothing any more; a demo server stays."""
