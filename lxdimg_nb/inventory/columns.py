@@ -1,26 +1,31 @@
 """Images to typed columns, a few thousand at a time, so that 100,000 cost little more than their columns.
 
-The JSON objects are read column by column. Each column has a quick way that trusts the server and, for
-the part of the column where that fails, a careful one that reads every value as `models` does.
+The JSON objects are read column by column: what they have in common is done for all of them at once.
 """
 
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lxdimg_nb.inventory import schema
-from lxdimg_nb.models import parse_time
+from lxdimg_nb.inventory.kinds import (
+    CategoryColumn,
+    FlagColumn,
+    ObjectColumn,
+    SizeColumn,
+    TextColumn,
+    TimeColumn,
+    categorical,
+    clean,
+)
 
-__all__ = ["CHUNK", "Columns", "Properties", "categorical", "collector_off", "objects", "text_array", "time_array"]
+__all__ = ["CHUNK", "Columns", "Properties", "collector_off"]
 
 CHUNK = 2_000
 """Images read at once: few enough to stay in the processor's cache."""
@@ -29,8 +34,6 @@ CELLS = 50_000_000
 """How many property cells a frame may have, so that a server cannot fill the memory with odd keys."""
 
 Raw = Mapping[str, Any]
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_NEVER = np.datetime64("NaT", "us")
 
 
 @contextmanager
@@ -45,206 +48,12 @@ def collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def _clean(text: str) -> str:
-    """Half a surrogate pair is legal in JSON and cannot be written as UTF-8: shown as its escape."""
-    if text.isascii() or not _SURROGATE.search(text):
-        return text
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-class _Codes(dict[object, int]):
-    """Texts to small numbers, in the order they are met; what is no text is -1."""
-
-    def __missing__(self, value: object) -> int:
-        if not isinstance(value, str):
-            return -1
-        clean = _clean(value)
-        if clean is not value and clean in self:
-            self[value] = self[clean]
-            return self[clean]
-        self.names.append(clean)
-        self[value] = self[clean] = len(self.names) - 1
-        return self[value]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-
-class _Category:
-    """A column of few values."""
-
-    def __init__(self) -> None:
-        self.codes = _Codes()
-        self.parts: list[np.ndarray[Any, np.dtype[np.int32]]] = []
-
-    def add(self, values: Sequence[object]) -> None:
-        try:
-            found = [*map(self.codes.__getitem__, values)]
-        except TypeError:  # a list or an object where a text was due
-            found = [self.codes[v] if isinstance(v, str) else -1 for v in values]
-        self.parts.append(np.array(found, dtype=np.int32))
-
-    def finish(self) -> pd.Categorical:
-        """The categories in order, so that two frames of the same images are the same."""
-        codes = np.concatenate(self.parts) if self.parts else np.empty(0, np.int32)
-        return categorical(self.codes.names, codes)
-
-
-def categorical(names: list[str], codes: np.ndarray[Any, np.dtype[np.int32]]) -> pd.Categorical:
-    """Texts and the numbers that stand for them, as a column with its categories sorted; -1 is missing."""
-    order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.full(len(names) + 1, -1, dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    categories = pd.Index([names[i] for i in order], dtype="string")
-    return pd.Categorical.from_codes(place[codes], categories=categories)
-
-
-def text_array(values: Sequence[str | None]) -> Any:
-    """Texts as pandas' string array, None as NA; whatever cannot be stored is cleaned."""
-    column = _Text()
-    column.add(values)
-    return column.finish()
-
-
-def _arrow_text(values: Sequence[object]) -> Any:
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, type=pa.large_string())
-    except (TypeError, ValueError):  # pyarrow's own errors are among these; UnicodeEncodeError, too
-        return pa.array([_clean(v) if isinstance(v, str) else None for v in values], type=pa.large_string())
-
-
-class _Text:
-    """A column of many values."""
-
-    def __init__(self) -> None:
-        self.arrow = pd.StringDtype().storage == "pyarrow"
-        self.parts: list[Any] = []
-
-    def add(self, values: Sequence[object]) -> None:
-        if self.arrow:
-            self.parts.append(_arrow_text(values))
-        else:
-            self.parts.extend(_clean(v) if isinstance(v, str) else None for v in values)
-
-    def finish(self, rows: np.ndarray[Any, np.dtype[np.int64]] | None = None, length: int = 0) -> Any:
-        """The whole column; with `rows` the values go there and the rest is NA."""
-        if not self.arrow:
-            values: Any = self.parts
-            if rows is not None:
-                values = np.full(length, None, dtype=object)
-                values[rows] = self.parts
-            return pd.array(values, dtype=pd.StringDtype())
-        import pyarrow as pa
-
-        column = pa.chunked_array(self.parts, type=pa.large_string())
-        if rows is not None and len(rows) < length:
-            place = np.full(length, -1, dtype=np.int64)
-            place[rows] = np.arange(len(rows))
-            column = column.take(pa.array(place, mask=place < 0))
-        dtype: Any = pd.StringDtype()
-        return dtype.__from_arrow__(column)
-
-
-class _Time:
-    def __init__(self) -> None:
-        self.parts: list[np.ndarray[Any, Any]] = []
-
-    def add(self, values: Sequence[object]) -> None:
-        try:
-            known = dict.fromkeys(values)
-            # Most times are "never", or those of a few builds: each is read once.
-            if 2 * len(known) < len(values):
-                part = dict(zip(known, range(len(known)), strict=True))
-                self.parts.append(_times(list(known))[[*map(part.__getitem__, values)]])
-                return
-        except TypeError:  # a list or an object where a text was due
-            pass
-        self.parts.append(_times(values))
-
-    def finish(self) -> Any:
-        whole = np.concatenate(self.parts) if self.parts else np.empty(0, "datetime64[us]")
-        return pd.DatetimeIndex(whole).tz_localize("UTC").array
-
-
-def _times(values: Sequence[object]) -> np.ndarray[Any, Any]:
-    try:
-        # A UTC time of 0 to 9 digits; numpy reads six and knows no zone.
-        texts = [v[:26].rstrip("Z") if v[-1] == "Z" and v[10] == "T" else _odd(v) for v in values]  # type: ignore[index]
-        part = np.array(texts, dtype="datetime64[us]")
-    except (ValueError, TypeError, LookupError):
-        part = np.array([_stamp(v) for v in values], dtype="datetime64[us]")
-    part[(part < np.datetime64("0002-01-01")) | (part == np.datetime64(0, "us"))] = _NEVER
-    return part
-
-
-def _odd(value: object) -> str:
-    raise ValueError(f"not the usual way to write a time: {value!r:.40}")
-
-
-def _stamp(value: object) -> np.datetime64:
-    moment = parse_time(value)
-    return _NEVER if moment is None else np.datetime64(moment.replace(tzinfo=None), "us")
-
-
-def time_array(values: Iterable[date | None]) -> Any:
-    """UTC times as a column; a date is its midnight, None is NaT."""
-    stamps = [_NEVER if v is None else np.datetime64(_naive(v), "us") for v in values]
-    return pd.DatetimeIndex(np.array(stamps, dtype="datetime64[us]")).tz_localize("UTC").array
-
-
-def _naive(value: date) -> date:
-    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-class _Numpy:
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
-        self.parts: list[np.ndarray[Any, Any]] = []
-
-    def finish(self) -> np.ndarray[Any, Any]:
-        return np.concatenate(self.parts) if self.parts else np.empty(0, self.dtype)
-
-
-class _Flag(_Numpy):
-    def add(self, values: Sequence[object]) -> None:
-        self.parts.append(np.array([v is True for v in values], dtype=bool))
-
-
-class _Size(_Numpy):
-    def add(self, values: Sequence[object]) -> None:
-        whole = [v if type(v) is int else 0 for v in values]
-        try:
-            part = np.array(whole, dtype=np.int64)
-        except OverflowError:
-            top = 2**63 - 1
-            part = np.array([max(-top, min(top, v)) for v in whole], dtype=np.int64)
-        self.parts.append(part)
-
-
-class _Objects(_Numpy):
-    def __init__(self) -> None:
-        super().__init__("object")
-
-    def add(self, values: Sequence[object]) -> None:
-        self.parts.append(objects(values))
-
-
-def objects(values: Sequence[object]) -> np.ndarray[Any, Any]:
-    """An array of Python objects, lists among them."""
-    part = np.empty(len(values), dtype=object)
-    part[:] = values
-    return part
-
-
 class Properties:
     """One sparse column a key."""
 
     def __init__(self) -> None:
         self.cells: dict[str, tuple[list[int], list[str]]] = {}
-        self.columns: dict[str, tuple[list[np.ndarray[Any, Any]], _Category | _Text]] = {}
+        self.columns: dict[str, tuple[list[np.ndarray[Any, Any]], CategoryColumn | TextColumn]] = {}
         self.counts: dict[str, int] = {}
 
     def add(self, properties: Sequence[object], start: int) -> None:
@@ -274,7 +83,7 @@ class Properties:
 
     def _flush(self, key: str, rows: list[int], values: list[str]) -> None:
         if key not in self.columns:
-            self.columns[key] = ([], _Category() if key in schema.CATEGORY_PROPERTIES else _Text())
+            self.columns[key] = ([], CategoryColumn() if key in schema.CATEGORY_PROPERTIES else TextColumn())
         places, column = self.columns[key]
         places.append(np.array(rows, dtype=np.int64))
         column.add(values)
@@ -294,10 +103,10 @@ class Properties:
                 self._flush(key, rows, values)
             places, column = self.columns[key]
             where = np.concatenate(places)
-            name = schema.PROPERTY + _clean(key)
+            name = schema.PROPERTY + clean(key)
             while name in done:
                 name += "~"
-            if isinstance(column, _Text):
+            if isinstance(column, TextColumn):
                 done[name] = column.finish(where, length)
             else:
                 codes = np.full(length, -1, dtype=np.int32)
@@ -310,13 +119,13 @@ def _names(entries: object) -> list[str]:
     if not isinstance(entries, list):
         return []
     names = (entry.get("name") for entry in entries if isinstance(entry, dict))
-    return [_clean(name) for name in names if isinstance(name, str)]
+    return [clean(name) for name in names if isinstance(name, str)]
 
 
 def _texts(value: object) -> list[str]:
     if type(value) is list and len(value) == 1 and type(value[0]) is str and value[0].isascii():
         return [value[0]]
-    return [_clean(v) for v in value if isinstance(v, str)] if isinstance(value, list) else []
+    return [clean(v) for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
 _ALWAYS = (
@@ -358,19 +167,19 @@ class Columns:
         self.unknown: set[str] = set()
         self.left_out = 0
         self._properties = Properties()
-        self._columns: dict[str, Any] = {"fingerprint": _Text()}
+        self._columns: dict[str, Any] = {"fingerprint": TextColumn()}
         kinds: list[tuple[Sequence[str], Callable[[], Any]]] = [
-            (("alias", "description", "filename"), _Text),
-            (schema.CATEGORY, _Category),
-            (schema.FLAGS, lambda: _Flag("bool")),
-            (schema.TIMES, _Time),
-            (schema.LISTS, _Objects),
-            (("size",), lambda: _Size("int64")),
+            (("alias", "description", "filename"), TextColumn),
+            (schema.CATEGORY, CategoryColumn),
+            (schema.FLAGS, lambda: FlagColumn("bool")),
+            (schema.TIMES, TimeColumn),
+            (schema.LISTS, ObjectColumn),
+            (("size",), lambda: SizeColumn("int64")),
         ]
         for names, kind in kinds:
             self._columns.update({name: kind() for name in names})
         if extra:
-            self._columns["extra"] = _Objects()
+            self._columns["extra"] = ObjectColumn()
 
     def add(self, images: Sequence[Raw], projects: Sequence[str] | None = None) -> None:
         """Read some images; their fingerprints have been checked."""
@@ -390,7 +199,7 @@ class Columns:
         columns["description"].add([p.get("description") if type(p) is dict else None for p in properties])
         self._properties.add(properties, self.length)
         self.length += len(images)
-        self.unknown.update(_clean(field) for field in _keys(images) - schema.KNOWN_FIELDS)
+        self.unknown.update(clean(field) for field in _keys(images) - schema.KNOWN_FIELDS)
         if "extra" in columns:
             columns["extra"].add([_extra(image) for image in images])
 
@@ -398,7 +207,7 @@ class Columns:
         found = [s if type(s := image.get("update_source")) is dict else {} for image in images]
         for part in ("server", "protocol", "alias"):
             self._columns[f"source.{part}"].add([source.get(part) for source in found])
-        self.unknown.update(_clean(f"update_source.{field}") for field in _keys(found) - schema.KNOWN_SOURCE)
+        self.unknown.update(clean(f"update_source.{field}") for field in _keys(found) - schema.KNOWN_SOURCE)
 
     def finish(self) -> tuple[dict[str, Any], Any]:
         """The columns in their order, the properties sorted at the end, and the fingerprints."""

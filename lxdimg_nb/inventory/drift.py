@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.inventory.columns import text_array
+from lxdimg_nb.inventory.kinds import text_array
 from lxdimg_nb.inventory.rows import level
 
 __all__ = ["drift"]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lxdimg_nb.inventory.columns import CHUNK, Columns, categorical, collector_off, objects
+from lxdimg_nb.inventory.columns import CHUNK, Columns, collector_off
 from lxdimg_nb.inventory.decode import batches
 from lxdimg_nb.inventory.display import frame_table
+from lxdimg_nb.inventory.kinds import categorical, objects
 from lxdimg_nb.inventory.schema import is_inventory
 
 if TYPE_CHECKING:

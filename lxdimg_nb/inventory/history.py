@@ -25,8 +25,8 @@ import pandas as pd
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.inventory import schema
 from lxdimg_nb.inventory.changes import Changes, diff
-from lxdimg_nb.inventory.columns import time_array
 from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
+from lxdimg_nb.inventory.kinds import time_array
 from lxdimg_nb.inventory.rows import level
 from lxdimg_nb.inventory.storage import from_table, harmless, parquet, to_table
 

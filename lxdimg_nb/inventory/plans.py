@@ -18,10 +18,10 @@ import pandas as pd
 from lxdimg_nb import filters, formats, views
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import schema
-from lxdimg_nb.inventory.columns import text_array
 from lxdimg_nb.inventory.conditions import matching
 from lxdimg_nb.inventory.display import frame_table
 from lxdimg_nb.inventory.frame import InventoryFrame
+from lxdimg_nb.inventory.kinds import text_array
 from lxdimg_nb.inventory.rows import Row
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from lxdimg_nb import formats, views
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory import conditions, eol, pruning, schema
 from lxdimg_nb.inventory.catalogue import newer_builds
-from lxdimg_nb.inventory.columns import time_array
 from lxdimg_nb.inventory.display import frame_table
 from lxdimg_nb.inventory.drift import drift
 from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
+from lxdimg_nb.inventory.kinds import time_array
 from lxdimg_nb.inventory.rows import Rows, level
 
 if TYPE_CHECKING:

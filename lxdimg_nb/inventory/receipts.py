@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from lxdimg_nb import views
-from lxdimg_nb.inventory.columns import text_array
 from lxdimg_nb.inventory.display import frame_table
+from lxdimg_nb.inventory.kinds import text_array
 
 __all__ = ["STATES", "Receipt", "Receipts"]
 

@@ -14,8 +14,9 @@ import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError, without_secrets
 from lxdimg_nb.inventory import schema
-from lxdimg_nb.inventory.columns import Properties, categorical, objects
+from lxdimg_nb.inventory.columns import Properties
 from lxdimg_nb.inventory.frame import InventoryFrame
+from lxdimg_nb.inventory.kinds import categorical, objects
 from lxdimg_nb.inventory.rows import level
 
 __all__ = ["from_table", "harmless", "parquet", "to_table"]
