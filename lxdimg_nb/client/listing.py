@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.threads import join
 from lxdimg_nb.client.transport import Transport
 from lxdimg_nb.errors import ApiError, IncompleteListError, LxdImageError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.models import ImageRecord, fingerprints
@@ -173,8 +174,7 @@ class _Reading:
         finally:
             self._stopped = True
             for helper in helpers:
-                if helper.ident is not None:
-                    helper.join()
+                join(helper)
         if self._cause is not None and not isinstance(self._cause, LxdImageError):
             raise self._cause
         return sorted(self._missing + self._waiting), self._cause

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from lxdimg_nb.client.stream import Stream
+from lxdimg_nb.client.threads import join
 from lxdimg_nb.errors import InvalidRequestError, UnexpectedReplyError
 
 __all__ = ["Sink"]
@@ -134,7 +135,7 @@ class Sink:
     def _stop(self) -> None:
         if self._thread is not None:
             self._full.put(None)
-            self._thread.join()
+            join(self._thread)
             self._thread = None
             while not self._free.empty():
                 self._free.get()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from lxdimg_nb.client.threads import join
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
 __all__ = ["BackgroundDigest", "Data", "Source", "digest"]
@@ -225,4 +226,4 @@ class BackgroundDigest:
     def stop(self) -> None:
         """Give up; returns when the thread has ended."""
         self._stop.set()
-        self._thread.join()
+        join(self._thread)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ from lxdimg_nb.client.stream import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.turns import Turns
 from lxdimg_nb.errors import (
     ApiError,
+    LxdImageError,
     ServerUnreachableError,
     UnexpectedReplyError,
 )
@@ -252,7 +254,7 @@ class Transport:
         try:
             envelope = jsonlib.loads(response.content)
         except ValueError as error:
-            raise self._unexpected(response) from error
+            raise self._unexpected(response) if _framed(response) else self._unreachable(error) from error
         finally:
             response.close()
         if not is_envelope(envelope):
@@ -276,18 +278,26 @@ class Transport:
         """
         response = self._send("GET", path, params, None, None, headers, timeout, stream=True)
         if response.status_code >= 400:
-            try:
-                envelope = jsonlib.loads(response.content)
-            except (ValueError, *BROKEN) as error:
-                raise self._unexpected(response) from error
-            finally:
-                response.close()
-            raise error_of(envelope if isinstance(envelope, dict) else {}, response.status_code)
+            raise self._refusal(response)
+        if not _framed(response):
+            response.close()
+            raise self._unreachable(None)
         body = Stream(response, self.url)
         try:
             yield body
         finally:
             body.close()
+
+    def _refusal(self, response: requests.Response) -> LxdImageError:
+        try:
+            if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return error_of({}, response.status_code)  # said in plain text
+            envelope = jsonlib.loads(response.content)
+            return error_of(envelope, response.status_code) if is_envelope(envelope) else self._unexpected(response)
+        except (ValueError, *BROKEN):
+            return self._unexpected(response)
+        finally:
+            response.close()
 
     def _send(
         self,
@@ -318,13 +328,20 @@ class Transport:
                 f"{self.url} did not show the certificate that was expected; compare fingerprints, then pin it"
             ) from error
         except TIMEOUTS as error:
-            raise ServerUnreachableError(
-                f"{self.url} did not answer within {timeout or self.timeout:.0f} s; is the server overloaded?"
-            ) from error
+            raise self._silent(timeout) from error
         except BROKEN as error:
+            silent = next((cause for cause in _causes(error) if isinstance(cause, TIMEOUTS)), None)
+            if silent is not None:
+                # Silence within a reply comes as a broken connection.
+                raise self._silent(timeout) from silent
             raise self._unreachable(error) from error
 
-    def _unreachable(self, error: BaseException) -> ServerUnreachableError:
+    def _silent(self, timeout: float | None) -> ServerUnreachableError:
+        return ServerUnreachableError(
+            f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?"
+        )
+
+    def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
         causes = list(_causes(error))
         if any(isinstance(c, PermissionError) for c in causes):
             hint = "you may not open the socket; join the group lxd or incus-admin, or use a TLS remote"
@@ -362,7 +379,13 @@ def _sendable(body: Body | bytes | None) -> Any:
     return iter(lambda: body.read(BLOCK), b"")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _framed(response: requests.Response) -> bool:
+    """Whether the reply says where it ends, as LXD and Incus do; a head that was cut does not."""
+    length = response.headers.get("Content-Length", "")
+    return (length.isascii() and length.isdigit()) or "Transfer-Encoding" in response.headers
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     stack: list[object] = [error]
     while stack:
