@@ -235,6 +235,11 @@ def test_a_quoted_value_matches_itself_and_nothing_else(value: str) -> None:
     assert not chosen.matches(record(properties={"flavour": value + "x"}))
 
 
+def test_a_quoted_operator_is_part_of_the_value() -> None:
+    assert parse('flavour="="').matches(record(properties={"flavour": "="}))
+    assert parse("flavour>'=1'").matches(record(properties={"flavour": "=2"}))
+
+
 def test_every_field_is_understood() -> None:
     samples = {"public": "yes", "auto_update": "yes", "cached": "yes", "size": "1", "age": "1d", "idle": "1d"}
 
