@@ -321,3 +321,43 @@ def test_a_selection_is_exported_to_a_folder(demo, panels, tmp_path):
         assert until(
             lambda: sorted(p.name[:64] for p in tmp_path.iterdir() if p.name[0] != ".") == sorted([first, second])
         )
+
+
+def test_a_fleet_is_one_list_and_each_image_is_changed_on_its_own_server(demo, lxd, panels):
+    import lxdimg_nb
+    from lxdimg_nb.panels import fleet_panel
+
+    here, there = demo.add_image(factory.small(1), aliases=["a"]), lxd.add_image(factory.small(1), aliases=["b"])
+    with lxdimg_nb.connect(demo.url) as client:
+        panel = fleet_panel({"here": client, "there": lxd.url, "nowhere": "unix:///tmp/lxdimg-no-such.socket"})
+        panels(panel)
+        view = FrontEnd(panel).begin()
+        assert sorted(row["key"] for row in view.parts["list"]["rows"]) == [
+            f"here/default/{here}",
+            f"there/default/{there}",
+        ]
+        assert view.sees(lambda p: "nowhere" in p["notices"][0]["text"])
+
+        view.say("open", key=f"there/default/{there}")
+        view.say("set", key=f"there/default/{there}", field="public", value=True, confirmed=True)
+
+        assert view.sees(lambda p: p["detail"]["public"]["on"])
+        assert lxd.get(f"images/{there}")["public"] is True
+        assert demo.get(f"images/{here}")["public"] is False
+
+
+def test_an_image_is_copied_to_another_server(demo, lxd, panels):
+    import lxdimg_nb
+
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"], public=True)
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        opened(view, fingerprint)
+
+        view.say("copy", key=f"default/{fingerprint}", target=lxd.url, aliases="web, web/1")
+
+        last = lambda p: p["transfers"][-1]  # noqa: E731
+        assert view.sees(lambda p: last(p)["title"].startswith("Copy web") and last(p)["state"] == "done")
+        image = lxd.get(f"images/{fingerprint}")
+        assert image["public"] is False
+        assert sorted(alias["name"] for alias in image["aliases"]) == ["web", "web/1"]

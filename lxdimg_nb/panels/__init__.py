@@ -6,15 +6,18 @@ and needs none of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lxdimg_nb.client import Image, Images
     from lxdimg_nb.panels.browser import BrowserPanel
+    from lxdimg_nb.panels.fleet import FleetPanel
     from lxdimg_nb.panels.single import ImagePanel
     from lxdimg_nb.panels.transfers import Transfers
 
-__all__ = ["all_transfers", "browser_panel", "image_panel"]
+__all__ = ["all_transfers", "browser_panel", "fleet_panel", "image_panel"]
 
 
 def browser_panel(images: Images) -> BrowserPanel:
@@ -29,6 +32,13 @@ def image_panel(image: Image) -> ImagePanel:
     from lxdimg_nb.panels.single import ImagePanel
 
     return ImagePanel(image)
+
+
+def fleet_panel(servers: Mapping[str, Any]) -> FleetPanel:
+    """The browser of several servers: by name a client, a remote's name, an address or a call that connects."""
+    from lxdimg_nb.panels.fleet import FleetPanel
+
+    return FleetPanel(servers)
 
 
 def all_transfers() -> Transfers:

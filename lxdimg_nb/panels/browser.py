@@ -34,7 +34,7 @@ class BrowserPanel(ImageWork):
 
     kind = "browser"
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Images | None) -> None:
         super().__init__(images)
         self.table = ImageTable()
         self._state = "new"

@@ -3,6 +3,7 @@
 function bulkPart(app, list) {
   const bulk = app.state.bulk || { state: "empty" };
   const ui = app.ui.bulk;
+  if (app.state.header.kind !== "browser") return null;
   if (!list.selected && bulk.state === "empty") return null;
   return h(
     "section",

@@ -129,6 +129,7 @@ function actionsPart(app, image, ui) {
       "div",
       { class: "lxi-row" },
       button("Export …", () => show("export"), { "aria-expanded": ui.doing === "export" ? "true" : "false", class: "lxi-button lxi-do-export" }),
+      button("Copy …", () => show("copy"), { "aria-expanded": ui.doing === "copy" ? "true" : "false", class: "lxi-button lxi-do-copy" }),
       image.refreshable &&
         button("Refresh", () => app.send("refresh", { key: image.key }), { title: "Have the server fetch a newer build from the image's source" }),
       image.writable &&
@@ -144,6 +145,28 @@ function actionsPart(app, image, ui) {
         },
         onNo: () => close(".lxi-do-delete"),
       }),
+    ui.doing === "copy" &&
+      h(
+        "form",
+        {
+          class: "lxi-form", key: "copy",
+          onSubmit: (event) => {
+            event.preventDefault();
+            app.send("copy", { key: image.key, target: ui.target ?? "", aliases: ui.aliases ?? "" });
+            close(".lxi-do-copy");
+          },
+          onKeydown: (event) => {
+            event.stopPropagation();
+            if (event.key === "Escape") close(".lxi-do-copy");
+          },
+        },
+        field({
+          id: app.ids("target").input, label: "To which server", value: ui.target ?? "", focus: true, placeholder: "staging, or unix:///path/unix.socket",
+          hint: "A remote's name or an address, as for connect(). The copy is private.", onInput: (event) => (ui.target = event.target.value),
+        }),
+        field({ id: app.ids("there").input, label: "Aliases there", value: ui.aliases ?? "", onInput: (event) => (ui.aliases = event.target.value) }),
+        h("div", { class: "lxi-row" }, h("button", { type: "submit", class: "lxi-button lxi-primary" }, "Copy"), button("Cancel", () => close(".lxi-do-copy"))),
+      ),
     ui.doing === "export" &&
       h(
         "form",

@@ -46,11 +46,15 @@ def describe(row: Row, info: ServerInfo, *, now: datetime | None = None) -> dict
 
 
 def _read_only(info: ServerInfo) -> str:
+    if info.product == "simplestreams":
+        return "A catalogue can only be read: copy the image to a server to change it."
     return "" if info.trusted else "This connection is not trusted by the server, so it cannot change anything."
 
 
 def _public(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
-    if record.public:
+    if info.product == "simplestreams":
+        text = "Everybody can fetch it from the catalogue."
+    elif record.public:
         text = "Visible to everyone who can reach the server, without authentication."
     else:
         text = "Only clients the server trusts can see it."

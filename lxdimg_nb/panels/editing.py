@@ -199,7 +199,12 @@ class Editor:
 
     def delete(self, row: Row, deleted: Callable[[], object]) -> None:
         """Delete the image."""
-        self._begin(row, self.image(row).delete, lambda _: (self.busy.discard(row.key), deleted()))
+
+        def done(_: object) -> None:
+            self.busy.discard(row.key)
+            deleted()
+
+        self._begin(row, self.image(row).delete, done)
 
     def _begin(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import views
+from lxdimg_nb.client import connect
 from lxdimg_nb.panels.detail import describe
 from lxdimg_nb.panels.editing import Edit, Editor, Said, parse_day, parse_profiles
 from lxdimg_nb.panels.table import Row, key_of, main_alias
@@ -26,13 +27,14 @@ __all__ = ["ImageWork"]
 class ImageWork(Panel):
     """A panel that shows one image of `images` at a time in detail."""
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Images | None) -> None:
         super().__init__()
-        self.images = images
+        if images is not None:
+            self.images = images
         self.open: Row | None = None
         self.live = "off"
         self._said: Said | None = None
-        self.editor = Editor(self.actor, lambda _: self.images, self.changed, self._say)
+        self.editor = Editor(self.actor, self.images_for, self.changed, self._say)
         self._handlers |= {
             "set": self._guarded(self._set),
             "edit": self._guarded(self._edit),
@@ -43,14 +45,20 @@ class ImageWork(Panel):
             "move-alias": self._guarded(lambda row, _: self._move_alias(row)),
             "delete-alias": self._guarded(self._delete_alias),
             "export": self._guarded(self._export),
+            "copy": self._guarded(self._copy),
             "refresh": self._guarded(self._refresh),
             "delete": self._guarded(self._delete),
         }
 
+    def images_for(self, row: Row | None) -> Images:  # noqa: ARG002 - one server here, many in a fleet
+        """The images of the server that holds a row."""
+        return self.images
+
     @property
     def where(self) -> str:
         """The server in words."""
-        return views.plain(f"{product(self.images.dialect.info)} {self.images.transport.url}", 120)
+        images = self.images_for(self.open)
+        return views.plain(f"{product(images.dialect.info)} {images.transport.url}", 120)
 
     def _guarded(self, step: Callable[[Row, Mapping[str, Any]], object]) -> Callable[[Mapping[str, Any]], object]:
         """A step on the row that a message names, when it was shown."""
@@ -71,20 +79,26 @@ class ImageWork(Panel):
 
     def show_header(self) -> None:
         """Send who and where this is."""
+        always = {
+            "kind": self.kind,
+            "folder": str(Path.cwd()),
+            "live": self.live,
+            "live_text": LIVE_WORDS.get(self.live, ""),
+        }
+        self.part("header", always | self.header())
+
+    def header(self) -> dict[str, Any]:
+        """Who and where this is, in words."""
         info = self.images.dialect.info
-        self.part(
-            "header",
-            {
-                "kind": self.kind,
-                "product": product(info),
-                "address": views.plain(self.images.transport.url, 120),
-                "project": views.plain(self.images.project, 64),
-                "trusted": info.trusted,
-                "folder": str(Path.cwd()),
-                "live": self.live,
-                "live_text": LIVE_WORDS.get(self.live, ""),
-            },
-        )
+        catalogue = info.product == "simplestreams"
+        return {
+            "product": product(info),
+            "address": views.plain(self.images.transport.url, 120),
+            "project": "" if catalogue else views.plain(self.images.project, 64),
+            "trusted": info.trusted,
+            "catalogue": catalogue,
+            "uploads": info.trusted and self.kind == "browser",
+        }
 
     def tell_live(self, state: str) -> None:
         """Note whether changes made elsewhere are heard of."""
@@ -100,7 +114,7 @@ class ImageWork(Panel):
             return
         said = self._said.view() if self._said is not None and self._said.key == row.key else None
         busy = row.key in self.editor.busy
-        self.part("detail", describe(row, self.images.dialect.info) | {"busy": busy, "said": said})
+        self.part("detail", describe(row, self.images_for(row).dialect.info) | {"busy": busy, "said": said})
 
     def _say(self, said: Said | None) -> None:
         self._said = said
@@ -240,6 +254,32 @@ class ImageWork(Panel):
             self._say(Said(row.key, "There is no newer build.", True))
         else:
             self.replaced(row, transfer.result.record)
+
+    def _copy(self, row: Row, content: Mapping[str, Any]) -> None:
+        target, image = text_of(content, "target").strip(), self.editor.image(row)
+        if not target:
+            self.complain(row, "Say where to: a remote's name or an address")
+            return
+        aliases = text_of(content, "aliases").replace(",", " ").split()
+        name = main_alias(row.record) or views.short(row.record.fingerprint)
+
+        def work(report: Report) -> Image:
+            with connect(target) as client:
+                return image.copy(client, aliases=aliases, public=False, progress=report)
+
+        def ended(transfer: Transfer) -> None:
+            reason = transfer.text
+            if transfer.state == "failed":
+                self.actor.post(lambda: self.complain(row, reason))
+
+        self._said = None
+        transfers.start(
+            f"Copy {name} to {target}",
+            work,
+            where=self.where,
+            say=lambda copy: f"copied as {views.short(copy.fingerprint)}",
+            then=ended,
+        )
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
         folder = text_of(content, "folder").strip()

@@ -21,11 +21,11 @@ function listPart(app) {
       h(
         "p",
         {},
-        app.state.header.trusted
-          ? "This project has no images. Upload one, or choose another project above."
+        app.state.header.trusted || app.state.header.catalogue
+          ? app.state.header.uploads ? "This project has no images. Upload one, or choose another project above." : "There are no images here."
           : "The server does not trust this connection, so it shows public images only, and it has none.",
       ),
-      app.state.header.trusted && button("Upload an image …", () => app.openUpload(), { kind: "primary" }),
+      app.state.header.uploads && button("Upload an image …", () => app.openUpload(), { kind: "primary" }),
     );
   }
   return h("div", { class: "lxi-list" }, tools(app, list), bulkPart(app, list), table(app, list), footer(app, list));

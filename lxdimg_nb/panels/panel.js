@@ -249,7 +249,7 @@ class App {
   }
 
   header(header) {
-    const browser = header.kind === "browser";
+    const browser = header.kind !== "image";
     const list = this.state.list || {};
     const projects = this.state.projects || [];
     return h(
@@ -257,23 +257,26 @@ class App {
       { class: "lxi-header" },
       h("span", { class: "lxi-product" }, header.product),
       h("span", { class: "lxi-address", title: header.address }, header.address),
-      h(
-        "span",
-        { class: "lxi-row" },
-        "project",
-        browser && projects.length > 1
-          ? h(
-              "select",
-              { class: "lxi-select", "aria-label": "Project", value: header.project, onChange: (event) => this.send("project", { project: event.target.value }) },
-              projects.map((name) => h("option", { value: name, key: name }, name)),
-            )
-          : h("strong", {}, header.project),
-      ),
-      h("span", { class: `lxi-badge ${header.trusted ? "lxi-is-trusted" : "lxi-is-untrusted"}` }, header.trusted ? "trusted" : "not trusted"),
+      header.project &&
+        h(
+          "span",
+          { class: "lxi-row" },
+          "project",
+          browser && projects.length > 1
+            ? h(
+                "select",
+                { class: "lxi-select", "aria-label": "Project", value: header.project, onChange: (event) => this.send("project", { project: event.target.value }) },
+                projects.map((name) => h("option", { value: name, key: name }, name)),
+              )
+            : h("strong", {}, header.project),
+        ),
+      header.kind !== "fleet" && !header.catalogue &&
+        h("span", { class: `lxi-badge ${header.trusted ? "lxi-is-trusted" : "lxi-is-untrusted"}` }, header.trusted ? "trusted" : "not trusted"),
+      header.catalogue && h("span", { class: "lxi-badge" }, "read-only"),
       h("span", { class: "lxi-space" }),
       liveDot(header, list),
       browser && button("Reload", () => this.send("reload"), { title: "Read the list again" }),
-      browser && header.trusted &&
+      header.uploads &&
         button("Upload …", () => (this.ui.upload.open ? this.closeUpload() : this.openUpload()), {
           class: "lxi-button lxi-primary lxi-do-upload", "aria-expanded": this.ui.upload.open ? "true" : "false",
         }),

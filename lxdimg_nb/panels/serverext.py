@@ -32,11 +32,9 @@ class SpoolHandler(JupyterHandler):
 
     _fd = -1
 
-    async def prepare(self) -> None:
+    async def prepare(self, *, _redirect_to_login: bool = True) -> None:
         """Before any of the body is read: who asks, and for which file."""
-        answer = super().prepare()
-        if answer is not None:
-            await answer
+        await super().prepare(_redirect_to_login=_redirect_to_login)
         if self._finished or self.request.method != "PUT":
             return
         user = self.current_user
@@ -44,7 +42,8 @@ class SpoolHandler(JupyterHandler):
             raise web.HTTPError(403)
         if not await ensure_async(self.authorizer.is_authorized(self, user, "write", self.auth_resource)):
             raise web.HTTPError(403)
-        self.request.connection.set_max_body_size(LARGEST)
+        connection: Any = self.request.connection
+        connection.set_max_body_size(LARGEST)
         self._fd = self._opened(os.O_WRONLY | os.O_APPEND)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -125,7 +125,7 @@ class Uploading:
                 step(receiving)
 
     def _file_piece(self, content: Mapping[str, Any]) -> None:
-        buffers = content.get("buffers") or ()
+        buffers: list[memoryview] = content.get("buffers") or []
         if len(buffers) == 1 and len(buffers[0]) <= 2 * PIECE:
             offset, restart = whole_of(content, "offset"), content.get("restart") is True
             self._with(content, lambda r: r.piece(offset, buffers[0], restart=restart))

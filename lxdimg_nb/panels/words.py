@@ -38,7 +38,7 @@ def sentence(text: str) -> str:
 
 def product(info: ServerInfo) -> str:
     """`LXD 5.0.2`."""
-    name = {"lxd": "LXD", "incus": "Incus"}.get(info.product, info.product)
+    name = {"lxd": "LXD", "incus": "Incus", "simplestreams": "Catalogue"}.get(info.product, info.product)
     return views.plain(f"{name} {info.version}".strip(), 60)
 
 
