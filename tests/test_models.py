@@ -77,7 +77,17 @@ def test_a_hostile_image_reads_as_empty_values_never_as_an_error(raw: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "raw", [None, [], "x", {}, {"fingerprint": "AB" * 32}, {"fingerprint": "../x"}, {"fingerprint": 3}]
+    "raw",
+    [
+        None,
+        [],
+        "x",
+        {},
+        {"fingerprint": "AB" * 32},
+        {"fingerprint": "../x"},
+        {"fingerprint": 3},
+        {"fingerprint": FINGERPRINT + "\n"},
+    ],
 )
 def test_an_image_without_a_proper_fingerprint_is_none(raw: object) -> None:
     with pytest.raises(UnexpectedReplyError):
@@ -190,7 +200,7 @@ def test_a_stranger_is_told_lxd_from_incus() -> None:
 
     assert untrusted("devlxd_images") == "lxd"
     assert untrusted("etag", "image_types") == "lxd"
-    assert untrusted("instance_oci") == "incus"
+    assert untrusted("etag", "dev_incus_images") == "incus"
     assert untrusted() == "incus"
 
 

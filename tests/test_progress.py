@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from tests.servers import RunningServer
 MIB = 1024 * 1024
 
 
-def test_true_is_a_bar_that_goes_away(capsys: pytest.CaptureFixture[str]) -> None:
+def test_true_is_a_bar_that_goes_away(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
     with reporting(True, "thing") as report:
         for done in range(0, 101, 10):
             report(Progress("send", done * MIB, 100 * MIB))
@@ -25,7 +28,16 @@ def test_true_is_a_bar_that_goes_away(capsys: pytest.CaptureFixture[str]) -> Non
 
     shown = capsys.readouterr().err
     assert "thing sending" in shown
-    assert "thing server" in shown
+    assert "40.0M/100M" in shown
+    assert shown.endswith("\r")
+
+
+def test_what_takes_no_time_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with reporting(True, "thing") as report:
+        report(Progress("hash", 1, 1))
+        report(Progress("send", 1, 1))
+
+    assert capsys.readouterr().err.strip() == ""
 
 
 def test_nothing_is_shown_without_being_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

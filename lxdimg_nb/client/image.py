@@ -58,9 +58,19 @@ class Image(ImageAttributes):
         return "".join(c if c.isprintable() else "?" for c in text[:500])
 
     def _repr_html_(self) -> str:
-        from lxdimg_nb.views import table
+        from lxdimg_nb.views import escape
 
-        return table(self).html()
+        return f"<code>{escape(repr(self), 600)}</code>"
+
+    @property
+    def server(self) -> str:
+        """The address of the server that holds it."""
+        return self._images.transport.url
+
+    @property
+    def images(self) -> Images:
+        """The images of the project that holds it."""
+        return self._images
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Image):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -11,6 +12,9 @@ from lxdimg_nb.errors import OperationCancelledError
 from lxdimg_nb.models import Progress
 
 __all__ = ["Cancel", "ProgressArgument", "Report", "reporting"]
+
+# Seconds before a bar is shown at all.
+SILENT = 0.3
 
 Report = Callable[[Progress], None]
 ProgressArgument = bool | Report | None
@@ -53,6 +57,7 @@ class reporting:  # noqa: N801 - used as a with statement's verb
         self._name = name
         self._bar: Any = None
         self._phase = ""
+        self._begin = time.monotonic()
 
     def __enter__(self) -> Report:
         if callable(self._progress):
@@ -83,6 +88,8 @@ class reporting:  # noqa: N801 - used as a with statement's verb
                 unit_divisor=1024,
                 leave=False,
                 mininterval=0.1,
+                # What takes no time leaves no trace in a saved notebook.
+                delay=max(0.0, SILENT - (time.monotonic() - self._begin)),
             )
         if progress.text:
             self._bar.set_postfix_str(progress.text, refresh=False)

@@ -34,7 +34,7 @@ class ShownImage(Image):
     @classmethod
     def of(cls, image: Image) -> ShownImage:
         """The same image."""
-        return cls(image.record, image._images)
+        return cls(image.record, image.images)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         del cycle

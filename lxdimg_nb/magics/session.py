@@ -44,7 +44,7 @@ def remote_of(text: str) -> tuple[str, str]:
 
 def _fresh(image: Image) -> Image:
     """An image of the user's as it is now; changes made on it and not yet sent are neither sent nor lost."""
-    return image._images.get(image.fingerprint) if image.changes else image.reload()
+    return image.images.get(image.fingerprint) if image.changes else image.reload()
 
 
 class Session:
@@ -257,7 +257,7 @@ class Session:
     @staticmethod
     def server_of(image: Image) -> str:
         """The address of the server that an image was read from."""
-        return image._images.transport.url
+        return image.server
 
     def _names(self, client: Client) -> list[str]:
         known = self.known(client).aliases()

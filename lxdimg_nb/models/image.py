@@ -13,7 +13,7 @@ from lxdimg_nb.models.reading import Json, mapping, parse_time, text, texts, who
 
 __all__ = ["FINGERPRINT", "Alias", "Change", "ImageRecord", "UpdateSource", "fingerprints", "writable"]
 
-FINGERPRINT = re.compile(r"^[0-9a-f]{64}$")
+FINGERPRINT = re.compile(r"^[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True, slots=True)
