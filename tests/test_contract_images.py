@@ -285,6 +285,8 @@ def test_a_filter_says_which_images(server: RunningServer, client: Client) -> No
     assert [a.name for i in client.images.all(filter="public=no") for a in i.aliases] == ["keep"]
     with pytest.raises(InvalidRequestError):
         client.images.all(filter="size>many")
+    with pytest.raises(InvalidRequestError, match="relaese"):
+        client.images.all(filter="relaese=noble")
 
 
 def test_projects_keep_their_images_apart(server: RunningServer, client: Client) -> None:

@@ -57,7 +57,11 @@ class ImageReader(ABC):
         records = listing.list_records(
             self.transport, self.dialect, self.project, all_projects=all_projects, polite=polite
         )
-        return [r for r in records if wanted.matches(r)] if wanted else records
+        if not wanted:
+            return records
+        # Only the listing tells which properties there are; a misspelled one must not just find nothing.
+        wanted = parse(filter, known_properties={key for r in records for key in r.properties})
+        return [r for r in records if wanted.matches(r)]
 
     def all(
         self,
