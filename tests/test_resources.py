@@ -1,0 +1,179 @@
+"""What calls cost, in numbers that no machine's speed changes: requests, connections, bytes sent, bytes held."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import lxdimg_nb
+from lxdimg_nb import Client
+from lxdimg_nb.errors import ImageExistsError
+from tests import factory
+from tests.proxy import Proxy
+from tests.servers import RunningServer
+
+MIB = 1024 * 1024
+SIZE = 96 * MIB
+
+
+@pytest.fixture(params=["lxd", "incus"])
+def real(request: pytest.FixtureRequest) -> RunningServer:
+    """A server that does not hold its own memory in the test's process."""
+    running = request.getfixturevalue(request.param)
+    assert isinstance(running, RunningServer)
+    return running
+
+
+@pytest.fixture
+def proxy(server: RunningServer) -> Iterator[Proxy]:
+    with Proxy(server.socket, server.folder) as running:
+        yield running
+
+
+@pytest.fixture
+def client(proxy: Proxy) -> Iterator[Client]:
+    with lxdimg_nb.connect(proxy.url) as connected:
+        proxy.forget()
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("big") / "big.tar"
+    factory.big(path, SIZE, seed=1)
+    return path
+
+
+def held(call: Callable[[], object]) -> int:
+    """Bytes that Python holds at most while it runs, beyond what it held before."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        call()
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+def test_connecting_is_one_request(server: RunningServer, proxy: Proxy) -> None:
+    with lxdimg_nb.connect(proxy.url):
+        assert proxy.requests == [("GET", "/1.0")]
+
+
+def test_calls_make_the_requests_they_need_and_no_more(server: RunningServer, proxy: Proxy, client: Client) -> None:
+    fingerprint = server.add_image(factory.small(1), aliases=["web"])
+    image = client.images.get(fingerprint)
+    calls: dict[str, tuple[Callable[[], object], int]] = {
+        "all": (client.images.all, 1),
+        "records": (client.images.records, 1),
+        "df": (client.images.df, 1),
+        "filter": (lambda: client.images.all(filter="os=debian"), 1),
+        "get": (lambda: client.images.get(fingerprint), 1),
+        "get by alias": (lambda: client.images.get("web"), 2),
+        "exists": (lambda: client.images.exists(fingerprint), 1),
+        "attributes": (lambda: (image.size, image.aliases, image.properties, repr(image)), 0),
+        "update of nothing": (image.update, 0),
+        "export": (image.export, 1),
+        "aliases": (client.images.aliases.all, 1),
+    }
+    for name, (call, most) in calls.items():
+        proxy.forget()
+
+        call()
+
+        assert proxy.count() == most, f"{name}: {proxy.requests}"
+
+
+def test_writes_make_few_requests(server: RunningServer, proxy: Proxy, client: Client) -> None:
+    # An upload asks whether the image is there, sends it, waits, and reads what came of it.
+    proxy.forget()
+    image = client.images.create(factory.small(1), wait=True)
+    assert proxy.count() <= 6
+    assert proxy.count("POST") == 1
+    # A change is one write and one look at what became of it.
+    proxy.forget()
+    image.public = True
+    image.update()
+    assert [method for method, _ in proxy.requests] == ["PATCH", "GET"]
+    proxy.forget()
+    image.delete()
+    assert proxy.count() <= 3
+    assert proxy.count("DELETE") == 1
+
+
+def test_one_connection_serves_one_thread(server: RunningServer, proxy: Proxy, client: Client, tmp_path: Path) -> None:
+    proxy.connections = 0
+    for i in range(10):
+        image = client.images.create(factory.small(i), wait=True)
+        image.public = True
+        image.update()
+        image.export(tmp_path)
+        image.export()
+        client.images.all()
+    split = client.images.create(factory.split(1)[1], metadata=factory.split(1)[0], wait=True)
+    split.export(tmp_path)
+
+    # The connection that connect() opened serves everything, exports too.
+    assert proxy.connections == 0
+
+
+def test_an_upload_of_what_is_there_sends_no_byte_of_it(
+    server: RunningServer, proxy: Proxy, client: Client, big: Path
+) -> None:
+    client.images.create(big, wait=True)
+    proxy.forget()
+
+    with pytest.raises(ImageExistsError):
+        client.images.create(big, wait=True)
+
+    assert proxy.count("POST") == 0
+    assert proxy.bytes["up"] < 10_000
+
+
+def test_a_resumed_export_brings_only_what_is_missing(
+    server: RunningServer, proxy: Proxy, client: Client, big: Path, tmp_path: Path
+) -> None:
+    image = client.images.create(big, wait=True)
+    size = big.stat().st_size
+    with big.open("rb") as file:
+        (tmp_path / f".{image.fingerprint}.part").write_bytes(file.read(size * 9 // 10))
+    proxy.forget()
+
+    made = image.export(tmp_path)
+
+    assert made.received == size - size * 9 // 10
+    assert proxy.bytes["down"] < made.received + 10_000
+
+
+def test_transfers_hold_a_few_blocks_however_large_the_image_is(real: RunningServer, big: Path, tmp_path: Path) -> None:
+    metadata = tmp_path / "meta.tar.gz"
+    metadata.write_bytes(factory.split(1)[0])
+    out = tmp_path / "out"
+    out.mkdir()
+    with lxdimg_nb.connect(real.url) as client:
+        unified = held(lambda: client.images.create(big, wait=True))
+        image = client.images.get(factory.fingerprint(big))
+        exported = held(lambda: image.export(out))
+        split = held(lambda: client.images.create(big, metadata=metadata, wait=True))
+        other = client.images.get(factory.fingerprint(metadata, big))
+        parts = held(lambda: other.export(out))
+        whole = held(image.export)
+
+    assert unified < 4 * MIB
+    assert split < 4 * MIB
+    assert exported < 8 * MIB
+    assert parts < 8 * MIB
+    assert whole < 1.2 * SIZE + 4 * MIB
+
+
+def test_a_listing_holds_what_the_server_sent_and_little_more(real: RunningServer) -> None:
+    for i in range(20):
+        real.add_image(factory.small(i))
+    sent = len(real.raw("GET", "/1.0/images?recursion=1").body)
+
+    with lxdimg_nb.connect(real.url) as client:
+        assert held(client.images.records) < 12 * sent + 100_000
