@@ -6,7 +6,10 @@ Nothing of the machine's Jupyter settings is read or written.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
+import itertools
 import os
 import secrets
 import shutil
@@ -30,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
 WAIT = 30_000  # milliseconds
 SLOW = 15_000
+_numbers = itertools.count(1)
 
 _FIND = "const w = [...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.context.path === path);"
 # The kernel of the notebook at hand is connected and has nothing to do.
@@ -93,11 +97,11 @@ class Notebook:
             .locator(".jp-Cell-outputArea")
         )
 
-    def panel(self, at: int) -> Locator:
+    def panel(self, at: int, *, timeout: int = WAIT) -> Locator:
         """Our panel below a cell, once it has heard of its kernel."""
         panel = self.output(at).locator(".lxi-panel")
         try:
-            panel.locator(".lxi-header").wait_for(timeout=WAIT)
+            panel.locator(".lxi-header").wait_for(timeout=timeout)
         except PlaywrightTimeoutError as error:
             shown = self.output(at).inner_text()[-2000:]
             raise AssertionError(f"no panel came, but: {shown}; console: {self.lab.complaints[-5:]}") from error
@@ -127,13 +131,11 @@ class Notebook:
 class Lab:
     """A JupyterLab server in a folder of its own, and one page on it."""
 
-    def __init__(self, folder: Path, page: Page, process: subprocess.Popen[bytes], url: str) -> None:
+    def __init__(self, folder: Path, page: Page, url: str) -> None:
         self.folder = folder
         self.page = page
-        self.process = process
         self.url = url
         self.complaints: list[str] = []
-        self._count = 0
         page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: self.complaints.append(str(e)))
         page.on("dialog", lambda d: d.accept())
@@ -147,8 +149,7 @@ class Lab:
 
     def notebook(self, cells: Sequence[str]) -> Notebook:
         """Make a notebook of these code cells and open it, with its kernel ready."""
-        self._count += 1
-        path = f"test-{self._count}.ipynb"
+        path = f"test-{next(_numbers)}.ipynb"
         book = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(source) for source in cells],
             metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
@@ -215,40 +216,40 @@ def opened(panel: Locator, fingerprint: str) -> Locator:
 @pytest.fixture(scope="module")
 def lab(chromium: str) -> Iterator[Lab]:
     """A JupyterLab for the tests of a module. Its Playwright keeps an event loop, so it must not outlive them."""
-    folder = Path(tempfile.mkdtemp(prefix="lxi-lab-", dir="/tmp"))
-    try:
-        with running_lab(folder, chromium) as started:
-            yield started
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_lab(chromium) as started:
+        yield started
 
 
 @contextlib.contextmanager
-def running_lab(folder: Path, chromium: str, *, width: int = 1400, height: int = 1000) -> Iterator[Lab]:
-    """A running JupyterLab with a page on it.
+def running_lab(chromium: str, *, width: int = 1400, height: int = 1000) -> Iterator[Lab]:
+    """A page on this process' JupyterLab.
 
     Args:
-        folder: where its notebooks, settings and home lie.
         chromium: the browser's path.
         width, height: of the window, in pixels.
     """
+    notebooks, url = _server()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        page = browser.new_page(viewport={"width": width, "height": height})
+        made = Lab(notebooks, page, url)
+        made.load()
+        try:
+            yield made
+        finally:
+            browser.close()
+
+
+@functools.cache
+def _server() -> tuple[Path, str]:
+    """The folder of the notebooks and the address of a JupyterLab, started once and ended with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="lxi-lab-", dir="/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     notebooks = folder / "notebooks"
-    notebooks.mkdir(parents=True)
+    notebooks.mkdir()
     process, url = _start(folder, notebooks)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
-            )
-            page = browser.new_page(viewport={"width": width, "height": height})
-            made = Lab(notebooks, page, process, url)
-            made.load()
-            try:
-                yield made
-            finally:
-                browser.close()
-    finally:
-        _stop(process)
+    atexit.register(_stop, process)
+    return notebooks, url
 
 
 def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]:

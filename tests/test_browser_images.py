@@ -141,3 +141,18 @@ def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(books, demo):
     panel.get_by_label("Search images").fill("os=ubuntu sise>1")
     expect(panel.locator(".lxi-problem")).to_contain_text("did you mean 'size'")
     expect(panel.locator("tbody tr")).to_have_count(5)
+
+
+def test_a_panel_comes_up_while_the_next_cell_already_runs(books, lxd):
+    """As with Run All: the panel's hello must not wait for the cells below."""
+    fingerprint = lxd.add_image(factory.small(7), public=True)
+    first = f"import lxdimg_nb\nclient = lxdimg_nb.connect({lxd.url!r})\nclient.images.panel()"
+    book = books.notebook([first, "import time; time.sleep(25)"])
+    book.run(0, wait=False)
+    book.run(1, wait=False)
+
+    panel = book.panel(0, timeout=12_000)
+    detail = opened(panel, fingerprint)
+    detail.get_by_role("switch", name="Public").click()
+
+    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is False, timeout=8)

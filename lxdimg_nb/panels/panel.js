@@ -65,6 +65,8 @@ class App {
       // The kernel takes messages in order: an answer to one says that those before have arrived.
       for (const number of [...this.unheard.keys()]) if (number <= content.number) this.unheard.delete(number);
       if (this.link !== "ok") {
+        // The first messages may come before JupyterLab has made its subshell: a few more move the panel there.
+        if (this.link === "new") this.settling = [200, 500, 1000, 2000, 4000].map((ms) => setTimeout(() => this.send("here"), ms));
         this.link = "ok";
         this.later();
       }
@@ -99,7 +101,7 @@ class App {
       this.link = "busy";
       this.draw();
     }
-    if (this.link !== "ok" && this.link !== "lost" && Date.now() - this.helloAt > SILENCE) this.hello();
+    if (this.link !== "ok" && this.link !== "lost" && Date.now() - this.helloAt > 1000) this.hello();
   }
 
   // Files of this computer
@@ -286,6 +288,7 @@ class App {
   end() {
     for (const timer of this.timers) clearInterval(timer);
     clearTimeout(this.searching);
+    for (const timer of this.settling || []) clearTimeout(timer);
     this.stopSending();
     this.model.off("msg:custom", this.hear);
     this.send("bye");

@@ -104,7 +104,24 @@ class Panel(anywidget.AnyWidget):
             "dismiss": self._dismiss,
         }
         self._stop_listening: Callable[[], None] | None = None
+        self._greeted = False
         self.on_msg(self._receive)
+        self._free_route()
+
+    def _free_route(self) -> None:
+        """Let messages come in where the front end sends them.
+
+        ipykernel 7.4 takes a comm's messages to the (sub)shell that last sent on it, whatever they say
+        themselves; opened by a cell, the comm would wait for every cell that runs. Panels do not care where
+        their messages come in, so that note is dropped. Other releases have no such attribute.
+        """
+        comm: Any = self.comm
+        if comm is not None:
+            vars(comm).pop("_reply_subshell_id", None)
+
+    def _send(self, message: Any, buffers: Any = None) -> None:
+        super()._send(message, buffers)
+        self._free_route()
 
     # Messages in
 
@@ -118,6 +135,7 @@ class Panel(anywidget.AnyWidget):
         if handler is None:
             return
         if "view" in content:
+            self._greeted = True
             self._here(content)
             self.tell("heard", number=content.get("number"))
         try:
@@ -163,8 +181,9 @@ class Panel(anywidget.AnyWidget):
     # Messages out; only the actor sends
 
     def tell(self, kind: str, **content: Any) -> None:
-        """Send a message to all views."""
-        self.send({"type": kind, **content})
+        """Send a message to all views; before the first hello there are none."""
+        if self._greeted:
+            self.send({"type": kind, **content})
 
     def part(self, name: str, value: Any) -> None:
         """Replace one part of what the views show."""
