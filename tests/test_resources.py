@@ -10,9 +10,10 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client
-from lxdimg_nb.errors import ImageExistsError
+from lxdimg_nb.errors import ImageExistsError, ServerUnreachableError
+from lxdimg_nb.models import Progress
 from tests import factory
-from tests.proxy import Proxy
+from tests.proxy import Fault, Proxy
 from tests.servers import RunningServer
 
 MIB = 1024 * 1024
@@ -177,3 +178,48 @@ def test_a_listing_holds_what_the_server_sent_and_little_more(real: RunningServe
 
     with lxdimg_nb.connect(real.url) as client:
         assert held(client.images.records) < 12 * sent + 100_000
+
+
+def test_an_export_interrupted_and_repeated_in_one_session_hashes_nothing_twice(
+    server: RunningServer, client: Client, big: Path, tmp_path: Path
+) -> None:
+    image = client.images.create(big, wait=True)
+
+    def stop(progress: Progress) -> None:
+        if progress.done >= SIZE // 2:
+            raise KeyboardInterrupt
+
+    def phases() -> set[str]:
+        seen: list[Progress] = []
+        image.export(tmp_path, progress=seen.append)
+        return {progress.phase for progress in seen}
+
+    with pytest.raises(KeyboardInterrupt):
+        image.export(tmp_path, progress=stop)
+    assert phases() == {"receive"}
+
+    # What was touched since is read and hashed again, and a wrong byte is found.
+    (tmp_path / f"{image.fingerprint}.tar").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        image.export(tmp_path, progress=stop)
+    [part] = tmp_path.iterdir()
+    with part.open("r+b") as file:
+        file.write(b"changed")
+    assert phases() == {"hash", "receive"}
+    assert next(tmp_path.iterdir()).read_bytes() == big.read_bytes()
+
+
+def test_a_part_file_outlives_a_server_that_is_down(
+    server: RunningServer, proxy: Proxy, client: Client, big: Path, tmp_path: Path
+) -> None:
+    image = client.images.create(big, wait=True)
+    part = tmp_path / f".{image.fingerprint}.part"
+    part.write_bytes(big.read_bytes()[: SIZE // 2])
+    proxy.inject(Fault("cut", times=9), "/export")
+
+    with pytest.raises(ServerUnreachableError):
+        image.export(tmp_path)
+
+    assert part.stat().st_size == SIZE // 2
+    proxy.heal()
+    assert image.export(tmp_path).received == big.stat().st_size - SIZE // 2

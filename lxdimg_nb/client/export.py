@@ -32,6 +32,7 @@ from lxdimg_nb.errors import (
     ApiError,
     FingerprintMismatchError,
     InvalidRequestError,
+    NotFoundError,
     UnexpectedReplyError,
 )
 from lxdimg_nb.models import ImageRecord, Progress, format_time
@@ -176,21 +177,27 @@ def _download(images: Images, record: ImageRecord, partial: Partial, resume: boo
 
 
 def _attempt(images: Images, record: ImageRecord, partial: Partial, have: int, report: Report) -> tuple[_Done, str]:
+    states = images.transport.midstates
+    # An interrupt while hashing, or a server that is down, costs nothing of what is there.
+    partial.keep = bool(have)
     with Sink(partial.fd, limit=record.size or None) as sink:
-        if have:
+        if have and not sink.resume(states.recall(partial.fd), have):
             sink.rehash(have, lambda done: report(Progress("hash", done, have)))
         if have and have == record.size:
             return _Done(0, 0), sink.hexdigest()
         try:
             with _opened(images, record, start=have) as stream:
                 return _receive(stream, record, partial, sink, have, report)
-        except UnexpectedReplyError:
+        except (UnexpectedReplyError, NotFoundError):
             partial.keep = False
             raise
         except ApiError as error:
             if not have or error.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
             return _UNUSABLE
+        finally:
+            if partial.keep:
+                sink.leave(states)
 
 
 def _receive(

@@ -34,7 +34,9 @@ class Partial:
         except BaseException:
             os.close(self._fd)
             raise
-        os.fchmod(self._fd, 0o600)
+        # Even the same mode would count as a change of the file.
+        if stat.S_IMODE(os.fstat(self._fd).st_mode) != 0o600:
+            os.fchmod(self._fd, 0o600)
         return self
 
     def _open(self) -> int:

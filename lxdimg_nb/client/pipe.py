@@ -8,7 +8,9 @@ import queue
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
+from lxdimg_nb.client.midstates import Midstates
 from lxdimg_nb.client.stream import Stream
 from lxdimg_nb.client.threads import join
 from lxdimg_nb.errors import InvalidRequestError, UnexpectedReplyError
@@ -34,7 +36,7 @@ class Sink:
         self._fd = fd
         self._limit = limit
         self._sha = hashlib.sha256()
-        self.size = 0
+        self.size = self._hashed = 0
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -49,7 +51,21 @@ class Sink:
         """Forget what was hashed; the file was emptied."""
         self._stop()
         self._sha = hashlib.sha256()
-        self.size = 0
+        self.size = self._hashed = 0
+
+    def resume(self, state: Any, count: int) -> bool:
+        """Go on behind the first `count` bytes, hashed before; False when there is no state of them."""
+        if state is None:
+            return False
+        self._sha, self.size, self._hashed = state, count, count
+        os.lseek(self._fd, count, os.SEEK_SET)
+        return True
+
+    def leave(self, states: Midstates) -> None:
+        """Remember how far the hash is, for whoever goes on with this file."""
+        self._stop()
+        if self._hashed == self.size:
+            states.remember(self._fd, self.size, self._sha)
 
     def rehash(self, count: int, report: Callable[[int], None]) -> None:
         """Take the first `count` bytes of the file as written: hash them, and go on behind them."""
@@ -61,6 +77,7 @@ class Sink:
                 break
             self._sha.update(view[:got])
             self.size += got
+            self._hashed += got
             report(self.size)
         os.lseek(self._fd, self.size, os.SEEK_SET)
         os.ftruncate(self._fd, self.size)
@@ -73,6 +90,7 @@ class Sink:
             UnexpectedReplyError: more than the limit.
         """
         self._sha.update(chunk)
+        self._hashed += len(chunk)
         self._put(memoryview(chunk))
 
     def receive(self, stream: Stream, report: Callable[[int], None]) -> None:
@@ -130,6 +148,7 @@ class Sink:
         while (item := self._full.get()) is not None:
             buffer, count = item
             self._sha.update(memoryview(buffer)[:count])
+            self._hashed += count
             self._free.put(buffer)
 
     def _stop(self) -> None:

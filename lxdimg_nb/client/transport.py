@@ -31,6 +31,7 @@ from lxdimg_nb.client.endpoint import (
     unix_socket,
 )
 from lxdimg_nb.client.envelope import Reply, error_of, is_envelope, opened
+from lxdimg_nb.client.midstates import Midstates
 from lxdimg_nb.client.stream import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.turns import Turns
 from lxdimg_nb.errors import (
@@ -142,6 +143,7 @@ class Transport:
         self._session: requests.Session | None = None
         self._lock = threading.Lock()
         self.listings = Turns(endpoint.url)
+        self.midstates = Midstates()
 
     @property
     def url(self) -> str:
