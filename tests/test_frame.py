@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lxdimg_nb.errors import UnexpectedReplyError
@@ -301,6 +301,22 @@ def test_a_property_that_an_image_lacks_is_na() -> None:
 
     assert df["properties.odd"].isna().tolist() == [i % 2 == 0 for i in range(2_500)]
     assert df["properties.even"].dropna().unique().tolist() == ["y"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["name", "os", "serial", "pinned"]), st.text("abc"), max_size=4)),
+    st.sampled_from(["python", "pyarrow"]),
+)
+@example([{"name": "one"}, {"name": "two", "pinned": "yes"}, {"name": "three"}], "pyarrow")
+def test_every_property_stands_in_the_row_of_its_image(properties: list[dict[str, str]], storage: str) -> None:
+    with pd.option_context("mode.string_storage", storage):
+        df = frame_from_json([image(i, properties=found) for i, found in enumerate(properties)])
+
+    names = schema.property_columns(df)
+    rows = zip(*(df[name] for name in names), strict=True) if names else ((),) * len(df)
+    read = [{n.removeprefix("properties."): v for n, v in zip(names, r, strict=True) if not pd.isna(v)} for r in rows]
+    assert read == properties
 
 
 def test_too_many_property_keys_keep_the_commonest_and_say_so() -> None:

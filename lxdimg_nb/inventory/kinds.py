@@ -129,7 +129,8 @@ class TextColumn:
         import pyarrow as pa
 
         column = pa.chunked_array(self.parts, type=pa.large_string())
-        if rows is not None and len(rows) < length:
+        # Images are read by which properties they have: even where all have this one, it is not in their order.
+        if rows is not None and not np.array_equal(rows, np.arange(length)):
             place = np.full(length, -1, dtype=np.int64)
             place[rows] = np.arange(len(rows))
             column = column.take(pa.array(place, mask=place < 0))
