@@ -114,9 +114,14 @@ def test_a_live_inventory_recovers_from_a_lost_connection(server: RunningServer,
     kept = server.add_image(factory.small(1))
     gone = server.add_image(factory.small(2))
     assert same(live, client)
-    state = threading.Event()
+    state, lost = threading.Event(), threading.Event()
     live.subscribe(lambda change: state.set() if change.changed else None)
+    live.subscribe(lambda change: lost.set() if change.state == "lost" else None)
 
+    server.stop()
+    assert lost.wait(10)
+    assert live.state == "lost"
+    assert live.get(kept) is not None
     server.restart()
     server.wait(server.raw("DELETE", f"/1.0/images/{gone}"))
     server.raw("PATCH", f"/1.0/images/{kept}", json={"properties": {"while": "away"}})
@@ -124,6 +129,7 @@ def test_a_live_inventory_recovers_from_a_lost_connection(server: RunningServer,
 
     assert same(live, client)
     assert state.is_set()
+    assert live.get(gone) is None
 
 
 def test_a_stranger_polls_and_says_so(server: RunningServer) -> None:

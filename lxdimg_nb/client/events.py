@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket as socketlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
+from lxdimg_nb.client.names import names
 from lxdimg_nb.client.transport import Transport
 from lxdimg_nb.errors import (
     ApiError,
@@ -34,12 +35,20 @@ class Events:
 
     When the connection breaks it connects again, with growing pauses, and yields an event of type
     `reconnected`: whatever happened in between was lost, servers repeat nothing.
+    `on_lost` is called when it breaks, before the first attempt.
     """
 
     def __init__(
-        self, transport: Transport, types: Iterable[str], *, project: str = "default", all_projects: bool = False
+        self,
+        transport: Transport,
+        types: Iterable[str],
+        *,
+        project: str = "default",
+        all_projects: bool = False,
+        on_lost: Callable[[], None] | None = None,
     ) -> None:
-        wanted = sorted({types} if isinstance(types, str) else set(types))
+        self._on_lost = on_lost
+        wanted = sorted(set(names(types, "a type of event")))
         unknown = [t for t in wanted if t not in TYPES]
         if unknown or not wanted:
             raise InvalidRequestError(f"{unknown or 'nothing'} is no type of event; one of {', '.join(sorted(TYPES))}")
@@ -99,7 +108,11 @@ class Events:
             try:
                 return self._receive()
             except _LostError:
-                if self._closed.is_set() or not self._again():
+                if self._closed.is_set():
+                    break
+                if self._on_lost is not None:
+                    self._on_lost()
+                if not self._again():
                     break
                 return Event("reconnected", None, "", "", {})
         raise StopIteration

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client import listing
 from lxdimg_nb.client.events import Events
-from lxdimg_nb.errors import ApiError, LxdImageError, NotFoundError
+from lxdimg_nb.errors import ApiError, LxdImageError, NotAllowedError, NotFoundError
 from lxdimg_nb.models import FINGERPRINT, Event, ImageRecord
 
 if TYPE_CHECKING:
@@ -73,8 +73,15 @@ class Live:
 
     def _begin(self) -> None:
         try:
+            if self._images.shared:
+                raise NotAllowedError("the events of these images are another project's", status_code=403)
             # Heard from before the listing, so that nothing falls between the two.
-            self._events = Events(self._images.transport, ["lifecycle"], project=self._images.project)
+            self._events = Events(
+                self._images.transport,
+                ["lifecycle"],
+                project=self._images.project,
+                on_lost=lambda: self._tell((), (), "lost"),
+            )
         except ApiError:
             self._state = "polling"
         try:
@@ -93,6 +100,11 @@ class Live:
         """Every image as it was last heard of, by fingerprint. No I/O."""
         with self._changed:
             return [self._records[f] for f in sorted(self._records)]
+
+    def get(self, fingerprint: str) -> ImageRecord | None:
+        """One image as it was last heard of; None when there is none. No I/O."""
+        with self._changed:
+            return self._records.get(fingerprint)
 
     def all(self) -> list[Image]:
         """As `records()`, as images that can be changed. No I/O."""
