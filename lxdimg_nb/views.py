@@ -305,7 +305,7 @@ def _server(info: ServerInfo, title: str) -> Table:
     rows = [
         ("product", f"{info.product} {info.version}".strip()),
         ("name", info.name),
-        ("project", info.project),
+        ("project", info.project + (" (with the images of default)" if info.shares_images else "")),
         ("access", info.auth),
         ("cluster", word(info.cluster)),
         ("addresses", word(info.addresses)),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.listing import project_names
+from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.client.transport import Transport
+from lxdimg_nb.errors import NotAllowedError, NotFoundError
 from lxdimg_nb.models import ServerInfo
 
 __all__ = ["Client"]
@@ -47,12 +51,15 @@ class Client:
     @cached_property
     def images(self) -> Images:
         """The images of the project."""
-        return Images(self.transport, self.dialect, self.project)
+        info = self._info
+        images_project = info.images_project or info.project
+        shared = info.shares_images and images_project == info.project
+        return Images(self.transport, self.dialect, images_project, instances=info.project, shared=shared)
 
     @property
     def operations(self) -> Operations:
         """The server's background work."""
-        return self.images.operations
+        return Operations(self.transport, self.project)
 
     def has_extension(self, name: str) -> bool:
         """Whether the server names that API extension."""
@@ -118,16 +125,40 @@ class Client:
 
 
 def server_info(transport: Transport, project: str) -> ServerInfo:
-    """Ask a server who it is.
+    """Ask a server who it is, and whose images a project shows.
+
+    A project with `features.images` false has the images of `default`. They are asked for there: the server's
+    count of a project's images and its events know them under that name only. A connection that may not see
+    `default` asks in the project itself.
 
     Raises:
         ServerUnreachableError, UnexpectedReplyError: nobody, or not LXD or Incus.
-        NotFoundError: no such project.
+        NotFoundError, NotAllowedError: no such project, or not for this connection.
 
-    Source: GET /1.0.
+    Source: GET /1.0, GET /1.0/projects/{name}.
     """
+    project = checked(project, "a project")
     reply = transport.request("GET", "/1.0", params={"project": project} if project != "default" else None)
     info = ServerInfo.from_json(reply.metadata, project=project)
-    if project != "default" and info.trusted:
-        transport.request("GET", f"/1.0/projects/{quote(project, safe='')}")
-    return info
+    if project == "default" or not info.trusted:
+        return info
+    try:
+        config = _config(transport, project)
+    except (NotFoundError, NotAllowedError) as error:
+        raise type(error)(
+            f"no project {project!r} on {transport.url}, or not for this connection; projects() names those there are",
+            status_code=error.status_code,
+        ) from error
+    if config.get("features.images") != "false":
+        return info
+    try:
+        _config(transport, "default")
+    except (NotFoundError, NotAllowedError):
+        return replace(info, shares_images=True)
+    return replace(info, shares_images=True, images_project="default")
+
+
+def _config(transport: Transport, project: str) -> Mapping[str, Any]:
+    metadata = transport.request("GET", f"/1.0/projects/{quote(project, safe='')}").metadata
+    config = metadata.get("config") if isinstance(metadata, dict) else None
+    return config if isinstance(config, dict) else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lxdimg_nb.client.arrival import checked_aliases
+from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.progress import Report
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError, OperationFailedError
 from lxdimg_nb.models import format_time
@@ -31,7 +32,7 @@ def publish(
     report: Report,
 ) -> str:
     """See `Images.publish`; returns the fingerprint."""
-    name, _, snapshot = instance.partition("/")
+    name, _, snapshot = checked(instance, "an instance").partition("/")
     if not name or (snapshot and "/" in snapshot):
         raise InvalidRequestError(f"{instance!r} names neither an instance nor a snapshot (web, web/snap0)")
     if public:
@@ -54,7 +55,9 @@ def publish(
         images.dialect.need("instance_publish_split", "choose the format of a published image")
         document["format"] = format
     _check_instance(images, name, snapshot)
-    reply = images.transport.request("POST", "/1.0/images", params=images.params, json=document)
+    # Instances and images may be in two projects: the server puts the image where it belongs.
+    params = {"project": images.instances}
+    reply = images.transport.request("POST", "/1.0/images", params=params, json=document)
     done = images.operations.wait(images.operations.started(reply), progress=report)
     if not done.fingerprint:
         raise OperationFailedError(f"publishing {instance} ended without an image", operation_id=done.id)
@@ -67,11 +70,11 @@ def _check_instance(images: Images, name: str, snapshot: str) -> None:
     """Raise when there is no such instance or snapshot; Incus says so only in the operation, after a while."""
     path = f"/1.0/instances/{quote(name, safe='')}" + (f"/snapshots/{quote(snapshot, safe='')}" if snapshot else "")
     try:
-        instance = images.transport.request("GET", path, params=images.params).metadata
+        instance = images.transport.request("GET", path, params={"project": images.instances}).metadata
     except NotFoundError as error:
         what = f"snapshot {snapshot!r} of instance {name!r}" if snapshot else f"instance {name!r}"
         raise NotFoundError(
-            f"no {what} in project {images.project} on {images.transport.url}", status_code=404
+            f"no {what} in project {images.instances} on {images.transport.url}", status_code=404
         ) from error
     if not snapshot and isinstance(instance, dict) and instance.get("status") == "Running":
         raise InvalidRequestError(f"the instance {name!r} is running; stop it, or publish a snapshot of it")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lxdimg_nb.client import listing
 from lxdimg_nb.client.aliases import Aliases
 from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.client.transport import Transport
 from lxdimg_nb.client.usage import users_of_images
@@ -26,10 +27,18 @@ __all__ = ["ImageReader"]
 class ImageReader(ABC):
     """What can be asked of a project's images without changing anything."""
 
-    def __init__(self, transport: Transport, dialect: Dialect, project: str) -> None:
+    def __init__(
+        self, transport: Transport, dialect: Dialect, project: str, *, instances: str = "", shared: bool = False
+    ) -> None:
+        """Images of a project; `instances` is the one that has the instances, where that is another.
+
+        `shared`: the project shows the images of `default`, which this connection cannot ask for by that name.
+        """
         self.transport = transport
         self.dialect = dialect
         self.project = project
+        self.instances = instances or project
+        self.shared = shared
         self.operations = Operations(transport, project)
         self.aliases = Aliases(transport, dialect, project)
 
@@ -45,6 +54,12 @@ class ImageReader(ABC):
     def image(self, record: ImageRecord) -> Image:
         """A record of this server as an image."""
 
+    def own(self, record: ImageRecord) -> ImageRecord:
+        """A record of this project; where its images are another's, under the name they can be asked for by."""
+        if not self.shared or record.project == self.project:
+            return record
+        return ImageRecord({**record.raw, "project": self.project}, self.project)
+
     def records(
         self,
         *,
@@ -57,6 +72,8 @@ class ImageReader(ABC):
         records = listing.list_records(
             self.transport, self.dialect, self.project, all_projects=all_projects, polite=polite
         )
+        if not all_projects:
+            records = [self.own(record) for record in records]
         if not wanted:
             return records
         # Only the listing tells which properties there are; a misspelled one must not just find nothing.
@@ -95,8 +112,7 @@ class ImageReader(ABC):
 
         Source: GET /1.0/images/aliases/{name}, GET /1.0/images/{fingerprint}.
         """
-        if not isinstance(name, str) or not name:
-            raise InvalidRequestError("an image is named by its alias or its fingerprint")
+        checked(name, "an image")
         if FINGERPRINT.match(name):
             try:
                 return self.image(self.read(name))
@@ -123,6 +139,7 @@ class ImageReader(ABC):
         Args:
             alias: look for an alias of exactly that name and nothing else.
         """
+        checked(name, "an image")
         try:
             if alias:
                 self.aliases.get(name)
@@ -144,13 +161,13 @@ class ImageReader(ABC):
 
     def read_tagged(self, fingerprint: str) -> tuple[ImageRecord, str]:
         """As `read`, with the ETag that the server gave."""
-        if not FINGERPRINT.match(fingerprint):
+        if not isinstance(fingerprint, str) or not FINGERPRINT.match(fingerprint):
             raise InvalidRequestError(f"{fingerprint!r} is no full fingerprint")
         try:
             reply = self.transport.request("GET", f"/1.0/images/{fingerprint}", params=self.params)
         except NotFoundError as error:
             raise self._no_image(fingerprint[:12]) from error
-        return ImageRecord.from_json(reply.metadata, project=self.project), reply.etag
+        return self.own(ImageRecord.from_json(reply.metadata, project=self.project)), reply.etag
 
     def df(
         self,
@@ -210,7 +227,7 @@ class ImageReader(ABC):
             ) from error
         if not record.fingerprint.startswith(prefix):
             raise self._no_image(prefix)
-        return self.image(record)
+        return self.image(self.own(record))
 
     def _no_image(self, name: str) -> NotFoundError:
         hint = ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lxdimg_nb.client.listing import project_names
 from lxdimg_nb.client.transport import Transport
+from lxdimg_nb.errors import NotAllowedError
 from lxdimg_nb.models import FINGERPRINT
 
 __all__ = ["users_of_images"]
@@ -18,10 +20,13 @@ def users_of_images(transport: Transport) -> dict[str, list[str]]:
 
     Source: GET /1.0/instances?recursion=2&all-projects=true (`snapshots` in each instance).
     """
-    params = {"recursion": "2", "all-projects": "true"}
-    rows = transport.request("GET", "/1.0/instances", params=params, timeout=120).metadata
+    try:
+        rows = _instances(transport, {"all-projects": "true"})
+    except NotAllowedError:
+        # LXD 5.0.2 refuses that to a restricted certificate, which may ask in each of its projects.
+        rows = [row for name in project_names(transport) for row in _instances(transport, {"project": name})]
     found: dict[str, list[str]] = {}
-    for row in rows if isinstance(rows, list) else []:
+    for row in rows:
         if not isinstance(row, dict):
             continue
         name = f"{row.get('project') or 'default'}/{row.get('name')}"
@@ -30,6 +35,11 @@ def users_of_images(transport: Transport) -> dict[str, list[str]]:
             if isinstance(snapshot, dict):
                 _note(found, snapshot, f"{name}/{str(snapshot.get('name')).rpartition('/')[2]}")
     return {fingerprint: sorted(names) for fingerprint, names in found.items()}
+
+
+def _instances(transport: Transport, where: dict[str, str]) -> list[object]:
+    rows = transport.request("GET", "/1.0/instances", params={"recursion": "2"} | where, timeout=120).metadata
+    return rows if isinstance(rows, list) else []
 
 
 def _note(found: dict[str, list[str]], row: Mapping[str, object], name: str) -> None:

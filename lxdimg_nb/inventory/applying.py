@@ -57,16 +57,16 @@ class _Clients:
                     f"the plan was made for {views.plain(made_for)}, this client talks to {client.url}; "
                     "nothing was changed"
                 )
-            if plan.project != "*" and client.project != plan.project:
+            if plan.project != "*" and client.images.project != plan.project:
                 raise InvalidRequestError(
-                    f"the plan was made for the project {plan.project}, this client works in {client.project}; "
+                    f"the plan was made for the project {plan.project}, this client works in {client.images.project}; "
                     "nothing was changed"
                 )
         self._projects: dict[tuple[str, str], Client] = {}
 
     def at(self, server: str, project: str) -> Client:
         client = self._clients[server]
-        if client.project == project:
+        if client.images.project == project:
             return client
         if (server, project) not in self._projects:
             self._projects[server, project] = client.in_project(project)

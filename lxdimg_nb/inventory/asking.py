@@ -96,7 +96,7 @@ def _facts(client: Client) -> dict[str, str]:
         "product": info.product,
         "version": info.version,
         "url": client.url,
-        "project": info.project,
+        "project": info.images_project or info.project,
         "identity": info.certificate_fingerprint,
     }
 

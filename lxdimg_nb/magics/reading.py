@@ -76,7 +76,7 @@ def _frame(session: Session, call: Call, remote: str, words: Sequence[Word]) -> 
     made = frame(
         kept,
         server=client.url,
-        project=client.project,
+        project=client.images.project,
         all_projects=everywhere,
         product=client.info.product,
         identity=client.info.certificate_fingerprint,

@@ -127,6 +127,10 @@ class ServerInfo:
     extensions: frozenset[str] = field(default=frozenset(), repr=False)
     auth_methods: tuple[str, ...] = ()
     config: Json = field(default_factory=dict, repr=False)
+    images_project: str = field(default="", repr=False)
+    """Where images are asked for, when it is not `project`: a project without images of its own shows `default`'s."""
+    shares_images: bool = field(default=False, repr=False)
+    """Whether the project has no images of its own (`features.images` is false)."""
 
     @classmethod
     def from_json(cls, data: object, *, project: str = "default") -> ServerInfo:
