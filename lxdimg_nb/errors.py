@@ -47,6 +47,8 @@ __all__ = [
     "UnexpectedReplyError",
 ]
 
+# Longer runs without a space are somebody's name or key, and hide what to do next.
+_RUN = re.compile(r"\S{400,}")
 _SECRET = re.compile(r"((?:secret|token|password)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
 
 
@@ -55,11 +57,17 @@ def without_secrets(text: str) -> str:
     return _SECRET.sub(r"\1***", text)
 
 
+def one_line(text: str) -> str:
+    """The text on one line that steers no terminal, without secrets; of runs without a space the beginning."""
+    text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+    return without_secrets(_RUN.sub(lambda found: found[0][:200] + "…", text))
+
+
 class LxdImageError(Exception):
     """Anything that goes wrong in this package. `str()` is one line that says what to do next."""
 
     def __init__(self, message: str, **facts: Any) -> None:
-        message = without_secrets(message)
+        message = one_line(message)
         super().__init__(message)
         self.message = message
         self._facts = facts

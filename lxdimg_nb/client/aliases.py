@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.transport import Transport
 from lxdimg_nb.errors import (
     ChangedMeanwhileError,
@@ -214,13 +215,11 @@ class Aliases:
 
 
 def _target(to: Image | str) -> str:
-    fingerprint = to if isinstance(to, str) else to.fingerprint
-    if not FINGERPRINT.match(fingerprint):
+    fingerprint = to if isinstance(to, str) else getattr(to, "fingerprint", to)
+    if not isinstance(fingerprint, str) or not FINGERPRINT.match(fingerprint):
         raise InvalidRequestError(f"{fingerprint!r} is no full fingerprint; give an image, or all 64 digits")
     return fingerprint
 
 
 def _path(name: str) -> str:
-    if name in ("", ".", ".."):
-        raise InvalidRequestError(f"{name!r} cannot be asked for: it would change the address of the request")
-    return f"/1.0/images/aliases/{quote(name, safe='')}"
+    return f"/1.0/images/aliases/{quote(checked(name, 'an alias'), safe='')}"

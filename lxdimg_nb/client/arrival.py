@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client import listing
+from lxdimg_nb.client.names import names
 from lxdimg_nb.client.progress import Report
 from lxdimg_nb.errors import (
     ConflictError,
@@ -73,12 +74,12 @@ def checked_aliases(images: Images, aliases: str | Iterable[str]) -> list[str]:
         ConflictError: a name is taken.
         InvalidRequestError: a name this server would not take.
     """
-    names = [aliases] if isinstance(aliases, str) else list(aliases)
-    for name in names:
+    wanted = names(aliases, "an alias")
+    for name in wanted:
         images.dialect.check_alias(name)
         if images.aliases.exists(name):
             raise ConflictError(f"the alias {name!r} is taken; nothing was sent", status_code=409)
-    return names
+    return wanted
 
 
 def follow_up(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lxdimg_nb.client.names import names
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.models import Alias, ImageRecord, UpdateSource, parse_time, writable
 
@@ -159,10 +160,10 @@ class ImageAttributes:
 
     @profiles.setter
     def profiles(self, value: Iterable[str]) -> None:
-        names = [value] if isinstance(value, str) else list(value)
-        if not all(isinstance(n, str) and n for n in names) or len(set(names)) != len(names):
+        given = names(value, "a profile")
+        if "" in given or len(set(given)) != len(given):
             raise InvalidRequestError("profiles are a list of different names")
-        self._edit("profiles", names)
+        self._edit("profiles", given)
 
     def _edit(self, name: str, value: object) -> None:
         self._edits[name] = value

@@ -71,7 +71,7 @@ def _names(image: Image, target: Images, aliases: list[str], copy_aliases: bool)
     wanted = {name: Alias(name) for name in aliases}
     if copy_aliases:
         wanted = {a.name: a for a in image.aliases} | wanted
-    checked_aliases(target, wanted)
+    checked_aliases(target, list(wanted))
     return list(wanted.values())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lxdimg_nb.client.names import checked
 from lxdimg_nb.errors import InvalidRequestError, MissingExtensionError
 from lxdimg_nb.models import ServerInfo
 
@@ -121,7 +122,8 @@ class Dialect:
         Raises:
             InvalidRequestError: empty, `.` or `..`, or against Incus' rules on an Incus.
         """
-        if not name or name in (".", "..") or name != name.strip() or any(ord(c) < 32 for c in name):
+        checked(name, "an alias")
+        if name != name.strip() or any(ord(c) < 32 for c in name):
             raise InvalidRequestError(f"{name!r} cannot be an alias; use letters, digits, dots, dashes and slashes")
         if self.incus and not (_INCUS_ALIAS.match(name.replace("/", "-")) and name[0].isalnum() and name[-1].isalnum()):
             raise InvalidRequestError(

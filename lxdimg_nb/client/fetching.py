@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from lxdimg_nb import formats
 from lxdimg_nb.client.arrival import checked_aliases, follow_up
 from lxdimg_nb.client.attributes import moment
+from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.client.remotes import find
 from lxdimg_nb.client.transport import read_pem
@@ -82,7 +83,8 @@ def from_simplestreams(
 
     Source: POST /1.0/images, source.type image, protocol simplestreams.
     """
-    url, pinned = _catalogue_address(server)
+    checked(alias, "an image")
+    url, pinned = _catalogue_address(checked(server, "a server"))
     if type not in (None, "container", "virtual-machine"):
         raise InvalidRequestError(f"an image's type is container or virtual-machine, not {type!r}")
     source: dict[str, Any] = {"type": "image", "mode": "pull", "protocol": "simplestreams", "server": url}
@@ -139,6 +141,8 @@ def from_url(
     """
     if by not in ("auto", "client", "server"):
         raise InvalidRequestError(f"a URL is fetched by auto, client or server, not by {by!r}")
+    if urlsplit(checked(url, "an address")).scheme not in ("https", "http"):
+        raise InvalidRequestError(f"{url[:200]!r} is no address on the web; write https://host/file")
     if sha256 is not None:
         sha256 = sha256.lower()
         if not FINGERPRINT.fullmatch(sha256):

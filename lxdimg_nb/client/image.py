@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb.client.attributes import ImageAttributes
 from lxdimg_nb.client.contents import Contents, read_contents
 from lxdimg_nb.client.copying import copy_image, refresh_image
+from lxdimg_nb.client.names import checked_path, names
 from lxdimg_nb.client.rangefile import open_image
 from lxdimg_nb.client.usage import users_of_images
 from lxdimg_nb.client.writing import same, send
-from lxdimg_nb.errors import ChangedMeanwhileError, NotFoundError
+from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError, NotFoundError
 from lxdimg_nb.models import (
     Alias,
     Change,
@@ -203,6 +204,7 @@ class Image(ImageAttributes):
 
         if target is None:
             return export.to_bytes(self._images, self._record, progress)
+        checked_path(target)
         return export.to_path(
             self._images,
             self._record,
@@ -265,14 +267,20 @@ class Image(ImageAttributes):
             ConflictError: an alias is taken there; nothing was copied.
             InvalidRequestError: no way works; each with its reason.
         """
-        target = to if isinstance(to, type(self._images)) else to.images  # type: ignore[union-attr]
-        names = [aliases] if isinstance(aliases, str) else list(aliases)
+        from lxdimg_nb.client.images import Images
+
+        target = getattr(to, "images", to)
+        if not isinstance(target, Images):
+            raise InvalidRequestError(
+                f"an image is copied to a client, not to {type(to).__name__} {str(to)[:100]!r}; "
+                "connect(…) or client.in_project(…) makes one"
+            )
         return copy_image(
             self,
             self._images,
             target,
             mode=mode,
-            aliases=names,
+            aliases=names(aliases, "an alias"),
             copy_aliases=copy_aliases,
             public=public,
             auto_update=auto_update,

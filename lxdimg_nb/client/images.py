@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from lxdimg_nb.client.attributes import moment
 from lxdimg_nb.client.fetching import from_simplestreams, from_url
 from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.live import Live
+from lxdimg_nb.client.names import checked_path
 from lxdimg_nb.client.progress import ProgressArgument, reporting
 from lxdimg_nb.client.publishing import publish
 from lxdimg_nb.client.reader import ImageReader
@@ -89,6 +91,7 @@ class Images(ImageReader):
         if not wait and (auto_update is not None or profiles is not None):
             raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
         names = checked_aliases(self, aliases)
+        _check_paths(data, metadata)
         upload = Upload.of(self, data, metadata, type)
         name = filename if filename is not None else upload.sources[-1].name
         with reporting(progress, name) as report:
@@ -125,6 +128,7 @@ class Images(ImageReader):
         Raises:
             InvalidImageError: the file cannot be read.
         """
+        _check_paths(data, metadata)
         upload = Upload.of(self, data, metadata, type, budget=CHECK_BUDGET)
         with reporting(progress) as report:
             return upload.check(report)
@@ -179,7 +183,7 @@ class Images(ImageReader):
 
         Source: DELETE /1.0/images/{fingerprint}.
         """
-        if not FINGERPRINT.match(name):
+        if not isinstance(name, str) or not FINGERPRINT.match(name):
             raise InvalidRequestError(f"{name!r} is no full fingerprint; use images.get(name).delete()")
         reply = self.transport.request("DELETE", f"/1.0/images/{name}", params=self.params)
         operation = self.operations.started(reply)
@@ -209,9 +213,16 @@ class Images(ImageReader):
 
     def image(self, record: ImageRecord) -> Image:
         """A record of this server as an image that can be changed."""
-        images = self if record.project == self.project else Images(self.transport, self.dialect, record.project)
-        return Image(record, images)
+        if record.project == self.project:
+            return Image(record, self)
+        return Image(record, Images(self.transport, self.dialect, record.project))
 
     def _promised(self, fingerprint: str, size: int, public: bool, operation: Operation) -> Image:
         raw = {"fingerprint": fingerprint, "size": size, "public": public}
         return Image(ImageRecord(raw, self.project), self, operation)
+
+
+def _check_paths(*given: Data | None) -> None:
+    for one in given:
+        if isinstance(one, str | os.PathLike):
+            checked_path(one)

@@ -154,7 +154,8 @@ def _outcome(operation: Operation) -> Operation:
 
 
 def _path(operation: Operation | str) -> str:
-    found = _ID.search(operation.id if isinstance(operation, Operation) else operation)
+    name = operation.id if isinstance(operation, Operation) else operation
+    found = _ID.search(name) if isinstance(name, str) else None
     if found is None:
         raise InvalidRequestError(f"{operation!r} is no operation id")
     return f"/1.0/operations/{found[1]}"

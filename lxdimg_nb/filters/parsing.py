@@ -45,7 +45,10 @@ def parse(text: str | Iterable[str] | Filter | None, *, known_properties: Iterab
         return text
     if text is None:
         return Filter()
-    words = _split(text) if isinstance(text, str) else [[(c, False) for c in word] for word in text if word]
+    terms: list[object] = [text] if isinstance(text, str) or not isinstance(text, Iterable) else list(text)
+    if not all(isinstance(term, str) for term in terms):
+        raise InvalidRequestError(f"a filter is a text like 'os=ubuntu size>1GiB', not {text!r}")
+    words = _split(text) if isinstance(text, str) else [[(c, False) for c in word] for word in map(str, terms) if word]
     known = None if known_properties is None else frozenset(known_properties)
     return Filter(tuple(_term(word, known) for word in words))
 
