@@ -8,7 +8,6 @@ import pytest
 
 import lxdimg_nb as lxdimg
 from lxdimg_nb.client import Client
-from lxdimg_nb.client.settings import image_settings
 from lxdimg_nb.inventory import History, explain
 from tests import factory
 from tests.inventories import image, inventory
@@ -38,19 +37,31 @@ def test_an_image_knows_that_other_projects_hold_it(server: RunningServer, clien
     assert "1 other project (blue)" in answers["deleting it frees"]
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("kind", ["lxd", "incus"])
-def test_the_servers_own_setting_decides_when_it_prunes(kind: str, request: pytest.FixtureRequest) -> None:
-    server: RunningServer = request.getfixturevalue(kind)
+@pytest.mark.parametrize(("days", "says"), [("3", "expiry is 3 (days)"), ("0", ""), ("", "is not set, so 10 (days)")])
+def test_the_servers_own_setting_decides_when_it_prunes(server: RunningServer, days: str, says: str) -> None:
+    try:
+        changed = server.raw("PATCH", "/1.0", json={"config": {"images.remote_cache_expiry": days}})
+        assert changed.status == 200
+        with lxdimg.connect(server.url) as client:
+            goes = inventory(image(0, cached=True)).lxdimg.will_be_pruned(client)
+    finally:
+        server.raw("PATCH", "/1.0", json={"config": {"images.remote_cache_expiry": ""}})
+
+    assert len(goes) == (1 if says else 0)
+    assert all(reason.endswith(says) for reason in goes["reason"])
+
+
+def test_a_projects_own_setting_beats_the_servers(server: RunningServer) -> None:
+    blue = {"name": "blue", "config": {"images.remote_cache_expiry": "30"}}
+    assert server.raw("POST", "/1.0/projects", json=blue).status == 201
     assert server.raw("PATCH", "/1.0", json={"config": {"images.remote_cache_expiry": "3"}}).status == 200
-    with lxdimg.connect(server.url) as client:
-        settings = image_settings(client)
-        assert settings is not None
-        assert settings["images.remote_cache_expiry"] == "3"
+    try:
+        with lxdimg.connect(server.url, project="blue") as client:
+            goes = inventory(image(0, cached=True), project="blue").lxdimg.will_be_pruned(client)
+    finally:
+        server.raw("PATCH", "/1.0", json={"config": {"images.remote_cache_expiry": ""}})
 
-        goes = inventory(image(0, cached=True)).lxdimg.will_be_pruned(client)
-
-    assert "images.remote_cache_expiry is 3 (days)" in goes["reason"].iloc[0]
+    assert goes["reason"].iloc[0].endswith("expiry is 30 (days)")
 
 
 def test_a_frame_of_a_server_says_whose_it_is_and_goes_into_a_history(

@@ -149,7 +149,9 @@ def locate(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
 def _in_streams(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
     wanted = source.get("fingerprint") or source["alias"]
     try:
-        image = find_image(peer, wanted, source.get("image_type", ""), daemon.architectures)
+        image = find_image(
+            peer, wanted, source.get("image_type", ""), daemon.architectures, reader=daemon.flavour.product
+        )
     except Refusal as refusal:
         raise Refusal(refusal.code, f"Failed getting remote image info: {refusal.text}") from refusal
     return _from_stream(daemon, peer, image, source)
@@ -164,7 +166,9 @@ def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: Mapping
         architecture=image.architecture,
         created_at=f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T00:00:00Z",
         uploaded_at=NEVER,
-        expires_at=daemon.flavour.no_expiry,
+        expires_at=image.expires_at,
+        # LXD calls the image as its metadata file is called, Incus leaves it without a name.
+        filename="" if daemon.flavour.is_incus else image.paths[0].rpartition("/")[2],
         properties=image.properties,
         update_source=_update_source(source, "simplestreams"),
     )

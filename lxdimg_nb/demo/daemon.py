@@ -71,9 +71,12 @@ class Daemon:
 
     def description(self, *, trusted: bool, project: str, user: str) -> dict[str, Any]:
         """`GET /1.0`."""
-        config = {"core.https_address": self.address} if self.address else {}
-        if trusted and self.store.setting("core.trust_password"):
+        config = self.store.settings()
+        config.pop("core.https_address", None)
+        if "core.trust_password" in config:
             config["core.trust_password"] = "true"  # noqa: S105 - what the API shows instead of one
+        if self.address:
+            config["core.https_address"] = self.address
         shown: dict[str, Any] = {
             "config": config if trusted else {},
             "api_extensions": self._extensions,

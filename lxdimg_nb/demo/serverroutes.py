@@ -14,7 +14,11 @@ __all__ = ["routes"]
 
 routes = Routes()
 _CONFIG = Struct("ServerPut", config="any")
-_SETTINGS = ("core.https_address", "core.trust_password", "images.", "user.", "storage.")
+_SETTINGS = ("core.https_address", "core.trust_password", "user.", "storage.")
+_NUMBERS = ("images.auto_update_interval", "images.remote_cache_expiry")
+_SWITCHES = ("images.auto_update_cached",)
+_TEXTS = ("images.compression_algorithm", "images.default_architecture")
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 @routes.add("GET", "/", open_to_all=True)
@@ -37,16 +41,36 @@ def describe(call: Call) -> Reply:
 @routes.add("PATCH", "/1.0")
 @routes.add("PUT", "/1.0")
 def configure(call: Call) -> Reply:
-    """Change settings: the trust password is used, the others are kept."""
-    config = call.json(_CONFIG).get("config", {})
-    for key, value in config.items():
-        known = key.startswith(_SETTINGS) and not (call.daemon.flavour.is_incus and key == "core.trust_password")
-        if not known:
-            raise Refusal(400, f"cannot set '{key}' to '{value}': unknown key")
-    for key, value in config.items():
-        call.daemon.store.set_setting(key, str(value))
+    """Change settings, all or none: the trust password is used, the others are kept and shown."""
+    changes = call.json(_CONFIG).get("config", {})
+    settled = {key: _setting(key, str(value), incus=call.daemon.flavour.is_incus) for key, value in changes.items()}
+    with call.daemon.store.change():
+        if call.method == "PUT":
+            # What users note stays, as on the daemons; so does a password, which is never shown as it is.
+            kept = ("core.", "user.")
+            settled = {key: "" for key in call.daemon.store.settings() if not key.startswith(kept)} | settled
+        for key, value in settled.items():
+            call.daemon.store.set_setting(key, value)
     call.tell("config-updated", "/1.0", "default")
     return Reply({})
+
+
+def _setting(key: str, value: str, *, incus: bool) -> str:
+    """The value of a setting as it is kept.
+
+    Raises:
+        Refusal: 400, no such setting or no such value.
+    """
+    wrong = ""
+    if key in _SWITCHES:
+        wrong = "" if value.lower() in ("", *_YES, *_NO) else "invalid boolean"
+    elif key in _NUMBERS:
+        wrong = "" if not value or value.removeprefix("-").isdecimal() else "invalid integer"
+    elif key not in _TEXTS and (not key.startswith(_SETTINGS) or (incus and key == "core.trust_password")):
+        wrong = "unknown key"
+    if wrong:
+        raise Refusal(400, f"cannot set '{key}' to '{value}': {wrong}")
+    return str(value.lower() in _YES).lower() if value and key in _SWITCHES else value
 
 
 @routes.add("GET", "/1.0/events")

@@ -163,6 +163,11 @@ class Store:
         row = self.row("SELECT value FROM config WHERE key = ?", key)
         return None if row is None else str(row["value"])
 
+    def settings(self) -> dict[str, str]:
+        """The server's own configuration, without what the demo server notes for itself."""
+        rows = self.rows("SELECT key, value FROM config WHERE key NOT LIKE 'demo.%' ORDER BY key")
+        return {str(row["key"]): str(row["value"]) for row in rows}
+
     def set_setting(self, key: str, value: str) -> None:
         """Change a value of the server's own configuration; an empty one removes it."""
         if value:
