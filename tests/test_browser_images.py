@@ -81,6 +81,36 @@ def test_an_image_is_exported_to_a_folder(books, server, tmp_path):
     files = list(Path(tmp_path).iterdir())
     assert [path.read_bytes() for path in files] == [data]
     assert files[0].name.startswith(fingerprint)
+    expect(panel.locator(".lxi-fetch")).to_have_count(0)
+
+
+def test_an_export_below_the_servers_own_folder_is_fetched_by_a_link(books, lxd, lab):
+    data = factory.small(4)
+    fingerprint = lxd.add_image(data)
+    _, panel = books.browser(lxd)
+    detail = opened(panel, fingerprint)
+    folder = lab.folder / "exports #1%"
+    folder.mkdir()
+
+    detail.get_by_role("button", name="Export …").click()
+    detail.get_by_label("Folder on the kernel's machine").fill(str(folder))
+    detail.get_by_role("button", name="Export", exact=True).click()
+    with lab.page.expect_download(timeout=SLOW) as coming:
+        panel.locator(".lxi-fetch").click(timeout=SLOW)
+
+    assert Path(coming.value.path()).read_bytes() == data
+    assert panel.locator(".lxi-fetch").get_attribute("rel") == "noopener"
+
+
+def test_who_uses_an_image_is_told_when_it_is_opened(books, server, lab):
+    fingerprint = server.add_image(factory.small(1), aliases=["web"])
+    _, panel = books.browser(server)
+    detail = opened(panel, fingerprint)
+
+    detail.get_by_text("Who uses it").click()
+
+    expect(detail.locator(".lxi-explain")).to_contain_text("no instance or snapshot", timeout=SLOW)
+    expect(detail.locator(".lxi-explain")).to_contain_text("1 alias would vanish: web")
 
 
 def test_a_deleted_image_is_said_to_be_gone(books, lxd):

@@ -361,3 +361,27 @@ def test_an_image_is_copied_to_another_server(demo, lxd, panels):
         image = lxd.get(f"images/{fingerprint}")
         assert image["public"] is False
         assert sorted(alias["name"] for alias in image["aliases"]) == ["web", "web/1"]
+
+
+def test_what_an_image_is_for_is_told_when_somebody_asks(demo, panels):
+    import lxdimg_nb
+
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        before = len(demo.demo.requests)
+        opened(view, fingerprint)
+        view.settle()
+        assert view.parts["explained"] == {}
+        assert not [r for r in list(demo.demo.requests)[before:] if "instances" in r[1]]
+
+        view.say("explain", key=f"default/{fingerprint}")
+
+        assert view.sees(lambda p: p["explained"]["state"] == "ready")
+        answers = {a["name"]: a["value"] for a in view.parts["explained"]["answers"]}
+        assert answers["Used by"] == "no instance or snapshot"
+        assert "web" in answers["Deleting it breaks"]
+        other = demo.add_image(factory.small(2))
+        assert view.sees(lambda p: p["list"]["total"] == 2)
+        opened(view, other)
+        assert view.sees(lambda p: p["explained"] == {})

@@ -24,6 +24,24 @@ function detailPart(app) {
     editable(app, image, ui, { field: "profiles", label: "Profiles", value: image.profiles || "none", input: image.profiles, hint: "Separated by commas; instances made from the image get them." }),
     aliasesPart(app, image, ui),
     propertiesPart(app, image, ui),
+    image.explains && explanation(app, image),
+  );
+}
+
+// Who uses it and what deleting it would do: the server is asked only when this is opened.
+function explanation(app, image) {
+  const found = app.state.explained && app.state.explained.key === image.key ? app.state.explained : {};
+  const ask = () => app.send("explain", { key: image.key });
+  return h(
+    "details",
+    { class: "lxi-explain", key: "explain", onToggle: (event) => event.currentTarget.open && !found.state && ask() },
+    h("summary", {}, "Who uses it, and what deleting it would do"),
+    found.state === "ready" && [
+      facts(found.answers),
+      h("p", { class: "lxi-hint", role: "status" }, found.text, " ", button("Ask again", ask, { kind: "link" })),
+    ],
+    found.state === "failed" && [message(found.text, false), button("Ask again", ask, { kind: "link" })],
+    (!found.state || found.state === "reading") && h("p", { class: "lxi-hint", role: "status" }, "Asking the server …"),
   );
 }
 

@@ -37,6 +37,7 @@ def describe(row: Row, info: ServerInfo, *, now: datetime | None = None) -> dict
             for key, value in sorted(record.properties.items())[:_SHOWN_PROPERTIES]
         ],
         "writable": info.trusted,
+        "explains": info.product != "simplestreams",
         "refreshable": info.trusted and not no_update(record),
         "expires_text": _expiry(record, moment),
         "profiles": ", ".join(views.plain(name, 80) for name in record.profiles),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import views
-from lxdimg_nb.client import connect
+from lxdimg_nb.client import Client, connect
+from lxdimg_nb.inventory.explain import Explanation, explain
 from lxdimg_nb.panels.detail import describe
 from lxdimg_nb.panels.editing import Edit, Editor, Said, parse_day, parse_profiles
 from lxdimg_nb.panels.table import Row, key_of, main_alias
-from lxdimg_nb.panels.transfers import Transfer, transfers
+from lxdimg_nb.panels.transfers import Transfer, transfers, written
 from lxdimg_nb.panels.watching import LIVE_WORDS
 from lxdimg_nb.panels.widget import Panel, text_of
 from lxdimg_nb.panels.words import gone, no_update, product, sentence, why
@@ -34,6 +36,7 @@ class ImageWork(Panel):
         self.open: Row | None = None
         self.live = "off"
         self._said: Said | None = None
+        self._explained: dict[str, Any] = {}
         self.editor = Editor(self.actor, self.images_for, self.changed, self._say)
         self._handlers |= {
             "set": self._guarded(self._set),
@@ -48,6 +51,7 @@ class ImageWork(Panel):
             "copy": self._guarded(self._copy),
             "refresh": self._guarded(self._refresh),
             "delete": self._guarded(self._delete),
+            "explain": self._guarded(self._explain),
         }
 
     def images_for(self, row: Row | None) -> Images:  # noqa: ARG002 - one server here, many in a fleet
@@ -112,9 +116,12 @@ class ImageWork(Panel):
         if row is None:
             self.part("detail", None)
             return
+        if self._explained.get("key") != row.key:
+            self._explained = {}
         said = self._said.view() if self._said is not None and self._said.key == row.key else None
         busy = row.key in self.editor.busy
         self.part("detail", describe(row, self.images_for(row).dialect.info) | {"busy": busy, "said": said})
+        self.part("explained", self._explained)
 
     def _say(self, said: Said | None) -> None:
         self._said = said
@@ -232,6 +239,29 @@ class ImageWork(Panel):
     def removed(self, row: Row) -> None:
         """Told that an image was deleted here."""
 
+    def _explain(self, row: Row, _: Mapping[str, Any]) -> None:
+        """Who uses it and why it is here; asks the server, so only when somebody wants to know."""
+        images, image = self.editor.images(row), self.editor.image(row)
+
+        def ended(**facts: Any) -> None:
+            if self.open is not None and self.open.key == row.key:
+                self._explained = {"key": row.key, **facts}
+                self.part("explained", self._explained)
+
+        def answered(found: Explanation) -> None:
+            answers = [
+                {"name": name[:1].upper() + name[1:], "value": views.plain(text, 600)}
+                for name, text in found.answers.items()
+            ]
+            ended(state="ready", answers=answers, text=f"As of {datetime.now(UTC):%H:%M:%S} UTC.")
+
+        ended(state="reading")
+        self.actor.aside(
+            lambda: explain(image, Client(images.transport, images.dialect.info)),
+            answered,
+            lambda error: ended(state="failed", text=why(error)),
+        )
+
     def _refresh(self, row: Row, _: Mapping[str, Any]) -> None:
         image = self.editor.image(row)
 
@@ -297,6 +327,8 @@ class ImageWork(Panel):
             if transfer.error is not None and transfer.state == "failed":
                 reason = why(transfer.error)
                 self.actor.post(lambda: self.complain(row, reason))
+            elif transfer.state == "done":
+                transfer.files = written(transfer.result)
 
         self._said = None
         transfers.start(f"Export {name} to {target}", work, where=self.where, then=ended)

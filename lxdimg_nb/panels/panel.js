@@ -25,6 +25,7 @@ class App {
     this.link = "new";
     this.images = new Map();
     this.known = new Map();
+    this.links = new Map();
     this.senders = [];
     this.ui = { bulk: { asking: "", name: "", value: "", folder: "" }, upload: { open: false, way: "kernel", path: "", second: "", files: {}, problem: "", aliases: "", public: false } };
     this.root = document.createElement("div");

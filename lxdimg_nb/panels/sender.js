@@ -105,8 +105,15 @@ function jupyterServer() {
     const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
     if (xsrf) headers["X-XSRFToken"] = decodeURIComponent(xsrf[1]);
     if (config.token) headers.Authorization = `token ${config.token}`;
-    return { url: new URL(config.baseUrl, location.href).href, headers };
+    return { url: new URL(config.baseUrl, location.href).href, headers, root: rootOf(config) };
   } catch {
     return null;
   }
+}
+
+// The folder that the Jupyter server hands out, where it tells.
+function rootOf(config) {
+  const uri = config.rootUri || "";
+  const root = uri.startsWith("file:///") ? decodeURIComponent(uri.slice(7)) : config.serverRoot || "";
+  return root.startsWith("/") ? root.replace(/\/+$/, "") : "";
 }

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import formats, views
 from lxdimg_nb.client.progress import Cancel, Report
@@ -16,12 +16,20 @@ from lxdimg_nb.errors import OperationCancelledError
 from lxdimg_nb.models import Progress
 from lxdimg_nb.panels.words import sentence, took, why
 
-__all__ = ["Transfer", "Transfers", "transfers"]
+if TYPE_CHECKING:
+    from lxdimg_nb.client.export import Export
+
+__all__ = ["Transfer", "Transfers", "transfers", "written"]
 
 AT_ONCE = 3
 INTERVAL = 0.1
 KEPT = 50
 _PHASES = {"hash": "hashing", "send": "sending", "receive": "receiving", "server": "the server is unpacking"}
+
+
+def written(export: Export) -> list[dict[str, Any]]:
+    """The files of an export. Only the browser knows which of them its Jupyter server hands out."""
+    return [{"path": str(path.resolve()), "size": path.stat().st_size} for path in export.paths if path.is_file()]
 
 
 class Transfer:
@@ -34,6 +42,7 @@ class Transfer:
         text: how it ended, in words.
         result: what the work returned.
         error: why it failed.
+        files: what it wrote to the kernel's disk, as `path` and `size`, for a link where the browser can fetch it.
     """
 
     def __init__(self, number: int, title: str, where: str) -> None:
@@ -44,6 +53,7 @@ class Transfer:
         self.text = ""
         self.result: Any = None
         self.error: Exception | None = None
+        self.files: list[dict[str, Any]] = []
         self.progress = Progress("")
         self.stopping = False
         self.began = time.monotonic()
@@ -83,6 +93,7 @@ class Transfer:
             "fraction": 1.0 if self.state == "done" else fraction,
             "text": self._status() if running else self.text,
             "stopping": self.stopping and self.ended is None,
+            "files": self.files,
         }
 
     def _status(self) -> str:
