@@ -24,6 +24,7 @@ __all__ = [
     "ago",
     "cell",
     "escape",
+    "field",
     "plain",
     "short",
     "table",
@@ -96,6 +97,12 @@ def word(value: object, *, now: datetime | None = None, limit: int = 200) -> str
     return plain(value, limit)
 
 
+def field(name: str, value: object, *, now: datetime | None = None) -> str:
+    """The value of an image's attribute in a word: as `word`, and `never` for a last use or an expiry that is not."""
+    return "never" if value is None and name in _NEVER else word(value, now=now)
+
+
+_NEVER = ("last_used_at", "expires_at")
 _STYLE = (
     "<style>"
     ".lxdimg{color:var(--jp-content-font-color1,inherit);font-size:var(--jp-code-font-size,13px)}"
@@ -227,12 +234,12 @@ def _image(image: Any, now: datetime, title: str) -> Table:
         *((name, word(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
         ("size", f"{formats.size(image.size)} ({image.size:,} bytes)"),
         *((name, word(getattr(image, name))) for name in ("public", "auto_update", "cached")),
-        *((name, word(getattr(image, name), now=now)) for name in times),
+        *((name, field(name, getattr(image, name), now=now)) for name in times),
         ("profiles", word(image.profiles)),
         ("source", "" if source is None else f"{source.server} {source.protocol} {source.alias}"),
         *((f"properties.{plain(key, 60)}", plain(v)) for key, v in sorted(image.properties.items())[:100]),
     ]
-    hints = {name: formats.when(getattr(image, name)) for name in times}
+    hints = {name: formats.when(moment) for name in times if (moment := getattr(image, name)) is not None}
     return _details(rows, title or f"image {short(image.fingerprint)}", hints)
 
 
@@ -289,14 +296,14 @@ def _operation(operation: Operation, title: str) -> Table:
 
 
 def _change(change: Change, title: str) -> Table:
-    rows = tuple((name, word(change.before.get(name)), word(value)) for name, value in change.after.items())
+    rows = tuple((n, field(n, change.before.get(n)), field(n, value)) for n, value in change.after.items())
     note = "" if rows else "unchanged"
     return Table(("field", "before", "after"), rows, title or f"image {short(change.fingerprint)}", note)
 
 
 def _changes(changes: Sequence[Change], title: str) -> Table:
     rows = tuple(
-        (short(c.fingerprint), name, word(c.before.get(name)), word(v)) for c in changes for name, v in c.after.items()
+        (short(c.fingerprint), n, field(n, c.before.get(n)), field(n, v)) for c in changes for n, v in c.after.items()
     )
     return Table(("fingerprint", "field", "before", "after"), rows, title, code=frozenset({0}))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -51,6 +53,10 @@ def silent() -> Iterator[str]:
     folder.rmdir()
 
 
+class Held(ImageRecord):
+    """A record that weak references can watch."""
+
+
 class Canned:
     """A client whose server has these images, all or some of them."""
 
@@ -65,7 +71,8 @@ class Canned:
         assert all_projects is False
         if self.broken:
             raise ZeroDivisionError("a bug")
-        records = [ImageRecord.from_json(raw) for raw in self.raws]
+        records: list[ImageRecord] = [Held.from_json(raw) for raw in self.raws]
+        self.sent = [weakref.ref(record) for record in records]
         if self.missing:
             raise IncompleteListError("some are missing", images=records, missing=["f"] * self.missing)
         return records
@@ -190,6 +197,18 @@ def test_two_servers_of_one_name_are_refused() -> None:
         Fleet([lambda: Canned()])
 
 
+def test_what_the_servers_sent_is_not_kept_beside_the_frame() -> None:
+    canned = Canned(image(1), image(2))
+
+    fleet = Fleet({"a": canned})
+    df = fleet.df()
+    gc.collect()
+
+    assert len(df) == 2
+    assert [sent() for sent in canned.sent] == [None, None]
+    assert fleet.status().loc["a", "images"] == 2
+
+
 def test_a_filter_is_checked_before_anybody_is_asked() -> None:
     asked: list[int] = []
     fleet = Fleet({"a": lambda: asked.append(1) or Canned(image(1, public=True), image(2))})
@@ -243,7 +262,8 @@ def test_a_client_cannot_travel_and_the_error_says_what_can(start: Callable[[], 
 
 
 def test_a_dask_cluster_is_an_executor(start: Callable[[], RunningServer]) -> None:
-    distributed = pytest.importorskip("distributed", reason="missing here: the extra dask is not installed")
+    import distributed
+
     server = start()
     server.add_image(factory.small(1))
 

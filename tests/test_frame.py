@@ -7,7 +7,10 @@ import gc
 import hashlib
 import json
 import pickle
+import sys
 import warnings
+import weakref
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -216,6 +219,29 @@ def test_a_frame_of_records_is_the_frame_of_their_document(images: list[dict[str
     assert of_records.attrs == of_document.attrs
 
 
+def test_records_of_an_iterator_are_let_go_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["lxdimg_nb.inventory.frame"], "CHUNK", 10)
+    alive: list[weakref.ref[ImageRecord]] = []
+    most = 0
+
+    def records() -> Iterator[ImageRecord]:
+        nonlocal most
+        for i in range(100):
+            record = Held.from_json({"fingerprint": f"{i:064x}"})
+            alive.append(weakref.ref(record))
+            most = max(most, sum(ref() is not None for ref in alive))
+            yield record
+
+    df = frame(records())
+
+    assert len(df) == 100
+    assert most <= 21
+
+
+class Held(ImageRecord):
+    """A record that weak references can watch."""
+
+
 def test_wrong_types_read_as_empty_never_as_text() -> None:
     row = one(
         size="big",
@@ -356,7 +382,6 @@ def test_users_of_images_become_a_column() -> None:
 
 
 def test_attrs_say_who_and_when_and_survive_a_file(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     df = frame_from_json(
         [image()], server="unix:///s", product="lxd", identity="ab", taken_at=datetime(2026, 1, 2, 3, tzinfo=UTC)
     )

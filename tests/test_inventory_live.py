@@ -67,7 +67,6 @@ def test_a_projects_own_setting_beats_the_servers(server: RunningServer) -> None
 def test_a_frame_of_a_server_says_whose_it_is_and_goes_into_a_history(
     server: RunningServer, client: Client, tmp_path: Path
 ) -> None:
-    pytest.importorskip("pyarrow")
     server.add_image(factory.small(1), aliases=["web"])
     history = History(tmp_path)
     history.record(client.images.df())

@@ -7,15 +7,15 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import matplotlib
 import pytest
+from matplotlib import pyplot
+from matplotlib.text import Text
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import InventoryFrame, frame
 from lxdimg_nb.models import ImageRecord
 from tests.inventories import NOW, days_ago, fingerprint, image, inventory
-
-matplotlib = pytest.importorskip("matplotlib")
-pyplot = pytest.importorskip("matplotlib.pyplot")
 
 KINDS = ("size", "uploads", "ages", "usage", "drift")
 
@@ -34,7 +34,7 @@ def headless() -> Iterator[None]:
 def texts(ax: Any) -> list[str]:
     """All words in a picture."""
     ax.figure.canvas.draw()
-    return [t.get_text() for t in ax.figure.findobj(matplotlib.text.Text) if t.get_text()]
+    return [t.get_text() for t in ax.figure.findobj(Text) if t.get_text()]
 
 
 def widths(ax: Any) -> list[float]:

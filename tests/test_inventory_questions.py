@@ -207,7 +207,7 @@ def test_eol_keeps_unknown_unknown() -> None:
         "unknown",
         "unknown",
     ]
-    assert answer["supported_until"].iloc[0] == pd.Timestamp("2025-05-31", tz="UTC")
+    assert answer["supported_until"].iloc[0] == pd.Timestamp("2025-05-29", tz="UTC")
     assert answer["supported_until"].isna().tolist()[3:5] == [True, True]
     assert answer.attrs["eol_table"] == eol.AS_OF.isoformat()
     assert "support" not in df
@@ -221,10 +221,10 @@ def test_the_version_helps_where_the_release_is_no_help() -> None:
 
 
 def test_support_counts_whole_months_and_the_longer_support() -> None:
-    assert eol.support("ubuntu", ["jammy"], date(2027, 4, 30)).status == "supported"
-    assert eol.support("ubuntu", ["jammy"], date(2027, 5, 1)).status == "ended"
-    assert eol.support("debian", ["12"], date(2026, 6, 10)).until == date(2028, 6, 30)
-    assert eol.support("debian", ["12"], date(2026, 6, 11)).status == "extended"
+    assert eol.support("fedora", ["41"], date(2025, 12, 31)).status == "supported"
+    assert eol.support("fedora", ["41"], date(2026, 1, 1)).status == "ended"
+    assert eol.support("debian", ["12"], date(2026, 7, 11)).until == date(2028, 6, 30)
+    assert eol.support("debian", ["12"], date(2026, 7, 12)).status == "extended"
     assert eol.support("debian", ["12"], date(2028, 7, 1)).status == "ended"
 
 

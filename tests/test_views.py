@@ -195,6 +195,19 @@ def test_a_change_shows_before_and_after() -> None:
     assert seen.rows == (("public", "no", "yes"),)
 
 
+def test_a_last_use_and_an_expiry_that_are_not_are_never() -> None:
+    never = "0001-01-01T00:00:00Z"
+    image = ImageRecord.from_json(RAW | {"last_used_at": never, "expires_at": never, "created_at": never})
+    change = Change("ab" * 32, {"expires_at": None}, {"expires_at": NOW})
+
+    seen = dict(views.table(image, now=NOW).rows)
+
+    assert (seen["last_used_at"], seen["expires_at"]) == ("never", "never")
+    assert seen["created_at"] == ""
+    assert views.table(change).rows[0][1] == "never"
+    assert views.table([change, change]).rows[0][2] == "never"
+
+
 def test_many_images_are_cut_and_counted() -> None:
     seen = str(views.table([ImageRecord.from_json(RAW)] * 100, now=NOW))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client import listing
@@ -194,7 +195,7 @@ class ImageReader(ABC):
         from lxdimg_nb.inventory import frame
 
         return frame(
-            self.records(filter=filter, all_projects=all_projects),
+            _drained(self.records(filter=filter, all_projects=all_projects)),
             server=self.transport.url,
             project=self.project,
             all_projects=all_projects,
@@ -238,3 +239,10 @@ class ImageReader(ABC):
             "list them with images.all()",
             status_code=404,
         )
+
+
+def _drained(records: list[ImageRecord]) -> Iterator[ImageRecord]:
+    """The records in their order, each forgotten as it is handed out."""
+    records.reverse()
+    while records:
+        yield records.pop()

@@ -23,7 +23,7 @@ THREADS = 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one server had to say."""
+    """What one server had to say; `images` counts the records also once they are let go."""
 
     state: str
     seconds: float
@@ -31,6 +31,7 @@ class Answer:
     used_by: Mapping[str, list[str]] | None = None
     facts: Mapping[str, str] | None = None
     error: str = ""
+    images: int = 0
 
     @property
     def heard(self) -> bool:

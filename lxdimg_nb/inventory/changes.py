@@ -33,7 +33,7 @@ class Changes(pd.DataFrame):
         if not {*COLUMNS} <= {*self.columns}:
             return views.Table(tuple(map(str, self.columns)), tuple(tuple(map(views.word, r)) for r in self.to_numpy()))
         rows = [
-            (*(str(r) for r in row[:2]), views.short(row[2]), str(row[3]), *map(_word, row[4:7]))
+            (*(str(r) for r in row[:2]), views.short(row[2]), str(row[3]), _word("", row[4]), *_values_of(*row[3:7]))
             for row in self[list(COLUMNS)].head(200).itertuples(index=False, name=None)
         ]
         counts = self["change"].value_counts()
@@ -48,9 +48,16 @@ class Changes(pd.DataFrame):
         return self.table().html()
 
 
-def _word(value: Any) -> str:
+def _values_of(kind: str, name: str, before: Any, after: Any) -> tuple[str, str]:
+    """What was and what is, in words; fingerprints short."""
+    if kind.startswith("alias"):
+        return tuple(views.short(v) if isinstance(v, str) else "" for v in (before, after))  # type: ignore[return-value]
+    return _word(name, before), _word(name, after)
+
+
+def _word(name: str, value: Any) -> str:
     if not isinstance(value, list | tuple) and pd.isna(value):
-        return ""
+        return views.field(name, None)
     if isinstance(value, pd.Timestamp):
         return formats.when(value.to_pydatetime(warn=False))
     if isinstance(value, np.bool_):

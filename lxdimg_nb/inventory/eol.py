@@ -13,37 +13,40 @@ from datetime import date
 __all__ = ["AS_OF", "Support", "support"]
 
 AS_OF = date(2025, 10, 1)
-"""When the table was last compared with what the distributions announce."""
+"""What the projects had announced by then is in the table; Ubuntu and Debian are half a year newer, see below."""
 
 # release and its other names: end of support, then, where a longer one is free for all, its end.
-# Sources: the distributions' release pages (wiki.ubuntu.com/Releases, wiki.debian.org/DebianReleases and
-# /LTS, alpinelinux.org/releases, docs.fedoraproject.org, wiki.rockylinux.org, wiki.almalinux.org,
-# endoflife.date for the rest).
+# Ubuntu and Debian (with its LTS) agree with Debian's package distro-info-data of 2026-04-25. The others are the
+# calendars that the projects had published by AS_OF, written down from knowledge and not looked up online; a
+# release of which only the month is certain has only the month, and one that is not certain is left out.
 _TABLE = """
 ubuntu
   trusty 14.04: 2019-04-25
   xenial 16.04: 2021-04-30
   bionic 18.04: 2023-05-31
+  disco 19.04: 2020-01-23
   eoan 19.10: 2020-07-17
-  focal 20.04: 2025-05-31
+  focal 20.04: 2025-05-29
   groovy 20.10: 2021-07-22
   hirsute 21.04: 2022-01-20
   impish 21.10: 2022-07-14
-  jammy 22.04: 2027-04
+  jammy 22.04: 2027-06-01
   kinetic 22.10: 2023-07-20
   lunar 23.04: 2024-01-25
   mantic 23.10: 2024-07-11
   noble 24.04: 2029-05-31
   oracular 24.10: 2025-07-10
   plucky 25.04: 2026-01-15
-  questing 25.10: 2026-07
+  questing 25.10: 2026-07-09
+  resolute 26.04: 2031-05-29
+  stonking 26.10: 2027-07-15
 debian
   wheezy 7: 2016-04-25 2018-05-31
   jessie 8: 2018-06-17 2020-06-30
   stretch 9: 2020-07-18 2022-06-30
   buster 10: 2022-09-10 2024-06-30
   bullseye 11: 2024-08-14 2026-08-31
-  bookworm 12: 2026-06-10 2028-06-30
+  bookworm 12: 2026-07-11 2028-06-30
   trixie 13: 2028-08-09 2030-06-30
   sid unstable: rolling
 alpine

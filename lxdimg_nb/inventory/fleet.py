@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future, wait
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -128,7 +129,9 @@ class Fleet:
                 "unanswered": [name for name, answer in answers.items() if not answer.heard],
             },
         )
-        self._answers, self._last = answers, made
+        # The records would hold more than twice the memory of the frame.
+        self._answers = {name: replace(a, records=(), images=len(a.records)) for name, a in answers.items()}
+        self._last = made
         return made
 
     def status(self) -> pd.DataFrame:
@@ -143,7 +146,7 @@ class Fleet:
         rows = [
             {
                 "state": answer.state,
-                "images": len(answer.records),
+                "images": answer.images,
                 "seconds": round(answer.seconds, 3),
                 **{key: (answer.facts or {}).get(key, "") for key in ("product", "version", "url", "project")},
                 "error": answer.error,
@@ -157,6 +160,15 @@ class Fleet:
         frame = self._last if self._last is not None else self.df()
         answer: pd.DataFrame = frame.lxdimg.drift(by=by)
         return answer
+
+    def panel(self) -> Any:
+        """The browser of all servers' images, for the end of a notebook cell; what is done is done on the image's own.
+
+        Servers that were given as remotes, addresses or calls are connected to for as long as the panel is used.
+        """
+        from lxdimg_nb.panels import fleet_panel
+
+        return fleet_panel(self._servers)
 
     def close(self) -> None:
         """Close the clients that were given; those the fleet made for itself are closed already."""

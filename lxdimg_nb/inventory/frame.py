@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +63,8 @@ def frame(
     """The inventory as a frame.
 
     Args:
-        records: the images, as the client read them.
+        records: the images, as the client read them; from an iterator each is let go once it is read, which
+            at 100,000 images saves the memory of the columns.
         server: who said so, for `attrs`.
         project: the project asked, for servers that do not send it.
         all_projects: make the project an index level instead of a column.
@@ -79,9 +81,8 @@ def frame(
     """
     with collector_off():
         columns = Columns(project=project, extra=extra)
-        rows = records if isinstance(records, Sequence) else list(records)
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
+        rows = iter(records)
+        while part := list(islice(rows, CHUNK)):
             columns.add([r.raw for r in part], [r.default_project for r in part])
         made = _assemble(columns, used_by, all_projects=all_projects)
     made.attrs |= _attrs(columns, server, project if not all_projects else "*", taken_at, product, identity)

@@ -79,12 +79,12 @@ class Step:
         """The changes in words."""
         if self.action == "copy":
             return f"copy from {self.source}"
-        pairs = (f"{name}: {_word(old)} → {_word(new)}" for name, (old, new) in self.changes.items())
+        pairs = (f"{name}: {_word(name, old)} → {_word(name, new)}" for name, (old, new) in self.changes.items())
         return ", ".join(pairs) or ("" if self.action == KEEP else self.action)
 
 
-def _word(value: Any) -> str:
-    text = views.word(value) or "none"
+def _word(name: str, value: Any) -> str:
+    text = views.field(name, value) or "none"
     return views.short(text) if len(text) == 64 else text
 
 
