@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests import factory
+from tests import factory, streams
 from tests.frontend import FrontEnd
 from tests.servers import until
 
@@ -325,11 +325,12 @@ def test_a_selection_is_exported_to_a_folder(demo, panels, tmp_path):
 
 def test_a_fleet_is_one_list_and_each_image_is_changed_on_its_own_server(demo, lxd, panels):
     import lxdimg_nb
-    from lxdimg_nb.panels import fleet_panel
+    from lxdimg_nb.inventory import Fleet
 
     here, there = demo.add_image(factory.small(1), aliases=["a"]), lxd.add_image(factory.small(1), aliases=["b"])
     with lxdimg_nb.connect(demo.url) as client:
-        panel = fleet_panel({"here": client, "there": lxd.url, "nowhere": "unix:///tmp/lxdimg-no-such.socket"})
+        fleet = Fleet({"here": client, "there": lxd.url, "nowhere": "unix:///tmp/lxdimg-no-such.socket"})
+        panel = fleet.panel()
         panels(panel)
         view = FrontEnd(panel).begin()
         assert sorted(row["key"] for row in view.parts["list"]["rows"]) == [
@@ -385,3 +386,32 @@ def test_what_an_image_is_for_is_told_when_somebody_asks(demo, panels):
         assert view.sees(lambda p: p["list"]["total"] == 2)
         opened(view, other)
         assert view.sees(lambda p: p["explained"] == {})
+
+
+def test_a_catalogue_is_browsed_and_a_choice_is_copied_to_a_server(server, panels, tmp_path):
+    import lxdimg_nb
+
+    with streams.serving(tmp_path / "site") as site:
+        streams.ubuntu().publish(site)
+        with lxdimg_nb.connect(f"simplestreams+{site.url}", server_cert=site.cert) as catalogue:
+            view = browser(catalogue, panels)
+            assert view.parts["header"]["catalogue"]
+            view.say("search", query="alias=noble type=container architecture=x86_64")
+            assert view.sees(lambda p: p["list"]["matching"] == 1)
+            fingerprint = view.parts["list"]["rows"][0]["key"].rsplit("/", 1)[-1]
+            opened(view, fingerprint)
+            detail = view.parts["detail"]
+            assert (detail["writable"], detail["explains"]) == (False, False)
+            assert "copy the image to a server" in detail["public"]["locked"]
+            assert f"of the catalogue {site.url}" in view.panel._repr_mimebundle_()[0]["text/plain"]
+            view.say("set", key=detail["key"], field="public", value=False)
+            assert view.sees(lambda p: "read" in p["detail"]["said"]["text"] and not p["detail"]["said"]["good"])
+
+            view.say("forget")
+            assert view.sees(lambda p: p["transfers"] == [])
+            view.say("copy", key=detail["key"], target=server.url, aliases="noble")
+
+            last = lambda p: p["transfers"][-1]  # noqa: E731
+            assert view.sees(lambda p: last(p)["title"].startswith("Copy") and last(p)["state"] == "done", timeout=30)
+    image = server.get(f"images/{fingerprint}")
+    assert (image["public"], [a["name"] for a in image["aliases"]]) == (False, ["noble"])

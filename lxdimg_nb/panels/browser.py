@@ -291,7 +291,10 @@ class BrowserPanel(ImageWork):
 
     def _title(self) -> str:
         images = formats.plural(len(self.table.rows), "image")
-        return f"{images} of {product(self.images.dialect.info)}, project {views.plain(self.images.project, 64)}"
+        info = self.images.dialect.info
+        if info.product == "simplestreams":
+            return f"{images} of the catalogue {views.plain(self.images.transport.url, 120)}"
+        return f"{images} of {product(info)}, project {views.plain(self.images.project, 64)}"
 
 
 class _Reading(NamedTuple):

@@ -63,6 +63,8 @@ def _public(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
 
 
 def _auto_update(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
+    if info.product == "simplestreams":
+        return {"on": False, "text": "Catalogues get newer builds beside the old ones.", "locked": _read_only(info)}
     reason = no_update(record)
     if record.auto_update:
         text = reason and f"{reason} Switched on all the same; it does nothing."
