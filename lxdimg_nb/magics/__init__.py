@@ -22,7 +22,7 @@ from lxdimg_nb.magics.line import split
 from lxdimg_nb.magics.servers import status
 from lxdimg_nb.magics.session import Session, say
 from lxdimg_nb.magics.verbs import VERBS
-from lxdimg_nb.views import plain
+from lxdimg_nb.magics.wording import advice
 
 __all__ = ["LxdimgMagics", "load", "unload"]
 
@@ -72,7 +72,7 @@ class LxdimgMagics(Magics):
             if self.debug:
                 raise
             # IPython shows a plain UsageError as one line, but none of its subclasses.
-            raise UsageError(plain(error, 2000)) from error
+            raise UsageError(advice(error)) from error
         except KeyboardInterrupt as error:
             if self.debug:
                 raise

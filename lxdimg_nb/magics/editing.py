@@ -14,7 +14,7 @@ from lxdimg_nb.magics.grammar import Call, Flag, Verb, nearest
 from lxdimg_nb.magics.line import quoted
 from lxdimg_nb.magics.reading import IMAGE, document
 from lxdimg_nb.magics.session import say
-from lxdimg_nb.magics.writing import YES, apply, changed, name_of, value_of
+from lxdimg_nb.magics.writing import YES, changed, name_of, value_of
 from lxdimg_nb.models import writable
 
 if TYPE_CHECKING:
@@ -50,7 +50,12 @@ def _edit(session: Session, call: Call) -> Image | None:
         return image
     if removed and not call.has("--yes"):
         confirm(f"Change {name_of(image)}, removing {', '.join(removed)}?", lines, yes=False)
-    return apply(image)
+    else:
+        for line in lines:
+            say(f"  {line}")
+    image.update()
+    say(f"{name_of(image)}: written")
+    return image
 
 
 def _state(image: Image) -> str:

@@ -141,11 +141,16 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}? " if near else ""
 
 
+# As lxc and incus have them.
+_SHORT = {"ls": "list", "cp": "copy", "rm": "delete", "mv": "rename"}
+
+
 def find(verbs: Sequence[Verb], words: Sequence[str]) -> tuple[Verb | None, int]:
-    """The verb that words begin with, and how many of them are its name."""
+    """The verb that words begin with, by its name or the short one of `lxc`, and how many of them are its name."""
     by_name = {verb.name: verb for verb in verbs}
     for count in (2, 1):
-        name = " ".join(words[:count])
+        first = list(words[:count])
+        name = " ".join([*first[:-1], *(_SHORT.get(word, word) for word in first[-1:])])
         if len(words) >= count and name in by_name:
             return by_name[name], count
     return None, 0
@@ -175,10 +180,7 @@ def verb_of(verbs: Sequence[Verb], words: Sequence[Word]) -> tuple[Verb, list[Wo
 
 
 _HABITS = {
-    "ls": "list",
-    "rm": "delete",
     "remove": "delete",
-    "cp": "copy",
     "get": "get-property",
     "upload": "import",
     "download": "export",
@@ -215,6 +217,11 @@ def read(verb: Verb, words: Sequence[Word], body: str | None = None) -> Call:
 def _flag(call: Call, word: Word, waiting: list[Word]) -> None:
     name, equals, value = word.text.partition("=")
     flag = next((f for f in call.verb.every_flag if name in (f.name, f.short)), None)
+    if flag is None and not word.text.startswith("--"):
+        # -clf is -c lf
+        name, equals, value = word.text[:2], word.text[2:], word.text[2:]
+        flag = next((f for f in call.verb.every_flag if f.takes and name in (f.name, f.short)), None)
+        name = name if flag else word.text
     if flag is None:
         names = [f.name for f in call.verb.every_flag]
         raise InvalidRequestError(

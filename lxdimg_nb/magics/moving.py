@@ -29,9 +29,7 @@ EXPIRE = Flag("--expire", "a date, or 90d", "WHEN")
 BACKGROUND = Flag("--background", "go on in the background; %lxdimg transfers shows it", short="-b")
 
 
-def _long(
-    call: Call, title: str, client: Client, work: Callable[[ProgressArgument], _T], said: Callable[[_T], str]
-) -> Any:
+def _long(call: Call, title: str, where: str, work: Callable[[ProgressArgument], _T], said: Callable[[_T], str]) -> Any:
     """Do it here with a bar, or begin it in the background."""
     if not call.has("--background"):
         result = work(True)
@@ -39,7 +37,7 @@ def _long(
         return result
     from lxdimg_nb.panels.transfers import transfers
 
-    transfer = transfers.start(title, work, where=client.url, say=said)
+    transfer = transfers.start(title, work, where=where, say=said)
     say(f"transfer {transfer.number} has begun: {title}; %lxdimg transfers {transfer.number} waits for it")
     return None
 
@@ -81,7 +79,7 @@ def _import(session: Session, call: Call) -> Any:
         return _named(client, image, aliases if reuse else [])
 
     title = f"import of {Path(first.text).name if first.value is None else first.variable}"
-    return _long(call, title, client, work, lambda image: f"imported {_new(image)} on {client.url}")
+    return _long(call, title, client.url, work, lambda image: f"imported {_new(image)} on {client.url}")
 
 
 def _import_url(call: Call, client: Client, url: str, properties: dict[str, str]) -> Any:
@@ -103,7 +101,7 @@ def _import_url(call: Call, client: Client, url: str, properties: dict[str, str]
         return _named(client, image, aliases if reuse else [])
 
     title = f"import of {url.partition('?')[0].rpartition('/')[2] or 'an address'}"
-    return _long(call, title, client, work, lambda image: f"imported {_new(image)} on {client.url}")
+    return _long(call, title, client.url, work, lambda image: f"imported {_new(image)} on {client.url}")
 
 
 def _sorted(words: list[Word]) -> tuple[list[str], str, dict[str, str]]:
@@ -147,8 +145,8 @@ def _export(session: Session, call: Call) -> Any:
             progress=progress,
         )
 
-    client = session.client
-    return _long(call, f"export of {name_of(image)}", client, work, lambda made: f"exported {name_of(image)} to {made}")
+    title = f"export of {name_of(image)}"
+    return _long(call, title, image.server, work, lambda made: f"exported {name_of(image)} to {made}")
 
 
 def _copy(session: Session, call: Call) -> Any:
@@ -190,22 +188,22 @@ def _copy_one(call: Call, image: Image, target: Client) -> Any:
         return _named(target, made, moved)
 
     where = f"project {target.project} on {target.url}"
-    return _long(call, f"copy of {name_of(image)}", target, work, lambda made: f"copied {_new(made)} to {where}")
+    return _long(call, f"copy of {name_of(image)}", target.url, work, lambda made: f"copied {_new(made)} to {where}")
 
 
 def _refresh(session: Session, call: Call) -> Any:
-    made = [_refresh_one(session, call, image) for image in session.images(call.some("IMAGE"), call.project)]
+    made = [_refresh_one(call, image) for image in session.images(call.some("IMAGE"), call.project)]
     return made[0] if len(made) == 1 else made
 
 
-def _refresh_one(session: Session, call: Call, image: Image) -> Any:
+def _refresh_one(call: Call, image: Image) -> Any:
     def said(now: Image) -> str:
         if now.fingerprint == image.fingerprint:
             return f"{name_of(image)} is already current"
         return f"{name_of(image)} → {now.fingerprint[:12]}, {now.record.properties.get('serial', 'a newer build')}"
 
     title = f"refresh of {name_of(image)}"
-    return _long(call, title, session.client, lambda progress: image.refresh(progress=progress), said)
+    return _long(call, title, image.server, lambda progress: image.refresh(progress=progress), said)
 
 
 def _publish(session: Session, call: Call) -> Any:
@@ -227,7 +225,7 @@ def _publish(session: Session, call: Call) -> Any:
         return _named(client, image, aliases if reuse else [])
 
     return _long(
-        call, f"publish of {instance}", client, work, lambda image: f"published {instance} as {_new(image)}"[:-1]
+        call, f"publish of {instance}", client.url, work, lambda image: f"published {instance} as {_new(image)}"[:-1]
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lxdimg_nb.magics.session import Session
     from lxdimg_nb.models import ImageRecord
 
-__all__ = ["IMAGE", "LETTERS", "VERBS", "VM", "document"]
+__all__ = ["IMAGE", "LETTERS", "REMOTE", "VERBS", "VM", "document"]
 
 IMAGE = Argument("IMAGE", "image")
 VM = Flag("--vm", "the virtual machine of that name, where a catalogue has both kinds")
@@ -40,12 +40,12 @@ LETTERS = {
     "t": "type",
     "e": "project",
 }
-_REMOTE = re.compile(r"[^/=<>!]+:")
+REMOTE = re.compile(r"[^/=<>!]+:")
 
 
 def _list(session: Session, call: Call) -> Any:
     words = list(call.some("FILTER"))
-    remote = words.pop(0).text[:-1] if words and _REMOTE.fullmatch(words[0].text) else ""
+    remote = words.pop(0).text[:-1] if words and REMOTE.fullmatch(words[0].text) else ""
     return _frame(session, call, remote, words)
 
 
@@ -124,7 +124,7 @@ def _info(session: Session, call: Call) -> Image:
 def _show(session: Session, call: Call) -> str:
     from lxdimg_nb.magics.results import Text
 
-    return Text(document(session.image(call.one("IMAGE"), call.project)))
+    return Text(document(session.image(call.one("IMAGE"), call.project, vm=call.has("--vm"))))
 
 
 def document(image: Image) -> str:
@@ -173,7 +173,7 @@ VERBS = (
         (COLUMNS, Flag("--again", "ask for it again, however young it is")),
     ),
     Verb("info", "one image with every attribute", _info, (IMAGE,), (VM,)),
-    Verb("show", "what can be written of an image, as YAML", _show, (IMAGE,)),
+    Verb("show", "what can be written of an image, as YAML", _show, (IMAGE,), (VM,)),
     Verb("get-property", "one property's text", _get_property, (IMAGE, Argument("KEY", "key"))),
     Verb("used-by", "instances and snapshots made from the image", _used_by, (IMAGE,)),
 )

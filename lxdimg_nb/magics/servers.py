@@ -9,6 +9,7 @@ from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.magics.asking import secret
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
 from lxdimg_nb.magics.session import say
+from lxdimg_nb.magics.wording import advice
 from lxdimg_nb.views import Table
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def status(session: Session, call: Call) -> Table:
     except LxdImageError as error:
         lost = (
             ("status", "not connected"),
-            ("why", str(error)),
+            ("why", advice(error)),
             ("next", "%lxdimg connect URL, or %lxdimg demo for a server to play with"),
         )
         return Table(("", ""), lost, title="%lxdimg")

@@ -22,7 +22,8 @@ def _help(session: Session, call: Call) -> Table:
         rows = tuple((verb.name, verb.help) for verb in VERBS)
         note = (
             "%lxdimg help VERB tells more. df = %lxdimg list keeps a result, -o NAME does, too. "
-            "$name is your variable. --project works everywhere, REMOTE:IMAGE names an image of another server."
+            "$name is your variable. --project works everywhere, REMOTE:IMAGE names an image of another server. "
+            "ls, cp, rm and mv are short for list, copy, delete and rename."
         )
         return Table(("verb", "what it does"), rows, "%lxdimg VERB …", note)
     verb, _ = find(VERBS, words)

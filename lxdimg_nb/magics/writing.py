@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.asking import confirm
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
 from lxdimg_nb.magics.line import Word
-from lxdimg_nb.magics.reading import IMAGE
-from lxdimg_nb.magics.session import say
+from lxdimg_nb.magics.reading import IMAGE, REMOTE
+from lxdimg_nb.magics.session import remote_of, say
 from lxdimg_nb.models import Alias
 from lxdimg_nb.views import word as shown
 
@@ -163,8 +164,9 @@ def _delete(session: Session, call: Call) -> None:
 def _alias_list(session: Session, call: Call) -> Any:
     from lxdimg_nb.magics.frames import listing
 
-    client = session.at("", call.project)
-    texts = call.some("TEXT")
+    texts = list(call.some("REMOTE:|TEXT"))
+    remote = texts.pop(0).text[:-1] if texts and REMOTE.fullmatch(texts[0].text) else ""
+    client = session.at(remote, call.project)
     aliases = [
         a
         for a in client.images.aliases.all()
@@ -178,9 +180,18 @@ def _alias_list(session: Session, call: Call) -> Any:
     return listing("alias", [a.name for a in aliases], columns)
 
 
+def _beside(session: Session, call: Call) -> Image:
+    """The image of an alias' verb: of the server that the alias is on, where it names none itself."""
+    word = call.one("IMAGE")
+    remote, _ = remote_of(call.text("ALIAS"))
+    if remote and word.value is None and not remote_of(word.text)[0]:
+        word = replace(word, text=f"{remote}:{word.text}")
+    return session.image(word, call.project)
+
+
 def _alias_create(session: Session, call: Call) -> Alias:
     client, name = session.named(call.text("ALIAS"), call.project)
-    image = session.image(call.one("IMAGE"), call.project)
+    image = _beside(session, call)
     made = client.images.aliases.create(name, image, description=call.option("--description") or "")
     say(f"{made.name}: none → {made.target[:12]}")
     return made
@@ -202,7 +213,7 @@ def _alias_delete(session: Session, call: Call) -> None:
 
 def _alias_point(session: Session, call: Call) -> Alias:
     client, name = session.named(call.text("ALIAS"), call.project)
-    image = session.image(call.one("IMAGE"), call.project)
+    image = _beside(session, call)
     change = client.images.aliases.point(name, to=image)
     before = change.before.get("target") or "none"
     say(f"{name}: {before[:12]} → {image.fingerprint[:12]}" if change else f"{name}: unchanged")
@@ -233,7 +244,7 @@ VERBS = (
         "alias list",
         "the aliases as a frame",
         _alias_list,
-        (Argument("TEXT", "text", optional=True, many=True),),
+        (Argument("REMOTE:|TEXT", "remote", optional=True, many=True),),
     ),
     Verb(
         "alias create",
