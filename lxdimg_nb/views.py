@@ -135,8 +135,9 @@ class Table:
     gap: int | None = None
 
     def __str__(self) -> str:
-        limit = 60 if any(self.headers) else 200
-        cells = [[plain(cell, limit) for cell in row] for row in self.rows]
+        # What stands last, reasons and errors, may be long without moving anything else away.
+        limits = [60 if any(self.headers) else 200] * (len(self.headers) - 1) + [200]
+        cells = [[plain(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in self.rows]
         heads = [plain(head, 40) for head in self.headers]
         widths = [max((len(row[i]) for row in cells), default=0) for i in range(len(heads))]
         widths = [max(width, len(head)) for width, head in zip(widths, heads, strict=True)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxdimg_nb import views
-from lxdimg_nb.inventory import frame_from_json
-from lxdimg_nb.inventory.display import frame_table
+from lxdimg_nb.client.contents import Member
+from lxdimg_nb.inventory import Fleet, History, frame_from_json
+from lxdimg_nb.inventory.display import WordsFrame, frame_table
+from lxdimg_nb.inventory.members import members_frame
 from lxdimg_nb.models import Alias, Change, ImageRecord, Operation, ServerInfo
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -293,6 +297,57 @@ def test_numbers_that_are_no_sizes_stay_numbers() -> None:
     counts = df.groupby("architecture", observed=True).size().reset_index(name="size")
 
     assert "1 B" not in frame_table(counts).html()
+
+
+def test_answers_that_are_no_images_read_well_too() -> None:
+    answer = WordsFrame(
+        {
+            "bytes": [3 << 20],
+            "taken": pd.to_datetime(["2026-05-31T10:11:12Z"]),
+            "supported_until": pd.to_datetime(["2027-05-01T00:00:00Z"]),
+            "berlin": ["ab" * 32],
+            "error": ["x" * 150],
+        }
+    )
+
+    seen = frame_table(answer, words=True)
+
+    assert seen.headers == ("bytes", "taken", "supported_until", "berlin", "error")
+    assert seen.rows == (("3.00 MiB", "2026-05-31 10:11 UTC", "2027-05-01", "ab" * 6, "x" * 150),)
+    assert repr(answer) == str(seen)
+    assert answer._repr_html_() == seen.html()
+    assert "x" * 150 in str(seen)
+    assert seen.titles[0][0] == "3,145,728 bytes"
+    assert seen.titles[0][3] == "ab" * 32
+    assert isinstance(answer[answer["bytes"] > 0], WordsFrame)
+    assert answer["bytes"].sum() == 3 << 20
+
+
+@pytest.mark.parametrize("made", ["drift", "drift of images", "status", "summary", "timeline", "members"])
+def test_what_servers_say_is_harmless_in_every_answer(made: str, tmp_path: Path) -> None:
+    raw = RAW | {"aliases": [{"name": NASTY}], "properties": {"os": NASTY, "description": NASTY}}
+    df = frame_from_json([raw], server=NASTY)
+    answers: dict[str, Callable[[], pd.DataFrame]] = {
+        "drift": df.lxdimg.drift,
+        "drift of images": lambda: df.lxdimg.drift(by="image"),
+        "status": Fleet({NASTY: "unix:///nowhere.socket"}).status,
+        "summary": df.lxdimg.summary,
+        "timeline": lambda: _recorded(df, tmp_path).timeline(NASTY),
+        "members": lambda: members_frame([Member(NASTY, "file", 1, 0o644, 0, 0, None, NASTY)]),
+    }
+
+    answer = answers[made]()
+
+    assert isinstance(answer, WordsFrame)
+    assert_harmless(answer._repr_html_())
+    assert not {"\x1b", "\u202e"} & {*repr(answer)}
+    assert "alert(1)" in Page(answer._repr_html_()).text
+
+
+def _recorded(df: pd.DataFrame, folder: Path) -> History:
+    history = History(folder)
+    history.record(df)
+    return history
 
 
 def test_a_frame_in_a_notebook_is_that_table() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +13,7 @@ from lxdimg_nb import formats
 from lxdimg_nb.inventory import schema
 from lxdimg_nb.views import Table, ago, plain, short, word
 
-__all__ = ["ESSENTIAL", "frame_table"]
+__all__ = ["ESSENTIAL", "WordsFrame", "frame_table"]
 
 ESSENTIAL = (
     "alias",
@@ -27,25 +29,55 @@ ESSENTIAL = (
     "reason",
 )
 
+_BYTES = ("size", "bytes", "shared", "size_before", "size_after")
+_EXACT = ("taken", "supported_until")
+"""Times that are shown as such: their ages would say too little."""
+_SENTENCES = ("reason", "protection", "change", "detail", "error")
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
-def frame_table(frame: pd.DataFrame, *, now: datetime | None = None, title: str = "") -> Table:
+
+class WordsFrame(pd.DataFrame):
+    """A DataFrame in all but its looks: it is shown in words, with the servers' texts defused."""
+
+    @property
+    def _constructor(self) -> Callable[..., WordsFrame]:
+        return WordsFrame
+
+    def __repr__(self) -> str:
+        return str(frame_table(self, words=True))
+
+    def _repr_html_(self) -> str:
+        return frame_table(self, words=True).html()
+
+
+def frame_table(
+    frame: pd.DataFrame, *, now: datetime | None = None, title: str = "", words: bool | None = None
+) -> Table:
     """A frame in words: sizes, ages, short fingerprints, few rows and, of a whole inventory, few columns.
 
     How many rows is pandas' own choice (`display.max_rows`, `display.min_rows`).
+
+    Args:
+        frame: of images, or anything else.
+        now: ages are counted from here; by default the clock.
+        title: above the table; an inventory has one of its own.
+        words: whether columns called like sizes are sizes; by default in an inventory only.
     """
     moment = now or datetime.now(UTC)
     inventory = schema.is_inventory(frame)
+    words = inventory if words is None else words
     names = list(frame.columns)
     whole = inventory and set(schema.COLUMNS) - {"project"} <= set(names)
     at = [i for i, n in enumerate(names) if n in ESSENTIAL] if whole else list(range(min(30, len(names))))
     if whole:
         at.sort(key=lambda i: ESSENTIAL.index(names[i]))
     left = [plain(n, 40) for i, n in enumerate(names) if i not in set(at)]
-    levels = list(frame.index.names)
+    # Rows that are just numbered need no numbers.
+    levels = [] if isinstance(frame.index, pd.RangeIndex) and words else list(frame.index.names)
     shown = [*levels, *(names[i] for i in at)]
     part, gap = _few(frame)
     cells = [
-        [_cell(name, value, moment, inventory) for name, value in zip(shown, _values(part, row, at), strict=True)]
+        [_cell(name, value, moment, words) for name, value in zip(shown, _values(part, row, at, levels), strict=True)]
         for row in range(len(part))
     ]
     notes = [f"{len(part):,} of {len(frame):,} rows shown."] if gap else []
@@ -58,7 +90,7 @@ def frame_table(frame: pd.DataFrame, *, now: datetime | None = None, title: str 
         title or (_headline(frame) if inventory else ""),
         " ".join(notes),
         right=frozenset(len(levels) + k for k, i in enumerate(at) if frame.dtypes.iloc[i].kind in "iuf"),
-        code=frozenset(i for i, n in enumerate(levels) if n == "fingerprint"),
+        code=frozenset(i for i, n in enumerate(shown) if n == "fingerprint"),
         titles=tuple(tuple(hint for _, hint in row) for row in cells),
         gap=gap,
     )
@@ -73,8 +105,8 @@ def _few(frame: pd.DataFrame) -> tuple[pd.DataFrame, int | None]:
     return frame.take([*range(half), *range(len(frame) - half, len(frame))]), half
 
 
-def _values(frame: pd.DataFrame, row: int, columns: list[int]) -> list[Any]:
-    key = frame.index[row]
+def _values(frame: pd.DataFrame, row: int, columns: list[int], levels: list[Any]) -> list[Any]:
+    key = frame.index[row] if levels else ()
     return [*(key if isinstance(key, tuple) else (key,)), *(frame.iat[row, i] for i in columns)]
 
 
@@ -88,19 +120,27 @@ def _headline(frame: pd.DataFrame) -> str:
     return " · ".join(parts)
 
 
-def _cell(name: object, value: Any, now: datetime, inventory: bool) -> tuple[str, str]:
+def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, str]:
     """What is shown of a value, and what is shown when the pointer rests on it."""
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return ("never" if name in schema.TIMES[2:] else ""), ""
-    if name == "fingerprint":
+    if name == "fingerprint" or (isinstance(value, str) and _FINGERPRINT.fullmatch(value)):
         return short(value), plain(value)
     if isinstance(value, datetime):
-        return ago(value.astimezone(UTC), now) if value.tzinfo else plain(value), plain(value)
-    if name in ("size", "bytes") and inventory:
+        return (_exact(value) if name in _EXACT else _age(value, now)), plain(value)
+    if name in _BYTES and words:
         return formats.size(int(value)), f"{int(value):,} bytes"
     if isinstance(value, list | tuple | set | dict):
         return word(value, limit=80), ""
     if str(value) in ("True", "False") and not isinstance(value, str):
         return word(bool(value)), ""
-    text = plain(value, 80)
+    text = plain(value, 200 if name in _SENTENCES else 80)
     return text, plain(value, 400) if text.endswith("…") else ""
+
+
+def _age(value: datetime, now: datetime) -> str:
+    return ago(value.astimezone(UTC), now) if value.tzinfo else plain(value)
+
+
+def _exact(value: datetime) -> str:
+    return formats.when(value).removesuffix(" 00:00 UTC")

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.inventory.display import WordsFrame
 from lxdimg_nb.inventory.kinds import text_array
 from lxdimg_nb.inventory.rows import level
 
 __all__ = ["drift"]
 
 
-def drift(frame: pd.DataFrame, *, by: str = "alias") -> pd.DataFrame:
+def drift(frame: pd.DataFrame, *, by: str = "alias") -> WordsFrame:
     """What is where.
 
     Args:
@@ -45,7 +46,7 @@ def drift(frame: pd.DataFrame, *, by: str = "alias") -> pd.DataFrame:
             cells.setdefault(fingerprint, {})[place] = True
     names = sorted(cells)
     targets = {place: [cells[name].get(place) for name in names] for place in columns}
-    answer = pd.DataFrame(
+    answer = WordsFrame(
         {
             place: text_array(values) if by == "alias" else np.array([v is True for v in values], dtype=bool)
             for place, values in targets.items()

@@ -15,6 +15,7 @@ import pandas as pd
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.asking import Answer, Question, Threads, ask
+from lxdimg_nb.inventory.display import WordsFrame
 from lxdimg_nb.inventory.frame import InventoryFrame, Part, fleet_frame
 
 __all__ = ["Fleet"]
@@ -153,7 +154,7 @@ class Fleet:
             }
             for answer in self._answers.values()
         ]
-        return pd.DataFrame(rows, index=pd.Index(list(self._answers), name="server"))
+        return WordsFrame(rows, index=pd.Index(list(self._answers), name="server"))
 
     def drift(self, *, by: str = "alias") -> pd.DataFrame:
         """Where the servers differ, in the last `df()`; see `df.lxdimg.drift()`."""

@@ -25,6 +25,7 @@ import pandas as pd
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.inventory import schema
 from lxdimg_nb.inventory.changes import Changes, diff
+from lxdimg_nb.inventory.display import WordsFrame
 from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.kinds import time_array
 from lxdimg_nb.inventory.rows import level
@@ -230,9 +231,9 @@ class History:
                 }
             )
         if name is not None:
-            return pd.concat(found, ignore_index=True) if found else pd.DataFrame({"taken": time_array([])})
+            return WordsFrame(pd.concat(found, ignore_index=True) if found else {"taken": time_array([])})
         columns = ["taken", "servers", "images", "bytes", "public", "added", "removed", "changed"]
-        made = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "int64"))
+        made = WordsFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "int64"))
         made["taken"] = time_array(row["taken"] for row in rows)
         return made.set_index("taken")
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import pandas as pd
 
+from lxdimg_nb.inventory.display import WordsFrame
+
 __all__ = ["Member", "members_diff", "members_frame"]
 
 
@@ -32,7 +34,7 @@ class Member(Protocol):
     def target(self) -> str: ...
 
 
-def members_frame(members: Sequence[Member]) -> pd.DataFrame:
+def members_frame(members: Sequence[Member]) -> WordsFrame:
     """One row a file, in the archive's order.
 
     Returns:
@@ -40,7 +42,7 @@ def members_frame(members: Sequence[Member]) -> pd.DataFrame:
         `modified_at` datetime64[us, UTC]; `target` string, where a link points, empty otherwise.
     """
     times = pd.Series([m.modified_at for m in members], dtype="object")
-    return pd.DataFrame(
+    return WordsFrame(
         {
             "kind": pd.Series([m.kind for m in members], dtype="string").astype("category").array,
             "size": pd.array([m.size for m in members], dtype="int64"),
@@ -54,7 +56,7 @@ def members_frame(members: Sequence[Member]) -> pd.DataFrame:
     )
 
 
-def members_diff(before: Sequence[Member], after: Sequence[Member]) -> pd.DataFrame:
+def members_diff(before: Sequence[Member], after: Sequence[Member]) -> WordsFrame:
     """What differs between the files of two images; times do not count, every build has its own.
 
     Returns:
@@ -68,7 +70,7 @@ def members_diff(before: Sequence[Member], after: Sequence[Member]) -> pd.DataFr
         if one is None or other is None or _facts(one) != _facts(other):
             change = "added" if one is None else "removed" if other is None else "changed"
             rows.append((path, change, one.size if one else None, other.size if other else None))
-    return pd.DataFrame(
+    return WordsFrame(
         {
             "change": pd.Categorical([r[1] for r in rows], categories=["added", "removed", "changed"]),
             "size_before": pd.array([r[2] for r in rows], dtype="Int64"),

@@ -13,7 +13,7 @@ from lxdimg_nb import formats, views
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory import conditions, eol, pruning, schema
 from lxdimg_nb.inventory.catalogue import newer_builds
-from lxdimg_nb.inventory.display import frame_table
+from lxdimg_nb.inventory.display import WordsFrame, frame_table
 from lxdimg_nb.inventory.drift import drift
 from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.kinds import time_array
@@ -179,7 +179,7 @@ class Questions:
         picked["pruned_at"] = time_array(times)
         return as_inventory(picked.sort_values("pruned_at", kind="stable"))
 
-    def summary(self, by: str | Sequence[str] = "os") -> pd.DataFrame:
+    def summary(self, by: str | Sequence[str] = "os") -> WordsFrame:
         """Counts and bytes by any column or property.
 
         Returns:
@@ -204,7 +204,7 @@ class Questions:
         once = frame.drop_duplicates(["group", "image"])
         several = once["image"].map(once["image"].value_counts()) > 1
         groups = frame.groupby("group", sort=True)
-        answer = pd.DataFrame(
+        answer = WordsFrame(
             {
                 "images": groups.size(),
                 "bytes": once.groupby("group")["size"].sum(),
@@ -223,7 +223,7 @@ class Questions:
         answer.attrs = {**self._frame.attrs, "bytes": int(once.drop_duplicates("image")["size"].sum())}
         return answer
 
-    def drift(self, *, by: str = "alias") -> pd.DataFrame:
+    def drift(self, *, by: str = "alias") -> WordsFrame:
         """Where the servers of a fleet, or the projects of a server, differ.
 
         Args:

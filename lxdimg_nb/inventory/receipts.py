@@ -58,7 +58,7 @@ class Receipts(pd.DataFrame):
         """The receipts in words."""
         if "state" not in self.columns:
             return frame_table(self)
-        return frame_table(self, title=self.summary)
+        return frame_table(self, title=self.summary, words=True)
 
     def __repr__(self) -> str:
         return str(self.table())
