@@ -186,6 +186,21 @@ def test_changes_made_elsewhere_arrive_without_a_listing(server, client, panels)
     assert view.sees(lambda p: p["list"]["rows"][0]["cells"][0] == "web")
 
 
+def test_the_live_dot_turns_when_the_connection_is_lost_and_turns_back(server, client, panels):
+    server.add_image(factory.small(1))
+    view = browser(client, panels)
+    assert view.sees(lambda p: p["header"]["live"] == "live")
+
+    server.stop()
+    assert view.sees(lambda p: p["header"]["live"] == "lost")
+    assert view.parts["list"]["total"] == 1
+    server.restart()
+    missed = server.add_image(factory.small(2))
+
+    assert view.sees(lambda p: p["header"]["live"] == "live", timeout=30)
+    assert view.sees(lambda p: missed in "".join(row["key"] for row in p["list"]["rows"]))
+
+
 def test_a_conflict_is_told_with_both_values_and_nothing_is_written(server, client, panels):
     fingerprint = server.add_image(factory.small(1), properties={"note": "theirs"})
     view = browser(client, panels)

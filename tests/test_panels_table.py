@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from lxdimg_nb.filters import parse
 from lxdimg_nb.models import ImageRecord
 from lxdimg_nb.panels.table import ImageTable, Row, key_of
 
@@ -43,10 +46,72 @@ def test_a_plain_word_means_what_it_means_in_every_filter():
     table = table_of(30)
     for query in ("WEB-2", "image", "2", "web-1 image", "web-*", "nothing", '"web-2"', "web-1,web-2"):
         table.search(query)
-        from lxdimg_nb.filters import parse
-
         wanted = {r.key for r in table.rows.values() if parse(query).matches(r.record)}
         assert {row.key for row in table.found()} == wanted, query
+
+
+def odd_records():
+    yield from (record(i, public=i % 3 == 0, uploaded_at=f"2026-01-0{i + 1}T0{i}:{i % 6}9:59.9Z") for i in range(9))
+    for i, odd in enumerate(
+        [
+            {"public": 1, "size": True, "type": 7, "architecture": ["x"], "aliases": "none", "properties": []},
+            {"uploaded_at": "2026-01-02T10:11:12+02:00", "last_used_at": "1970-01-01T00:00:00Z", "cached": True},
+            {
+                "uploaded_at": "0001-01-01T00:00:00Z",
+                "last_used_at": None,
+                "aliases": [{"name": 3}, None, {"name": "ſET"}],
+            },
+            {"uploaded_at": 12, "expires_at": "soon", "properties": {"os": 5, "description": "a[b *c"}, "size": "8"},
+            {"aliases": [{"name": "İstanbul"}, {"name": "straße"}], "properties": {"os": "UBUNTU", "release": ""}},
+            {"expires_at": "2026-01-05T10:30:00Z", "created_at": "2020-01-05T10:30:00.5Z", "type": "virtual-machine"},
+        ],
+        100,
+    ):
+        yield record(i, **odd)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "public=yes", "public!=yes", "cached=no", "os=ubuntu", "os!=ubuntu,debian", "os=ub*", "release=",
+        "type=container", "type=virtual-machine", "size>4000", "size<=4000", "size!=3000", "age>100d",
+        "age<100d", "idle>1d", "uploaded>=2026-01-04", "uploaded<2026-01-04T03:30", "uploaded=2026-01-0*",
+        "used=never", "expires<now", "expires!=never", "created<2021-01-01", "alias=web-*", "alias=web-1,s*",
+        "alias!=web-1", "alias=", "i?tan", "istan", "ET", "strasse", "a[b", '"*c"', "web-1,image", "*",
+        "arch=x", "description=image*", "web public=yes size>2000",
+    ],
+)  # fmt: skip
+def test_every_filter_finds_what_it_finds_elsewhere(query):
+    table = ImageTable()
+    table.replace(Row(key_of(r), r) for r in odd_records())
+
+    table.search(query)
+
+    assert table.problem == ""
+    wanted = {row.key for row in table.rows.values() if parse(query).matches(row.record)}
+    assert {row.key for row in table.found()} == wanted
+
+
+def test_what_changes_keeps_its_place_in_every_order():
+    table = ImageTable()
+    table.replace(Row(key_of(r), r) for r in odd_records())
+    columns = ("alias", "uploaded", "size", "public")
+    for name in columns:
+        table.order(name)
+        table.found()
+
+    table.put(Row(f"default/{3:064x}", record(3, public=False, size=9, aliases=[{"name": "aaa"}])))
+    table.put(Row(f"default/{77:064x}", record(77, properties={"flavour": "new"})))
+    table.drop(f"default/{104:064x}")
+
+    for name in columns:
+        fresh = ImageTable()
+        fresh.replace(table.rows.values())
+        fresh.order(name, down=True)
+        table.order(name, down=True)
+        assert [row.key for row in table.found()] == [row.key for row in fresh.found()], name
+    table.search("flavour=new")
+    assert [row.key for row in table.found()] == [f"default/{77:064x}"]
 
 
 def test_a_filter_that_makes_no_sense_keeps_the_list_and_says_so():

@@ -6,20 +6,24 @@ Only one page of cells ever goes to a browser, so that 100,000 images are as qui
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from lxdimg_nb import formats, views
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter, parse
-from lxdimg_nb.models import ImageRecord
+from lxdimg_nb.models import ImageRecord, parse_time
+from lxdimg_nb.panels.matching import haystack, names_in, narrowed, property_of
 
 __all__ = ["CHIPS", "COLUMNS", "Column", "ImageTable", "Row", "key_of"]
 
 PAGE_SIZES = (10, 20, 50, 100)
-NEVER = datetime(1, 1, 1, tzinfo=UTC)
+# So many orders are kept, for whoever goes back and forth between columns.
+ORDERS_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +55,31 @@ def key_of(record: ImageRecord, server: str = "") -> str:
 
 def main_alias(record: ImageRecord) -> str:
     """The shortest alias, as the command line tools show it; empty without any."""
-    return min((alias.name for alias in record.aliases), key=lambda name: (len(name), name), default="")
+    return min(names_in(record), key=lambda name: (len(name), name), default="")
 
 
-_DIGITS = re.compile(r"\d+")
+_DIGITS = re.compile(r"(\d+)")
 
 
 def _natural(text: str) -> str:
     """A text that sorts 9 before 10; empty sorts last."""
-    return _DIGITS.sub(lambda m: m[0].rjust(12, "0"), text.casefold()[:200]) or "\uffff"
+    parts = _DIGITS.split(text.casefold()[:200])
+    parts[1::2] = [number.rjust(12, "0") for number in parts[1::2]]
+    return "".join(parts) or "\uffff"
 
 
 def _aliases(row: Row, _: datetime) -> str:
     names = row.record.aliases
     more = f" (+{len(names) - 1})" if len(names) > 1 else ""
     return views.plain(main_alias(row.record), 80) + more
+
+
+def _moment(value: Any) -> str:
+    """A server's time as a text that sorts; never comes first."""
+    if isinstance(value, str) and value[-1:] == "Z" and value > "1971":
+        return value[:-1]
+    moment = parse_time(value)
+    return moment.isoformat()[:-6] if moment else ""
 
 
 def _time(name: str, title: str) -> Column:
@@ -76,7 +90,7 @@ def _time(name: str, title: str) -> Column:
     return Column(
         title,
         lambda row, now: views.ago(read(row), now),
-        lambda row: read(row) or NEVER,
+        lambda row: _moment(row.record.raw.get(name)),
         "time",
         lambda row: formats.when(read(row)),
         down_first=True,
@@ -97,7 +111,7 @@ def _text(title: str, read: Callable[[Row], str], kind: str = "text") -> Column:
 
 
 def _property(name: str, title: str) -> Column:
-    return _text(title, lambda row: row.record.properties.get(name, ""))
+    return _text(title, lambda row: property_of(row.record, name))
 
 
 def _source(row: Row) -> str:
@@ -153,6 +167,16 @@ CHIPS = {
 }
 
 
+def _order_of(column: str) -> Callable[[Row], tuple[Any, str]]:
+    order = COLUMNS[column].order
+    return lambda row: (order(row), row.key)
+
+
+def _properties_of(record: ImageRecord) -> Set[str]:
+    found = record.raw.get("properties")
+    return found.keys() if isinstance(found, dict) else frozenset()
+
+
 @dataclass(slots=True)
 class ImageTable:
     """Rows and how they are looked at. Belongs to one thread."""
@@ -168,7 +192,6 @@ class ImageTable:
     size: int = 20
     selected: set[str] = field(default_factory=set)
     _filter: Filter = field(default_factory=Filter)
-    _words: tuple[str, ...] = ()
     _sorted: dict[str, list[Row]] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
     _found: list[Row] | None = None
@@ -179,26 +202,34 @@ class ImageTable:
         self.rows = {row.key: row for row in rows}
         self.selected &= self.rows.keys()
         self._texts.clear()
-        self._changed()
+        self._sorted.clear()
+        self._found = None
+        self._properties = None
 
     def put(self, row: Row) -> None:
         """Add a row or replace the one of its key."""
+        self._forget(row.key)
         self.rows[row.key] = row
-        self._texts.pop(row.key, None)
-        self._changed()
+        for column, ordered in self._sorted.items():
+            insort(ordered, row, key=_order_of(column))
+        if self._properties is not None:
+            self._properties |= _properties_of(row.record)
 
     def drop(self, key: str) -> Row | None:
         """Remove a row; None when it is not there."""
         self.selected.discard(key)
-        self._texts.pop(key, None)
-        row = self.rows.pop(key, None)
-        self._changed()
-        return row
+        return self._forget(key)
 
-    def _changed(self) -> None:
-        self._sorted.clear()
+    def _forget(self, key: str) -> Row | None:
+        """Take a row out of what is kept in order, without sorting again."""
+        self._texts.pop(key, None)
         self._found = None
-        self._properties = None
+        row = self.rows.pop(key, None)
+        if row is not None:
+            for column, ordered in self._sorted.items():
+                order = _order_of(column)
+                del ordered[bisect_left(ordered, order(row), key=order)]
+        return row
 
     @property
     def properties(self) -> frozenset[str]:
@@ -206,9 +237,7 @@ class ImageTable:
         if self._properties is None:
             names: set[str] = set()
             for row in self.rows.values():
-                found = row.record.raw.get("properties")
-                if isinstance(found, dict):
-                    names.update(found)
+                names |= _properties_of(row.record)
             self._properties = frozenset(names)
         return self._properties
 
@@ -230,10 +259,7 @@ class ImageTable:
             return
         extra = [term for name in self.chips for term in parse(CHIPS[name][1]).terms]
         self.problem = ""
-        # A plain word is looked for in one prepared text; what has a glob, a quote or a field goes the long way.
-        easy = [t for t in made.terms if not t.field and t.text.isalnum()]
-        self._words = tuple(term.text.casefold() for term in easy)
-        self._filter = Filter((*(t for t in made.terms if t not in easy), *extra))
+        self._filter = Filter((*made.terms, *extra))
         self._found = None
         self.page = 0
 
@@ -251,34 +277,23 @@ class ImageTable:
         """The rows that meet the filter, in order."""
         if self._found is None:
             rows = self._in_order()
-            if self._words or self._filter:
-                now = datetime.now(UTC)
-                words, wanted = self._words, self._filter
-                rows = [
-                    row
-                    for row in rows
-                    if all(word in self._text(row) for word in words)
-                    and (not wanted or wanted.matches(row.record, now))
-                ]
-            self._found = rows
+            self._found = narrowed(rows, self._filter.terms, self._haystacks, datetime.now(UTC))
         return self._found
 
     def _in_order(self) -> list[Row]:
-        ascending = self._sorted.get(self.sort)
+        ascending = self._sorted.pop(self.sort, None)
         if ascending is None:
-            order = COLUMNS[self.sort].order
-            ascending = sorted(self.rows.values(), key=lambda row: (order(row), row.key))
-            self._sorted = {self.sort: ascending}
-        return ascending[::-1] if self.down else ascending
+            ascending = sorted(self.rows.values(), key=attrgetter("key"))
+            ascending.sort(key=COLUMNS[self.sort].order)
+            for old in list(self._sorted)[: 1 - ORDERS_KEPT]:
+                del self._sorted[old]
+        self._sorted[self.sort] = ascending
+        return ascending[::-1] if self.down else ascending[:]
 
-    def _text(self, row: Row) -> str:
-        text = self._texts.get(row.key)
-        if text is None:
-            record = row.record
-            description = record.properties.get("description", "")
-            names = [alias.name for alias in record.aliases]
-            text = self._texts[row.key] = "\n".join([*names, record.fingerprint, description]).casefold()
-        return text
+    def _haystacks(self) -> dict[str, str]:
+        if len(self._texts) < len(self.rows):
+            self._texts = {key: self._texts.get(key) or haystack(row.record) for key, row in self.rows.items()}
+        return self._texts
 
     @property
     def pages(self) -> int:

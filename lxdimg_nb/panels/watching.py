@@ -65,8 +65,8 @@ class ListWatch:
             changed |= change.changed
             removed += change.removed
         if changed or removed:
-            there = {r.fingerprint: r for r in self._live.records()}
-            self._changed([there[f] for f in changed if f in there], [f for f in removed if f not in there])
+            found = {f: self._live.get(f) for f in changed | set(removed)}
+            self._changed([r for r in found.values() if r is not None], [f for f in removed if found[f] is None])
         self._told(self._live.state)
 
     def close(self) -> None:

@@ -1,0 +1,129 @@
+"""Which of many rows meet a filter, asked of the server's own JSON where that is quicker: 100,000 rows in a blink.
+
+Every answer is the filter's own (`Term.matches`). It is asked once for each value where an answer depends on one
+value alone, once for each hour where times are compared, and not at all where a text holds no part of what is
+looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lxdimg_nb.filters import Term
+from lxdimg_nb.models import ImageRecord
+
+if TYPE_CHECKING:
+    from lxdimg_nb.panels.table import Row
+
+__all__ = ["haystack", "names_in", "narrowed", "property_of"]
+
+_FLAGS = ("public", "auto_update", "cached")
+_VALUES = ("architecture", "type", "size", "filename")
+_TIMES = {
+    "created": "created_at",
+    "uploaded": "uploaded_at",
+    "used": "last_used_at",
+    "expires": "expires_at",
+    "age": "uploaded_at",
+}
+_LITERAL = re.compile(r"[^*?\[\]\"'\\]+")
+# 2026-08-12T10 of 2026-08-12T10:11:12.123456789Z
+_HOUR = 13
+_MISSING = object()
+
+Texts = Mapping[str, str]
+
+
+def names_in(record: ImageRecord) -> list[str]:
+    """The aliases' names, without making aliases of them."""
+    entries = record.raw.get("aliases")
+    if not isinstance(entries, list):
+        return []
+    names = [e.get("name") for e in entries if isinstance(e, dict)]
+    return [name if isinstance(name, str) else "" for name in names]
+
+
+def property_of(record: ImageRecord, name: str) -> str:
+    """A property, without a copy of all of them."""
+    found = record.raw.get("properties")
+    value = found.get(name) if isinstance(found, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def haystack(record: ImageRecord) -> str:
+    """Where a plain word is looked for."""
+    return "\n".join([*names_in(record), record.fingerprint, property_of(record, "description")]).casefold()
+
+
+def narrowed(rows: list[Row], terms: Iterable[Term], texts: Callable[[], Texts], now: datetime) -> list[Row]:
+    """The rows that meet all these terms; `texts` gives the rows' haystacks by key, and is called when they count."""
+    for term in terms:
+        rows = _met(rows, term, texts, now)
+    return rows
+
+
+def _met(rows: list[Row], term: Term, texts: Callable[[], Texts], now: datetime) -> list[Row]:
+    name = term.field
+    if name in _FLAGS:
+        return _by_value(rows, term, lambda row: row.record.raw.get(name) is True, now)
+    if name in _VALUES:
+        return _by_value(rows, term, lambda row: row.record.raw.get(name), now)
+    if name == "description" or name.startswith("properties."):
+        key = name.removeprefix("properties.")
+        return _by_value(rows, term, lambda row: property_of(row.record, key), now)
+    if name in _TIMES and term.operator not in ("=", "!="):
+        return _by_hour(rows, term, _TIMES[name], now)
+    if not name or (name in ("alias", "aliases") and term.operator == "="):
+        words = [word for value in term.values for word in value.split(",")]
+        parts = [max(_LITERAL.findall(word), key=len, default="").casefold() for word in words]
+        if all(part and part.isascii() for part in parts):
+            found = texts()
+            if not name and term.text.isalnum():
+                word = parts[0]
+                return [
+                    row
+                    for row in rows
+                    if (word in t if (t := found[row.key]).isascii() else term.matches(row.record, now))
+                ]
+            rows = [row for row in rows if not (t := found[row.key]).isascii() or any(part in t for part in parts)]
+    return [row for row in rows if term.matches(row.record, now)]
+
+
+def _by_value(rows: list[Row], term: Term, read: Callable[[Row], Any], now: datetime) -> list[Row]:
+    known: dict[Any, bool] = {}
+    met = []
+    for row in rows:
+        value = read(row)
+        # What is no plain value comes from an odd server; True and 1 would be one key.
+        if value.__class__ is not str and value.__class__ is not int and value is not None and term.field not in _FLAGS:
+            answer = term.matches(row.record, now)
+        else:
+            found = known.get(value, _MISSING)
+            answer = term.matches(row.record, now) if found is _MISSING else bool(found)
+            known[value] = answer
+        if answer:
+            met.append(row)
+    return met
+
+
+def _by_hour(rows: list[Row], term: Term, name: str, now: datetime) -> list[Row]:
+    """A comparison that comes out the same at both ends of an hour does so within it."""
+    known: dict[str, bool | None] = {}
+    met = []
+    for row in rows:
+        value = row.record.raw.get(name)
+        answer = None
+        if isinstance(value, str) and value[-1:] == "Z" and value[_HOUR : _HOUR + 1] == ":":
+            hour = value[:_HOUR]
+            if hour not in known:
+                ends = {term.matches(ImageRecord({name: f"{hour}:{end}Z"}), now) for end in ("00:00", "59:59.999999")}
+                known[hour] = ends.pop() if len(ends) == 1 else None
+            answer = known[hour]
+        if answer is None:
+            answer = term.matches(row.record, now)
+        if answer:
+            met.append(row)
+    return met
