@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import factory
+from tests import certificates, factory
 from tests.kernel import Kernel, running
 from tests.servers import RunningServer
 
@@ -80,6 +80,40 @@ def test_without_a_server_the_way_on_is_a_verb(shared_kernel: Kernel) -> None:
     assert "%lxdimg connect https://host:8443" in cell.stderr
     assert "%lxdimg demo" in cell.stderr
     assert "lxdimg_nb" not in cell.stderr
+
+
+def test_alone_it_says_what_became_of_a_server_that_is_gone(kernel: Kernel, server: RunningServer) -> None:
+    if server.kind == "demo":
+        kernel.run("%lxdimg demo")
+        kernel.run("get_ipython().magics_manager.registry['LxdimgMagics'].session.demo.close()")
+    else:
+        server.kill()
+
+    cell = kernel.run("%lxdimg")
+
+    assert "no answer from unix://" in cell.text
+    assert "%lxdimg connect" in cell.text
+    server.restart()
+    kernel.run(f"%lxdimg connect {server.url}")
+
+
+def test_alone_it_says_whose_images_a_project_shows(kernel: Kernel, server: RunningServer) -> None:
+    server.add_project("shared", features_images=False)
+
+    cell = kernel.run("%lxdimg status --project shared")
+
+    assert "shared (with the images of default)" in cell.text
+    assert "1, " in cell.text
+
+
+def test_a_refusal_says_how_to_be_trusted(shared_kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
+    url = server.listen()
+    (tmp_path / "server.crt").write_text(certificates.of_server(url))
+    shared_kernel.run(f"%lxdimg connect {url} --server-cert {tmp_path / 'server.crt'}")
+
+    cell = shared_kernel.run("%lxdimg alias list", ok=False)
+
+    assert "%lxdimg connect URL --token -" in cell.stderr
 
 
 def test_names_of_another_server_are_listed_and_made_there(

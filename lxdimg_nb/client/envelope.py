@@ -56,4 +56,7 @@ def error_of(envelope: Mapping[str, Any], status_code: int) -> ApiError:
         409: ConflictError,
         412: ConflictError,
     }
-    return kinds.get(code, ApiError)(f"the server says: {text}", status_code=code, server_text=text)
+    message = f"the server says: {text}"
+    if code in (401, 403):
+        message += "; this connection may not do that: enroll(…) with a trust token, or work in another project"
+    return kinds.get(code, ApiError)(message, status_code=code, server_text=text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from lxdimg_nb.client.attributes import ImageAttributes
 from lxdimg_nb.client.contents import Contents, read_contents
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import os
 
     from lxdimg_nb.client.client import Client
+    from lxdimg_nb.client.export import Export
     from lxdimg_nb.client.images import Images
     from lxdimg_nb.client.progress import ProgressArgument
 
@@ -172,6 +173,20 @@ class Image(ImageAttributes):
         """
         return users_of_images(self._images.transport).get(self.fingerprint, [])
 
+    @overload
+    def export(self, target: None = None, *, progress: ProgressArgument = None) -> bytes: ...
+
+    @overload
+    def export(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        bundle: bool = False,
+        sidecar: bool = False,
+        progress: ProgressArgument = None,
+    ) -> Export: ...
+
     def export(
         self,
         target: str | os.PathLike[str] | None = None,
@@ -180,7 +195,7 @@ class Image(ImageAttributes):
         bundle: bool = False,
         sidecar: bool = False,
         progress: ProgressArgument = None,
-    ) -> Any:
+    ) -> bytes | Export:
         """The image's bytes, or its file or files, verified against the fingerprint.
 
         Args:

@@ -71,33 +71,34 @@ def status(session: Session, call: Call) -> Table:
     """What `%lxdimg` alone shows; connects first where nothing is connected."""
     try:
         client = session.at("", call.project)
+        info = client.reload()
+        images = _amount(session, client)
     except LxdImageError as error:
         lost = (
-            ("status", "not connected"),
+            ("status", "not connected" if session.current is None else f"no answer from {session.current.url}"),
             ("why", advice(error)),
             ("next", "%lxdimg connect URL, or %lxdimg demo for a server to play with"),
         )
         return Table(("", ""), lost, title="%lxdimg")
-    info = client.reload()
     rows = (
         ("server", client.url),
         ("product", f"{PRODUCTS[info.product]} {info.version}".strip()),
-        ("project", client.project),
+        ("project", client.project + (" (with the images of default)" if info.shares_images else "")),
         ("access", info.auth),
-        ("images", *_amount(session, client)),
+        ("images", images),
         ("next", "%lxdimg list, %lxdimg info NAME, %lxdimg panel, %lxdimg help"),
     )
     return Table(("", ""), rows, title=f"{PRODUCTS[info.product]}{' ' + info.name if info.name else ''}")
 
 
-def _amount(session: Session, client: Client) -> tuple[str]:
+def _amount(session: Session, client: Client) -> str:
     known = session.known(client)
     if not known.live:
         known.learn(client.images.records())
     records = known.records()
     public = sum(record.public for record in records)
     total = formats.size(sum(record.size for record in records))
-    return (f"{len(records):,}, {total}, {public:,} of them public",)
+    return f"{len(records):,}, {total}, {public:,} of them public"
 
 
 def _remotes(session: Session, call: Call) -> Any:

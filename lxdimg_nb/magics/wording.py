@@ -20,6 +20,7 @@ _WORDS = tuple(
         (r"reload\(\) shows theirs", "%lxdimg info shows theirs"),
         (r"projects\(\) names those there are", "%lxdimg list --all-projects shows what there is"),
         (r"enroll\('(https://[^'\s]+)', token=…\)", r"%lxdimg connect \1 --token -"),
+        (r"enroll\(…\) with a trust token", "%lxdimg connect URL --token - makes a certificate trusted"),
         (r"use by='client'", "add --sha256 SUM"),
     )
 )
