@@ -111,7 +111,7 @@ _STYLE = (
     ".lxdimg th,.lxdimg td{text-align:left;padding:2px 10px;vertical-align:top;"
     "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.35))}"
     ".lxdimg th{color:var(--jp-content-font-color2,inherit);font-weight:600}"
-    ".lxdimg td.n,.lxdimg th.n{text-align:right;font-variant-numeric:tabular-nums}"
+    ".lxdimg td.n,.lxdimg th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
     ".lxdimg td.f{font-family:var(--jp-code-font-family,monospace)}"
     ".lxdimg p{color:var(--jp-content-font-color2,inherit);margin:4px 0}"
     "</style>"

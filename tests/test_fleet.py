@@ -11,13 +11,16 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
 import lxdimg_nb
 from lxdimg_nb.errors import IncompleteListError, InvalidRequestError
 from lxdimg_nb.inventory import Fleet
 from lxdimg_nb.inventory.asking import THREADS, Threads
+from lxdimg_nb.inventory.frame import Part, fleet_frame
 from lxdimg_nb.models import ImageRecord, ServerInfo
 from tests import factory, servers
 from tests.inventories import image, inventory
@@ -349,6 +352,26 @@ def test_drift_of_aliases_and_images() -> None:
     assert aliases.attrs["unanswered"] == ["dead"]
     with pytest.raises(InvalidRequestError, match="'alias' or by 'image'"):
         fleet.drift(by="size")
+
+
+def test_drift_compares_projects_of_one_name() -> None:
+    rows = {
+        "a": [image(1, names=["web"], project="blue"), image(2, names=["web"], project="red")],
+        "b": [image(1, names=["web"], project="blue"), image(3, names=["web"], project="red")],
+    }
+    parts = [Part(name, [ImageRecord.from_json(raw) for raw in raws]) for name, raws in rows.items()]
+    df = fleet_frame(parts, attrs={"servers": {"a": {}, "b": {}}, "unanswered": []})
+
+    aliases, images = df.lxdimg.drift(), df.lxdimg.drift(by="image")
+    matplotlib.use("Agg")
+
+    assert aliases.columns.tolist() == ["a", "b", "state"]
+    assert aliases["state"].to_dict() == {("blue", "web"): "same", ("red", "web"): "differs"}
+    assert images.index.names == ["project", "fingerprint"]
+    assert images["state"].value_counts().to_dict() == {"missing": 2, "same": 1, "differs": 0}
+    labels = [text.get_text() for text in df.lxdimg.plot.drift().get_yticklabels()]
+    assert labels == ["red: web", "blue: web"]
+    pyplot.close("all")
 
 
 def test_drift_between_projects_and_when_all_is_the_same() -> None:

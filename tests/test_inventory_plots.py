@@ -142,6 +142,14 @@ def test_usage_tells_used_from_idle() -> None:
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["in use", "used or new within 90D", "idle"]
 
 
+def test_usage_counts_an_image_once_a_server_and_as_used_where_anybody_uses_it() -> None:
+    rows = [image(0, size=2**30, project=project) for project in ("blue", "red")]
+    users = {fingerprint(0): ["blue/c1"]}
+    df = frame([ImageRecord.from_json(raw) for raw in rows], all_projects=True, used_by=users, taken_at=NOW)
+
+    assert widths(df.lxdimg.plot.usage()) == [2**30]
+
+
 def test_drift_shows_what_differs_first() -> None:
     df = inventory(
         image(0, names=["same"], project="blue"),

@@ -279,6 +279,17 @@ def test_chosen_columns_are_all_shown() -> None:
     assert seen.rows == (("abababababab", "", "3.00 MiB", "Ubuntu", "in 1 month"),)
 
 
+def test_what_a_question_adds_is_shown_with_the_essential_columns() -> None:
+    df = frame_from_json([RAW])
+
+    shown = frame_table(df.lxdimg.eol()).headers
+    added = frame_table(df.assign(owner="anna")).headers
+
+    assert shown[-2:] == ("support", "supported_until")
+    assert added[-1] == "owner"
+    assert not any(name.startswith("properties.") for name in shown)
+
+
 def test_a_long_frame_shows_both_ends() -> None:
     df = frame_from_json([RAW | {"fingerprint": f"{i:064x}"} for i in range(100)])
 

@@ -26,7 +26,6 @@ ESSENTIAL = (
     "uploaded_at",
     "last_used_at",
     "used_by",
-    "reason",
 )
 
 _BYTES = ("size", "bytes", "shared", "size_before", "size_after")
@@ -68,9 +67,7 @@ def frame_table(
     words = inventory if words is None else words
     names = list(frame.columns)
     whole = inventory and set(schema.COLUMNS) - {"project"} <= set(names)
-    at = [i for i, n in enumerate(names) if n in ESSENTIAL] if whole else list(range(min(30, len(names))))
-    if whole:
-        at.sort(key=lambda i: ESSENTIAL.index(names[i]))
+    at = _chosen(names) if whole else list(range(min(30, len(names))))
     left = [plain(n, 40) for i, n in enumerate(names) if i not in set(at)]
     # Rows that are just numbered need no numbers.
     levels = [] if isinstance(frame.index, pd.RangeIndex) and words else list(frame.index.names)
@@ -94,6 +91,14 @@ def frame_table(
         titles=tuple(tuple(hint for _, hint in row) for row in cells),
         gap=gap,
     )
+
+
+def _chosen(names: list[Any]) -> list[int]:
+    """Of a whole inventory the essential columns, then those that a question or a user has added."""
+    essential = [names.index(name) for name in ESSENTIAL if name in names]
+    known = {*schema.COLUMNS, *ESSENTIAL, "extra", "group"}
+    own = [i for i, n in enumerate(names) if n not in known and not str(n).startswith(schema.PROPERTY)]
+    return [*essential, *own[:20]]
 
 
 def _few(frame: pd.DataFrame) -> tuple[pd.DataFrame, int | None]:

@@ -19,57 +19,61 @@ def drift(frame: pd.DataFrame, *, by: str = "alias") -> WordsFrame:
     """What is where.
 
     Args:
-        frame: of a fleet; of one server its projects are compared.
+        frame: of a fleet, whose servers are compared, each project with that of the same name; of one server
+            its projects are compared.
         by: `alias`: a row an alias, in each cell the fingerprint it points at, NA where there is none.
             `image`: a row an image, in each cell whether it is there.
 
     Returns:
-        A column a place (server, or `server:project` where there are several projects), then `state`: `same`,
-        `differs` (two targets) or `missing` (not everywhere). Servers that did not answer have no column.
+        The index is the alias or fingerprint, of a fleet's frame with several projects `project` and that. A
+        column a place, then `state`: `same`, `differs` (two targets) or `missing` (not everywhere). Servers
+        that did not answer have no column.
 
     Raises:
         InvalidRequestError: another word in `by`.
     """
     if by not in ("alias", "image"):
         raise InvalidRequestError(f"drift is by 'alias' or by 'image', not by {by!r}")
-    places = _places(frame)
-    empty = [name for name in _answered(frame) if not any(p == name or p.startswith(f"{name}:") for p in set(places))]
-    columns = sorted({*places, *empty})
-    fingerprints = level(frame, "fingerprint") or []
-    cells: dict[str, dict[str, Any]] = {}
-    if by == "alias":
-        for place, fingerprint, aliases in zip(places, fingerprints, frame["aliases"], strict=True):
-            for alias in aliases:
-                cells.setdefault(alias, {})[place] = fingerprint
-    else:
-        for place, fingerprint in zip(places, fingerprints, strict=True):
-            cells.setdefault(fingerprint, {})[place] = True
-    names = sorted(cells)
-    targets = {place: [cells[name].get(place) for name in names] for place in columns}
+    places, projects = _places(frame)
+    columns = sorted({*places, *_answered(frame)})
+    fingerprints = [str(f) for f in level(frame, "fingerprint") or []]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    names = frame["aliases"] if by == "alias" else ([fingerprint] for fingerprint in fingerprints)
+    for place, project, fingerprint, own in zip(places, projects, fingerprints, names, strict=True):
+        for name in own:
+            cells.setdefault((project, name), {})[place] = fingerprint
+    keys = sorted(cells)
     answer = WordsFrame(
-        {
-            place: text_array(values) if by == "alias" else np.array([v is True for v in values], dtype=bool)
-            for place, values in targets.items()
-        },
-        index=pd.Index(text_array(names), name="alias" if by == "alias" else "fingerprint"),
+        {place: _column([cells[key].get(place) for key in keys], by) for place in columns},
+        index=_index(keys, "alias" if by == "alias" else "fingerprint", several=any(projects)),
     )
-    states = [_state(cells[name], len(columns)) for name in names]
+    states = [_state(cells[key], len(columns)) for key in keys]
     answer["state"] = pd.Categorical(states, categories=["same", "differs", "missing"])
     if by == "image":
-        descriptions = dict(zip(fingerprints, frame["description"], strict=True))
-        answer["description"] = text_array([None if pd.isna(d := descriptions[n]) else d for n in names])
+        words = dict(zip(fingerprints, frame["description"], strict=True))
+        answer["description"] = text_array([None if pd.isna(words[name]) else words[name] for _, name in keys])
     answer.attrs = dict(frame.attrs)
     return answer
 
 
-def _places(frame: pd.DataFrame) -> list[str]:
+def _column(values: list[str | None], by: str) -> Any:
+    return text_array(values) if by == "alias" else np.array([v is not None for v in values], dtype=bool)
+
+
+def _index(keys: list[tuple[str, str]], name: str, *, several: bool) -> pd.Index[Any]:
+    names: pd.Index[Any] = pd.Index(text_array([name for _, name in keys]), name=name)
+    if not several:
+        return names
+    return pd.MultiIndex.from_arrays([text_array([project for project, _ in keys]), names], names=["project", name])
+
+
+def _places(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """What is compared: where each row is, and the project within which, empty where that tells nothing."""
     projects = [str(p) for p in level(frame, "project") or [""] * len(frame)]
     if "server" not in frame.index.names:
-        return projects
+        return projects, [""] * len(frame)
     servers = [str(s) for s in level(frame, "server") or []]
-    if len(set(projects)) < 2:
-        return servers
-    return [f"{server}:{project}" for server, project in zip(servers, projects, strict=True)]
+    return servers, projects if len(set(projects)) > 1 else [""] * len(frame)
 
 
 def _answered(frame: pd.DataFrame) -> list[str]:
@@ -78,7 +82,7 @@ def _answered(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.attrs.get("servers", {}) if name not in missing]
 
 
-def _state(cells: dict[str, Any], count: int) -> str:
+def _state(cells: dict[str, str], count: int) -> str:
     if len(set(cells.values())) > 1:
         return "differs"
     return "missing" if len(cells) < count else "same"

@@ -196,7 +196,7 @@ class Fleet:
         }
         wait(futures.values(), timeout=self._timeout)
         seconds = time.monotonic() - began
-        return {name: _outcome(future, seconds) for name, future in futures.items()}
+        return {name: _outcome(future, seconds, self._timeout) for name, future in futures.items()}
 
 
 def _name(spec: Any) -> str:
@@ -208,10 +208,10 @@ def _name(spec: Any) -> str:
     raise InvalidRequestError(f"a {type(spec).__name__} has no name for a fleet; name it: Fleet({{'name': server, …}})")
 
 
-def _outcome(future: Future[Answer], seconds: float) -> Answer:
+def _outcome(future: Future[Answer], seconds: float, timeout: float) -> Answer:
     if not future.done():
         future.cancel()
-        return Answer("timeout", seconds, error=f"no complete answer within {seconds:.0f} s")
+        return Answer("timeout", seconds, error=f"no complete answer within {timeout:g} s")
     error = future.exception()
     if error is None:
         return future.result()

@@ -12,6 +12,7 @@ from lxdimg_nb import formats, views
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import conditions
 from lxdimg_nb.inventory.drift import drift
+from lxdimg_nb.inventory.rows import level
 
 __all__ = ["Plots"]
 
@@ -144,7 +145,7 @@ class Plots:
         return ax
 
     def usage(self, by: str = "os", *, idle_after: str = "90D", now: datetime | None = None, ax: Any = None) -> Any:
-        """Bytes of images that are used, were used lately, or lie idle.
+        """Bytes of images that are used, were used lately, or lie idle; an image counts once a server.
 
         With `used_by` in the frame used means by an instance or snapshot; without, within `idle_after`.
         """
@@ -158,7 +159,11 @@ class Plots:
         ]
         name = conditions.column(frame, by)
         groups = ["" if pd.isna(v) else str(v) for v in conditions.values(frame, name)]
-        table = pd.DataFrame({"group": groups, "state": state, "size": frame["size"].to_numpy()})
+        image = list(zip(conditions.holders(frame), level(frame, "fingerprint") or [], strict=True))
+        table = pd.DataFrame({"group": groups, "state": state, "size": frame["size"].to_numpy(), "image": image})
+        # A server holds an image once for all of its projects: it is idle where it is idle in all of them.
+        table["order"] = table["state"].map({"in use": 0, "idle": 2}).fillna(1)
+        table = table.sort_values("order", kind="stable").drop_duplicates(["group", "image"])
         wide = table.pivot_table(
             index="group", columns="state", values="size", aggfunc="sum", fill_value=0, observed=True
         )
@@ -203,10 +208,7 @@ class Plots:
                 ax.add_patch(_box(column, row, colour))
                 text = views.short(value)[:8] if by == "alias" and there else ("" if there else "missing")
                 ax.text(column, row, text, ha="center", va="center", fontsize="small", color="white" if there else GREY)
-        labels = [
-            _label(n if by == "alias" else _image_name(n, d), 40)
-            for n, d in zip(shown.index, _words(shown), strict=True)
-        ]
+        labels = [_label(_row_name(key, d, by), 40) for key, d in zip(shown.index, _words(shown), strict=True)]
         ax.set_yticks(range(len(shown)), labels)
         ax.set_xticks(
             range(len(places)), [_label(place, 18) for place in places], rotation=20 if len(places) > 4 else 0
@@ -238,5 +240,8 @@ def _words(table: pd.DataFrame) -> list[str]:
     return ["" if pd.isna(words) else str(words) for words in table["description"]]
 
 
-def _image_name(fingerprint: object, words: str) -> str:
-    return f"{views.short(fingerprint)} {words}".strip()
+def _row_name(key: Any, words: str, by: str) -> str:
+    """What a row of the matrix is called: its project, where there are several, and its alias or image."""
+    project, name = key if isinstance(key, tuple) else ("", key)
+    shown = str(name) if by == "alias" else f"{views.short(name)} {words}".strip()
+    return f"{project}: {shown}" if project else shown

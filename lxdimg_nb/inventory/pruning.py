@@ -56,5 +56,5 @@ def pruning(image: Filterable, settings: Mapping[str, str] | int | None) -> Prun
     since = image.last_used_at or image.uploaded_at
     if since is None:
         return Pruning(None, "neither its last use nor its upload is known")
-    word = "last used" if image.last_used_at else "never used, here"
-    return Pruning(since + timedelta(days=days), f"cached, {word} since {formats.when(since)}; {why} (days)")
+    word = "last used" if image.last_used_at else "never used, here since"
+    return Pruning(since + timedelta(days=days), f"cached, {word} {formats.when(since)}; {why} (days)")
