@@ -56,6 +56,7 @@ def crowd(server: RunningServer, count: int) -> Iterator[list[str]]:
             for table in (*TABLES, "images_aliases"):
                 _sql(server, f"DELETE FROM {table} WHERE image_id > {model}")  # noqa: S608
             _sql(server, f"DELETE FROM images WHERE id > {model}")  # noqa: S608
+            server.wait(server.raw("DELETE", f"/1.0/images/{first}"))
 
 
 def _sql(server: RunningServer, query: str) -> list[list[Any]]:
