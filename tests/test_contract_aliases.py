@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from lxdimg_nb import Client
-from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, InvalidRequestError, NotFoundError
+from lxdimg_nb.errors import (
+    ChangedMeanwhileError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    ServerUnreachableError,
+)
 from lxdimg_nb.models import Alias
 from tests import factory
 from tests.servers import RunningServer
@@ -100,6 +106,32 @@ def test_point_does_not_undo_somebody_elses_move(
 
     assert caught.value.theirs["target"] == images[2]
     assert server.get("images/aliases/web")["target"] == images[2]
+
+
+def test_point_puts_the_name_back_when_its_result_cannot_be_seen(
+    server: RunningServer, client: Client, images: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aliases = client.images.aliases
+    aliases.create("web", images[0], description="words")
+    request = client.transport.request
+    written: list[str] = []
+
+    def shaky(method: str, path: str, **kwargs: object) -> object:
+        if method == "GET" and len(written) == 1:
+            written.append("read")
+            raise ServerUnreachableError("the connection broke")
+        if method == "PUT":
+            written.append("put")
+        return request(method, path, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(client.transport, "request", shaky)
+
+    with pytest.raises(ServerUnreachableError):
+        aliases.point("web", to=images[1])
+
+    there = server.get("images/aliases/web")
+    assert (there["target"], there["description"]) == (images[0], "words")
+    assert written == ["put", "read", "put"]
 
 
 def test_rename_keeps_target_and_description(client: Client, images: list[str]) -> None:

@@ -18,8 +18,11 @@ from lxdimg_nb.errors import (
     InvalidRequestError,
     LxdImageError,
     NotFoundError,
+    OperationCancelledError,
     OperationFailedError,
+    OperationTimeoutError,
 )
+from lxdimg_nb.models import Progress
 from tests import factory
 from tests.servers import RunningServer
 
@@ -229,3 +232,22 @@ def test_a_failed_operation_says_why(server: RunningServer, client: Client) -> N
 
     assert caught.value.reason
     assert caught.value.operation_id == operation.id
+
+
+def test_an_operation_that_goes_on_is_left_alone_after_the_timeout_and_can_be_cancelled(
+    server: RunningServer, client: Client
+) -> None:
+    image = client.images.get(server.add_image(factory.small(1)))
+    image.secret()
+    running = next(o for o in client.operations.all() if not o.done)
+    seen: list[Progress] = []
+
+    with pytest.raises(OperationTimeoutError, match=r"still running after 0\.5 s") as caught:
+        client.operations.wait(running, timeout=0.5, progress=seen.append)
+    assert not client.operations.get(running).done
+    client.operations.cancel(running)
+    with pytest.raises(OperationCancelledError):
+        client.operations.wait(running, timeout=10)
+
+    assert caught.value.operation_id == running.id
+    assert seen
