@@ -257,6 +257,10 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    # As an installation puts it below etc/jupyter: what turns our extension of the server on.
+    shipped = folder / "config" / "jupyter_server_config.d"
+    shipped.mkdir(parents=True)
+    shutil.copy(ROOT / "lxdimg_nb" / "panels" / "jupyter_server_config.json", shipped / "lxdimg_nb.json")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON", "LXD_", "INCUS_"))}
     environment |= {
         "HOME": str(folder),
@@ -277,7 +281,6 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                 f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
                 "--ServerApp.port_retries=0",
-                "--ServerApp.jpserver_extensions={'lxdimg_nb.panels.serverext': True}",
                 f"--ServerApp.root_dir={notebooks}",
             ],
             cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ def spool(monkeypatch, tmp_path):
 
 def own_spool(folder: Path) -> str:
     return f"import pathlib\npanel.uploading.spool.folder = pathlib.Path({str(folder)!r})"
+
+
+RESTARTS = """
+from lxdimg_nb.panels.spool import SpoolFile
+restarted, restart = [], SpoolFile.restart
+SpoolFile.restart = lambda file: (restarted.append(file.have), restart(file))
+"""
 
 
 def begin(panel, *files):
@@ -101,6 +109,39 @@ def test_a_cancelled_file_leaves_nothing_behind(books, lxd, way, spool, tmp_path
     expect(panel.locator(".lxi-job-cancelled")).to_contain_text("Cancelled", timeout=SLOW)
     assert until(lambda: in_spool(spool) == [], timeout=5)
     assert lxd.get("images") == []
+
+
+@pytest.mark.parametrize("way", ["comm", "server"], indirect=True)
+def test_after_a_reload_of_the_page_the_same_file_goes_on_where_it_was(books, lab, lxd, way, spool, tmp_path):
+    file = tmp_path / "big.tar.gz"
+    fingerprint = factory.big(file, 48 * MIB, seed=4)
+    book, panel = books.browser(lxd, own_spool(spool), RESTARTS, "print(restarted)")
+    book.run(1)
+    book.run(2)
+    book.save()
+    line = lab.page.context.new_cdp_session(lab.page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
+    line.send("Network.emulateNetworkConditions", slow)
+    begin(panel, file)
+    expect(panel.locator(".lxi-upload .lxi-bar")).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SLOW)
+
+    lab.load()
+    line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    came = sum(p.stat().st_size for p in in_spool(spool))
+    assert 0 < came < file.stat().st_size
+    lab.open(book)
+    panel = book.panel(0)
+    panel.locator(".lxi-do-upload").click()
+    expect(panel.locator(".lxi-upload")).to_contain_text("This page does not send it", timeout=SLOW)
+    panel.get_by_role("button", name="Choose the file again").click()
+    panel.locator('[data-name="file-image"]').set_input_files(file)
+    panel.get_by_role("button", name="Send and check").click()
+
+    expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint, timeout=25_000)
+    assert lxd.get("images") == []
+    # Nothing that had come was sent again.
+    assert book.run(3).inner_text().strip() == "[]"
 
 
 def test_a_file_that_is_no_image_is_refused_before_anything_goes_to_the_server(books, lxd, tmp_path):
