@@ -34,12 +34,7 @@ from lxdimg_nb.client.envelope import Reply, error_of, is_envelope, opened
 from lxdimg_nb.client.midstates import Midstates
 from lxdimg_nb.client.stream import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.turns import Turns
-from lxdimg_nb.errors import (
-    ApiError,
-    LxdImageError,
-    ServerUnreachableError,
-    UnexpectedReplyError,
-)
+from lxdimg_nb.errors import ApiError, LxdImageError, ServerUnreachableError, UnexpectedReplyError
 
 __all__ = [
     "READ_TIMEOUT",
