@@ -47,9 +47,11 @@ def test_public_is_only_switched_on_when_it_was_asked(server, client, panels):
     assert view.parts["detail"]["said"]["text"] == "Public off → on."
 
 
-def test_messages_that_make_no_sense_change_nothing_and_hurt_nothing(demo, panels):
+def test_messages_that_make_no_sense_change_nothing_and_hurt_nothing(demo, panels, tmp_path, monkeypatch):
     import lxdimg_nb
 
+    # An export without a folder goes to the current one.
+    monkeypatch.chdir(tmp_path)
     fingerprint = demo.add_image(factory.small(1), properties={"a": "b"})
     before = demo.get(f"images/{fingerprint}")
     with lxdimg_nb.connect(demo.url) as client:
