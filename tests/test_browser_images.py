@@ -53,7 +53,10 @@ def test_a_file_is_checked_then_uploaded_with_its_alias(books, server, tmp_path)
     _, panel = books.browser(server)
 
     panel.locator(".lxi-do-upload").click()
-    panel.get_by_label("Image file on the kernel's machine").fill(str(file))
+    field = panel.get_by_label("Image file on the kernel's machine")
+    field.fill(f"{tmp_path}/we")
+    expect(panel.locator("datalist option")).to_have_attribute("value", str(file), timeout=SLOW)
+    field.fill(str(file))
     panel.get_by_role("button", name="Check").click()
     expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint, timeout=SLOW)
     assert server.get("images") == []

@@ -9,6 +9,7 @@ import pytest
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.panels.actor import Actor
+from lxdimg_nb.panels.paths import completed
 from lxdimg_nb.panels.receiving import Receiving
 from lxdimg_nb.panels.spool import Spool
 from tests.servers import until
@@ -151,3 +152,23 @@ def test_a_silent_browser_is_noticed_and_what_came_stays(tmp_path, monkeypatch):
     assert "stopped sending" in receiving.transfer.text
     assert receiving.file.have == 3
     actor.close()
+
+
+def test_paths_are_completed_with_folders_and_readable_files(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "image.tar.xz").touch()
+    (tmp_path / ".image").touch()
+    (tmp_path / "other").touch()
+    (tmp_path / "image\x1b[31m").touch()
+    os.mkfifo(tmp_path / "image.pipe")
+    for i in range(100):
+        (tmp_path / "images" / f"{i:03}").touch()
+
+    assert completed(f"{tmp_path}/im") == [f"{tmp_path}/image.tar.xz", f"{tmp_path}/images/"]
+    assert completed(f"{tmp_path}/.") == [f"{tmp_path}/.image"]
+    assert len(completed(f"{tmp_path}/images/")) == 40
+    assert completed("") == completed(f"{tmp_path}/none/x") == completed("a\0b") == []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert completed("oth") == ["other"]
+    assert completed("~/oth") == ["~/other"]

@@ -175,6 +175,12 @@ class App {
     this.searching = setTimeout(() => this.send("search", { query }), 120);
   }
 
+  // Paths on the kernel's disk, as one types.
+  complete(path) {
+    clearTimeout(this.completing);
+    this.completing = setTimeout(() => this.send("complete", { path }), 100);
+  }
+
   clearSearch() {
     this.send("chips", { chips: [] });
     this.send("search", { query: "" });
@@ -289,6 +295,7 @@ class App {
   end() {
     for (const timer of this.timers) clearInterval(timer);
     clearTimeout(this.searching);
+    clearTimeout(this.completing);
     for (const timer of this.settling || []) clearTimeout(timer);
     this.stopSending();
     this.model.off("msg:custom", this.hear);

@@ -72,16 +72,23 @@ function chooseForm(app, ui) {
 }
 
 function paths(app, ui) {
+  const known = app.ids("paths").input;
+  const typed = (name) => (event) => {
+    ui[name] = event.target.value;
+    app.complete(ui[name]);
+  };
+  const offered = (app.state.paths || {}).found || [];
   return [
     field({
       id: app.ids("path").input, label: "Image file on the kernel's machine", value: ui.path, placeholder: "/path/to/image.tar.xz",
-      onInput: (event) => (ui.path = event.target.value), focus: true,
+      onInput: typed("path"), focus: true, list: known,
     }),
     field({
       id: app.ids("second").input, label: "Second file of a split image", value: ui.second, placeholder: "only if it comes in two files",
-      hint: "Metadata and root file system: which is which is told by their content.",
-      onInput: (event) => (ui.second = event.target.value),
+      hint: "Metadata and root file system: which is which is told by their content.", list: known,
+      onInput: typed("second"),
     }),
+    h("datalist", { key: "paths", ref: (n) => (n.id = known) }, offered.map((path) => h("option", { key: path, value: path }))),
   ];
 }
 

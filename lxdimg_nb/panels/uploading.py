@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import formats, views
+from lxdimg_nb.panels.paths import completed
 from lxdimg_nb.panels.receiving import PIECE, WINDOW, Receiving
 from lxdimg_nb.panels.spool import Spool, SpoolFile
 from lxdimg_nb.panels.transfers import Transfer, transfers
@@ -53,6 +54,7 @@ class Uploading:
         self._state: dict[str, Any] = {"state": "empty"}
         self.handlers = {
             "check": self._check,
+            "complete": self._complete,
             "upload": self._upload,
             "unload": self._reset,
             "file-begin": self._file_begin,
@@ -149,6 +151,15 @@ class Uploading:
         self._start_check(_Files(self._panel.images, files[0].path, second, files[0].name, tuple(files)))
 
     # From the kernel's disk
+
+    def _complete(self, content: Mapping[str, Any]) -> None:
+        """In a thread: a folder on a network may take its time."""
+        text, panel = text_of(content, "path"), self._panel
+        panel.actor.aside(
+            lambda: completed(text),
+            lambda found: panel.part("paths", {"path": text, "found": found}),
+            lambda _: None,
+        )
 
     def _check(self, content: Mapping[str, Any]) -> None:
         path, second = _path(content.get("path")), _path(content.get("second"))
