@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import struct
 from pathlib import Path
 
 import nbformat
@@ -59,3 +61,16 @@ def test_a_notebook_is_kept_without_outputs_and_paths(path: Path) -> None:
         assert cell.get("execution_count") is None
         for place in ("/home/", "/root", "/tmp/"):
             assert place not in cell.source
+
+
+def test_the_readme_leads_to_every_notebook() -> None:
+    readme = (FOLDER.parent / "README.md").read_text()
+
+    assert sorted(re.findall(r"\]\(notebooks/([a-z-]+)\.ipynb\)", readme)) == [path.stem for path in NOTEBOOKS]
+
+
+def test_the_picture_of_the_panel_is_small_enough_for_a_page_and_wide_enough_to_read() -> None:
+    data = (FOLDER / "panel.png").read_bytes()
+
+    width, height = struct.unpack(">II", data[16:24])
+    assert (len(data) < 200_000, width, 600 < height < 1_200) == (True, 1400, True)
