@@ -284,8 +284,10 @@ def test_what_a_question_adds_is_shown_with_the_essential_columns() -> None:
 
     shown = frame_table(df.lxdimg.eol()).headers
     added = frame_table(df.assign(owner="anna")).headers
+    pruned = frame_table(frame_from_json([RAW | {"cached": True}]).lxdimg.will_be_pruned()).headers
 
     assert shown[-2:] == ("support", "supported_until")
+    assert pruned[-2:] == ("pruned", "reason")
     assert added[-1] == "owner"
     assert not any(name.startswith("properties.") for name in shown)
 

@@ -98,6 +98,7 @@ def _chosen(names: list[Any]) -> list[int]:
     essential = [names.index(name) for name in ESSENTIAL if name in names]
     known = {*schema.COLUMNS, *ESSENTIAL, "extra", "group"}
     own = [i for i, n in enumerate(names) if n not in known and not str(n).startswith(schema.PROPERTY)]
+    own.sort(key=lambda i: names[i] in _SENTENCES)
     return [*essential, *own[:20]]
 
 
