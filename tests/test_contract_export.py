@@ -233,7 +233,7 @@ def test_a_full_disk_is_said_before_anything_comes(
 ) -> None:
     fingerprint = server.add_image(factory.small(9))
     image = client.images.get(fingerprint)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: os.terminal_size((1, 1)) and _Usage())
+    monkeypatch.setattr("shutil.disk_usage", lambda _: _Usage())
 
     with pytest.raises(InvalidRequestError, match="free"):
         image.export(out)
@@ -242,7 +242,20 @@ def test_a_full_disk_is_said_before_anything_comes(
 
 
 class _Usage:
-    free = 1000
+    def __init__(self, free: int = 1000) -> None:
+        self.free = free
+
+
+def test_a_split_image_needs_its_space_twice(
+    server: RunningServer, client: Client, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = client.images.get(server.add_image(factory.split(9)))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: _Usage(MIB + image.size * 3 // 2))
+
+    with pytest.raises(InvalidRequestError, match="free"):
+        image.export(out)
+
+    assert names(out) == []
 
 
 def test_an_image_that_is_gone_leaves_nothing(server: RunningServer, client: Client, out: Path) -> None:

@@ -362,6 +362,21 @@ def test_a_split_image_is_told_apart_by_content(server: RunningServer, client: C
     assert server.get(f"images/{image.fingerprint}")["type"] == ("virtual-machine" if vm else "container")
 
 
+@pytest.mark.parametrize("given", [None, 'other "name".squashfs'])
+def test_a_split_image_keeps_the_name_of_its_root_file(
+    server: RunningServer, client: Client, tmp_path: Path, given: str | None
+) -> None:
+    metadata, rootfs = factory.split(4)
+    (tmp_path / "meta.tar.gz").write_bytes(metadata)
+    (tmp_path / "naïve.squashfs").write_bytes(rootfs)
+
+    image = client.images.create(
+        tmp_path / "naïve.squashfs", metadata=tmp_path / "meta.tar.gz", wait=True, filename=given
+    )
+
+    assert image.filename == ("other _name_.squashfs" if given else "naïve.squashfs")
+
+
 def test_create_sets_everything_at_once(server: RunningServer, client: Client) -> None:
     image = client.images.create(
         factory.small(21, with_properties=False),

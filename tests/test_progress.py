@@ -95,6 +95,21 @@ def test_an_interrupt_while_sending_leaves_nothing(server: RunningServer, client
     assert client.images.all() == []
 
 
+def test_an_interrupt_while_the_server_works_says_what_became_of_the_image(
+    server: RunningServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lxdimg_nb.client.operations.Operations.wait", interrupted)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.images.create(factory.small(1), wait=True)
+
+    assert "received the whole image" in "".join(caught.value.__notes__)
+    assert server.alive
+
+
 def test_what_is_told_is_true(server: RunningServer, client: Client, big: Path, tmp_path: Path) -> None:
     sent: list[Progress] = []
     received: list[Progress] = []

@@ -15,6 +15,7 @@ from lxdimg_nb.errors import (
     ImageExistsError,
     LxdImageError,
     NotFoundError,
+    OperationCancelledError,
     OperationFailedError,
 )
 from lxdimg_nb.models import ImageRecord, Operation
@@ -37,7 +38,7 @@ def settle(images: Images, expected: Callable[[], str], operation: Operation, re
         OperationFailedError, OperationCancelledError: the server refused it.
     """
     try:
-        final = images.operations.wait(operation, progress=report)
+        final = _finished(images, operation, report)
     except NotFoundError as error:
         try:
             return listing.read_one(images.transport, expected(), images.project)
@@ -65,6 +66,30 @@ def settle(images: Images, expected: Callable[[], str], operation: Operation, re
             actual=final.fingerprint,
         )
     return listing.read_one(images.transport, fingerprint, images.project)
+
+
+def _finished(images: Images, operation: Operation, report: Report) -> Operation:
+    """Wait; whoever stops waiting is told that the server has everything and may go on."""
+    try:
+        return images.operations.wait(operation, progress=report)
+    except LxdImageError as error:
+        if not isinstance(error, OperationCancelledError) or error.__dict__.get("operation_id"):
+            raise
+        _give_up(images, operation, error)
+        raise
+    except BaseException as stopped:
+        _give_up(images, operation, stopped)
+        raise
+
+
+def _give_up(images: Images, operation: Operation, stopped: BaseException) -> None:
+    try:
+        images.operations.cancel(operation)
+    except LxdImageError:
+        stopped.add_note(
+            "The server had received the whole image and cannot be stopped; look with images.all(), delete what you "
+            "do not want."
+        )
 
 
 def checked_aliases(images: Images, aliases: str | Iterable[str]) -> list[str]:

@@ -214,6 +214,8 @@ def _receive(
     # Only what can be resumed is left behind when this is interrupted.
     partial.keep = not boundary
     if boundary:
+        # The two files are copied out of the partial one when the whole was verified.
+        check_space(partial.path.parent, 2 * record.size)
         cut, part_name = _split(stream, boundary, sink, record, report)
         return _Done(cut, stream.received, part_name), sink.hexdigest()
     total = record.size or stream.length

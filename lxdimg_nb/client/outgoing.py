@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import BinaryIO
 
 from lxdimg_nb.client.source import Source
@@ -139,11 +141,12 @@ class Multipart:
     Source: LXD doc/rest-api, POST /1.0/images; the part's name decides container or virtual machine.
     """
 
-    def __init__(self, metadata: Source, rootfs: Source, *, virtual_machine: bool) -> None:
+    def __init__(self, metadata: Source, rootfs: Source, *, virtual_machine: bool, filename: str = "") -> None:
         self._boundary = secrets.token_hex(16)
         self._files = (
-            (metadata, "metadata", "metadata"),
-            (rootfs, "rootfs.img" if virtual_machine else "rootfs", "rootfs"),
+            (metadata, "metadata", _harmless(metadata.name) or "metadata"),
+            # Servers keep this one as the image's file name.
+            (rootfs, "rootfs.img" if virtual_machine else "rootfs", _harmless(filename or rootfs.name) or "rootfs"),
         )
 
     @property
@@ -162,6 +165,11 @@ class Multipart:
             )
             found += [head.encode(), source, b"\r\n"]
         return [*found, f"--{self._boundary}--\r\n".encode()]
+
+
+def _harmless(name: str) -> str:
+    """A file name that cannot end the header it stands in."""
+    return re.sub(r'[\x00-\x1f\x7f"\\]', "_", PurePath(name).name)
 
 
 def _is_file(file: BinaryIO) -> bool:

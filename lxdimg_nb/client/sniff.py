@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import math
 import tarfile
 import time
 from collections.abc import Iterator
@@ -227,7 +228,21 @@ def read_metadata(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[dict[s
         data = yaml.safe_load(file.read(MAX_METADATA + 1))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return {}, [f"metadata.yaml is no YAML: {' '.join(str(error).split())[:200]}"]
+    if _unfolded(data, {}) > MAX_METADATA:
+        # References within references: a few lines that are gigabytes once written out. Go's YAML refuses them, too.
+        return {}, ["metadata.yaml repeats itself by references more often than servers take"]
     return (data, []) if isinstance(data, dict) else ({}, ["metadata.yaml holds no mapping"])
+
+
+def _unfolded(node: object, known: dict[int, float]) -> float:
+    """How many values a document has with its references written out; endless where one holds itself."""
+    if not isinstance(node, dict | list | set | tuple):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        inner = [*node.keys(), *node.values()] if isinstance(node, dict) else node
+        known[id(node)] = 1 + sum(_unfolded(item, known) for item in inner)
+    return known[id(node)]
 
 
 def _judged(

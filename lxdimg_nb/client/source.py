@@ -109,7 +109,7 @@ class Source:
             return cast(BinaryIO, io.BufferedReader(_Window(file, size), BLOCK))
 
         opener = sought if self.parallel else opened
-        return Source(opener, size, self.name, rereadable=self.rereadable, parallel=self.parallel)
+        return Source(opener, size, "", rereadable=self.rereadable, parallel=self.parallel)
 
 
 class _Window(io.RawIOBase):

@@ -234,7 +234,7 @@ class Upload:
         headers = self._headers(public, filename, profiles, fingerprint, ticket.secret if ticket else "")
         parts: list[bytes | Source] = [*self.sources]
         if self.kind == "split":
-            framing = Multipart(*self.sources, virtual_machine=self.virtual_machine)
+            framing = Multipart(*self.sources, virtual_machine=self.virtual_machine, filename=filename)
             parts, headers["Content-Type"] = framing.parts, framing.content_type
         total = self.size
         # Files are hashed while the server works on what it got, for which it takes longer (LXD 5.0.2: threefold).
