@@ -235,3 +235,25 @@ def test_records_without_io(server: RunningServer, client: Client, live: Live) -
     assert asked == []
     with pytest.raises(NotFoundError):
         client.images.get("nothing")
+
+
+def test_an_instance_that_is_made_shows_in_when_its_image_was_last_used(server: RunningServer, client: Client) -> None:
+    fingerprint = server.add_image(factory.small(1))
+
+    with client.images.live() as live:
+        server.add_instance("box", fingerprint)
+
+        assert live.wait_until(lambda rows: rows[0].last_used_at is not None)
+        assert [r.raw for r in live.records()] == [r.raw for r in client.images.records()]
+
+
+def test_a_profile_that_goes_goes_from_its_images(server: RunningServer, client: Client) -> None:
+    image = client.images.get(server.add_image(factory.small(1)))
+    assert server.raw("POST", "/1.0/profiles", json={"name": "passing"}).status == 201
+    image.profiles = ["default", "passing"]
+    image.update()
+
+    with client.images.live() as live:
+        assert server.raw("DELETE", "/1.0/profiles/passing").status == 200
+
+        assert live.wait_until(lambda rows: rows[0].profiles == ("default",))
