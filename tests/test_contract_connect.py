@@ -21,7 +21,7 @@ from lxdimg_nb.errors import (
     UnexpectedReplyError,
 )
 from tests import factory
-from tests.servers import RunningServer
+from tests.servers import RunningServer, free_port
 
 
 def test_a_socket_is_given_as_url_path_or_folder(server: RunningServer) -> None:
@@ -72,6 +72,11 @@ def test_a_dead_socket_is_said(tmp_path: Path) -> None:
     for address, words in ((path, "nobody listens"), (tmp_path / "none.socket", "no such socket")):
         with pytest.raises(ServerUnreachableError, match=words):
             lxdimg_nb.connect(address)
+
+
+def test_a_port_where_nobody_listens_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ServerUnreachableError, match="nobody listens"):
+        lxdimg_nb.connect(f"https://127.0.0.1:{free_port()}", timeout=5)
 
 
 @pytest.fixture

@@ -123,6 +123,22 @@ def test_a_private_image_is_pushed(request: pytest.FixtureRequest, pair: tuple[s
 
 
 @pytest.mark.real
+def test_a_push_that_fails_leaves_no_token_behind(lxd: RunningServer, demo: RunningServer) -> None:
+    demo.listen()
+    fingerprint = lxd.add_image(factory.small(4))
+    stored = lxd.folder / "images" / fingerprint
+    stored.unlink()
+
+    with lxdimg_nb.connect(lxd.url) as one, lxdimg_nb.connect(demo.url) as other:
+        with pytest.raises(LxdImageError):
+            one.images.get(fingerprint).copy(other, mode="push")
+
+        assert not [o for o in other.operations.all() if o.kind == "token" and not o.done]
+        assert other.images.all() == []
+    stored.write_bytes(factory.small(4))
+
+
+@pytest.mark.real
 def test_a_pulled_public_image_can_be_kept_current(lxd: RunningServer, demo: RunningServer) -> None:
     lxd.listen()
     old = lxd.add_image(factory.small(5), aliases=["daily"], public=True)

@@ -110,6 +110,26 @@ def test_a_live_inventory_follows_every_kind_of_change(server: RunningServer, cl
     assert list(live.df().index) == [two]
 
 
+@pytest.mark.real
+def test_a_refreshed_image_is_followed_though_no_event_says_that_the_old_one_went(
+    lxd: RunningServer, demo: RunningServer
+) -> None:
+    import lxdimg_nb
+
+    lxd.listen()
+    old = lxd.add_image(factory.small(5), aliases=["daily"], public=True)
+    with lxdimg_nb.connect(lxd.url) as source, lxdimg_nb.connect(demo.url) as target, target.images.live() as live:
+        copied = source.images.get("daily").copy(target, mode="pull", auto_update=True, aliases="daily")
+        assert live.wait_until(lambda records: [r.fingerprint for r in records] == [old])
+
+        fresh = source.images.create(factory.small(6), wait=True, public=True)
+        source.images.aliases.point("daily", to=fresh)
+        copied.refresh()
+
+        assert same(live, target)
+        assert [r.fingerprint for r in live.records()] == [fresh.fingerprint]
+
+
 def test_a_live_inventory_recovers_from_a_lost_connection(server: RunningServer, client: Client, live: Live) -> None:
     kept = server.add_image(factory.small(1))
     gone = server.add_image(factory.small(2))

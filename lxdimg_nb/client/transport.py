@@ -327,7 +327,10 @@ class Transport:
         except TIMEOUTS as error:
             raise self._silent(timeout) from error
         except BROKEN as error:
-            silent = next((cause for cause in _causes(error) if isinstance(cause, TIMEOUTS)), None)
+            # urllib3 calls a refused connection a kind of timeout.
+            refused = urllib3.exceptions.NewConnectionError
+            causes = (cause for cause in _causes(error) if not isinstance(cause, refused))
+            silent = next((cause for cause in causes if isinstance(cause, TIMEOUTS)), None)
             if silent is not None:
                 # Silence within a reply comes as a broken connection.
                 raise self._silent(timeout) from silent
