@@ -82,6 +82,7 @@ def test_a_certificate_for_one_project_reads_it_whole(narrow: Client) -> None:
 
     assert image in images
     assert {i.project for i in images} == {"mine"}
+    assert image.fingerprint in {i.fingerprint for i in narrow.images.all(all_projects=True)}
     assert image.export() == factory.small(2)
     assert image.used_by() == []
     assert image.reload().project == "mine"
