@@ -364,6 +364,8 @@ def test_an_interrupt_ends_an_import_and_leaves_nothing(kernel: Kernel, server: 
     factory.big(path, 400 << 20)
     assert kernel.manager.provisioner is not None
     pid = kernel.manager.provisioner.pid  # type: ignore[attr-defined]
+    # The bar tells when to interrupt; what is quick shows none.
+    kernel.run("import lxdimg_nb.client.progress as telling; telling.SILENT = 0.0")
 
     request = kernel.client.execute(f"%lxdimg import {path} --alias big", allow_stdin=False)
     kernel.until_shown(request)
