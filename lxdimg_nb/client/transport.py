@@ -22,6 +22,7 @@ import requests_unixsocket
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from lxdimg_nb.client.causes import causes, unreachable
 from lxdimg_nb.client.endpoint import (
     CONNECT_TIMEOUT,
     Endpoint,
@@ -31,6 +32,7 @@ from lxdimg_nb.client.endpoint import (
     unix_socket,
 )
 from lxdimg_nb.client.envelope import Reply, error_of, is_envelope, opened
+from lxdimg_nb.client.kept import Kept
 from lxdimg_nb.client.midstates import Midstates
 from lxdimg_nb.client.stream import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.turns import Turns
@@ -69,6 +71,8 @@ class Body(Protocol):
 
 class _UnixPool(urllib3.HTTPConnectionPool):
     """All connections to one socket. requests-unixsocket makes a pool per URL, so nothing is kept alive."""
+
+    QueueCls = Kept
 
     def __init__(self, path: str, *, maxsize: int) -> None:
         super().__init__("localhost", maxsize=maxsize)
@@ -110,6 +114,10 @@ class _UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
         super().close()
 
 
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    QueueCls = Kept
+
+
 class _TlsAdapter(HTTPAdapter):
     """TLS by authorities, or to exactly one certificate, compared by SHA-256: then names do not matter."""
 
@@ -120,6 +128,7 @@ class _TlsAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs.update(self._pinned, blocksize=BLOCK)
         super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _TlsPool}
 
 
 class Transport:
@@ -329,8 +338,8 @@ class Transport:
         except BROKEN as error:
             # urllib3 calls a refused connection a kind of timeout.
             refused = urllib3.exceptions.NewConnectionError
-            causes = (cause for cause in _causes(error) if not isinstance(cause, refused))
-            silent = next((cause for cause in causes if isinstance(cause, TIMEOUTS)), None)
+            told = (cause for cause in causes(error) if not isinstance(cause, refused))
+            silent = next((cause for cause in told if isinstance(cause, TIMEOUTS)), None)
             if silent is not None:
                 # Silence within a reply comes as a broken connection.
                 raise self._silent(timeout) from silent
@@ -342,18 +351,7 @@ class Transport:
         )
 
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
-        causes = list(_causes(error))
-        if any(isinstance(c, PermissionError) for c in causes):
-            hint = "you may not open the socket; join the group lxd or incus-admin, or use a TLS remote"
-        elif any(isinstance(c, FileNotFoundError) for c in causes):
-            hint = "there is no such socket; is the daemon running?"
-        elif any(isinstance(c, ConnectionRefusedError) for c in causes):
-            hint = "nobody listens there; is the daemon running?"
-        elif any(isinstance(c, socketlib.gaierror) for c in causes):
-            hint = "there is no host of that name"
-        else:
-            hint = "the connection broke; is the daemon running?"
-        return ServerUnreachableError(f"{self.url} is not reachable: {hint}")
+        return ServerUnreachableError(f"{self.url} is not reachable: {unreachable(error)}")
 
     def _unexpected(self, response: requests.Response) -> UnexpectedReplyError:
         return UnexpectedReplyError(
@@ -383,17 +381,6 @@ def _framed(response: requests.Response) -> bool:
     """Whether the reply says where it ends, as LXD and Incus do; a head that was cut does not."""
     length = response.headers.get("Content-Length", "")
     return (length.isascii() and length.isdigit()) or "Transfer-Encoding" in response.headers
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    stack: list[object] = [error]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, BaseException) and id(item) not in seen:
-            seen.add(id(item))
-            yield item
-            stack += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
 
 
 def _pause(attempt: int) -> None:

@@ -27,9 +27,18 @@ class _Turn(Generic[T]):
     """A listing that has not begun, or is under way."""
 
     def __init__(self) -> None:
-        self.ended = threading.Event()
+        # Held until it ends. An Event's own lock could be left taken by a Ctrl-C, and all others would wait for ever.
+        self._going = threading.Lock()
+        self._going.acquire()
         self.result: list[T] = []
         self.error: BaseException | None = None
+
+    def wait(self) -> None:
+        with self._going:
+            pass
+
+    def end(self) -> None:
+        self._going.release()
 
 
 class Turns:
@@ -51,7 +60,7 @@ class Turns:
             if leads:
                 self._run(key, turn, listing)
             else:
-                turn.ended.wait()
+                turn.wait()
             if turn.error is None:
                 return turn.result[0]  # type: ignore[return-value]
             if leads:
@@ -75,4 +84,4 @@ class Turns:
             if not begun:
                 with self._guard:
                     self._next.pop(key, None)
-            turn.ended.set()
+            turn.end()
