@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = [
     "ApiError",
@@ -92,24 +92,36 @@ class UnexpectedReplyError(LxdImageError):
 
 
 class ApiError(LxdImageError):
-    """The server refused. `status_code` is the HTTP code of the refusal."""
+    """The server refused. `status_code` is the HTTP code of the refusal.
+
+    Made as `ApiError("gone", status_code=404)` or `ApiError(404, "gone")`.
+    """
 
     status_code: int
+    _usual: ClassVar[int] = 0
 
-    def __init__(self, message: str, *, status_code: int = 0, **facts: Any) -> None:
-        super().__init__(message, status_code=status_code, **facts)
+    def __init__(self, message: str | int, text: str = "", *, status_code: int = 0, **facts: Any) -> None:
+        if isinstance(message, int):
+            status_code, message = message, text
+        super().__init__(message, status_code=status_code or self._usual, **facts)
 
 
 class NotAllowedError(ApiError):
     """401 or 403: this connection may not do that."""
 
+    _usual = 403
+
 
 class NotFoundError(ApiError):
     """404: not there, or not visible to this connection; servers do not tell which."""
 
+    _usual = 404
+
 
 class ConflictError(ApiError):
     """409 or 412: what was asked collides with what is there."""
+
+    _usual = 409
 
 
 class ImageExistsError(ConflictError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 import subprocess
 import sys
 
@@ -136,6 +137,52 @@ def test_the_error_tree(name: str) -> None:
     assert kind.__bases__[0].__name__ == TREE[name]
     assert issubclass(kind, LxdImageError)
     assert name in errors.__all__
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("ApiError", 500), ("NotAllowedError", 403), ("NotFoundError", 404), ("ConflictError", 409)]
+)
+def test_a_refusal_carries_code_and_message(name: str, code: int) -> None:
+    kind = getattr(errors, name)
+
+    for made in (kind(code, "gone"), kind("gone", status_code=code), kind(status_code=code, message="gone")):
+        assert (made.status_code, made.message, str(made)) == (code, "gone", "gone")
+        again = pickle.loads(pickle.dumps(made))  # noqa: S301
+        assert (type(again), again.status_code, again.message) == (kind, code, "gone")
+    assert kind("gone").status_code == (0 if name == "ApiError" else code)
+
+
+SIGNATURES = {
+    "Image.export": "(path=None, *, resume=True, bundle=False, sidecar=False, progress=None)",
+    "Image.copy": "(to, *, mode='auto', aliases=(), copy_aliases=False, public=None, auto_update=False, progress=None)",
+    "Image.delete": "(wait=True)",
+    "Images.all": "(*, filter=None, all_projects=False, polite=False)",
+    "Images.get": "(name)",
+    "Images.exists": "(name, alias=False)",
+    "Images.create": (
+        "(data, public=False, wait=False, *, metadata=None, type=None, filename=None, properties=None, aliases=(), "
+        "auto_update=None, expires_at=None, profiles=None, progress=None, exist_ok=False)"
+    ),
+    "Images.check": "(data, metadata=None, *, type=None, progress=None)",
+    "Images.df": "(*, all_projects=False, filter=None, used_by=False, extra=False)",
+    "Aliases.point": "(name, *, to)",
+    "connect": "(server=None, *, project=None, cert=None, server_cert=None, timeout=30.0)",
+    "enroll": "(server, token=None, *, name=None, cert=None, exist_ok=False, timeout=30.0)",
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_a_call_takes_the_arguments_of_the_contract(name: str) -> None:
+    from lxdimg_nb import client
+    from lxdimg_nb.client.aliases import Aliases
+
+    owner, _, call = name.rpartition(".")
+    place = {"Image": client.Image, "Images": client.Images, "Aliases": Aliases, "": client}[owner]
+
+    given = inspect.signature(getattr(place, call)).parameters.values()
+
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in given if p.name != "self"]
+    assert str(inspect.Signature(plain)) == SIGNATURES[name]
 
 
 HEAVY = ["pandas", "numpy", "IPython", "ipywidgets", "anywidget", "cryptography", "tornado", "yaml", "requests", "tqdm"]

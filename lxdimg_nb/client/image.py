@@ -174,12 +174,12 @@ class Image(ImageAttributes):
         return users_of_images(self._images.transport).get(self.fingerprint, [])
 
     @overload
-    def export(self, target: None = None, *, progress: ProgressArgument = None) -> bytes: ...
+    def export(self, path: None = None, *, progress: ProgressArgument = None) -> bytes: ...
 
     @overload
     def export(
         self,
-        target: str | os.PathLike[str],
+        path: str | os.PathLike[str],
         *,
         resume: bool = True,
         bundle: bool = False,
@@ -189,7 +189,7 @@ class Image(ImageAttributes):
 
     def export(
         self,
-        target: str | os.PathLike[str] | None = None,
+        path: str | os.PathLike[str] | None = None,
         *,
         resume: bool = True,
         bundle: bool = False,
@@ -199,31 +199,31 @@ class Image(ImageAttributes):
         """The image's bytes, or its file or files, verified against the fingerprint.
 
         Args:
-            target: an existing folder, or the name of the file to make; None returns the bytes.
+            path: an existing folder, or the name of the file to make; None returns the bytes.
             resume: go on from what an earlier, interrupted export of this image left behind.
             bundle: put the two files of a split image into one file that `create()` takes back.
             sidecar: write `<fingerprint>.json` beside it: aliases, properties, profiles, provenance.
             progress: True for a bar, or a callable; raising in it cancels.
 
         Returns:
-            `bytes` without a target, else an `Export`.
+            `bytes` without a path, else an `Export`.
 
         Raises:
             FingerprintMismatchError: what came is not the image; no file has its final name.
-            InvalidRequestError: a split image without a target, a target that cannot be written.
+            InvalidRequestError: a split image without a path, a path that cannot be written.
             ServerUnreachableError: the connection broke; call again to go on.
 
         Source: GET /1.0/images/{fingerprint}/export.
         """
         from lxdimg_nb.client import export
 
-        if target is None:
+        if path is None:
             return export.to_bytes(self._images, self._record, progress)
-        checked_path(target)
+        checked_path(path)
         return export.to_path(
             self._images,
             self._record,
-            target,
+            path,
             resume=resume,
             bundle=bundle,
             sidecar=sidecar,
