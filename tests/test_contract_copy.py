@@ -55,6 +55,42 @@ def test_an_image_is_copied_between_projects(server: RunningServer, client: Clie
         client.images.get("a").copy(web)
 
 
+@pytest.mark.parametrize("mode", ["pull", "push", "relay"])
+def test_a_copy_keeps_expiry_and_profiles_whichever_way_it_goes(
+    server: RunningServer, client: Client, web: Client, mode: str
+) -> None:
+    server.listen()
+    client.reload()
+    fingerprint = server.add_image(factory.small(1))
+    image = client.images.get(fingerprint)
+    image.expires_at, image.profiles = "2031-05-05", []
+    image.update()
+
+    image.copy(web, mode=mode)
+
+    raw = server.get(f"images/{fingerprint}?project=web")
+    assert raw["expires_at"] == "2031-05-05T00:00:00Z"
+    assert raw["profiles"] == []
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["lxd", "incus"])
+def test_a_virtual_machine_that_is_pushed_as_a_container_is_said_and_removed(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    server: RunningServer = request.getfixturevalue(kind)
+    server.listen()
+    server.add_project("web")
+    fingerprint = server.add_image(factory.split(1, vm=True))
+
+    with lxdimg_nb.connect(server.url) as client, client.in_project("web") as web:
+        with pytest.raises(OperationFailedError, match="sent the virtual-machine as a container"):
+            client.images.get(fingerprint).copy(web, mode="push")
+        assert web.images.all() == []
+
+        assert client.images.get(fingerprint).copy(web).type == "virtual-machine"
+
+
 def test_a_taken_alias_stops_a_copy_before_it_begins(server: RunningServer, client: Client, web: Client) -> None:
     server.add_image(factory.small(1), aliases=["a"])
     other = server.add_image(factory.small(2), project="web")

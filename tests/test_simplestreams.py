@@ -255,6 +255,7 @@ def test_an_image_is_copied_to_a_server(ubuntu: CatalogueClient, server: Running
     shown = server.get(f"images/{image.fingerprint}")
     assert shown["type"] == "container"
     assert shown["properties"]["serial"] == "20240608"
+    assert shown["profiles"] == ["default"]
 
 
 @pytest.mark.parametrize("auto_update", [False, True])
@@ -273,6 +274,7 @@ def test_a_server_fetches_a_copy_itself_and_can_refresh_it(
 
         assert made.fingerprint == image.fingerprint
         assert made.auto_update is auto_update
+        assert made.profiles == ["default"]
         if auto_update:
             assert made.update_source is not None
             assert made.update_source.protocol == "simplestreams"

@@ -61,6 +61,9 @@ def copy_image(
     if mode != "pull" and not made.auto_update and auto_update and made.update_source:
         made.auto_update = True
     made.properties = image.record.properties
+    made.expires_at = image.record.expires_at
+    if not source.dialect.catalogue:
+        made.profiles = _profiles(image, target)
     made.update()
     for alias in names:
         target.aliases.create(alias.name, made, description=alias.description)
@@ -157,13 +160,15 @@ def _pull(image: Image, source: Images, target: Images, public: bool, auto_updat
         body["fingerprint"] = image.fingerprint
         if not image.public and not catalogue:
             body["secret"] = image.secret()
-    document = {
+    document: dict[str, Any] = {
         "source": body,
         "public": public,
         "auto_update": auto_update,
         "filename": image.filename,
-        "profiles": _profiles(image, target),
     }
+    if not catalogue:
+        # Left out it is the profile default, which a catalogue's images want: they name none.
+        document["profiles"] = _profiles(image, target)
     reply = target.transport.request("POST", "/1.0/images", params=target.params, json=document)
     settle(target, lambda: image.fingerprint, target.operations.started(reply), report)
 
@@ -209,8 +214,19 @@ def _push(image: Image, source: Images, target: Images, report: Report) -> None:
     except BaseException:
         _forget(target, ticket.id)
         raise
-    if not target.exists(image.fingerprint):
-        raise OperationFailedError(f"{source.transport.url} sent the image but {target.transport.url} has not got it")
+    try:
+        made = target.read(image.fingerprint)
+    except NotFoundError as error:
+        raise OperationFailedError(
+            f"{source.transport.url} sent the image but {target.transport.url} has not got it"
+        ) from error
+    if made.type != image.type:
+        # LXD 5.0.2 and Incus 6.0.4 push the disk of a split image as if it were a container's files.
+        target.delete(image.fingerprint)
+        raise OperationFailedError(
+            f"{source.transport.url} sent the {image.type} as a {made.type}; the copy was removed. Use mode='pull' or "
+            "'relay'"
+        )
 
 
 def _forget(images: Images, operation: str) -> None:
