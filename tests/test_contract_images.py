@@ -452,6 +452,23 @@ def test_an_image_that_is_there_is_refused_before_a_byte_is_sent(server: Running
     assert client.images.create(data, wait=True, exist_ok=True).public is True
 
 
+def test_an_import_can_be_run_again_with_its_aliases(server: RunningServer, client: Client) -> None:
+    data, other = factory.small(27), factory.small(28)
+    fingerprint = server.add_image(data, aliases=["web"], properties={"mine": "yes"})
+
+    again = client.images.create(data, wait=True, aliases=["web", "new"], properties={"mine": "no"}, exist_ok=True)
+
+    assert (again.fingerprint, again.properties["mine"]) == (fingerprint, "yes")
+    assert [a.name for a in again.aliases] == ["web"]
+    server.add_image(other, aliases=["db"])
+    for taken in (["db"], ["web", "db"]):
+        with pytest.raises(ConflictError, match="taken"):
+            client.images.create(data, wait=True, aliases=taken, exist_ok=True)
+    with pytest.raises(ConflictError, match="taken"):
+        client.images.create(factory.small(29), wait=True, aliases="web", exist_ok=True)
+    assert len(server.get("images")) == 2
+
+
 def test_a_stream_that_is_there_already_is_said_afterwards(server: RunningServer, client: Client) -> None:
     data = factory.small(24)
     server.add_image(data)

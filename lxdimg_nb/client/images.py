@@ -12,12 +12,12 @@ from lxdimg_nb.client.attributes import moment
 from lxdimg_nb.client.fetching import from_simplestreams, from_url
 from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.live import Live
-from lxdimg_nb.client.names import checked_path
+from lxdimg_nb.client.names import checked_path, names
 from lxdimg_nb.client.progress import ProgressArgument, reporting
 from lxdimg_nb.client.publishing import publish
 from lxdimg_nb.client.reader import ImageReader
 from lxdimg_nb.client.upload import CHECK_BUDGET, Preflight, Upload
-from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, NotFoundError
+from lxdimg_nb.errors import ConflictError, ImageExistsError, InvalidRequestError, NotFoundError
 from lxdimg_nb.models import FINGERPRINT, ImageRecord, Operation
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Images(ImageReader):
             aliases: names for it; tested before anything is sent.
             auto_update, expires_at, profiles: as the attributes of `Image`.
             progress: True for a bar, or a callable; raising in it cancels.
-            exist_ok: return the image that is there instead of raising.
+            exist_ok: return the image that is there, as it is, instead of raising; also when it has the aliases.
 
         Returns:
             The image. With `wait=False` its `fingerprint` is right and `reload()` fills the rest when it is there.
@@ -90,13 +90,19 @@ class Images(ImageReader):
         later = later or (profiles is not None and not self.dialect.profiles_on_upload)
         if not wait and (auto_update is not None or profiles is not None):
             raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
-        names = checked_aliases(self, aliases)
         _check_paths(data, metadata)
         upload = Upload.of(self, data, metadata, type)
+        try:
+            wanted = checked_aliases(self, aliases)
+        except ConflictError:
+            there = self._same_again(upload, aliases, progress) if exist_ok else None
+            if there is None:
+                raise
+            return there
         name = filename if filename is not None else upload.sources[-1].name
         with reporting(progress, name) as report:
             try:
-                ticket = upload.ticket(public, name, names, properties, expiry, report) if later and not wait else None
+                ticket = upload.ticket(public, name, wanted, properties, expiry, report) if later and not wait else None
                 operation = upload.send(public=public, filename=name, profiles=profiles, report=report, ticket=ticket)
                 if not wait:
                     return self._promised(upload.fingerprint(), upload.size or 0, public, operation)
@@ -109,8 +115,21 @@ class Images(ImageReader):
                 upload.close()
         fingerprint = record.fingerprint
         if later or record.public != public:
-            follow_up(self, fingerprint, names, properties, auto_update, expiry, profiles, public)
+            follow_up(self, fingerprint, wanted, properties, auto_update, expiry, profiles, public)
         return self.image(self.read(fingerprint))
+
+    def _same_again(self, upload: Upload, aliases: str | Iterable[str], progress: ProgressArgument) -> Image | None:
+        """The image, when it is there already and whichever of the names are taken are its own."""
+        if not upload.rereadable:
+            return None
+        with reporting(progress) as report:
+            fingerprint = upload.hashed(report)
+        try:
+            image = self.image(self.read(fingerprint))
+        except NotFoundError:
+            return None
+        own = {alias.name for alias in image.aliases}
+        return image if all(n in own or not self.aliases.exists(n) for n in names(aliases, "an alias")) else None
 
     create_from_simplestreams = from_simplestreams
     create_from_url = from_url
