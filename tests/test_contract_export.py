@@ -206,9 +206,12 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(server: RunningServer
     fingerprint = server.add_image(factory.small(8))
 
     with pytest.raises(InvalidRequestError, match="no folder"):
-        client.images.get(fingerprint).export(out / "not" / "there")
+        client.images.get(fingerprint).export(path=out / "not" / "there")
+    (out / f"{fingerprint}.tar.gz").mkdir()
+    with pytest.raises(InvalidRequestError, match="cannot write"):
+        client.images.get(fingerprint).export(out)
 
-    assert names(out) == []
+    assert names(out) == [f"{fingerprint}.tar.gz"]
 
 
 def test_two_exports_of_one_image_do_not_mix(server: RunningServer, client: Client, big: Path, out: Path) -> None:

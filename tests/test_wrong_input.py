@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import lxdimg_nb
 from lxdimg_nb import Client, errors
 from tests import factory
 from tests.servers import RunningServer
@@ -48,6 +50,16 @@ def test_what_names_nothing_is_one_error_on_one_line(server: RunningServer, clie
         assert len(text) < 1000, wrong
 
     assert [i.raw for i in client.images.records()] == [image.record.raw]
+
+
+@pytest.mark.parametrize("wrong", NAMES[1:])
+def test_an_address_that_makes_no_sense_is_said(wrong: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    with pytest.raises(errors.LxdImageError) as caught:
+        lxdimg_nb.connect(wrong)
+
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("field", ["public", "auto_update", "properties", "expires_at", "profiles"])

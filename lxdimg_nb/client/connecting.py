@@ -55,7 +55,9 @@ def connect(
         return _local(project, timeout)
     if isinstance(server, Remote):
         return _remote(server, project, cert, server_cert, timeout)
-    address = os.fspath(server)
+    address = os.fspath(server) if isinstance(server, os.PathLike) else server
+    if not isinstance(address, str):
+        raise InvalidRequestError(f"a server is named by a text or a path, not by {type(server).__name__}")
     parts = urlsplit(address)
     if address.startswith(_STREAMS):
         if cert is not None or project not in (None, "default"):

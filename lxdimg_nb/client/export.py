@@ -156,8 +156,11 @@ def _place(target: Path, fingerprint: str) -> tuple[Path, str]:
 
 
 def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""  # what cannot be read is not known to be this image
 
 
 def _download(images: Images, record: ImageRecord, partial: Partial, resume: bool, report: Report) -> _Done:

@@ -102,10 +102,17 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 def publish(fd: int, temporary: Path, final: Path) -> None:
-    """Give an open temporary file its final name, when the disk has all of it."""
-    os.fchmod(fd, 0o666 & ~_umask())
-    os.fsync(fd)
-    os.replace(temporary, final)
+    """Give an open temporary file its final name, when the disk has all of it.
+
+    Raises:
+        InvalidRequestError: a folder has that name, or the disk does not take it.
+    """
+    try:
+        os.fchmod(fd, 0o666 & ~_umask())
+        os.fsync(fd)
+        os.replace(temporary, final)
+    except OSError as error:
+        raise InvalidRequestError(f"cannot write {final}: {error.strerror}") from error
 
 
 def write_whole(final: Path, fill: Callable[[BinaryIO], object]) -> None:

@@ -42,7 +42,10 @@ class RangeFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        starts = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
+        if whence not in starts:
+            raise ValueError(f"whence is 0, 1 or 2, not {whence!r}")
+        start = starts[whence]
         if start + offset < 0:
             raise ValueError("cannot seek before the beginning")
         self._position = start + offset
