@@ -64,6 +64,9 @@ def record(**fields: Any) -> ImageRecord:
         "public=YES cached=no auto_update!=true",
         "size>=3GiB size<=3GiB size=3221225472 size!=1 size<4GiB",
         "size > 1GiB",
+        "properties.os eq ubuntu and type eq container",
+        "os eq ubu.* and os ne debian",
+        'description eq "Ubuntu 24.04, LTS"',
         "uploaded>2026-01-01 uploaded<2026-02-01",
         "uploaded=2026-01-31",
         "uploaded=2026-01",
@@ -197,6 +200,8 @@ def test_a_property_in_other_case_is_found_among_the_known() -> None:
         ("version<1,2", "one value"),
         ("version<", "one value"),
         ("description='open", "quote"),
+        ("os eq ubuntu or os eq debian", "os=ubuntu,debian"),
+        ("os eq ubuntu and not type eq container", "os!=ubuntu"),
     ],
 )
 def test_a_value_that_does_not_fit_is_an_error_that_says_why(text: str, says: str) -> None:

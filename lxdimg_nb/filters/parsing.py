@@ -28,6 +28,8 @@ _YES = {
 }
 _N = TypeVar("_N")
 _OPERATORS = ("!=", "<=", ">=", "==", "=", "<", ">")
+# The servers' own language, as in `properties.os eq ubuntu and type eq container`.
+_SPOKEN = {"eq": "=", "ne": "!="}
 
 
 def parse(text: str | Iterable[str] | Filter | None, *, known_properties: Iterable[str] | None = None) -> Filter:
@@ -54,6 +56,7 @@ def parse(text: str | Iterable[str] | Filter | None, *, known_properties: Iterab
 
 
 _Marked = list[tuple[str, bool]]  # characters, and whether quotes protect them
+_DOT, _STAR = (".", False), ("*", False)
 
 
 def _split(text: str) -> list[_Marked]:
@@ -82,17 +85,29 @@ def _split(text: str) -> list[_Marked]:
 
 
 def _glue(words: list[_Marked]) -> list[_Marked]:
-    """`size > 1GiB` is one term, as `size>1GiB` is."""
+    """`size > 1GiB` is one term, as `size>1GiB` is; so is `os eq ubuntu`."""
     glued: list[_Marked] = []
-    join = False
+    join = spoken = False
     for word in words:
         bare = "" if any(quoted for _, quoted in word) else _plain(word)
+        if glued and not join and bare in _SPOKEN:
+            bare, spoken = _SPOKEN[bare], True
+            word = [(char, False) for char in bare]
         if glued and (bare in _OPERATORS or join):
-            glued[-1] = glued[-1] + word
+            glued[-1] = glued[-1] + (_as_glob(word) if spoken else word)
             join = bare in _OPERATORS
-        else:
+        elif spoken and bare in ("or", "not"):
+            raise InvalidRequestError(
+                f"a filter knows no {bare!r}; os=ubuntu,debian is either of them, os!=ubuntu is any other"
+            )
+        elif not (spoken and bare == "and"):
             glued.append(word)
     return glued
+
+
+def _as_glob(word: _Marked) -> _Marked:
+    """`test.*` as servers want it is `test*`."""
+    return [mark for mark, after in zip(word, [*word[1:], None], strict=True) if (mark, after) != (_DOT, _STAR)]
 
 
 def _plain(word: _Marked) -> str:
