@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import pytest
 
 from tests.servers import until
 
@@ -57,3 +59,26 @@ class FrontEnd:
         self.say("hello")
         assert self.sees(lambda p: p["list"]["state"] == "ready" if "list" in p else p["detail"])
         return self
+
+
+@pytest.fixture
+def panels() -> Iterator[Callable[[Any], None]]:
+    """Takes panels, closes them after the test and sees that their threads end."""
+    made: list[Any] = []
+    yield made.append
+    for panel in made:
+        panel.close()
+        assert panel.actor.join()
+
+
+def browser(client: Any, panels: Callable[[Any], None]) -> FrontEnd:
+    """A view of the browser of a client's images, with its list."""
+    panel = client.images.panel()
+    panels(panel)
+    return FrontEnd(panel).begin()
+
+
+def opened(view: FrontEnd, fingerprint: str) -> None:
+    """Open an image of the project default."""
+    view.say("open", key=f"default/{fingerprint}")
+    assert view.sees(lambda p: p["detail"]["fingerprint"] == fingerprint)

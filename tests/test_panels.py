@@ -5,31 +5,11 @@ from __future__ import annotations
 import json
 import threading
 
-import pytest
-
 from tests import factory, streams
-from tests.frontend import FrontEnd
+from tests.frontend import FrontEnd, browser, opened, panels
 from tests.servers import until
 
-
-@pytest.fixture
-def panels():
-    made = []
-    yield made.append
-    for panel in made:
-        panel.close()
-        assert panel.actor.join()
-
-
-def browser(client, panels):
-    panel = client.images.panel()
-    panels(panel)
-    return FrontEnd(panel).begin()
-
-
-def opened(view, fingerprint):
-    view.say("open", key=f"default/{fingerprint}")
-    assert view.sees(lambda p: p["detail"]["fingerprint"] == fingerprint)
+__all__ = ["panels"]
 
 
 def test_public_is_only_switched_on_when_it_was_asked(server, client, panels):
@@ -167,7 +147,7 @@ def test_a_panel_that_nobody_looks_at_stops_listening_and_wakes_again(demo, pane
         assert view.sees(lambda p: p["header"]["live"] == "live")
         view.say("bye")
         view.settle()
-        assert view.panel._watch is None
+        assert view.panel._watches == {}
         fingerprint = demo.add_image(factory.small(1))
 
         view.say("hello")

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import schema
-from lxdimg_nb.inventory.rows import Row, Rows
+from lxdimg_nb.inventory.rows import Rows
 
-__all__ = ["Build", "newer_builds"]
+if TYPE_CHECKING:
+    from lxdimg_nb.filters import Filterable
+
+__all__ = ["Build", "compared", "newer_builds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,13 @@ def _address(url: object) -> str:
     return str(url or "").strip().rstrip("/").lower()
 
 
-def _stamp(row: Row) -> tuple[str, float]:
+def _stamp(row: Filterable) -> tuple[str, float]:
     """What orders the builds of one product: the serial, else the day it was built."""
     created = row.created_at
     return row.properties.get("serial", ""), created.timestamp() if created else 0.0
 
 
-def _product(row: Row) -> tuple[str, ...] | None:
+def _product(row: Filterable) -> tuple[str, ...] | None:
     values = [row.properties.get(key, "").lower() for key in ("os", "release", "variant")]
     return (*values, row.architecture, row.type) if values[0] and values[1] else None
 
@@ -58,15 +61,25 @@ def newer_builds(frame: pd.DataFrame, catalogue: Any) -> list[Build | None]:
     upstream = _frame(catalogue)
     if not schema.is_inventory(upstream):
         raise InvalidRequestError("a catalogue is a frame of images, with their fingerprints as index")
-    by_alias, by_product = _newest(Rows(upstream))
-    address = _address(upstream.attrs.get("server"))
-    return [_newer(row, by_alias, by_product, address) for row in Rows(frame)]
+    return compared(Rows(frame), Rows(upstream), str(upstream.attrs.get("server") or ""))
 
 
-_Index = dict[tuple[str, ...], Row]
+def compared(images: Iterable[Filterable], upstream: Iterable[Filterable], server: str) -> list[Build | None]:
+    """As `newer_builds`, for images as a server or a frame describes them.
+
+    Args:
+        server: the catalogue's address: an alias that an image came from counts only where it came from there.
+            Empty counts it anyway.
+    """
+    by_alias, by_product = _newest(upstream)
+    address = _address(server)
+    return [_newer(image, by_alias, by_product, address) for image in images]
 
 
-def _newest(rows: Iterable[Row]) -> tuple[_Index, _Index]:
+_Index = dict[tuple[str, ...], "Filterable"]
+
+
+def _newest(rows: Iterable[Filterable]) -> tuple[_Index, _Index]:
     by_alias: _Index = {}
     by_product: _Index = {}
     for row in rows:
@@ -78,7 +91,7 @@ def _newest(rows: Iterable[Row]) -> tuple[_Index, _Index]:
     return by_alias, by_product
 
 
-def _newer(row: Row, by_alias: _Index, by_product: _Index, address: str) -> Build | None:
+def _newer(row: Filterable, by_alias: _Index, by_product: _Index, address: str) -> Build | None:
     source = row.update_source
     if source is not None and source.alias and (not address or _address(source.server) == address):
         there = by_alias.get((source.alias, row.architecture, row.type))
@@ -92,8 +105,8 @@ def _newer(row: Row, by_alias: _Index, by_product: _Index, address: str) -> Buil
     return _build(row, there, "product")
 
 
-def _build(row: Row, there: Row, what: str) -> Build:
-    def name(one: Row) -> str:
+def _build(row: Filterable, there: Filterable, what: str) -> Build:
+    def name(one: Filterable) -> str:
         created = one.created_at
         return one.properties.get("serial") or (formats.when(created) if created else one.fingerprint[:12])
 

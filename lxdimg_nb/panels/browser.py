@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import formats, views
-from lxdimg_nb.client import Images
-from lxdimg_nb.client.listing import project_names
-from lxdimg_nb.errors import IncompleteListError, LxdImageError, NotAllowedError, ServerUnreachableError
+from lxdimg_nb.client import Client, Images
+from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
 from lxdimg_nb.models import ImageRecord
+from lxdimg_nb.panels.asked import Asked
 from lxdimg_nb.panels.bulk import Bulk
 from lxdimg_nb.panels.imagework import ImageWork
-from lxdimg_nb.panels.table import COLUMNS, PAGE_SIZES, ImageTable, Row, key_of
+from lxdimg_nb.panels.reading import Reading, discard, projects_of, read
+from lxdimg_nb.panels.table import CHIPS, COLUMNS, PAGE_SIZES, ImageTable, Row, key_of, row_key
 from lxdimg_nb.panels.uploading import Uploading
 from lxdimg_nb.panels.watching import ListWatch
 from lxdimg_nb.panels.widget import text_of, texts_of, whole_of
@@ -23,7 +25,6 @@ from lxdimg_nb.panels.words import product, why
 if TYPE_CHECKING:
     import threading
 
-    from lxdimg_nb.client.live import Live
     from lxdimg_nb.views import Table
 
 __all__ = ["BrowserPanel"]
@@ -42,14 +43,18 @@ class BrowserPanel(ImageWork):
         self._projects: list[str] = []
         self._loading = 0
         self._read_at: datetime | None = None
-        self._watch: ListWatch | None = None
+        # By server; there is one, without a name, but in a fleet.
+        self._watches: dict[str, ListWatch] = {}
         self._waiting: list[threading.Event] = []
         self.uploading = Uploading(self)
         self.bulk = Bulk(self)
+        self.asked = Asked(self)
+        if images is not None:
+            self._offer(images)
         self._handlers |= {
             "reload": lambda _: self.load(),
             "search": lambda m: self._look(lambda: self.table.search(text_of(m, "query"))),
-            "chips": lambda m: self._look(lambda: self.table.choose(texts_of(m, "chips"))),
+            "chips": lambda m: self._look(lambda: self._choose_chips(texts_of(m, "chips"))),
             "sort": lambda m: self._look(lambda: self.table.order(text_of(m, "column"))),
             "page": lambda m: self._look(lambda: self.table.turn(whole_of(m, "page"))),
             "size": lambda m: self._look(lambda: self._resize(whole_of(m, "size"))),
@@ -60,22 +65,52 @@ class BrowserPanel(ImageWork):
             "project": self._project,
             **self.uploading.handlers,
             **self.bulk.handlers,
+            **self.asked.handlers,
         }
+
+    def _offer(self, images: Images) -> None:
+        """The chips that make sense here."""
+        info = images.dialect.info
+        if info.product == "simplestreams":
+            self.table.offers = ("expired", "vm")
+        elif not info.trusted:
+            # Strangers are not told of instances.
+            self.table.offers = tuple(name for name in CHIPS if name != "unused")
 
     # Reading the server
 
+    def images_at(self, server: str) -> Images:  # noqa: ARG002 - one server here, many in a fleet
+        """The images of the server of that name."""
+        return self.images
+
+    def images_for(self, row: Row | None) -> Images:
+        return self.images_at(row.server if row is not None else "")
+
     def awake(self) -> None:
-        if self._state == "new" or (self._state == "ready" and self._watch is None):
+        if self._state == "new" or (self._state == "ready" and not self._watches):
             self.load()
 
     def asleep(self) -> None:
         self._unwatch()
 
     def _unwatch(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
+        if self._watches:
+            for watch in self._watches.values():
+                watch.close()
+            self._watches.clear()
             self.tell_live("off")
+
+    def _follow_live(self, reading: Reading, server: str = "") -> list[ImageRecord]:
+        """Hear of what changes from here on; returns the images as they are."""
+        if reading.live is None:
+            return reading.records
+        heard = functools.partial(self._heard, server)
+        watch = self._watches[server] = ListWatch(self.actor, reading.live, heard, self._told_live)
+        return watch.records()
+
+    def _told_live(self, _: str = "") -> None:
+        states = {watch.state for watch in self._watches.values()}
+        self.tell_live(next((s for s in ("lost", "closed", "polling", "live") if s in states), "off"))
 
     def load(self) -> None:
         """Read the list in a thread, and what changes from then on; a later call overtakes an earlier one."""
@@ -84,39 +119,46 @@ class BrowserPanel(ImageWork):
         self._state = "loading" if self._state != "ready" else "reloading"
         self.show_list()
         self.actor.aside(
-            lambda: _read(images), lambda r: self._loaded(number, r), lambda e: self._not_loaded(number, e)
+            lambda: (read(images), projects_of(images)),
+            lambda found: self._loaded(number, *found),
+            lambda error: self._not_loaded(number, error),
         )
 
-    def _loaded(self, number: int, reading: _Reading) -> None:
+    def _loaded(self, number: int, reading: Reading, projects: list[str]) -> None:
         if number != self._loading:
-            if reading.live is not None:
-                ListWatch(self.actor, reading.live, lambda *_: None, lambda *_: None).close()
+            discard(reading)
             return
+        self._projects = projects
+        self._gathered({"": reading})
+
+    def _gathered(self, readings: Mapping[str, Reading]) -> None:
+        """Take what was read, by server, instead of what is shown."""
         self._unwatch()
-        records = reading.records
-        if reading.live is not None:
-            self._watch = ListWatch(self.actor, reading.live, self._heard, self.tell_live)
-            records = self._watch.records()
-        self.table.replace(Row(key_of(record), record) for record in records)
-        self._projects, self._state, self._read_at = reading.projects, "ready", datetime.now(UTC)
-        if reading.warning:
-            self.notice(reading.warning)
+        rows: list[Row] = []
+        for server, reading in readings.items():
+            rows += [Row(key_of(record, server), record, server) for record in self._follow_live(reading, server)]
+            if reading.warning:
+                self.notice(f"{views.plain(server, 60)}: {reading.warning}" if server else reading.warning)
+        self.table.replace(rows)
+        self.asked.again()
+        self._state, self._read_at = "ready", datetime.now(UTC)
         if self.open is not None and self.open.key in self.table.rows:
             self.open = self.table.rows[self.open.key]
         elif self.open is not None:
             self.changed(self.open, None)
         self._done_loading()
-        self.live = self._watch.state if self._watch is not None else "off"
+        self._told_live()
         self.show_header()
         self.show_list()
         self.show_detail()
 
-    def _heard(self, changed: list[ImageRecord], removed: list[str]) -> None:
+    def _heard(self, server: str, changed: list[ImageRecord], removed: list[str]) -> None:
         """Changes made elsewhere."""
         for record in changed:
-            self.table.put(Row(key_of(record), record))
+            self.table.put(Row(key_of(record, server), record, server))
         row = self.open
-        gone = {f"{self.images.project}/{fingerprint}" for fingerprint in removed}
+        project = self.images_at(server).project
+        gone = {row_key(project, fingerprint, server) for fingerprint in removed}
         for key in gone:
             self.table.drop(key)
         if row is not None and row.key in gone:
@@ -133,7 +175,8 @@ class BrowserPanel(ImageWork):
 
     def _successor(self, row: Row) -> Row | None:
         names = {alias.name for alias in row.record.aliases}
-        return next((r for r in self.table.rows.values() if names & {a.name for a in r.record.aliases}), None)
+        same = (other for other in self.table.rows.values() if other.server == row.server)
+        return next((r for r in same if names & {a.name for a in r.record.aliases}), None)
 
     def _follow(self, row: Row) -> None:
         if self.open is None or self.open.key != row.key or row.key in self.table.rows:
@@ -188,7 +231,7 @@ class BrowserPanel(ImageWork):
         """Send the page that is looked at."""
         state: dict[str, Any] = {"state": self._state, "reason": self._reason}
         if self._state in ("ready", "reloading"):
-            state |= self.table.view()
+            state |= self.table.view() | {"asked": self.asked.view()}
             state["open"] = self.open.key if self.open else ""
             state["read_at"] = self._read_at.strftime("%H:%M:%S UTC") if self._read_at else ""
         self.part("list", state)
@@ -203,7 +246,7 @@ class BrowserPanel(ImageWork):
 
     def replaced(self, row: Row, record: ImageRecord) -> None:
         self.table.drop(row.key)
-        self.table.put(Row(key_of(record), record))
+        self.table.put(Row(key_of(record, row.server), record, row.server))
         super().replaced(row, record)
         self.show_list()
 
@@ -225,6 +268,13 @@ class BrowserPanel(ImageWork):
             first = self.table.page * self.table.size
             self.table.size = size
             self.table.turn(first // size)
+
+    def newer(self, row: Row) -> str:
+        return self.table.answers.get("outdated", {}).get(row.key, "")
+
+    def _choose_chips(self, names: list[str]) -> None:
+        self.table.choose(names)
+        self.asked.chosen()
 
     def _choose_columns(self, names: list[str]) -> None:
         chosen = tuple(name for name in COLUMNS if name in names and name != "server")
@@ -257,15 +307,26 @@ class BrowserPanel(ImageWork):
 
     def _project(self, content: Mapping[str, Any]) -> None:
         name = text_of(content, "project")
-        if name not in self._projects or name == self.images.project:
+        if name not in self._projects or name == self.images.instances:
             return
-        self.images = Images(self.images.transport, self.images.dialect, name)
+        self._loading += 1
+        number, images = self._loading, self.images
+        self.open, self._state = None, "loading"
         self.table.replace(())
         self._unwatch()
-        self.open, self._state = None, "loading"
-        self.show_header()
+        self.show_list()
         self.show_detail()
-        self.load()
+        self.actor.aside(
+            lambda: Client(images.transport, images.dialect.info).in_project(name).images,
+            lambda found: self._moved(number, found),
+            lambda error: self._not_loaded(number, error),
+        )
+
+    def _moved(self, number: int, images: Images) -> None:
+        if number == self._loading:
+            self.images = images
+            self.show_header()
+            self.load()
 
     def close(self) -> None:
         if hasattr(self, "uploading"):
@@ -294,32 +355,4 @@ class BrowserPanel(ImageWork):
         info = self.images.dialect.info
         if info.product == "simplestreams":
             return f"{images} of the catalogue {views.plain(self.images.transport.url, 120)}"
-        return f"{images} of {product(info)}, project {views.plain(self.images.project, 64)}"
-
-
-class _Reading(NamedTuple):
-    """What reading a server brought: live, or once."""
-
-    records: list[ImageRecord]
-    live: Live | None
-    warning: str
-    projects: list[str]
-
-
-def _read(images: Images) -> _Reading:
-    projects = _projects(images)
-    try:
-        if images.dialect.info.product == "simplestreams":
-            return _Reading(images.records(), None, "", projects)
-        return _Reading([], images.live(), "", projects)
-    except IncompleteListError as error:
-        found = [getattr(image, "record", image) for image in error.images]
-        return _Reading(found, None, why(error), projects)
-
-
-def _projects(images: Images) -> list[str]:
-    """The projects to choose from; the one at hand where the server does not tell."""
-    try:
-        return project_names(images.transport) or [images.project]
-    except LxdImageError:
-        return [images.project]
+        return f"{images} of {product(info)}, project {views.plain(self.images.instances, 64)}"

@@ -170,7 +170,10 @@ function actionsPart(app, image, ui) {
           class: "lxi-form", key: "copy",
           onSubmit: (event) => {
             event.preventDefault();
-            app.send("copy", { key: image.key, target: ui.target ?? "", aliases: ui.aliases ?? "" });
+            app.send("copy", {
+              key: image.key, target: ui.target ?? "", aliases: ui.aliases ?? "", project: ui.project ?? "",
+              auto_update: Boolean(ui.follow && image.follows),
+            });
             close(".lxi-do-copy");
           },
           onKeydown: (event) => {
@@ -183,6 +186,19 @@ function actionsPart(app, image, ui) {
           hint: "A remote's name or an address, as for connect(). The copy is private.", onInput: (event) => (ui.target = event.target.value),
         }),
         field({ id: app.ids("there").input, label: "Aliases there", value: ui.aliases ?? "", onInput: (event) => (ui.aliases = event.target.value) }),
+        field({
+          id: app.ids("project").input, label: "Project there", value: ui.project ?? "", placeholder: "the one of the remote, else default",
+          onInput: (event) => (ui.project = event.target.value),
+        }),
+        image.follows &&
+          check({
+            label: "Keep the copy current (auto-update)", checked: ui.follow,
+            hint: " The server there fetches the image itself and looks for newer builds from time to time.",
+            onChange: (on) => {
+              ui.follow = on;
+              app.draw();
+            },
+          }),
         h("div", { class: "lxi-row" }, h("button", { type: "submit", class: "lxi-button lxi-primary" }, "Copy"), button("Cancel", () => close(".lxi-do-copy"))),
       ),
     ui.doing === "export" &&

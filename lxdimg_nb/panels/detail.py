@@ -15,8 +15,12 @@ __all__ = ["describe"]
 _SHOWN_PROPERTIES = 100
 
 
-def describe(row: Row, info: ServerInfo, *, now: datetime | None = None) -> dict[str, Any]:
-    """What the detail of an image shows: words only, no certificate, no secret."""
+def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | None = None) -> dict[str, Any]:
+    """What the detail of an image shows: words only, no certificate, no secret.
+
+    Args:
+        newer: what is known of a newer build.
+    """
     record = row.record
     moment = now or datetime.now(UTC)
     description = record.properties.get("description", "")
@@ -28,7 +32,8 @@ def describe(row: Row, info: ServerInfo, *, now: datetime | None = None) -> dict
         "fingerprint": record.fingerprint,
         "public": _public(record, info),
         "auto_update": _auto_update(record, info),
-        "facts": _facts(record, moment),
+        "facts": _facts(record, moment, newer),
+        "follows": _follows(record, info),
         "aliases": [
             {"name": views.plain(a.name, 160), "text": views.plain(a.description, 160)} for a in record.aliases
         ],
@@ -76,7 +81,12 @@ def _auto_update(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
     return {"on": record.auto_update, "text": text, "locked": locked}
 
 
-def _facts(record: ImageRecord, now: datetime) -> list[dict[str, str]]:
+def _follows(record: ImageRecord, info: ServerInfo) -> bool:
+    """Whether a copy can be kept current: servers update what they fetched by an alias, without authentication."""
+    return bool(record.aliases) and (record.public or info.product == "simplestreams")
+
+
+def _facts(record: ImageRecord, now: datetime, newer: str) -> list[dict[str, str]]:
     source = record.update_source
     facts = [
         ("Type", "virtual machine" if record.type == "virtual-machine" else record.type, ""),
@@ -91,6 +101,8 @@ def _facts(record: ImageRecord, now: datetime) -> list[dict[str, str]]:
         where = f"{source.server or source.image_registry} ({source.protocol})" if source.protocol else source.server
         facts.append(("Source", where, ""))
         facts.append(("Source alias", source.alias, ""))
+    if newer:
+        facts.append(("Newer build", newer, ""))
     if record.locations:
         facts.append(("On members", ", ".join(record.locations), ""))
     return [

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import formats, views
 from lxdimg_nb.client import Client, connect
-from lxdimg_nb.errors import IncompleteListError, LxdImageError
+from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.browser import BrowserPanel
-from lxdimg_nb.panels.table import DEFAULT_COLUMNS, Row, key_of
+from lxdimg_nb.panels.reading import Reading, discard, read
+from lxdimg_nb.panels.table import DEFAULT_COLUMNS
 from lxdimg_nb.panels.words import product, why
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
-    from lxdimg_nb.models import ImageRecord
 
 __all__ = ["FleetPanel"]
 
@@ -40,9 +39,8 @@ class FleetPanel(BrowserPanel):
         for name in (*self.uploading.handlers, *self.bulk.handlers, "project"):
             del self._handlers[name]
 
-    def images_for(self, row: Row | None) -> Images:
-        name = row.server if row is not None else next(iter(self._clients))
-        return self._clients[name].images
+    def images_at(self, server: str) -> Images:
+        return self._clients[server or next(iter(self._clients))].images
 
     def load(self) -> None:
         self._loading += 1
@@ -50,30 +48,28 @@ class FleetPanel(BrowserPanel):
         self._state = "loading" if self._state != "ready" else "reloading"
         self.show_list()
 
-        def read() -> list[tuple[str, Client | None, list[ImageRecord], str]]:
+        def ask() -> list[tuple[str, Client | None, Reading]]:
             with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="lxdimg-fleet") as pool:
                 return list(pool.map(lambda name: _ask(name, clients.get(name) or servers[name]), servers))
 
-        self.actor.aside(read, lambda found: self._gathered(number, found), lambda e: self._not_loaded(number, e))
+        self.actor.aside(ask, lambda found: self._came(number, found), lambda e: self._not_loaded(number, e))
 
-    def _gathered(self, number: int, found: list[tuple[str, Client | None, list[ImageRecord], str]]) -> None:
-        if number != self._loading:
-            return
-        rows = []
-        for name, client, records, problem in found:
-            if client is not None:
-                self._clients[name] = client
-            if problem:
-                self.notice(f"{views.plain(name, 60)}: {problem}")
-            rows += [Row(key_of(record, name), record, name) for record in records]
-        self.table.replace(rows)
-        self._state, self._read_at = "ready", datetime.now(UTC)
-        if self.open is not None:
-            self.open = self.table.rows.get(self.open.key)
-        self._done_loading()
-        self.show_header()
-        self.show_list()
-        self.show_detail()
+    def _came(self, number: int, found: list[tuple[str, Client | None, Reading]]) -> None:
+        readings = {name: reading for name, _, reading in found}
+        # Also what came too late: its connection is as good.
+        self._clients |= {name: client for name, client, _ in found if client is not None}
+        if number == self._loading:
+            self._gathered(readings)
+        else:
+            for reading in readings.values():
+                discard(reading)
+
+    def close(self) -> None:
+        super().close()
+        # What the panel connected to itself; a transfer that still runs opens a connection of its own again.
+        for name, client in self._clients.items():
+            if client is not self._servers[name]:
+                client.close()
 
     def header(self) -> dict[str, Any]:
         count = formats.plural(len(self._servers), "server")
@@ -85,13 +81,11 @@ class FleetPanel(BrowserPanel):
         return f"{images} of {formats.plural(len(self._servers), 'server')}"
 
 
-def _ask(name: str, server: Any) -> tuple[str, Client | None, list[ImageRecord], str]:
+def _ask(name: str, server: Any) -> tuple[str, Client | None, Reading]:
     """One server's images; what went wrong in words."""
     client: Client | None = None
     try:
         client = server if isinstance(server, Client) else server() if callable(server) else connect(server)
-        return name, client, client.images.records(), ""
-    except IncompleteListError as error:
-        return name, client, [getattr(image, "record", image) for image in error.images], why(error)
+        return name, client, read(client.images)
     except LxdImageError as error:
-        return name, client, [], why(error)
+        return name, client, Reading([], None, why(error))

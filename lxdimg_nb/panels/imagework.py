@@ -93,12 +93,14 @@ class ImageWork(Panel):
 
     def header(self) -> dict[str, Any]:
         """Who and where this is, in words."""
-        info = self.images.dialect.info
+        images, info = self.images, self.images.dialect.info
         catalogue = info.product == "simplestreams"
         return {
             "product": product(info),
-            "address": views.plain(self.images.transport.url, 120),
-            "project": "" if catalogue else views.plain(self.images.project, 64),
+            "address": views.plain(images.transport.url, 120),
+            "project": "" if catalogue else views.plain(images.instances, 64),
+            # A project without images of its own shows another's.
+            "images_of": views.plain(images.project, 64) if images.project != images.instances else "",
             "trusted": info.trusted,
             "catalogue": catalogue,
             "uploads": info.trusted and self.kind == "browser",
@@ -120,8 +122,15 @@ class ImageWork(Panel):
             self._explained = {}
         said = self._said.view() if self._said is not None and self._said.key == row.key else None
         busy = row.key in self.editor.busy
-        self.part("detail", describe(row, self.images_for(row).dialect.info) | {"busy": busy, "said": said})
+        self.part(
+            "detail",
+            describe(row, self.images_for(row).dialect.info, newer=self.newer(row)) | {"busy": busy, "said": said},
+        )
         self.part("explained", self._explained)
+
+    def newer(self, row: Row) -> str:  # noqa: ARG002 - the browser knows once it was asked
+        """What is known of a newer build of an image."""
+        return ""
 
     def _say(self, said: Said | None) -> None:
         self._said = said
@@ -291,11 +300,14 @@ class ImageWork(Panel):
             self.complain(row, "Say where to: a remote's name or an address")
             return
         aliases = text_of(content, "aliases").replace(",", " ").split()
+        # Only a server that fetches the image by its alias can look for newer builds there.
+        follow = content.get("auto_update") is True
+        project = text_of(content, "project").strip() or None
         name = main_alias(row.record) or views.short(row.record.fingerprint)
 
         def work(report: Report) -> Image:
-            with connect(target) as client:
-                return image.copy(client, aliases=aliases, public=False, progress=report)
+            with connect(target, project=project) as client:
+                return image.copy(client, aliases=aliases, public=False, auto_update=follow, progress=report)
 
         def ended(transfer: Transfer) -> None:
             reason = transfer.text
@@ -307,7 +319,7 @@ class ImageWork(Panel):
             f"Copy {name} to {target}",
             work,
             where=self.where,
-            say=lambda copy: f"copied as {views.short(copy.fingerprint)}",
+            say=lambda copy: _copied(copy, follow),
             then=ended,
         )
 
@@ -332,3 +344,12 @@ class ImageWork(Panel):
 
         self._said = None
         transfers.start(f"Export {name} to {target}", work, where=self.where, then=ended)
+
+
+def _copied(copy: Image, follow: bool) -> str:
+    words = f"copied as {views.short(copy.fingerprint)}"
+    if not follow:
+        return words
+    if copy.auto_update:
+        return f"{words}, and will be kept current"
+    return f"{words}, but the server there could not fetch it itself, so it will not be kept current"

@@ -53,7 +53,7 @@ function tools(app, list) {
         h(
           "button",
           {
-            type: "button", class: "lxi-chip", key: chip.name, "aria-pressed": chip.on ? "true" : "false",
+            type: "button", class: "lxi-chip", key: chip.name, title: chip.hint, "aria-pressed": chip.on ? "true" : "false",
             onClick: () => app.send("chips", { chips: list.chips.filter((c) => c.on !== (c.name === chip.name)).map((c) => c.name) }),
           },
           chip.title,
@@ -62,6 +62,25 @@ function tools(app, list) {
     ),
     columnsMenu(app, list),
     list.problem && h("div", { class: "lxi-problem", role: "status", dir: "auto" }, list.problem),
+    list.asked.map((asked) => askedPart(app, list, asked)),
+  );
+}
+
+// A chip that others have to be asked about: where that is, and a question before the kernel goes to strangers.
+function askedPart(app, list, asked) {
+  if (asked.state === "consent") {
+    const others = list.chips.filter((c) => c.on && c.name !== asked.name).map((c) => c.name);
+    return question({
+      title: "Read these catalogues?", text: asked.text, yes: "Read them",
+      onYes: () => app.send("agree"), onNo: () => app.send("chips", { chips: others }),
+    });
+  }
+  return h(
+    "div",
+    { class: `lxi-asked lxi-hint ${asked.state === "failed" ? "lxi-problem" : ""}`.trim(), role: "status", key: `asked-${asked.name}`, dir: "auto" },
+    asked.state === "reading" && h("span", { class: "lxi-spinner", "aria-hidden": "true" }),
+    asked.text, " ",
+    asked.state !== "reading" && button("Ask again", () => app.send("ask", { chip: asked.name }), { kind: "link" }),
   );
 }
 

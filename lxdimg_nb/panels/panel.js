@@ -278,6 +278,7 @@ class App {
                 projects.map((name) => h("option", { value: name, key: name }, name)),
               )
             : h("strong", {}, header.project),
+          header.images_of && h("span", { class: "lxi-hint" }, `shows the images of ${header.images_of}`),
         ),
       header.kind !== "fleet" && !header.catalogue &&
         h("span", { class: `lxi-badge ${header.trusted ? "lxi-is-trusted" : "lxi-is-untrusted"}` }, header.trusted ? "trusted" : "not trusted"),

@@ -19,7 +19,7 @@ from lxdimg_nb.filters import Filter, parse
 from lxdimg_nb.models import ImageRecord, parse_time
 from lxdimg_nb.panels.matching import haystack, names_in, narrowed, property_of
 
-__all__ = ["CHIPS", "COLUMNS", "Column", "ImageTable", "Row", "key_of"]
+__all__ = ["CHIPS", "COLUMNS", "Chip", "Column", "ImageTable", "Row", "key_of", "row_key"]
 
 PAGE_SIZES = (10, 20, 50, 100)
 # So many orders are kept, for whoever goes back and forth between columns.
@@ -48,9 +48,13 @@ class Column:
 
 
 def key_of(record: ImageRecord, server: str = "") -> str:
-    """What names a row: `[server/]project/fingerprint`."""
-    parts = [server, record.project, record.fingerprint] if server else [record.project, record.fingerprint]
-    return "/".join(parts)
+    """What names an image's row."""
+    return row_key(record.project, record.fingerprint, server)
+
+
+def row_key(project: str, fingerprint: str, server: str = "") -> str:
+    """`[server/]project/fingerprint`."""
+    return f"{server}/{project}/{fingerprint}" if server else f"{project}/{fingerprint}"
 
 
 def main_alias(record: ImageRecord) -> str:
@@ -157,13 +161,24 @@ COLUMNS: dict[str, Column] = {
 }
 DEFAULT_COLUMNS = ("alias", "fingerprint", "public", "description", "architecture", "type", "size", "uploaded")
 
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One choice: its word, what it means, and the filter behind it; without one, others have to be asked."""
+
+    title: str
+    hint: str
+    filter: str = ""
+
+
 CHIPS = {
-    "public": ("Public", "public=yes"),
-    "auto_update": ("Auto-update", "auto_update=yes"),
-    "cached": ("Cached", "cached=yes"),
-    "unused": ("Never used", "used=never"),
-    "expired": ("Expired", "expires<now"),
-    "vm": ("VMs", "type=virtual-machine"),
+    "public": Chip("Public", "Visible to everybody, without authentication", "public=yes"),
+    "auto_update": Chip("Auto-update", "The server looks for newer builds", "auto_update=yes"),
+    "cached": Chip("Cached", "The server fetched it on its own for an instance", "cached=yes"),
+    "unused": Chip("Unused", "No instance and no snapshot was made from it; asks the server"),
+    "outdated": Chip("Outdated", "There is a newer build in a catalogue; asks the catalogues that images came from"),
+    "expired": Chip("Expired", "Past its date of expiry; no server deletes an image for that", "expires<now"),
+    "vm": Chip("VMs", "For virtual machines", "type=virtual-machine"),
 }
 
 
@@ -191,6 +206,9 @@ class ImageTable:
     page: int = 0
     size: int = 20
     selected: set[str] = field(default_factory=set)
+    offers: tuple[str, ...] = tuple(CHIPS)
+    # By chip the images that it is about, each with the reason, once others have told.
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
     _filter: Filter = field(default_factory=Filter)
     _sorted: dict[str, list[Row]] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
@@ -201,6 +219,7 @@ class ImageTable:
         """Take these rows instead of those before; the selection keeps what is still there."""
         self.rows = {row.key: row for row in rows}
         self.selected &= self.rows.keys()
+        self.answers.clear()
         self._texts.clear()
         self._sorted.clear()
         self._found = None
@@ -208,7 +227,9 @@ class ImageTable:
 
     def put(self, row: Row) -> None:
         """Add a row or replace the one of its key."""
-        self._forget(row.key)
+        old = self._forget(row.key)
+        if old is not None and old.record.last_used_at != row.record.last_used_at:
+            self.answers.get("unused", {}).pop(row.key, None)
         self.rows[row.key] = row
         for column, ordered in self._sorted.items():
             insort(ordered, row, key=_order_of(column))
@@ -248,7 +269,7 @@ class ImageTable:
 
     def choose(self, chips: Iterable[str]) -> None:
         """Show only what meets all these chips, too."""
-        self.chips = tuple(name for name in CHIPS if name in set(chips))
+        self.chips = tuple(name for name in self.offers if name in set(chips))
         self._apply()
 
     def _apply(self) -> None:
@@ -257,11 +278,16 @@ class ImageTable:
         except InvalidRequestError as error:
             self.problem = views.plain(error.message, 200)
             return
-        extra = [term for name in self.chips for term in parse(CHIPS[name][1]).terms]
+        extra = [term for name in self.chips if CHIPS[name].filter for term in parse(CHIPS[name].filter).terms]
         self.problem = ""
         self._filter = Filter((*made.terms, *extra))
         self._found = None
         self.page = 0
+
+    def answer(self, chip: str, found: dict[str, str]) -> None:
+        """Take what others told: the keys of the images that a chip is about, each with the reason."""
+        self.answers[chip] = found
+        self._found = None
 
     def order(self, column: str, *, down: bool | None = None) -> None:
         """Sort by a column; again turns round."""
@@ -277,6 +303,8 @@ class ImageTable:
         """The rows that meet the filter, in order."""
         if self._found is None:
             rows = self._in_order()
+            for told in (self.answers[name] for name in self.chips if name in self.answers):
+                rows = [row for row in rows if row.key in told]
             self._found = narrowed(rows, self._filter.terms, self._haystacks, datetime.now(UTC))
         return self._found
 
@@ -351,6 +379,8 @@ class ImageTable:
             "down": self.down,
             "query": self.query,
             "problem": self.problem,
-            "chips": [{"name": n, "title": CHIPS[n][0], "on": n in self.chips} for n in CHIPS],
+            "chips": [
+                {"name": n, "title": CHIPS[n].title, "hint": CHIPS[n].hint, "on": n in self.chips} for n in self.offers
+            ],
             "selected": len(self.selected),
         }

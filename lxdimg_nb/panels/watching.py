@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lxdimg_nb.models import ImageRecord
     from lxdimg_nb.panels.actor import Actor
 
-__all__ = ["LIVE_WORDS", "ImageWatch", "ListWatch"]
+__all__ = ["LIVE_WORDS", "ImageWatch", "ListWatch", "close_later"]
 
 LIVE_WORDS = {
     "live": "Live: changes made elsewhere appear by themselves.",
@@ -72,7 +72,12 @@ class ListWatch:
     def close(self) -> None:
         """End it; its connection is closed in a thread, because that may take a moment."""
         self._stop()
-        threading.Thread(target=self._live.close, name="lxdimg-live-close", daemon=True).start()
+        close_later(self._live)
+
+
+def close_later(live: Live) -> None:
+    """Close a live inventory in a thread."""
+    threading.Thread(target=live.close, name="lxdimg-live-close", daemon=True).start()
 
 
 class ImageWatch:
