@@ -73,8 +73,8 @@ def test_what_was_asked_is_asked_again_with_the_list(demo, panels):
 
         view.say("reload")
 
-        assert view.sees(lambda p: keys(p) == {f"default/{fingerprint}", f"default/{other}"})
-        assert asked(view.parts, "unused")["state"] == "ready"
+        assert view.sees(lambda p: asked(p, "unused")["state"] == "ready" and p["list"]["matching"] == 2)
+        assert keys(view.parts) == {f"default/{fingerprint}", f"default/{other}"}
 
 
 def test_outdated_asks_the_catalogue_that_an_image_came_from_once_somebody_agrees(server, client, panels, site):
