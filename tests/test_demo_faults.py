@@ -109,11 +109,16 @@ def test_a_fault_aimed_at_one_kind_of_operation_spares_the_others(server: demo.D
     assert ask(server.socket, "DELETE", f"/1.0/images/{fingerprint}").status == 202
 
 
-def test_lost_events_are_lost_and_the_next_are_heard(server: demo.DemoServer) -> None:
+def _listening(server: demo.DemoServer) -> websocket.WebSocket:
     opened = UnixConnection(server.socket)
     opened.connect()
     listening = websocket.create_connection("ws://localhost/1.0/events?type=lifecycle", socket=opened.sock)
     listening.settimeout(10)
+    return listening
+
+
+def test_lost_events_are_lost_and_the_next_are_heard(server: demo.DemoServer) -> None:
+    listening = _listening(server)
     server.faults.add(drop_events=True, times=1)
 
     upload(server.socket, factory.small(1))
@@ -123,8 +128,52 @@ def test_lost_events_are_lost_and_the_next_are_heard(server: demo.DemoServer) ->
     listening.close()
 
 
+def test_an_event_stream_is_lost_with_its_event_and_can_be_opened_again(server: demo.DemoServer) -> None:
+    listening = _listening(server)
+    server.faults.add(cut_events=True, times=1)
+
+    upload(server.socket, factory.small(1))
+
+    with pytest.raises((websocket.WebSocketConnectionClosedException, ConnectionError)):
+        listening.recv()
+    listening.close()
+    again = _listening(server)
+    fingerprint = upload(server.socket, factory.small(2))["metadata"]["fingerprint"]
+    assert fingerprint in again.recv()
+    again.close()
+
+
+def test_an_event_stream_is_cut_after_so_many_bytes(server: demo.DemoServer) -> None:
+    server.faults.add(cut_after=500, path="^/1.0/events", times=1)
+    listening = _listening(server)
+
+    for number in range(3):
+        upload(server.socket, factory.small(number))
+
+    assert "image-created" in listening.recv()
+    with pytest.raises((websocket.WebSocketConnectionClosedException, ConnectionError)):
+        listening.recv()
+    listening.close()
+
+
+def test_an_event_stream_is_refused_and_slow_as_any_request(server: demo.DemoServer) -> None:
+    server.faults.add(status=503, path="^/1.0/events", times=1)
+    server.faults.add(latency=0.3, path="^/1.0/events")
+
+    with pytest.raises(websocket.WebSocketBadStatusException, match="503"):
+        _listening(server)
+    before = time.monotonic()
+    _listening(server).close()
+
+    assert time.monotonic() - before >= 0.3
+
+
 def test_a_fault_that_does_nothing_is_refused(server: demo.DemoServer) -> None:
     with pytest.raises(ValueError, match="what goes wrong"):
         server.faults.add(method="GET")
     with pytest.raises(ValueError, match="regular expression"):
         server.faults.add(path="(", status=500)
+    with pytest.raises(ValueError, match="400 to 599"):
+        server.faults.add(status=200)
+    with pytest.raises(ValueError, match="1 or more"):
+        server.faults.add(latency=1, times=0)

@@ -147,6 +147,71 @@ def test_a_socket_path_that_is_too_long_is_refused_in_words(tmp_path: Path) -> N
         demo.start(tmp_path, socket=tmp_path / ("s" * 120))
 
 
+def test_a_file_in_the_place_of_the_socket_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "precious"
+    file.write_text("mine")
+
+    with pytest.raises(ValueError, match="no socket"):
+        demo.start(tmp_path / "state", socket=file)
+
+    assert file.read_text() == "mine"
+
+
+def test_a_socket_in_a_folder_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no folder"):
+        demo.start(tmp_path, socket=tmp_path / "nowhere" / "s")
+
+
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_a_port_that_is_none_is_refused_in_words(port: int) -> None:
+    with pytest.raises(ValueError, match="65535"):
+        demo.start(port=port)
+
+
+def test_a_port_in_use_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    threads = set(threading.enumerate())
+    with sockets.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RuntimeError, match="in use"):
+            demo.start(tmp_path, port=port, inventory=False)
+
+    assert set(threading.enumerate()) <= threads
+    assert not (tmp_path / "unix.socket").exists()
+    with demo.start(tmp_path, port=port, inventory=False) as server:
+        assert server.https_url == f"https://127.0.0.1:{port}"
+
+
+def test_a_database_that_is_none_is_told_and_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "demo.sqlite").write_text("no database, but somebody's" * 100)
+
+    with pytest.raises(RuntimeError, match="not what a demo server left"):
+        demo.start(tmp_path)
+
+    assert (tmp_path / "demo.sqlite").read_text().startswith("no database")
+
+
+def test_an_interrupt_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys, threading\n"
+        "from lxdimg_nb.demo import inventory, start\n"
+        "fill = inventory.fill_inventory\n"
+        "def filled(daemon):\n"
+        "    fill(daemon)\n"
+        "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+        "inventory.fill_inventory = filled\n"
+        "try:\n"
+        "    start(sys.argv[1])\n"
+        "except KeyboardInterrupt:\n"
+        "    print(threading.active_count())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (ended.stdout, ended.stderr) == ("1\n", "")
+    assert not (tmp_path / "unix.socket").exists()
+
+
 def test_an_unknown_product_is_refused() -> None:
     with pytest.raises(ValueError, match="lxd"):
         demo.start(product="podman")
@@ -179,11 +244,12 @@ def _own_process(folder: Path, *options: str) -> subprocess.Popen[str]:
     return process
 
 
-def test_as_a_process_it_ends_with_sigterm_and_removes_its_socket(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_as_a_process_it_ends_when_told_and_removes_its_socket(tmp_path: Path, how: signal.Signals) -> None:
     process = _own_process(tmp_path / "s", "--empty", "--product", "incus")
     said = ask(tmp_path / "s" / "unix.socket", "GET", "/1.0").metadata["environment"]
 
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(how)
     _, complaints = process.communicate(timeout=20)
 
     assert said["server"] == "incus"

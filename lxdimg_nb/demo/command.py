@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a demo server until Ctrl-C or SIGTERM.
+    """Run a demo server until Ctrl-C, SIGTERM or the end of its terminal.
 
     Args:
         argv: the arguments; those of the process by default.
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, lambda _number, _frame: stop.set())
     try:

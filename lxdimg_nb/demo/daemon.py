@@ -37,6 +37,7 @@ class Daemon:
         self.events = Events(flavour)
         self.operations = Operations(flavour, self.events)
         self.events.held = faults.drops_events
+        self.events.cut = faults.cuts_events
         self.operations.failure_of = faults.failure_of
         self.identity = Identity(folder)
         self.address = ""

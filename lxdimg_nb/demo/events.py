@@ -31,12 +31,13 @@ class Requestor:
 
 @dataclass(eq=False)
 class Listener:
-    """One open websocket: what it wants and how to write to it."""
+    """One open websocket: what it wants, how to write to it, to end it in order, and to lose it."""
 
     types: frozenset[str]
     project: str | None
     write: Callable[[str], None]
     close: Callable[[], None]
+    lose: Callable[[], None]
 
 
 class Events:
@@ -46,6 +47,7 @@ class Events:
         self._flavour = flavour
         self._listeners: set[Listener] = set()
         self.held: Callable[[], bool] = lambda: False
+        self.cut: Callable[[], bool] = lambda: False
 
     def add(self, listener: Listener) -> None:
         """Begin telling a listener."""
@@ -67,6 +69,10 @@ class Events:
             one for one in self._listeners if kind in one.types and (one.project is None or one.project == project)
         ]
         if not wanted or self.held():
+            return
+        if self.cut():
+            for listener in wanted:
+                listener.lose()
             return
         event = {
             "type": kind,

@@ -18,10 +18,11 @@ class Fault:
         method: the HTTP method, or None for any.
         path: a regular expression that is searched in path and query, or None for any.
         latency: seconds to wait before anything is answered.
-        cut_after: bytes of the reply's body after which the connection is cut.
+        cut_after: bytes of the reply's body, or of the events told, after which the connection is cut.
         status: answer with this error instead of doing anything.
         fail_operation: the text operations fail with.
         drop_events: listeners hear nothing while this fault stands.
+        cut_events: the next event is lost, and with it the connections of those who were to hear it.
         times: how often it happens; None for until cleared.
     """
 
@@ -32,6 +33,7 @@ class Fault:
     status: int | None = None
     fail_operation: str | None = None
     drop_events: bool = False
+    cut_events: bool = False
     times: int | None = None
 
 
@@ -52,16 +54,24 @@ class Faults:
         status: int | None = None,
         fail_operation: str | None = None,
         drop_events: bool = False,
+        cut_events: bool = False,
         times: int | None = None,
     ) -> Fault:
         """Ask for a fault; the arguments are those of `Fault`.
 
         Raises:
-            ValueError: the fault would do nothing, or the path is no regular expression.
+            ValueError: the fault would do nothing, the status is no error, or the path is no regular expression.
         """
-        fault = Fault(method, path, latency, cut_after, status, fail_operation, drop_events, times)
-        if not (latency or cut_after is not None or status or fail_operation is not None or drop_events):
-            raise ValueError("say what goes wrong: latency, cut_after, status, fail_operation or drop_events")
+        fault = Fault(method, path, latency, cut_after, status, fail_operation, drop_events, cut_events, times)
+        told = (status, cut_after, fail_operation) != (None, None, None)
+        if not (told or latency or drop_events or cut_events):
+            raise ValueError(
+                "say what goes wrong: latency, cut_after, status, fail_operation, drop_events or cut_events"
+            )
+        if status is not None and not 400 <= status <= 599:
+            raise ValueError(f"status is an HTTP error, 400 to 599, not {status}")
+        if times is not None and times < 1:
+            raise ValueError(f"times is 1 or more, or None for until cleared, not {times}")
         try:
             re.compile(path or "")
         except re.error as error:
@@ -96,6 +106,10 @@ class Faults:
     def drops_events(self) -> bool:
         """Whether the event now due is lost."""
         return bool(self._strike(lambda fault: fault.drop_events))
+
+    def cuts_events(self) -> bool:
+        """Whether those who were to hear the event now due lose their connections instead."""
+        return bool(self._strike(lambda fault: fault.cut_events))
 
     @staticmethod
     def _aims_at(fault: Fault, method: str, path: str) -> bool:

@@ -77,6 +77,20 @@ def _query(request: httputil.HTTPServerRequest) -> dict[str, str]:
     return {name: values[0].decode("utf-8", "replace") for name, values in request.query_arguments.items() if values}
 
 
+async def _wait(faults: list[Fault]) -> None:
+    for fault in faults:
+        if fault.latency:
+            await asyncio.sleep(fault.latency)
+
+
+def _status(faults: list[Fault]) -> int | None:
+    return next((fault.status for fault in faults if fault.status), None)
+
+
+def _cut(faults: list[Fault]) -> int | None:
+    return next((fault.cut_after for fault in faults if fault.cut_after is not None), None)
+
+
 @web.stream_request_body
 class ApiHandler(web.RequestHandler):
     """Every request but the events websocket."""
@@ -110,9 +124,7 @@ class ApiHandler(web.RequestHandler):
         self._requests.append((method, request.uri or ""))
         self._caller = _caller(self._daemon, request)
         self._faults = self._daemon.faults.for_request(method, request.uri or "")
-        for fault in self._faults:
-            if fault.latency:
-                await asyncio.sleep(fault.latency)
+        await _wait(self._faults)
         try:
             self._refuse_if_told(method)
             flavour = self._daemon.flavour
@@ -125,7 +137,7 @@ class ApiHandler(web.RequestHandler):
 
     def _refuse_if_told(self, method: str) -> None:
         assert self._caller is not None
-        told = next((fault.status for fault in self._faults if fault.status), None)
+        told = _status(self._faults)
         if told:
             raise Refusal(told, "The demo server was told to fail here")
         prefix = self._daemon.flavour.prefix
@@ -200,7 +212,7 @@ class ApiHandler(web.RequestHandler):
         return Sendable(reply.status, reply.headers, [body], len(body))
 
     async def _send(self, reply: Sendable) -> None:
-        cut = next((fault.cut_after for fault in self._faults if fault.cut_after is not None), None)
+        cut = _cut(self._faults)
         self.set_status(reply.status, responses.get(reply.status, "Unknown"))
         for name, text in reply.headers.items():
             self.set_header(name, text)
@@ -249,30 +261,34 @@ class EventsSocket(websocket.WebSocketHandler):
         self._daemon = daemon
         self._requests = requests
         self._listener: Listener | None = None
+        self._left: int | None = None
 
     def check_origin(self, origin: str) -> bool:
         """Trust is by socket or certificate, not by page."""
         return bool(origin)
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse before the handshake what the daemons refuse."""
-        self._requests.append(("GET", self.request.uri or ""))
+        uri = self.request.uri or ""
+        self._requests.append(("GET", uri))
         self.clear_header("Server")
+        faults = self._daemon.faults.for_request("GET", uri)
+        await _wait(faults)
+        self._left = _cut(faults)
         try:
-            self._listener = self._wanted()
+            self._listener = self._wanted(_status(faults))
         except Refusal as refusal:
             self.set_status(refusal.status)
             self.set_header("Content-Type", "application/json")
             self.finish(error_body(refusal.code, refusal.text))
 
-    def _wanted(self) -> Listener:
+    def _wanted(self, told: int | None) -> Listener:
         caller = _caller(self._daemon, self.request)
         if not caller.trusted:
             raise Refusal(403, "not authorized")
-        incus = self._daemon.flavour.is_incus
-        told = next((f.status for f in self._daemon.faults.for_request("GET", self.request.uri or "") if f.status), 0)
         if told:
             raise Refusal(told, "The demo server was told to fail here")
+        incus = self._daemon.flavour.is_incus
         query = _query(self.request)
         types = frozenset(query["type"].split(",")) if query.get("type") else frozenset(_TYPES)
         known = _TYPES | ({"network-acl"} if incus else set())
@@ -285,7 +301,7 @@ class EventsSocket(websocket.WebSocketHandler):
         project = query.get("project") or "default"
         if not everywhere:
             self._daemon.store.project_with("images", project, "")
-        return Listener(types, None if everywhere else project, self._tell, self.close)
+        return Listener(types, None if everywhere else project, self._tell, self.close, self._break_off)
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         """The handshake is done."""
@@ -297,8 +313,18 @@ class EventsSocket(websocket.WebSocketHandler):
         if stream is None or stream._write_buffer.__len__() > _LAGGING:
             self.close()
             return
+        if self._left is not None:
+            self._left -= len(text.encode())
+            if self._left < 0:
+                self._break_off()
+                return
         with contextlib.suppress(websocket.WebSocketClosedError):
             self.write_message(text)
+
+    def _break_off(self) -> None:
+        """As a network does it: without the closing words of a websocket."""
+        if self.ws_connection is not None and self.ws_connection.stream is not None:
+            self.ws_connection.stream.close()
 
     def on_message(self, message: str | bytes) -> None:
         """Clients have nothing to say here."""

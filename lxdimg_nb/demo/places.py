@@ -39,9 +39,20 @@ def short_folder(prefix: str) -> Path:
 
 
 def check_free(socket: Path) -> None:
-    """Refuse to take a socket that somebody answers on."""
+    """Refuse a place for a socket that is not free.
+
+    Raises:
+        ValueError: its path is too long, in no folder, or that of something else.
+        RuntimeError: somebody answers there.
+    """
     if len(os.fsencode(socket)) > SOCKET_LIMIT:
         raise ValueError(f"the socket's path must be shorter than {SOCKET_LIMIT} bytes: {socket}")
+    if not socket.parent.is_dir():
+        raise ValueError(f"there is no folder {socket.parent} for the socket; make it or give another path")
+    if not socket.exists():
+        return
+    if not socket.is_socket():
+        raise ValueError(f"{socket} is there already and no socket; give another path for the socket")
     with sockets.socket(sockets.AF_UNIX) as probe:
         try:
             probe.connect(str(socket))

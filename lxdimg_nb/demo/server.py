@@ -109,16 +109,20 @@ class DemoServer:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._held: int | None = None
+        self._bound = False
 
     def _begin(self, prepare: Callable[[Daemon], None] | None) -> None:
         self._held = hold(self.folder)
         self._thread = threading.Thread(target=self._run, args=(prepare,), name="lxdimg-demo", daemon=True)
         self._thread.start()
-        if not self._ready.wait(_START_SECONDS):
-            self._failure = self._failure or TimeoutError("the demo server did not start")
-        if self._failure is not None:
+        try:
+            if not self._ready.wait(_START_SECONDS):
+                self._failure = self._failure or TimeoutError("the demo server did not start")
+            if self._failure is not None:
+                raise self._failure
+        except BaseException:  # an interrupt, too
             self.close()
-            raise self._failure
+            raise
         atexit.register(self.close)
 
     def _run(self, prepare: Callable[[Daemon], None] | None) -> None:
@@ -140,9 +144,11 @@ class DemoServer:
             if prepare is not None:
                 prepare(daemon)
             app = application(daemon, _all_routes(), self.requests)
-            servers.append(_http_server(app, bind_unix_socket(str(self.socket), mode=0o600), None))
+            listener = bind_unix_socket(str(self.socket), mode=0o600)
+            self._bound = True
+            servers.append(_http_server(app, listener, None))
             if self._https_port is not None:
-                listener = sockets.create_server(("127.0.0.1", self._https_port))
+                listener = _loopback(self._https_port)
                 listener.setblocking(False)
                 daemon.listens_on(f"127.0.0.1:{listener.getsockname()[1]}")
                 self.https_url = f"https://{daemon.address}"
@@ -208,8 +214,10 @@ class DemoServer:
                 if self._loop is not None and self._stop is not None:
                     self._loop.call_soon_threadsafe(self._stop.set)
                 self._thread.join(_START_SECONDS)
-            if self._held is not None:
+            if self._bound:
                 self.socket.unlink(missing_ok=True)
+                self._bound = False
+            if self._held is not None:
                 os.close(self._held)
                 self._held = None
             for path in self._temporary:
@@ -238,6 +246,14 @@ class DemoServer:
             "Its images are small and its instances never run."
             f"<br><code>{html.escape(self.url)}</code>{also}</div>"
         )
+
+
+def _loopback(port: int) -> sockets.socket:
+    try:
+        return sockets.create_server(("127.0.0.1", port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise RuntimeError(f"port {port} of 127.0.0.1: {reason}; give another, or 0 for any free one") from error
 
 
 async def _end(servers: list[HTTPServer]) -> None:
@@ -277,10 +293,13 @@ def start(
         The running server, a context manager.
 
     Raises:
-        ValueError: an unknown product, or a socket path that is too long.
-        RuntimeError: another demo server uses the folder or the socket.
+        ValueError: an unknown product, a port that is none, or a path that no socket can have.
+        RuntimeError: another demo server uses the folder or the socket, or somebody the port.
+        OSError: the folder cannot be made or written to.
     """
     flavour_named(product)
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"a port is a number up to 65535, or 0 for any free one, and not {port}")
     temporary: list[Path] = []
     if folder is None:
         home = short_folder("lxdimg-")
