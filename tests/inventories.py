@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lxdimg_nb.errors import IncompleteListError
 from lxdimg_nb.inventory import InventoryFrame, frame_from_json
+from lxdimg_nb.models import ImageRecord, ServerInfo
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SERVER = "unix:///run/one.socket"
@@ -44,3 +47,31 @@ def image(i: object = 0, **fields: Any) -> dict[str, Any]:
 def inventory(*images: dict[str, Any], **options: Any) -> InventoryFrame:
     """A frame of these images, taken at `NOW`."""
     return frame_from_json(list(images), **{"server": SERVER, "taken_at": NOW, **options})
+
+
+class Held(ImageRecord):
+    """A record that weak references can watch."""
+
+
+class Canned:
+    """A client whose server has these images, all or some of them."""
+
+    url = "https://canned"
+
+    def __init__(self, *raws: dict[str, Any], missing: int = 0, trusted: bool = True, broken: bool = False) -> None:
+        self.info = ServerInfo("incus", "6.0", "trusted" if trusted else "untrusted", "default", False)
+        self.raws, self.missing, self.broken, self.closed = raws, missing, broken, False
+        self.images = self
+
+    def records(self, *, all_projects: bool) -> list[ImageRecord]:
+        assert all_projects is False
+        if self.broken:
+            raise ZeroDivisionError("a bug")
+        records: list[ImageRecord] = [Held.from_json(raw) for raw in self.raws]
+        self.sent = [weakref.ref(record) for record in records]
+        if self.missing:
+            raise IncompleteListError("some are missing", images=records, missing=["f"] * self.missing)
+        return records
+
+    def close(self) -> None:
+        self.closed = True

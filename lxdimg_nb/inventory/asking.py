@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.errors import IncompleteListError, LxdImageError, NotAllowedError, ServerUnreachableError
+from lxdimg_nb import filters
+from lxdimg_nb.errors import (
+    IncompleteListError,
+    InvalidRequestError,
+    LxdImageError,
+    NotAllowedError,
+    ServerUnreachableError,
+)
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
-    from lxdimg_nb.filters import Filter
     from lxdimg_nb.models import ImageRecord
 
 __all__ = ["Answer", "Question", "Threads", "ask"]
@@ -23,7 +29,10 @@ THREADS = 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one server had to say; `images` counts the records also once they are let go."""
+    """What one server had to say; `images` counts the records also once they are let go.
+
+    `whole` is False where images are known to be missing; `properties` are the keys that its images have.
+    """
 
     state: str
     seconds: float
@@ -32,6 +41,8 @@ class Answer:
     facts: Mapping[str, str] | None = None
     error: str = ""
     images: int = 0
+    whole: bool = True
+    properties: frozenset[str] = frozenset()
 
     @property
     def heard(self) -> bool:
@@ -46,7 +57,7 @@ class Question:
     all_projects: bool
     used_by: bool
     timeout: float
-    chosen: Filter
+    filter: str
 
 
 def ask(spec: Any, question: Question) -> Answer:
@@ -57,19 +68,23 @@ def ask(spec: Any, question: Question) -> Answer:
         # A little longer than the fleet waits, so that it is the fleet that gives up, and says so.
         client = _connected(spec, question.timeout + 5)
         facts = _facts(client)
+        whole = True
         state, error = ("ok", "") if client.info.trusted else ("untrusted", "shows its public images only")
         try:
             records = client.images.records(all_projects=question.all_projects)
         except IncompleteListError as incomplete:
-            state, error = "partial", str(incomplete)
+            state, error, whole = "partial", str(incomplete), False
             records = list(incomplete.images)
         users = None
         if question.used_by and client.info.trusted:
             from lxdimg_nb.client.usage import users_of_images
 
-            users = users_of_images(client.transport)
-        kept = tuple(r for r in records if question.chosen.matches(r)) if question.chosen else tuple(records)
-        return Answer(state, time.monotonic() - began, kept, users, facts, error)
+            try:
+                users = users_of_images(client.transport)
+            except LxdImageError as refusal:
+                state, error = "partial", f"{error}; who uses the images is not known: {refusal}".removeprefix("; ")
+        kept, keys = _chosen(records, question.filter)
+        return Answer(state, time.monotonic() - began, kept, users, facts, error, whole=whole, properties=keys)
     except LxdImageError as refusal:
         state = "failed"
         if isinstance(refusal, ServerUnreachableError):
@@ -80,6 +95,19 @@ def ask(spec: Any, question: Question) -> Answer:
     finally:
         if client is not None and client is not spec:
             client.close()
+
+
+def _chosen(records: Sequence[ImageRecord], text: str) -> tuple[tuple[ImageRecord, ...], frozenset[str]]:
+    """The records that the filter lets through, and the property keys of all: only these tell a misspelled one."""
+    if not text:
+        return tuple(records), frozenset()
+    keys = frozenset(key for record in records for key in record.properties)
+    try:
+        wanted = filters.parse(text, known_properties=keys)
+    except InvalidRequestError:
+        # Another server may have images with that property.
+        wanted = filters.parse(text)
+    return tuple(record for record in records if wanted.matches(record)), keys
 
 
 def _connected(spec: Any, timeout: float) -> Client:

@@ -11,7 +11,8 @@ import pandas as pd
 from lxdimg_nb import formats, views
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import schema
-from lxdimg_nb.inventory.rows import level
+from lxdimg_nb.inventory.looks import Looks
+from lxdimg_nb.inventory.rows import absent, level
 
 __all__ = ["COLUMNS", "Changes", "diff"]
 
@@ -21,12 +22,8 @@ _DERIVED = ("alias", "aliases", "description", "used_by", "extra", "project", "s
 _Key = tuple[str, str, str]
 
 
-class Changes(pd.DataFrame):
+class Changes(Looks):
     """A row a change, in words when shown; otherwise a DataFrame."""
-
-    @property
-    def _constructor(self) -> type[Changes]:
-        return Changes
 
     def table(self) -> views.Table:
         """The changes in words."""
@@ -56,7 +53,7 @@ def _values_of(kind: str, name: str, before: Any, after: Any) -> tuple[str, str]
 
 
 def _word(name: str, value: Any) -> str:
-    if not isinstance(value, list | tuple) and pd.isna(value):
+    if absent(value):
         return views.field(name, None)
     if isinstance(value, pd.Timestamp):
         return formats.when(value.to_pydatetime(warn=False))
@@ -73,6 +70,9 @@ def diff(
     scope: pd.Series[bool] | None = None,
 ) -> Changes:
     """Compare two inventories.
+
+    Servers of which one of the two knows nothing are not compared, and where one knows only a part, what is
+    missing there has neither come nor gone.
 
     Args:
         before: a frame of images, of one server or of many.
@@ -92,9 +92,8 @@ def diff(
         if not schema.is_inventory(frame) or "aliases" not in frame.columns:
             raise InvalidRequestError("only whole frames of images can be compared")
     if scope is None:
-        missing = set(after.attrs.get("unanswered", ()))
-        scope = pd.Series([str(s) not in missing for s in _servers(before)], index=before.index, dtype=bool)
-    before = before[scope.to_numpy(dtype=bool)]
+        scope = _answered(before, after)
+    before, after = before[scope.to_numpy(dtype=bool)], after[_answered(after, before).to_numpy(dtype=bool)]
     old, new = _keys(before), _keys(after)
     rows: list[tuple[Any, ...]] = [
         (*key, "removed", "", _name(before, at), None) for key, at in old.items() if key not in new
@@ -106,7 +105,19 @@ def diff(
         rows += _changed(name, both, _values(before, name, left), _values(after, name, right))
     if "aliases" not in ignore:
         rows += _aliases(_targets(before), _targets(after))
-    return Changes(_frame(rows))
+    return Changes(_frame([row for row in rows if not _guessed(row, before, after)]))
+
+
+def _answered(frame: pd.DataFrame, other: pd.DataFrame) -> pd.Series[bool]:
+    """The rows of servers that answered when the other frame was taken, too."""
+    missing = set(other.attrs.get("unanswered", ()))
+    return pd.Series([str(s) not in missing for s in _servers(frame)], index=frame.index, dtype=bool)
+
+
+def _guessed(row: tuple[Any, ...], before: pd.DataFrame, after: pd.DataFrame) -> bool:
+    """Whether something is missing only because a server gave a part of its images."""
+    there = before if row[3] in ("added", "alias added") else after
+    return row[3] not in ("changed", "alias moved") and row[0] in there.attrs.get("partial", ())
 
 
 def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
@@ -140,7 +151,7 @@ def _keys(frame: pd.DataFrame) -> dict[_Key, int]:
 def _name(frame: pd.DataFrame, at: int) -> str:
     """What an image is called where it comes or goes: its aliases, else its description."""
     names: Any = frame["aliases"].iat[at]
-    if names:
+    if len(names):
         return ", ".join(names)
     words = frame["description"].iat[at] if "description" in frame.columns else None
     return words if isinstance(words, str) else ""

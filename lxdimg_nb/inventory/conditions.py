@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from lxdimg_nb import filters, formats
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory import schema
-from lxdimg_nb.inventory.rows import Rows, level
+from lxdimg_nb.inventory.rows import Rows, absent, level, needed
 
 __all__ = [
     "PRODUCT",
@@ -26,6 +26,7 @@ __all__ = [
     "product",
     "unused",
     "uploaded_since",
+    "used",
     "values",
 ]
 
@@ -34,7 +35,13 @@ PRODUCT = ("properties.os", "properties.release", "properties.variant", "archite
 
 
 def as_of(frame: pd.DataFrame, now: datetime | None) -> datetime:
-    """The moment to count from: the one given, else when the frame was taken, else the clock's."""
+    """The moment to count from: the one given, else when the frame was taken, else the clock's.
+
+    Raises:
+        InvalidRequestError: not a time.
+    """
+    if now is not None and not isinstance(now, datetime):
+        raise InvalidRequestError(f"now is a datetime, not {now!r}")
     if now is not None:
         return now.astimezone(UTC) if now.tzinfo else now.replace(tzinfo=UTC)
     taken = frame.attrs.get("taken")
@@ -49,9 +56,11 @@ def duration(value: str | timedelta) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"{value!r} is not a duration; write '90D', '12h', '2w', '1y', or give a timedelta")
     try:
         return formats.parse_duration(value)
-    except (ValueError, OverflowError, AttributeError, TypeError) as exc:
+    except (ValueError, OverflowError) as exc:
         raise InvalidRequestError(str(exc)) from exc
 
 
@@ -91,28 +100,40 @@ def matching(frame: pd.DataFrame, chosen: str | Iterable[str] | Filter | None, n
 
 def idle_since(frame: pd.DataFrame) -> pd.Series[Any]:
     """When an image was last used, else when it came; NaT where neither is known."""
-    return frame["last_used_at"].fillna(frame["uploaded_at"])
+    return needed(frame, "last_used_at").fillna(needed(frame, "uploaded_at"))
 
 
 def uploaded_since(frame: pd.DataFrame, moment: datetime) -> pd.Series[bool]:
     """Images that came at that moment or later."""
-    return frame["uploaded_at"] >= pd.Timestamp(moment)
+    return needed(frame, "uploaded_at") >= pd.Timestamp(moment)
 
 
 def unused(frame: pd.DataFrame) -> pd.Series[bool]:
-    """Images that no instance and no snapshot was made from.
+    """Images that no instance and no snapshot was made from; where that is not known they are not among them.
 
     Raises:
         InvalidRequestError: the frame does not know who uses what.
     """
-    if "used_by" not in frame.columns:
+    if "used_by" not in frame.columns or (len(frame) and all(map(absent, frame["used_by"]))):
         raise InvalidRequestError("this frame does not know who uses an image; take it with df(used_by=True)")
-    return pd.Series([len(users) == 0 for users in frame["used_by"]], index=frame.index, dtype=bool)
+    return _users(frame, lambda count: count == 0)
+
+
+def used(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Images that an instance or snapshot was made from, as far as the frame knows."""
+    if "used_by" not in frame.columns:
+        return pd.Series(False, index=frame.index, dtype=bool)
+    return _users(frame, lambda count: count > 0)
+
+
+def _users(frame: pd.DataFrame, fits: Callable[[int], bool]) -> pd.Series[bool]:
+    mask = [not absent(users) and fits(len(users)) for users in frame["used_by"]]
+    return pd.Series(mask, index=frame.index, dtype=bool)
 
 
 def expired(frame: pd.DataFrame, now: datetime) -> pd.Series[bool]:
     """Images whose date of expiry has passed."""
-    return frame["expires_at"] <= pd.Timestamp(now)
+    return needed(frame, "expires_at") <= pd.Timestamp(now)
 
 
 def holders(frame: pd.DataFrame) -> pd.Series[Any]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lxdimg_nb import formats
 from lxdimg_nb.inventory import schema
+from lxdimg_nb.inventory.looks import Looks
+from lxdimg_nb.inventory.rows import absent
 from lxdimg_nb.views import Table, ago, plain, short, word
 
 __all__ = ["ESSENTIAL", "WordsFrame", "frame_table"]
@@ -35,12 +37,8 @@ _SENTENCES = ("reason", "protection", "change", "detail", "error")
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
-class WordsFrame(pd.DataFrame):
+class WordsFrame(Looks):
     """A DataFrame in all but its looks: it is shown in words, with the servers' texts defused."""
-
-    @property
-    def _constructor(self) -> Callable[..., WordsFrame]:
-        return WordsFrame
 
     def __repr__(self) -> str:
         return str(frame_table(self, words=True))
@@ -128,7 +126,7 @@ def _headline(frame: pd.DataFrame) -> str:
 
 def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, str]:
     """What is shown of a value, and what is shown when the pointer rests on it."""
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+    if absent(value):
         return ("never" if name in schema.TIMES[2:] else ""), ""
     if name == "fingerprint" or (isinstance(value, str) and _FINGERPRINT.fullmatch(value)):
         return short(value), plain(value)
@@ -136,7 +134,7 @@ def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, st
         return (_exact(value) if name in _EXACT else _age(value, now)), plain(value)
     if name in _BYTES and words:
         return formats.size(int(value)), f"{int(value):,} bytes"
-    if isinstance(value, list | tuple | set | dict):
+    if isinstance(value, list | tuple | set | dict | np.ndarray):
         return word(value, limit=80), ""
     if str(value) in ("True", "False") and not isinstance(value, str):
         return word(bool(value)), ""

@@ -10,7 +10,7 @@ import pandas as pd
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.display import WordsFrame
 from lxdimg_nb.inventory.kinds import text_array
-from lxdimg_nb.inventory.rows import level
+from lxdimg_nb.inventory.rows import level, needed
 
 __all__ = ["drift"]
 
@@ -27,7 +27,7 @@ def drift(frame: pd.DataFrame, *, by: str = "alias") -> WordsFrame:
     Returns:
         The index is the alias or fingerprint, of a fleet's frame with several projects `project` and that. A
         column a place, then `state`: `same`, `differs` (two targets) or `missing` (not everywhere). Servers
-        that did not answer have no column.
+        that did not answer have no column; one that gave only some of its images lacks none.
 
     Raises:
         InvalidRequestError: another word in `by`.
@@ -38,7 +38,7 @@ def drift(frame: pd.DataFrame, *, by: str = "alias") -> WordsFrame:
     columns = sorted({*places, *_answered(frame)})
     fingerprints = [str(f) for f in level(frame, "fingerprint") or []]
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    names = frame["aliases"] if by == "alias" else ([fingerprint] for fingerprint in fingerprints)
+    names = needed(frame, "aliases") if by == "alias" else ([fingerprint] for fingerprint in fingerprints)
     for place, project, fingerprint, own in zip(places, projects, fingerprints, names, strict=True):
         for name in own:
             cells.setdefault((project, name), {})[place] = fingerprint
@@ -47,10 +47,12 @@ def drift(frame: pd.DataFrame, *, by: str = "alias") -> WordsFrame:
         {place: _column([cells[key].get(place) for key in keys], by) for place in columns},
         index=_index(keys, "alias" if by == "alias" else "fingerprint", several=any(projects)),
     )
-    states = [_state(cells[key], len(columns)) for key in keys]
+    partial = frame.attrs.get("partial", ())
+    whole = [place for place in columns if place not in partial]
+    states = [_state(cells[key], whole) for key in keys]
     answer["state"] = pd.Categorical(states, categories=["same", "differs", "missing"])
     if by == "image":
-        words = dict(zip(fingerprints, frame["description"], strict=True))
+        words = dict(zip(fingerprints, needed(frame, "description"), strict=True))
         answer["description"] = text_array([None if pd.isna(words[name]) else words[name] for _, name in keys])
     answer.attrs = dict(frame.attrs)
     return answer
@@ -82,7 +84,7 @@ def _answered(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.attrs.get("servers", {}) if name not in missing]
 
 
-def _state(cells: dict[str, str], count: int) -> str:
+def _state(cells: dict[str, str], whole: list[str]) -> str:
     if len(set(cells.values())) > 1:
         return "differs"
-    return "missing" if len(cells) < count else "same"
+    return "missing" if any(place not in cells for place in whole) else "same"

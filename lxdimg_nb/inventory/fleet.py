@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from lxdimg_nb import filters
+from lxdimg_nb import filters, formats, views
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.asking import Answer, Question, Threads, ask
-from lxdimg_nb.inventory.display import WordsFrame
+from lxdimg_nb.inventory.display import WordsFrame, frame_table
 from lxdimg_nb.inventory.frame import InventoryFrame, Part, fleet_frame
 
 __all__ = ["Fleet"]
@@ -25,7 +25,8 @@ class Fleet:
     """Several servers, asked at the same time.
 
     Args:
-        servers: clients, remotes, addresses, or calls that connect; a mapping gives them names of their own.
+        servers: clients, remotes, addresses, or calls that connect, or one of these; a mapping gives them
+            names of their own.
         executor: where the asking is done; by default threads here. Any `concurrent.futures.Executor` will
             do, a Dask cluster's (`client.get_executor()`) too; one that works in other processes cannot
             take clients, but remotes and addresses.
@@ -42,6 +43,10 @@ class Fleet:
         executor: Executor | None = None,
         timeout: float = 60.0,
     ) -> None:
+        if isinstance(servers, str) or hasattr(servers, "images"):
+            servers = [servers]
+        if not isinstance(servers, Iterable):
+            raise InvalidRequestError("a fleet is made of clients, remotes or addresses: Fleet(['staging', client])")
         pairs = servers.items() if isinstance(servers, Mapping) else [(_name(spec), spec) for spec in servers]
         self._servers: dict[str, Any] = {}
         for name, spec in pairs:
@@ -107,27 +112,33 @@ class Fleet:
         Args:
             all_projects: of every project of each server.
             filter: only these images.
-            used_by: a column with the instances made from each; one request more a server.
+            used_by: a column with the instances made from each, None where a server did not tell; one request
+                more a server.
             extra: as for one server.
 
         Returns:
-            `attrs["servers"]` says of each what it is, `attrs["unanswered"]` names those that are missing;
-            `status()` says why.
+            `attrs["servers"]` says of each what it is, `attrs["unanswered"]` names those that are missing, and
+            `attrs["partial"]` those that gave only some of their images; `status()` says why.
 
         Raises:
-            InvalidRequestError: a filter that makes no sense.
+            InvalidRequestError: a filter that makes no sense, or asks for a property that no image has.
         """
-        answers = self._ask(Question(all_projects, used_by, self._timeout, filters.parse(filter)))
+        filters.parse(filter)
+        answers = self._ask(Question(all_projects, used_by, self._timeout, filter or ""))
+        if filter and any(answer.heard for answer in answers.values()):
+            filters.parse(filter, known_properties={key for a in answers.values() for key in a.properties})
         parts = [Part(name, answer.records, answer.used_by) for name, answer in answers.items()]
         made = fleet_frame(
             parts,
             extra=extra,
+            used_by=used_by,
             attrs={
                 "project": "*" if all_projects else "",
                 "filter": filter or "",
                 "server": f"{sum(a.heard for a in answers.values())} of {len(answers)} servers",
                 "servers": {name: dict(answer.facts or {}) for name, answer in answers.items()},
                 "unanswered": [name for name, answer in answers.items() if not answer.heard],
+                "partial": [name for name, answer in answers.items() if answer.heard and not answer.whole],
             },
         )
         # The records would hold more than twice the memory of the frame.
@@ -139,8 +150,9 @@ class Fleet:
         """Who answered the last `df()`, how, and how fast; asks when there was none.
 
         Returns:
-            A row a server: `state` is ok, partial (images are missing), untrusted (public images only),
-            refused, unreachable, timeout or failed; `images`, `seconds`, product, version, url, and `error`.
+            A row a server: `state` is ok, partial (images are missing, or who uses them), untrusted (public
+            images only), refused, unreachable, timeout or failed; `images`, `seconds`, product, version, url,
+            project, and `error`.
         """
         if not self._answers:
             self.df()
@@ -186,7 +198,14 @@ class Fleet:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Fleet of {len(self._servers)} servers: {', '.join(self._servers)}>"
+        names = ", ".join(views.plain(name, 80) for name in self._servers)
+        return f"<Fleet of {formats.plural(len(self._servers), 'server')}: {names}>"
+
+    def _repr_html_(self) -> str:
+        title = f"Fleet of {formats.plural(len(self._servers), 'server')}"
+        if self._answers:
+            return frame_table(self.status(), title=title, words=True).html()
+        return views.Table(("server",), tuple((name,) for name in self._servers), title, "not asked yet").html()
 
     def _ask(self, question: Question) -> dict[str, Answer]:
         executor = self._executor or Threads()

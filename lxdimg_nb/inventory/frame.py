@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -16,7 +16,9 @@ from lxdimg_nb.inventory.columns import CHUNK, Columns, collector_off
 from lxdimg_nb.inventory.decode import batches
 from lxdimg_nb.inventory.display import frame_table
 from lxdimg_nb.inventory.kinds import categorical, objects
+from lxdimg_nb.inventory.looks import Looks
 from lxdimg_nb.inventory.schema import is_inventory
+from lxdimg_nb.views import plain
 
 if TYPE_CHECKING:
     from lxdimg_nb.models import ImageRecord
@@ -24,17 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["InventoryFrame", "Part", "as_inventory", "fleet_frame", "frame", "frame_from_json"]
 
 
-class InventoryFrame(pd.DataFrame):
+class InventoryFrame(Looks):
     """A DataFrame in all but its looks: while each row is an image, sizes and ages are shown in words,
     fingerprints short, and the servers' texts defused. Whatever is derived from it is one, too.
     """
 
-    @property
-    def _constructor(self) -> Callable[..., InventoryFrame]:
-        return InventoryFrame
-
     def __repr__(self) -> str:
-        return str(frame_table(self)) if is_inventory(self) else super().__repr__()
+        if is_inventory(self):
+            return str(frame_table(self))
+        return "\n".join(plain(line, 10_000) for line in super().__repr__().split("\n"))
 
     def _repr_html_(self) -> str:
         return frame_table(self).html()
@@ -123,7 +123,11 @@ def frame_from_json(
 
 
 def fleet_frame(
-    parts: Sequence[Part], *, extra: bool = False, attrs: Mapping[str, Any] | None = None
+    parts: Sequence[Part],
+    *,
+    extra: bool = False,
+    used_by: bool = False,
+    attrs: Mapping[str, Any] | None = None,
 ) -> InventoryFrame:
     """The images of many servers as one frame, with the index `(server, project, fingerprint)`.
 
@@ -132,6 +136,7 @@ def fleet_frame(
     Args:
         parts: what each server sent.
         extra: as in `frame`.
+        used_by: make that column, also where no server told.
         attrs: for the frame's `attrs`, beside `taken` and `unknown`.
     """
     with collector_off():
@@ -143,9 +148,9 @@ def fleet_frame(
         counts = [len(part.records) for part in parts]
         names = sorted(part.server for part in parts)
         codes = np.repeat([names.index(part.server) for part in parts], counts).astype(np.int32)
-        users = None
-        if any(part.used_by is not None for part in parts):
-            users = [list((part.used_by or {}).get(r.fingerprint, ())) for part in parts for r in part.records]
+        users: list[list[str] | None] | None = None
+        if used_by or any(part.used_by is not None for part in parts):
+            users = [_users(part, record) for part in parts for record in part.records]
         made = _assemble(columns, users, all_projects=True, servers=categorical(names, codes))
     made.attrs |= _attrs(columns, "", "*", None, "", "") | dict(attrs or {})
     return made
@@ -160,9 +165,13 @@ class Part:
     used_by: Mapping[str, Sequence[str]] | None = None
 
 
+def _users(part: Part, record: ImageRecord) -> list[str] | None:
+    return None if part.used_by is None else list(part.used_by.get(record.fingerprint, ()))
+
+
 def _assemble(
     columns: Columns,
-    used_by: Mapping[str, Sequence[str]] | Sequence[list[str]] | None,
+    used_by: Mapping[str, Sequence[str]] | Sequence[list[str] | None] | None,
     *,
     all_projects: bool,
     servers: pd.Categorical | None = None,

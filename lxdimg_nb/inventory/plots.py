@@ -12,7 +12,7 @@ from lxdimg_nb import formats, views
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import conditions
 from lxdimg_nb.inventory.drift import drift
-from lxdimg_nb.inventory.rows import level
+from lxdimg_nb.inventory.rows import level, needed
 
 __all__ = ["Plots"]
 
@@ -94,8 +94,12 @@ class Plots:
 
     def uploads(self, every: str = "MS", *, ax: Any = None) -> Any:
         """How many images came when, a bar a month, by default; `every` is a pandas frequency."""
-        times = self._frame["uploaded_at"].dropna().dt.tz_localize(None)
-        counts = times.dt.to_period(every.removesuffix("S").removesuffix("E") or "M").value_counts().sort_index()
+        times = needed(self._frame, "uploaded_at").dropna().dt.tz_localize(None)
+        try:
+            periods = times.dt.to_period(every.removesuffix("S").removesuffix("E") or "M")
+        except ValueError as exc:
+            raise InvalidRequestError(f"{every!r} is no frequency of pandas; write D, W, MS, QS or YS") from exc
+        counts = periods.value_counts().sort_index()
         if len(counts):
             counts = counts.reindex(pd.period_range(counts.index[0], counts.index[-1]), fill_value=0)
         ax = _axes(ax)
@@ -107,7 +111,7 @@ class Plots:
         ax.set_xticks(range(0, len(counts), step), names, **turn)
         ax.yaxis.get_major_locator().set_params(integer=True)
         ax.set_ylabel("images")
-        missing = int(self._frame["uploaded_at"].isna().sum())
+        missing = int(needed(self._frame, "uploaded_at").isna().sum())
         ax.set_title("Images by date of upload" + (f" · {missing:,} without a date" if missing else ""), loc="left")
         _tidy(ax, "y")
         return ax
@@ -130,7 +134,7 @@ class Plots:
         ax = _axes(ax)
         series = (("uploaded", "uploaded_at", BLUE, -0.2), ("last used", "last_used_at", ORANGE, 0.2))
         for label, column, colour, shift in series:
-            days = ((moment - self._frame[column]).dt.total_seconds() / 86_400).clip(lower=0)
+            days = ((moment - needed(self._frame, column)).dt.total_seconds() / 86_400).clip(lower=0)
             counts = pd.cut(days, edges, right=False, labels=names[:-1]).value_counts(sort=False).tolist()
             values = [*counts, int(days.isna().sum())]
             bars = ax.bar([i + shift for i in range(len(values))], values, width=0.38, label=label, color=colour)
@@ -152,7 +156,7 @@ class Plots:
         frame = self._frame
         moment = pd.Timestamp(conditions.as_of(frame, now))
         lately = conditions.idle_since(frame) > moment - conditions.duration(idle_after)
-        used = ~conditions.unused(frame) if "used_by" in frame.columns else pd.Series(False, index=frame.index)
+        used = conditions.used(frame)
         state = [
             "in use" if u else f"used or new within {idle_after}" if r else "idle"
             for u, r in zip(used, lately, strict=True)
@@ -160,7 +164,9 @@ class Plots:
         name = conditions.column(frame, by)
         groups = ["" if pd.isna(v) else str(v) for v in conditions.values(frame, name)]
         image = list(zip(conditions.holders(frame), level(frame, "fingerprint") or [], strict=True))
-        table = pd.DataFrame({"group": groups, "state": state, "size": frame["size"].to_numpy(), "image": image})
+        table = pd.DataFrame(
+            {"group": groups, "state": state, "size": needed(frame, "size").to_numpy(), "image": image}
+        )
         # A server holds an image once for all of its projects: it is idle where it is idle in all of them.
         table["order"] = table["state"].map({"in use": 0, "idle": 2}).fillna(1)
         table = table.sort_values("order", kind="stable").drop_duplicates(["group", "image"])

@@ -11,6 +11,7 @@ import pandas as pd
 from lxdimg_nb import views
 from lxdimg_nb.inventory.display import frame_table
 from lxdimg_nb.inventory.kinds import text_array
+from lxdimg_nb.inventory.looks import Looks
 
 __all__ = ["STATES", "Receipt", "Receipts"]
 
@@ -31,12 +32,8 @@ class Receipt:
     size: int = 0
 
 
-class Receipts(pd.DataFrame):
+class Receipts(Looks):
     """A row a step, in the order they were done; in words when shown, otherwise a DataFrame."""
-
-    @property
-    def _constructor(self) -> type[Receipts]:
-        return Receipts
 
     @classmethod
     def of(cls, receipts: list[Receipt]) -> Receipts:

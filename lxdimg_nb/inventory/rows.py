@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import schema
 from lxdimg_nb.models import Alias, UpdateSource
 
-__all__ = ["Row", "Rows", "level"]
+__all__ = ["Row", "Rows", "absent", "level", "needed", "words_of"]
 
 
 def level(frame: pd.DataFrame, name: str) -> list[Any] | None:
@@ -20,6 +21,33 @@ def level(frame: pd.DataFrame, name: str) -> list[Any] | None:
     if name in frame.index.names:
         return list(frame.index.get_level_values(name))
     return list(frame[name]) if name in frame.columns else None
+
+
+def needed(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """A column that something cannot do without.
+
+    Raises:
+        InvalidRequestError: the frame has none of that name, or of times it holds something else.
+    """
+    if name not in frame.columns:
+        raise InvalidRequestError(f"this frame has no column {name!r}; take the whole frame of images.df()")
+    column = frame[name]
+    if name in schema.TIMES and not isinstance(column.dtype, pd.DatetimeTZDtype):
+        raise InvalidRequestError(
+            f"the column {name!r} holds {column.dtype}, not times in UTC; take the frame as images.df() makes it,"
+            f" or df[{name!r}] = pd.to_datetime(df[{name!r}], utc=True)"
+        )
+    return column
+
+
+def absent(value: object) -> bool:
+    """Whether a cell holds nothing; a list, an array after a Parquet file, always holds something."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))  # type: ignore[call-overload]
+
+
+def words_of(value: Any) -> list[str] | None:
+    """The texts of a cell that holds several, None of any other."""
+    return [str(v) for v in value] if isinstance(value, list | tuple | np.ndarray) else None
 
 
 class Rows(Sequence["Row"]):
@@ -46,9 +74,8 @@ class Rows(Sequence["Row"]):
             InvalidRequestError: the frame has none of that name.
         """
         if name not in self._read:
-            values = level(self.frame, name)
-            if values is None:
-                raise InvalidRequestError(f"this frame has no column {name!r}; take the whole frame of images.df()")
+            inside = name in self.frame.index.names
+            values = list(self.frame.index.get_level_values(name) if inside else needed(self.frame, name))
             missing = pd.isna(pd.Series(values, dtype=object)).tolist()
             self._read[name] = [None if gone else v for gone, v in zip(missing, values, strict=True)]
         return self._read[name]
@@ -114,7 +141,7 @@ class Row:
 
     @property
     def aliases(self) -> Sequence[Alias]:
-        return [Alias(str(name), "", self.fingerprint) for name in self._get("aliases")]
+        return [Alias(name, "", self.fingerprint) for name in words_of(self._get("aliases")) or ()]
 
     @property
     def architecture(self) -> str:
@@ -142,11 +169,11 @@ class Row:
 
     @property
     def size(self) -> int:
-        return int(self._get("size"))
+        return int(self._get("size") or 0)
 
     @property
     def profiles(self) -> Sequence[str]:
-        return [str(name) for name in self._get("profiles")]
+        return words_of(self._get("profiles")) or []
 
     def _time(self, name: str) -> datetime | None:
         value = self._get(name)
@@ -180,4 +207,5 @@ class Row:
     @property
     def used_by(self) -> list[str] | None:
         """Instances and snapshots made from the image; None where the frame does not say."""
-        return list(self._get("used_by")) if self._rows.has("used_by") else None
+        users = self._get("used_by") if self._rows.has("used_by") else None
+        return words_of(users)

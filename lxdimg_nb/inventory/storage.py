@@ -139,7 +139,7 @@ def from_table(table: Any) -> InventoryFrame:
     properties.add([dict(pairs or ()) for pairs in table["properties"].to_pylist()], 0)
     found |= properties.finish(length)[0]
     used_by = table["used_by"]
-    if length and not used_by.null_count:
+    if used_by.null_count < length:
         found["used_by"] = objects(used_by.to_pylist())
     levels = [_category(table[name].to_pylist()) for name in ("server", "project")]
     fingerprints = pd.Index(pd.array(table["fingerprint"].to_pylist(), dtype="string"))

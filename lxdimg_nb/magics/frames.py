@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from lxdimg_nb.inventory.display import frame_table
+from lxdimg_nb.inventory.looks import Looks
 from lxdimg_nb.models import FINGERPRINT
 from lxdimg_nb.views import Table
 
 __all__ = ["Listing", "listing"]
 
 
-class Listing(pd.DataFrame):
+class Listing(Looks):
     """A DataFrame in all but its looks: fingerprints are shown short and servers' texts defused."""
-
-    @property
-    def _constructor(self) -> Callable[..., Listing]:
-        return Listing
 
     def __repr__(self) -> str:
         return str(self._table())
