@@ -53,6 +53,8 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         ValueError: not a duration.
     """
+    if re.search(r"[\d\s]M\s*$", text):
+        raise ValueError(f"{text!r} may be minutes or months; write 30min or 6month")
     match = _DURATION.match(text.lower())
     if match is None:
         raise ValueError(f"{text!r} is not a duration; write 90d, 12h, 30m, 2w or 1y")

@@ -64,6 +64,21 @@ def test_a_projects_own_setting_beats_the_servers(server: RunningServer) -> None
     assert goes["reason"].iloc[0].endswith("expiry is 30 (days)")
 
 
+def test_each_project_of_a_frame_is_pruned_by_its_own_setting(server: RunningServer) -> None:
+    blue = {"name": "blue", "config": {"images.remote_cache_expiry": "30"}}
+    assert server.raw("POST", "/1.0/projects", json=blue).status == 201
+    df = inventory(image(0, cached=True), image(0, cached=True, project="blue"), all_projects=True)
+
+    with lxdimg.connect(server.url) as client:
+        goes = df.lxdimg.will_be_pruned(client)
+
+    assert [reason.rpartition("; ")[2] for reason in goes["reason"]] == [
+        "images.remote_cache_expiry is not set, so 10 (days)",
+        "images.remote_cache_expiry is 30 (days)",
+    ]
+    assert goes.index.get_level_values("project").tolist() == ["default", "blue"]
+
+
 def test_a_frame_of_a_server_says_whose_it_is_and_goes_into_a_history(
     server: RunningServer, client: Client, tmp_path: Path
 ) -> None:

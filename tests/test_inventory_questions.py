@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +15,7 @@ import pytest
 
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.inventory import eol, frame
+from lxdimg_nb.inventory.frame import Part, fleet_frame
 from lxdimg_nb.models import ImageRecord
 from tests.inventories import NOW, SERVER, days_ago, fingerprint, image, inventory
 
@@ -156,6 +159,27 @@ def test_outdated_follows_the_alias_an_image_came_from() -> None:
     assert outdated["newer_created_at"].tolist() == [pd.Timestamp(NOW - timedelta(days=11))]
 
 
+def test_a_catalogue_that_lags_behind_has_nothing_newer() -> None:
+    source = {"server": "https://up", "protocol": "simplestreams", "alias": "bookworm"}
+    plain = {"os": "Debian", "release": "bookworm"}
+
+    def newer(here: dict[str, Any], there: dict[str, Any]) -> bool:
+        up = inventory(image(0, names=["bookworm"], **there), server="https://up")
+        return len(inventory(image(1, **here)).lxdimg.outdated(up)) == 1
+
+    new, old = {"properties": plain | {"serial": "2026"}}, {"properties": plain | {"serial": "2025"}}
+    for origin in ({}, {"update_source": source}):
+        assert newer(old | origin, new)
+        assert not newer(new | origin, old)
+        assert not newer(new | origin | {"created_at": days_ago(9)}, new | {"created_at": days_ago(9)})
+        # Without a serial on both sides the day of the build tells.
+        assert not newer({"properties": plain, "created_at": days_ago(1)} | origin, new | {"created_at": days_ago(9)})
+        assert newer({"properties": plain, "created_at": days_ago(9)} | origin, new | {"created_at": days_ago(1)})
+    undated = {"properties": plain, "created_at": None}
+    assert newer(undated | {"update_source": source}, undated)
+    assert not newer(undated, undated)
+
+
 def test_outdated_compares_products_where_there_is_no_source() -> None:
     here = inventory(image(1), image(3), image(5, properties={"os": "Debian"}), image(2, type="virtual-machine"))
 
@@ -254,6 +278,36 @@ def test_pruning_follows_the_servers_own_rule() -> None:
     assert df.lxdimg.will_be_pruned({"images.remote_cache_expiry": "30"})["pruned_at"].max() == pd.Timestamp(
         NOW + timedelta(days=25)
     )
+
+
+def test_pruning_wants_to_know_whose_settings_hold() -> None:
+    df = fleet_frame([Part(name, [ImageRecord.from_json(image(0, cached=True))]) for name in ("a", "b")])
+    client: Any = SimpleNamespace(info=SimpleNamespace(trusted=False))
+
+    assert len(df.lxdimg.will_be_pruned(3)) == 2
+    assert len(df.lxdimg.will_be_pruned({"a": client, "b": client})) == 2
+    for wrong, says in (
+        (client, "2 servers; give a client for each"),
+        ({"a": client}, "b, too"),
+        ("10", "settings are"),
+    ):
+        with pytest.raises(InvalidRequestError, match=says):
+            df.lxdimg.will_be_pruned(wrong)
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda q: q.stale(90), "90 is not a duration; write '90D'"),
+        (lambda q: q.stale("6M"), "may be minutes or months"),
+        (lambda q: q.stale("1D", now="2026-06-01"), "now is a datetime"),
+        (lambda q: q.summary([]), "a summary is by something"),
+        (lambda q: q.plot.uploads("banana"), "no frequency of pandas"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_one_clear_error(ask: Callable[[Any], object], says: str) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        ask(inventory(image(0)).lxdimg)
 
 
 def test_summary_counts_bytes_once_a_server() -> None:

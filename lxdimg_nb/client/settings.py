@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["image_settings"]
 
 
-def image_settings(client: Client) -> dict[str, str] | None:
-    """The `images.*` settings that hold in the client's project: its own, else the server's.
+def image_settings(client: Client, project: str = "") -> dict[str, str] | None:
+    """The `images.*` settings that hold in a project, by default the client's: its own, else the server's.
 
     Returns:
         Those that are set; None where this connection may not see them.
@@ -25,7 +25,9 @@ def image_settings(client: Client) -> dict[str, str] | None:
         return None
     found = {key: str(value) for key, value in client.info.config.items() if key.startswith("images.")}
     try:
-        metadata = client.transport.request("GET", f"/1.0/projects/{quote(client.project, safe='')}").metadata
+        metadata = client.transport.request(
+            "GET", f"/1.0/projects/{quote(project or client.project, safe='')}"
+        ).metadata
     except ApiError as error:
         if error.status_code in (403, 404, 501):
             return found or None

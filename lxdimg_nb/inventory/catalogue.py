@@ -45,10 +45,16 @@ def _address(url: object) -> str:
     return str(url or "").strip().rstrip("/").lower()
 
 
-def _stamp(row: Filterable) -> tuple[str, float]:
-    """What orders the builds of one product: the serial, else the day it was built."""
-    created = row.created_at
-    return row.properties.get("serial", ""), created.timestamp() if created else 0.0
+def _newer_than(one: Filterable, other: Filterable) -> bool | None:
+    """Whether one build of a product is newer: by the serial where both have one, else by when they were built;
+    None where that cannot be told."""
+    serials = one.properties.get("serial", ""), other.properties.get("serial", "")
+    if all(serials) and serials[0] != serials[1]:
+        return serials[0] > serials[1]
+    created = one.created_at, other.created_at
+    if created[0] is not None and created[1] is not None:
+        return created[0] > created[1]
+    return False if all(serials) else None
 
 
 def _product(row: Filterable) -> tuple[str, ...] | None:
@@ -86,7 +92,7 @@ def _newest(rows: Iterable[Filterable]) -> tuple[_Index, _Index]:
         keys = [(by_alias, (alias.name, row.architecture, row.type)) for alias in row.aliases]
         product = _product(row)
         for index, key in [*keys, *([(by_product, product)] if product else [])]:
-            if key not in index or _stamp(row) > _stamp(index[key]):
+            if key not in index or _newer_than(row, index[key]):
                 index[key] = row
     return by_alias, by_product
 
@@ -97,10 +103,11 @@ def _newer(row: Filterable, by_alias: _Index, by_product: _Index, address: str) 
         there = by_alias.get((source.alias, row.architecture, row.type))
         if there is not None:
             what = f"alias {source.alias} it came from"
-            return None if there.fingerprint == row.fingerprint else _build(row, there, what)
+            current = there.fingerprint == row.fingerprint or _newer_than(there, row) is False
+            return None if current else _build(row, there, what)
     product = _product(row)
     there = by_product.get(product) if product else None
-    if there is None or there.fingerprint == row.fingerprint or _stamp(there) <= _stamp(row):
+    if there is None or there.fingerprint == row.fingerprint or not _newer_than(there, row):
         return None
     return _build(row, there, "product")
 

@@ -53,7 +53,7 @@ def explain(image: Image, client: Client | None = None, *, now: datetime | None 
     if client is not None:
         from lxdimg_nb.client.settings import image_settings
 
-        settings = image_settings(client)
+        settings = image_settings(client, image.project)
         everywhere = client.images.records(all_projects=True)
         others = [i.project for i in everywhere if i.fingerprint == image.fingerprint and i.project != image.project]
     return _explanation(image, settings, image.used_by(), others, now or datetime.now(UTC))

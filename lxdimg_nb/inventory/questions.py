@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lxdimg_nb import formats, views
+from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory import conditions, eol, pruning, schema
 from lxdimg_nb.inventory.catalogue import newer_builds
@@ -17,7 +18,7 @@ from lxdimg_nb.inventory.display import WordsFrame, frame_table
 from lxdimg_nb.inventory.drift import drift
 from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.kinds import time_array
-from lxdimg_nb.inventory.rows import Rows, level
+from lxdimg_nb.inventory.rows import Rows, absent, level, needed, words_of
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -33,7 +34,9 @@ class Questions:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         if not schema.is_inventory(frame):
-            raise AttributeError("df.lxdimg is for frames of images, with their fingerprints as index")
+            raise AttributeError(
+                "df.lxdimg is for frames of images, with their fingerprints as index: df.set_index('fingerprint')"
+            )
         self._frame = frame
 
     def _pick(self, mask: pd.Series[bool], **columns: Sequence[Any]) -> InventoryFrame:
@@ -58,7 +61,7 @@ class Questions:
         moment = conditions.as_of(self._frame, now)
         since = conditions.idle_since(self._frame)
         mask = since <= pd.Timestamp(moment - conditions.duration(after))
-        used = self._frame["last_used_at"].notna()
+        used = needed(self._frame, "last_used_at").notna()
         words = [
             f"{'last used' if u else 'never used, uploaded'} {views.ago(_moment(s), moment)}"
             for s, u in zip(since, used, strict=True)
@@ -75,17 +78,18 @@ class Questions:
 
     def exposed(self) -> InventoryFrame:
         """Public images: whoever reaches the server may fetch them without a certificate."""
-        own = self._frame["source.server"].isna()
+        own = needed(self._frame, "source.server").isna()
         words = [
             "public and made here: it may hold secrets" if o else "public, a copy of another server's" for o in own
         ]
-        return self._pick(self._frame["public"], reason=words)
+        return self._pick(needed(self._frame, "public"), reason=words)
 
     def expired(self, *, now: datetime | None = None) -> InventoryFrame:
         """Images past their date of expiry. They are still there: no server removes an image for it."""
         moment = conditions.as_of(self._frame, now)
         words = [
-            f"expired {views.ago(_moment(t), moment)}; no server removes it for that" for t in self._frame["expires_at"]
+            f"expired {views.ago(_moment(t), moment)}; no server removes it for that"
+            for t in needed(self._frame, "expires_at")
         ]
         return self._pick(conditions.expired(self._frame, moment), reason=words)
 
@@ -152,7 +156,7 @@ class Questions:
 
     def will_be_pruned(
         self,
-        settings: Client | Mapping[str, str] | int | None = None,
+        settings: Client | Mapping[str, Client] | Mapping[str, str] | int | None = None,
         *,
         within: str | timedelta | None = None,
         now: datetime | None = None,
@@ -160,17 +164,18 @@ class Questions:
         """Images that the server will remove by itself, with `pruned_at` and the `reason`.
 
         Args:
-            settings: a client, the server's settings, or the days of `images.remote_cache_expiry`.
+            settings: a client, of which the settings of each project are asked; of a fleet's frame clients by
+                server; or settings, or the days of `images.remote_cache_expiry`, that hold for all.
             within: only those that go in so long.
+
+        Raises:
+            InvalidRequestError: one client for the images of several servers, or something else.
         """
         moment = conditions.as_of(self._frame, now)
-        if settings is None or isinstance(settings, int | Mapping):
-            known = settings
-        else:
-            from lxdimg_nb.client.settings import image_settings
-
-            known = image_settings(settings)
-        fates = [pruning.pruning(row, known) for row in Rows(self._frame)]
+        rows = Rows(self._frame)
+        places = dict.fromkeys((row.server, row.project) for row in rows)
+        known = pruning.settings_by_place(list(places), settings)
+        fates = [pruning.pruning(row, known[row.server, row.project]) for row in rows]
         last = None if within is None else moment + conditions.duration(within)
         goes = [fate.when is not None and (last is None or fate.when <= last) for fate in fates]
         mask = pd.Series(goes, index=self._frame.index, dtype=bool)
@@ -188,17 +193,19 @@ class Questions:
             `aliased`; `newest`, the last upload. The true total of bytes is in `attrs["bytes"]`.
         """
         names = [conditions.column(self._frame, name) for name in ([by] if isinstance(by, str) else by)]
+        if not names:
+            raise InvalidRequestError("a summary is by something: summary('os'), summary(['os', 'release'])")
         frame = pd.DataFrame(
             {
                 "group": list(zip(*(_words(conditions.values(self._frame, n)) for n in names), strict=True)),
                 "image": list(
                     zip(conditions.holders(self._frame), level(self._frame, "fingerprint") or [], strict=True)
                 ),
-                "size": self._frame["size"].to_numpy(),
-                "public": self._frame["public"].to_numpy(),
-                "auto_update": self._frame["auto_update"].to_numpy(),
-                "aliased": self._frame["alias"].notna().to_numpy(),
-                "uploaded_at": self._frame["uploaded_at"].array,
+                "size": needed(self._frame, "size").to_numpy(),
+                "public": needed(self._frame, "public").to_numpy(),
+                "auto_update": needed(self._frame, "auto_update").to_numpy(),
+                "aliased": needed(self._frame, "alias").notna().to_numpy(),
+                "uploaded_at": needed(self._frame, "uploaded_at").array,
             }
         )
         once = frame.drop_duplicates(["group", "image"])
@@ -277,19 +284,16 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _words(values: Sequence[Any]) -> list[str]:
-    return [
-        "" if not isinstance(v, list) and pd.isna(v) else ", ".join(v) if isinstance(v, list) else str(v)
-        for v in values
-    ]
+    return ["" if absent(v) else str(v) if (words := words_of(v)) is None else ", ".join(words) for v in values]
 
 
 def _csv(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return views.cell(", ".join(map(str, value)))
+    if absent(value):
+        return ""
+    if (words := words_of(value)) is not None:
+        return views.cell(", ".join(words))
     if isinstance(value, dict):
         return views.cell(repr(value))
-    if pd.isna(value):
-        return ""
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     return views.cell(value) if isinstance(value, str) else value
