@@ -14,12 +14,10 @@ import os
 import re
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
@@ -28,33 +26,28 @@ from lxdimg_nb.inventory.changes import Changes, diff
 from lxdimg_nb.inventory.display import WordsFrame
 from lxdimg_nb.inventory.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.kinds import time_array
+from lxdimg_nb.inventory.records import (
+    Moment,
+    Part,
+    Record,
+    covered,
+    end_of,
+    joined,
+    known_before,
+    replaced,
+    spoken_for,
+)
 from lxdimg_nb.inventory.rows import level
-from lxdimg_nb.inventory.storage import from_table, harmless, parquet, to_table
+from lxdimg_nb.inventory.storage import from_table, parquet, to_table
 
 __all__ = ["History", "Record"]
 
 FORMAT = 1
 MARKER = "_history.json"
+_DRAFT = re.compile(rf"^\.{re.escape(MARKER)}\.[0-9a-f]{{8}}\.part$")
 _FILE = re.compile(r"^(\d{8}T\d{12}Z)-[0-9a-f]{8}\.parquet$")
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NOTE = b"lxdimg"
-
-Scope = tuple[str, str]
-Moment = str | date | datetime | pd.Timestamp
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One inventory in a history: when it was taken, its file, and the (server, project) pairs it covers."""
-
-    taken: datetime
-    path: Path
-    scopes: tuple[Scope, ...]
-    images: int
-
-    def covers(self, server: str, project: str) -> bool:
-        """Whether it says what that project of that server held."""
-        return (server, "*") in self.scopes or (server, project) in self.scopes
 
 
 class History:
@@ -74,7 +67,7 @@ class History:
             raise InvalidRequestError(f"{self.folder} is a file; a history is a folder")
         if marker.exists():
             _check_format(marker)
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif self.folder.exists() and not all(_DRAFT.match(entry.name) for entry in self.folder.iterdir()):
             raise InvalidRequestError(f"{self.folder} holds something else than a history; give an empty folder")
         self._read: dict[Path, Record] = {}
 
@@ -85,7 +78,8 @@ class History:
         """Keep an inventory. Certificates, `extra`, and properties that look secret are left out.
 
         Args:
-            frame: whole, as `images.df()` or a fleet makes it.
+            frame: whole, as `images.df()` or a fleet makes it. Of a fleet a server that gave only some of its
+                images is left out, as one that did not answer is.
 
         Raises:
             InvalidRequestError: the frame is only a part, or does not say when and where it was taken.
@@ -98,7 +92,9 @@ class History:
             raise InvalidRequestError(
                 "this frame is a part of an inventory; a history keeps whole ones, or removals would be guessed"
             )
-        scopes = _scopes(frame)
+        scopes = spoken_for(frame)
+        if partial := set(frame.attrs.get("partial", ())):
+            frame = frame[[str(server) not in partial for server in level(frame, "server") or ()]]
         note = {
             "format": FORMAT,
             "taken": taken.isoformat(),
@@ -108,7 +104,9 @@ class History:
         table = to_table(frame, pd.Timestamp(taken), {_NOTE: json.dumps(note).encode()})
         self._prepare()
         day = self.folder / f"day={taken.date().isoformat()}"
-        day.mkdir(exist_ok=True)
+        if not day.exists():
+            day.mkdir(exist_ok=True)
+            _sync(self.folder)
         path = day / f"{taken.strftime(_STAMP)}-{secrets.token_hex(4)}.parquet"
         # A name that begins with a dot is invisible to readers of Parquet folders.
         draft = day / f".{path.name}.part"
@@ -140,7 +138,7 @@ class History:
         Raises:
             NotFoundError: nothing was recorded until then.
         """
-        until = _moment(moment)
+        until = end_of(moment)
         records = [r for r in self.records() if until is None or r.taken <= until]
         if not records:
             raise NotFoundError(f"{self.folder} has no record{f' until {until.isoformat()}' if until else ''}")
@@ -155,10 +153,10 @@ class History:
                 continue
             frame = self._load(record)
             if seen:
-                frame = frame[~_covered(frame, seen)]
+                frame = frame[~covered(frame, seen)]
             parts.append(frame)
             seen.append(record)
-        whole = parts[0] if len(parts) == 1 else _joined(parts)
+        whole = parts[0] if len(parts) == 1 else joined(parts)
         made = as_inventory(whole)
         servers = sorted({server for record in seen for server, _ in record.scopes})
         made.attrs = {
@@ -176,7 +174,7 @@ class History:
         """What changed between two moments.
 
         Args:
-            a: the earlier one; None is the last record but one.
+            a: the earlier one, a time or a record; None is the last record but one.
             b: the later one; None is the last record.
             ignore: columns whose changes do not count.
 
@@ -192,9 +190,9 @@ class History:
                 raise NotFoundError(f"{self.folder} has {len(records)} records; a difference needs two")
             a = records[-2].taken
         before, after = self.at(a), self.at(b)
-        start = _moment(a)
+        start = end_of(a)
         known = [record for record in records if start is None or record.taken <= start]
-        return diff(before, after[_covered(after, known)], ignore=ignore)
+        return diff(before, after[covered(after, known)], ignore=ignore)
 
     def timeline(self, name: str | None = None) -> pd.DataFrame:
         """How the inventory went, or one image or alias.
@@ -204,21 +202,21 @@ class History:
 
         Returns:
             Without a name a row a record: `images`, `bytes` (once a server and fingerprint), `public`, and how
-            many were `added`, `removed`, `changed` since the record before of the same servers. With a name
-            the changes it took part in, with `taken`.
+            many were `added`, `removed`, `changed` since the records before of the same servers and projects.
+            With a name the changes it took part in, with `taken`; at first its being there.
         """
         rows: list[dict[str, Any]] = []
         found: list[pd.DataFrame] = []
-        last: dict[tuple[Scope, ...], InventoryFrame] = {}
+        parts: list[Part] = []
         for record in self.records():
             frame = self._load(record)
-            before = last.get(record.scopes)
-            changes = None if before is None else diff(before, frame)
-            last[record.scopes] = frame
+            known = covered(frame, [earlier for earlier, _ in parts])
+            changes = diff(known_before(parts, record, frame), frame[known])
+            parts = [(record, frame), *(part for part in parts if not replaced(part[0], record))]
             if name is not None:
-                found.append(_about(name, record, frame, changes))
+                found += [_about(name, record, some) for some in (diff(frame.iloc[:0], frame[~known]), changes)]
                 continue
-            counts = {} if changes is None else changes["change"].value_counts().to_dict()
+            counts = changes["change"].value_counts().to_dict()
             once = ~frame.index.to_frame().duplicated(["server", "fingerprint"]).to_numpy()
             rows.append(
                 {
@@ -264,8 +262,12 @@ class History:
         marker = self.folder / MARKER
         if not marker.exists():
             draft = self.folder / f".{MARKER}.{secrets.token_hex(4)}.part"
-            draft.write_text(json.dumps({"format": FORMAT, "what": "lxdimg-nb inventory history"}) + "\n")
+            with draft.open("x") as file:
+                file.write(json.dumps({"format": FORMAT, "what": "lxdimg-nb inventory history"}) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
             draft.rename(marker)
+            _sync(self.folder)
         else:
             _check_format(marker)
 
@@ -289,59 +291,8 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _scopes(frame: pd.DataFrame) -> list[Scope]:
-    """What the frame speaks for: a server that did not answer is not there, a server without images is."""
-    attrs = frame.attrs
-    if "server" not in frame.index.names:
-        return [(harmless(str(attrs.get("server", ""))), str(attrs.get("project", "default")))]
-    servers, silent = attrs.get("servers", {}), attrs.get("unanswered", ())
-    everything = attrs.get("project") == "*"
-    return sorted(
-        (harmless(n), "*" if everything else str(s.get("project"))) for n, s in servers.items() if n not in silent
-    )
-
-
-def _pairs(frame: pd.DataFrame) -> list[Scope]:
-    servers, projects = (level(frame, name) or [] for name in ("server", "project"))
-    return [(str(server), str(project)) for server, project in zip(servers, projects, strict=True)]
-
-
-def _covered(frame: pd.DataFrame, records: list[Record]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """The rows of which one of the records speaks, as a mask."""
-    pairs = _pairs(frame)
-    answers = {pair: any(record.covers(*pair) for record in records) for pair in set(pairs)}
-    return np.array([answers[pair] for pair in pairs], dtype=bool)
-
-
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Frames on top of each other; categories are united, as pandas would make objects of them."""
-    whole = pd.concat(
-        [p.assign(**{n: p[n].astype("string") for n in p.columns if p[n].dtype == "category"}) for p in parts]
-    )
-    names = [n for n in whole.columns if any(n in p.columns and p[n].dtype == "category" for p in parts)]
-    ordered = [*schema.COLUMNS, *sorted(schema.property_columns(whole)), "used_by"]
-    whole = whole.astype(dict.fromkeys(names, "category"))
-    return whole[[n for n in ordered if n in whole.columns]]
-
-
-def _moment(value: Moment | None) -> datetime | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
-        except ValueError as exc:
-            raise InvalidRequestError(f"{value!r} is no time; write 2026-06-01 or 2026-06-01T12:00") from exc
-    if not isinstance(value, datetime):
-        return datetime.combine(value, datetime.max.time(), tzinfo=UTC)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _about(name: str, record: Record, frame: InventoryFrame, changes: Changes | None) -> pd.DataFrame:
-    """The changes that an alias or image took part in; in the first record its being there."""
-    if changes is None:
-        nothing = frame.iloc[:0]
-        changes = diff(nothing, frame)
+def _about(name: str, record: Record, changes: Changes) -> pd.DataFrame:
+    """The changes that an alias or image took part in."""
     mask = changes["field"] == name
     if len(name) >= 12:
         mask |= changes["fingerprint"].str.startswith(name.lower())
