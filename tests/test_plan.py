@@ -22,7 +22,7 @@ from lxdimg_nb.inventory import Fleet, Plan, frame
 from lxdimg_nb.inventory.plan import Rule
 from lxdimg_nb.models import ImageRecord
 from tests import factory, servers
-from tests.inventories import NOW, SERVER, days_ago, fingerprint, image, inventory
+from tests.inventories import NOW, SERVER, Canned, days_ago, fingerprint, image, inventory
 from tests.servers import RunningServer
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
@@ -66,6 +66,8 @@ def test_a_product_is_what_the_user_says() -> None:
 
     assert numbers(lxdimg.plan.prune(df, keep_last=1, per=["team"])) == [1, 2, 4]
     assert numbers(lxdimg.plan.prune(df, keep_last=1, per=["team", "arch"])) == [1, 2, 4]
+    assert numbers(lxdimg.plan.prune(df, keep_last=1, per="team")) == [1, 2, 4]
+    assert numbers(lxdimg.plan.prune(df, rules=[Rule(keep_last=1, per="team")])) == [1, 2, 4]
     assert numbers(lxdimg.plan.prune(df, keep_last=1)) == []
     with pytest.raises(InvalidRequestError, match="did you mean 'team'"):
         lxdimg.plan.prune(df, keep_last=1, per=["taem"])
@@ -160,6 +162,11 @@ def test_the_first_rule_that_fits_decides() -> None:
         ({}, "needs a condition"),
         ({"keep_last": -1}, "0 or more"),
         ({"keep_last": True}, "0 or more"),
+        ({"keep_last": "2"}, "0 or more"),
+        ({"keep_last": 1.5}, "0 or more"),
+        ({"keep_last": 1, "keep": None}, "keep takes some of"),
+        ({"older_than": 90}, "90 is not a duration"),
+        ({"older_than": "6M"}, "minutes or months"),
         ({"unused_for": "soon"}, "not a duration"),
         ({"keep_last": 1, "filter": "sizze=1"}, "did you mean 'size'"),
         ({"keep_last": 1, "keep": ["usd"]}, "keep takes some of pinned, used"),
@@ -235,6 +242,7 @@ def test_setting_changes_only_what_is_not_so() -> None:
         ({"public": "yes"}, "True or False"),
         ({"properties": {"a": 1}}, "texts by name"),
         ({"expires_at": "tomorrow"}, "no time"),
+        ({"expires_at": 5}, "no time"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(options: dict[str, Any], says: str) -> None:
@@ -255,6 +263,9 @@ def test_an_alias_goes_to_the_newest_that_fits() -> None:
     assert why(lxdimg.plan.alias(df, "web", to=fingerprint(5)), 5) == "already so"
     with pytest.raises(InvalidRequestError, match="no image of the frame fits"):
         lxdimg.plan.alias(df, "web", to="os=plan9")
+    for nothing in ("", None):
+        with pytest.raises(InvalidRequestError, match="points at an image"):
+            lxdimg.plan.alias(df, "web", to=nothing)  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError, match="has a name"):
         lxdimg.plan.alias(df, "", to="web")
 
@@ -274,6 +285,38 @@ def test_publishing_knows_taken_aliases() -> None:
             lxdimg.plan.publish(df, wrong)
     with pytest.raises(InvalidRequestError, match="one project of one server"):
         lxdimg.plan.publish(inventory(image(0), all_projects=True), ["c1"])
+
+
+def test_each_step_has_a_reason_or_a_protection() -> None:
+    df = inventory(*builds(3), image(5, names=["web"], public=True))
+    fleet = Fleet({"a": Canned(image(1, names=["x"]), image(2, names=["y"])), "b": Canned(image(3, names=["y"]))}).df()
+
+    plans = [
+        lxdimg.plan.prune(df, keep_last=1),
+        lxdimg.plan.set(df, public=True, properties={"team": "a"}),
+        lxdimg.plan.alias(df, "web", to="os=debian"),
+        lxdimg.plan.alias(df, "new", to="web"),
+        lxdimg.plan.publish(df, {"c1": "golden", "c2": "web"}),
+        lxdimg.plan.copy(fleet, to=["a", "b"], copy_aliases=True),
+    ]
+
+    for plan in plans:
+        assert plan.frame.query("action == 'keep'")["protection"].ne("").all(), plan
+        assert plan.frame.query("action != 'keep'")["reason"].ne("").all(), plan
+    assert [step.reason for step in plans[5].actions] == [
+        "missing there",
+        "missing there; aliases taken there: y",
+        "missing there; aliases taken there: y",
+    ]
+
+
+def test_an_alias_is_promised_to_one_copy_only() -> None:
+    held = {"a": Canned(image(1, names=["x"])), "b": Canned(image(2, names=["x"])), "c": Canned()}
+
+    plan = lxdimg.plan.copy(Fleet(held).df(), to="c", copy_aliases=True)
+
+    assert [step.changes for step in plan.actions] == [{"aliases": ([], ["x"])}, {}]
+    assert [step.reason for step in plan.actions] == ["missing there", "missing there; aliases taken there: x"]
 
 
 def test_copying_needs_a_fleet() -> None:
@@ -576,7 +619,7 @@ def test_it_can_be_stopped_and_called_again(demo: RunningServer, monkeypatch: py
 
 
 def test_an_interrupt_leaves_the_receipts(demo: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(demo, 3)
+    fill(demo, 4)
     with lxdimg.connect(demo.url) as client:
         plan = lxdimg.plan.prune(client.images.df(), **PRUNE)
         calls: list[str] = []
@@ -593,7 +636,8 @@ def test_an_interrupt_leaves_the_receipts(demo: RunningServer, monkeypatch: pyte
             plan.apply(client, confirm=True)
 
     assert plan.receipts is not None
-    assert plan.receipts["state"].tolist() == ["done", "not tried"]
+    assert plan.receipts["state"].tolist() == ["done", "failed", "not tried"]
+    assert "interrupted" in plan.receipts["detail"].iloc[1]
 
 
 @pytest.mark.parametrize(("answer", "left"), [("yes", 1), ("", 2), ("no", 2)])

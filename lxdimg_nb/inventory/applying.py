@@ -96,13 +96,20 @@ def apply(
         return plan.receipts
     receipts: list[Receipt] = []
     lost: dict[str, str] = {}
+    begun: Step | None = None
     try:
         verdicts = _judged_again(plan, clients, now or datetime.now(UTC), lost)
         for step in steps:
             if stop is not None and stop.is_set():
                 break
+            begun = step
             receipts.append(_tried(step, clients, verdicts, lost))
+            begun = None
     finally:
+        if begun is not None:
+            receipts.append(
+                _receipt(begun, "failed", "interrupted; whether it was done shows when it is applied again")
+            )
         # Also after an interrupt, so that what was done is known.
         rest = [_receipt(step, "not tried", "stopped before") for step in steps[len(receipts) :]]
         plan.receipts = Receipts.of([*receipts, *rest])

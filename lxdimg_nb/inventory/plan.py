@@ -26,7 +26,7 @@ def prune(
     *,
     filter: str | Filter | None = None,
     keep_last: int | None = None,
-    per: Sequence[str] = conditions.PRODUCT,
+    per: str | Sequence[str] = conditions.PRODUCT,
     unused_for: str | timedelta | None = None,
     older_than: str | timedelta | None = None,
     expired: bool = False,
@@ -59,13 +59,14 @@ def prune(
     Raises:
         InvalidRequestError: no condition, or one that makes no sense.
     """
-    if isinstance(keep, str) or not {*keep} <= {*PROTECTIONS}:
+    if isinstance(keep, str) or not isinstance(keep, Collection) or not {*keep} <= {*PROTECTIONS}:
         raise InvalidRequestError(f"keep takes some of {', '.join(PROTECTIONS)}, not {keep!r}")
     single = any((filter, keep_last is not None, unused_for, older_than, expired))
     if rules and single:
         raise InvalidRequestError("give conditions or rules, not both: conditions belong into a Rule(…)")
     if not rules:
-        product = conditions.PRODUCT if tuple(per) == conditions.PRODUCT else tuple(per)
+        names = (per,) if isinstance(per, str) else tuple(per)
+        product = conditions.PRODUCT if names == conditions.PRODUCT else names
         rules = [
             Rule(
                 filter=filter,
@@ -137,6 +138,8 @@ def _edits(properties: Mapping[str, str | None] | None) -> dict[str, str | None]
 def _expiry(value: datetime | str | None) -> datetime | None:
     if value is None:
         return None
+    if not isinstance(value, str | datetime):
+        raise InvalidRequestError(f"{value!r} is no time; write 2027-01-31T00:00:00Z, or None for never")
     text = value if isinstance(value, str) else format_time(value)
     moment = parse_time(text)
     if moment is None:
@@ -167,7 +170,7 @@ def _setting(row: Row, wanted: Mapping[str, Any], edits: Mapping[str, str | None
     if changes.get("public", (False, False))[1]:
         own = " It was made here and may hold secrets." if row.update_source is None else ""
         reasons.append(f"everybody who reaches the server will be able to fetch it.{own}")
-    return step_for(row, "set", changes=changes, reason="; ".join(reasons))
+    return step_for(row, "set", changes=changes, reason="; ".join(reasons) or "it is not so yet")
 
 
 def alias(df: pd.DataFrame, name: str, *, to: str | Filter, now: datetime | None = None) -> Plan:
@@ -185,6 +188,8 @@ def alias(df: pd.DataFrame, name: str, *, to: str | Filter, now: datetime | None
     """
     if not name or not isinstance(name, str):
         raise InvalidRequestError("an alias has a name")
+    if not to:
+        raise InvalidRequestError("an alias points at an image: give a fingerprint, another alias, or a filter")
     places, project = bindings(df)
     rows = list(Rows(df))
     fits = _fitting(df, rows, to, conditions.as_of(df, now))
@@ -206,7 +211,8 @@ def alias(df: pd.DataFrame, name: str, *, to: str | Filter, now: datetime | None
             steps.append(step_for(target, KEEP, protection="already so"))
             continue
         before = holder.fingerprint if holder is not None else None
-        steps.append(step_for(target, "alias", changes={name: (before, target.fingerprint)}))
+        reason = f"it points at {before[:12]}" if before else "there is no such alias yet"
+        steps.append(step_for(target, "alias", changes={name: (before, target.fingerprint)}, reason=reason))
     return Plan("alias", steps, places, project=project)
 
 
@@ -280,7 +286,8 @@ def copy(
             names = [a.name for a in row.aliases] if copy_aliases else []
             free = [name for name in names if (target, row.project, name) not in taken]
             blocked = ", ".join(name for name in names if name not in free)
-            reason = f"aliases taken there: {blocked}" if blocked else ""
+            reason = "missing there" + (f"; aliases taken there: {blocked}" if blocked else "")
+            taken.update((target, row.project, name) for name in free)
             step = step_for(row, "copy", source=row.server, changes=_with_aliases(free), reason=reason)
             steps.append(_placed(step, target))
     return Plan("copy", steps, places)
@@ -325,7 +332,9 @@ def publish(
         raise InvalidRequestError("name at least one instance, and give no alias twice")
     server = next(iter(places))
     holders = {a.name: row.fingerprint for row in Rows(df) for a in row.aliases}
-    warning = "it will be visible to everybody, with the instance's host keys and whatever it holds" if public else ""
+    reason = "asked for"
+    if public:
+        reason += "; it will be visible to everybody, with the instance's host keys and whatever it holds"
     steps = []
     for instance, name in wanted.items():
         changes: dict[str, tuple[Any, Any]] = {"instance": (None, instance)}
@@ -339,5 +348,5 @@ def publish(
             words = f"the alias {name} points at {holders[name][:12]}"
             steps.append(Step(server, project, "", KEEP, protection=words, alias=name))
         else:
-            steps.append(Step(server, project, "", "publish", reason=warning, alias=name, changes=changes))
+            steps.append(Step(server, project, "", "publish", reason=reason, alias=name, changes=changes))
     return Plan("publish", steps, places, project=project)

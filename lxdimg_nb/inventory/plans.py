@@ -22,7 +22,7 @@ from lxdimg_nb.inventory.conditions import matching
 from lxdimg_nb.inventory.display import frame_table
 from lxdimg_nb.inventory.frame import InventoryFrame
 from lxdimg_nb.inventory.kinds import text_array
-from lxdimg_nb.inventory.rows import Row
+from lxdimg_nb.inventory.rows import Row, level
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -235,10 +235,16 @@ def bindings(frame: pd.DataFrame) -> tuple[dict[str, Place], str]:
     """The servers of a frame by name, and its project, `*` for several.
 
     Raises:
-        InvalidRequestError: no frame of images.
+        InvalidRequestError: no frame of images, or an image is in it twice.
     """
     if not schema.is_inventory(frame):
-        raise InvalidRequestError("a plan is made from a frame of images")
+        raise InvalidRequestError("a plan is made from a frame of images, with their fingerprints as index")
+    parts = [found for name in ("server", "project", "fingerprint") if (found := level(frame, name)) is not None]
+    twice = [name for name, count in Counter(zip(*parts, strict=True)).items() if count > 1]
+    if twice:
+        raise InvalidRequestError(
+            f"the image {str(twice[0][-1])[:12]} is in the frame twice; drop one: df[~df.index.duplicated()]"
+        )
     attrs = frame.attrs
     if "server" in frame.index.names:
         known = attrs.get("servers", {})

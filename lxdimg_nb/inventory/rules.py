@@ -14,7 +14,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter, parse
 from lxdimg_nb.inventory import conditions
 from lxdimg_nb.inventory.plans import KEEP, Step, chosen, step_for
-from lxdimg_nb.inventory.rows import Row, Rows
+from lxdimg_nb.inventory.rows import Row, Rows, needed
 
 __all__ = ["PROTECTIONS", "Rule", "Ruling"]
 
@@ -43,7 +43,7 @@ class Rule:
     unused_for: str | timedelta | None = None
     older_than: str | timedelta | None = None
     expired: bool = False
-    per: Sequence[str] = conditions.PRODUCT
+    per: str | Sequence[str] = conditions.PRODUCT
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -51,11 +51,13 @@ class Rule:
             raise InvalidRequestError(
                 "a rule needs a condition: keep_last=2, unused_for='30D', older_than='1y' or expired=True"
             )
-        if self.keep_last is not None and (isinstance(self.keep_last, bool) or self.keep_last < 0):
+        if self.keep_last is not None and not (type(self.keep_last) is int and self.keep_last >= 0):
             raise InvalidRequestError("keep_last is a number of builds, 0 or more")
         for span in (self.unused_for, self.older_than):
             if span is not None:
                 conditions.duration(span)
+        if isinstance(self.per, str):
+            object.__setattr__(self, "per", (self.per,))
         parse(self.filter)
 
 
@@ -114,7 +116,7 @@ class Ruling:
 def _verdicts(rule: Rule, frame: pd.DataFrame, mine: list[bool], now: datetime) -> dict[int, tuple[bool, str]]:
     """For each image the rule is about whether it may go, and why or why not."""
     since = conditions.idle_since(frame).tolist()
-    uploaded, expires = frame["uploaded_at"].tolist(), frame["expires_at"].tolist()
+    uploaded, expires = needed(frame, "uploaded_at").tolist(), needed(frame, "expires_at").tolist()
     ranks = _ranks(rule, frame, mine) if rule.keep_last is not None else {}
     verdicts: dict[int, tuple[bool, str]] = {}
     for at in (i for i, m in enumerate(mine) if m):
@@ -136,8 +138,9 @@ def _verdicts(rule: Rule, frame: pd.DataFrame, mine: list[bool], now: datetime) 
 def _ranks(rule: Rule, frame: pd.DataFrame, mine: list[bool]) -> dict[int, tuple[int, int]]:
     """For each image of a known product its place from the newest, and how many builds there are."""
     labels = conditions.product(frame, rule.per).tolist()
-    built = frame["created_at"].fillna(frame["uploaded_at"])
-    order = pd.DataFrame({"built": built.to_numpy(), "uploaded": frame["uploaded_at"].to_numpy()})
+    uploaded = needed(frame, "uploaded_at")
+    built = needed(frame, "created_at").fillna(uploaded)
+    order = pd.DataFrame({"built": built.to_numpy(), "uploaded": uploaded.to_numpy()})
     newest = order.sort_values(["built", "uploaded"], ascending=False, kind="stable", na_position="last").index
     groups: dict[str, list[int]] = {}
     for at in newest:
