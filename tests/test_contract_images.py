@@ -377,6 +377,23 @@ def test_a_split_image_keeps_the_name_of_its_root_file(
     assert image.filename == ("other _name_.squashfs" if given else "naïve.squashfs")
 
 
+@pytest.mark.parametrize(
+    "name", ["naïve файл 日本.tar.gz", "100%+a&b;c=d.tar.gz", " led by a space.tar.gz", "a\tb\n.tar"]
+)
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_file_name_arrives_as_it_is_written(
+    server: RunningServer, client: Client, tmp_path: Path, name: str, wait: bool
+) -> None:
+    (tmp_path / name).write_bytes(factory.small(5))
+
+    image = client.images.create(tmp_path / name, wait=wait, aliases="a")
+
+    if image.operation is not None:
+        client.operations.wait(image.operation)
+    # Headers hold no control characters and do not begin with a space.
+    assert server.get(f"images/{image.fingerprint}")["filename"] == name.strip().replace("\t", "_").replace("\n", "_")
+
+
 def test_create_sets_everything_at_once(server: RunningServer, client: Client) -> None:
     image = client.images.create(
         factory.small(21, with_properties=False),
@@ -395,6 +412,7 @@ def test_create_sets_everything_at_once(server: RunningServer, client: Client) -
     assert sorted(a["name"] for a in raw["aliases"]) == ["one", "two/deep"]
     assert (raw["public"], raw["auto_update"], raw["profiles"]) == (True, True, [])
     assert raw["expires_at"].startswith("2035-06-01T00:00:00")
+    assert raw["filename"] == "naïve файл.tar.gz"
     assert server.alive
 
 
@@ -486,6 +504,8 @@ BROKEN = {**factory.BROKEN, "disk alone": factory.qcow2()}
 def test_a_file_that_is_no_image_is_refused_before_it_is_sent(server: RunningServer, client: Client, what: str) -> None:
     with pytest.raises(InvalidImageError) as caught:
         client.images.create(BROKEN[what], wait=True)
+    with pytest.raises(InvalidImageError, match="create_from_url"):
+        client.images.create("https://host/image.tar.gz", wait=True)
 
     assert "\n" not in str(caught.value)
     assert server.get("images") == []
@@ -515,6 +535,7 @@ def test_check_says_what_an_import_would_meet(server: RunningServer, client: Cli
     split = client.images.check(metadata, rootfs)
     assert (split.kind, split.type, split.swapped) == ("split", "virtual-machine", True)
     assert split.fingerprint == factory.fingerprint(metadata, rootfs)
+    assert "metadata=" in client.images.check(b"hsqs" + bytes(600)).notes[0]
     for broken in BROKEN.values():
         if broken:
             assert client.images.check(broken).problems

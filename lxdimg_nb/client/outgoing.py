@@ -16,7 +16,7 @@ from lxdimg_nb.client.source import Source
 from lxdimg_nb.client.stream import FileBlock
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["Multipart", "Outgoing"]
+__all__ = ["Multipart", "Outgoing", "header_text"]
 
 BLOCK = 256 * 1024
 # What the kernel sends of a file between two looks at the progress.
@@ -170,6 +170,12 @@ class Multipart:
 def _harmless(name: str) -> str:
     """A file name that cannot end the header it stands in."""
     return re.sub(r'[\x00-\x1f\x7f"\\]', "_", PurePath(name).name)
+
+
+def header_text(name: str) -> str:
+    """A file name for a header: its UTF-8, which is what lxc sends, written as the Latin-1 that headers are."""
+    plain = re.sub(r"[\x00-\x1f\x7f]", "_", PurePath(name).name).strip()
+    return plain.encode(errors="replace").decode("latin-1")
 
 
 def _is_file(file: BinaryIO) -> bool:

@@ -176,7 +176,10 @@ def look(source: Source, *, budget: int = MAX_DECOMPRESSED) -> Found:
     with source.open() as file:
         head = file.read(HEAD)
     kind = kind_of(head)
-    if not kind or kind in ("squashfs", "qcow2"):
+    if kind == "squashfs":
+        note = "whether there is a metadata.yaml in it only the server can tell; without one, give metadata="
+        return Found(kind, notes=(note,))
+    if not kind or kind == "qcow2":
         return Found(kind)
     try:
         with source.open() as file, open_tar(kind, file, limit=budget) as tar:

@@ -52,6 +52,8 @@ class Source:
                 rereadable=True,
                 parallel=True,
             )
+        if isinstance(data, str) and data.lower().startswith(("https://", "http://")):
+            raise InvalidImageError(f"{data[:200]} is an address and no file; use images.create_from_url(…)")
         if isinstance(data, str | os.PathLike):
             return cls._of_path(Path(data).expanduser())
         if not hasattr(data, "read"):

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from lxdimg_nb import formats
 from lxdimg_nb.client import listing
 from lxdimg_nb.client.bundle import Section, read_bundle
-from lxdimg_nb.client.outgoing import Multipart, Outgoing
+from lxdimg_nb.client.outgoing import Multipart, Outgoing, header_text
 from lxdimg_nb.client.progress import Report
 from lxdimg_nb.client.sniff import MAX_DECOMPRESSED, Found, look
 from lxdimg_nb.client.source import BackgroundDigest, Data, Source, digest
@@ -331,8 +331,8 @@ class Upload:
             headers[name("fingerprint")] = fingerprint
         if secret:
             headers[name("secret")] = secret
-        if filename and self.kind == "unified":
-            headers[name("filename")] = quote(Path(filename).name, safe=" !#$&'()+,;=@[]^_`{}~")
+        if self.kind == "unified" and (said := header_text(filename)):
+            headers[name("filename")] = said
         if profiles is not None and self.images.dialect.profiles_on_upload:
             headers[name("profiles")] = urlencode([("profile", p) for p in profiles])
         return headers

@@ -69,7 +69,9 @@ class Call:
 
     def header(self, name: str) -> str:
         """One of the product's own request headers, as in `header("public")`; empty where absent."""
-        return self.headers.get(self.daemon.flavour.prefix + name, "")
+        # Tornado reads bytes as Latin-1; Go takes them for the UTF-8 that clients send.
+        said: str = self.headers.get(self.daemon.flavour.prefix + name, "")
+        return said.encode("latin-1", "replace").decode(errors="replace")
 
     def json(self, shape: Struct) -> dict[str, Any]:
         """The body, read into a structure."""
