@@ -298,6 +298,31 @@ def test_a_read_that_broke_is_tried_again(real: RunningServer, proxy: Proxy, cli
         assert proxy.count("GET", "/1.0/images/") == 3
 
 
+def test_a_file_that_is_asked_for_is_asked_for_again(real: RunningServer, proxy: Proxy, client: Client) -> None:
+    image = client.images.get(real.add_image(factory.small(1)))
+    for at in (0, 5, 150):
+        for read in (image.export, lambda: image.open().read(), lambda: image.contents().metadata["architecture"]):
+            proxy.forget()
+            proxy.inject(Fault("cut", at=at, times=2), "/export", "GET")
+
+            assert read() in (factory.small(1), "x86_64")
+
+            assert proxy.count("GET", "/export") == 3
+
+
+def test_an_open_image_is_read_on_when_the_connection_broke_meanwhile(
+    real: RunningServer, proxy: Proxy, client: Client, big: Path
+) -> None:
+    content = big.read_bytes()
+    image = client.images.get(real.add_image(content))
+    with image.open() as file:
+        for at in (0, 700_000, 1_500_000):
+            proxy.inject(Fault("cut", at=MIB), "/export", "GET")
+            file.seek(at)
+            assert file.read() == content[at:]
+            proxy.heal()
+
+
 def test_a_read_that_keeps_breaking_is_one_error_after_three_requests(
     real: RunningServer, proxy: Proxy, client: Client
 ) -> None:

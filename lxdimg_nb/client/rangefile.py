@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from lxdimg_nb.errors import InvalidRequestError, UnexpectedReplyError
+from lxdimg_nb.errors import InvalidRequestError, ServerUnreachableError, UnexpectedReplyError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from lxdimg_nb.client.images import Images
+    from lxdimg_nb.client.transport import Stream
     from lxdimg_nb.models import ImageRecord
 
 __all__ = ["RangeFile", "open_image"]
@@ -27,8 +30,8 @@ class RangeFile(io.RawIOBase):
         self._params = {"project": record.project}
         self._size = record.size
         self._position = 0
-        self._context: object = None
-        self._stream: object = None
+        self._context: AbstractContextManager[Stream] | None = None
+        self._stream: Stream | None = None
         self._at = 0
         self.requests = 0
 
@@ -55,27 +58,30 @@ class RangeFile(io.RawIOBase):
         view = memoryview(buffer)  # type: ignore[arg-type]
         if self._position >= self._size or not view:
             return 0
-        stream = self._positioned()
-        count: int = stream.readinto(view)  # type: ignore[attr-defined]
+        try:
+            count: int = self._positioned().readinto(view)
+        except ServerUnreachableError:
+            # Between two reads may lie hours; once more, from where it broke.
+            count = self._open().readinto(view)
         self._position += count
         self._at = self._position
         return count
 
-    def _positioned(self) -> object:
+    def _positioned(self) -> Stream:
         ahead = self._position - self._at
         if self._stream is None or not 0 <= ahead <= SKIP:
-            self._open()
-        elif ahead:
+            return self._open()
+        if ahead:
             scrap = memoryview(bytearray(ahead))
             while scrap:
-                count: int = self._stream.readinto(scrap)  # type: ignore[attr-defined]
+                count = self._stream.readinto(scrap)
                 if not count:
                     break
                 scrap = scrap[count:]
             self._at = self._position
         return self._stream
 
-    def _open(self) -> None:
+    def _open(self) -> Stream:
         self._drop()
         headers = {"Range": f"bytes={self._position}-"}
         context = self._images.transport.stream(self._path, params=self._params, headers=headers)
@@ -90,11 +96,12 @@ class RangeFile(io.RawIOBase):
         if stream.status_code != 206 or not stream.headers.get("Content-Range", "").startswith(expected):
             self._drop()
             raise UnexpectedReplyError("the server does not give parts of an image; use export()")
+        return stream
 
     def _drop(self) -> None:
         context, self._context, self._stream = self._context, None, None
         if context is not None:
-            context.__exit__(None, None, None)  # type: ignore[attr-defined]
+            context.__exit__(None, None, None)
 
     def close(self) -> None:
         self._drop()

@@ -7,10 +7,8 @@ The only module that knows requests, urllib3 and requests-unixsocket. Everything
 from __future__ import annotations
 
 import json as jsonlib
-import random
 import socket as socketlib
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -22,6 +20,7 @@ import requests_unixsocket
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from lxdimg_nb.client.again import tried
 from lxdimg_nb.client.causes import causes, unreachable
 from lxdimg_nb.client.endpoint import (
     CONNECT_TIMEOUT,
@@ -36,7 +35,7 @@ from lxdimg_nb.client.kept import Kept
 from lxdimg_nb.client.midstates import Midstates
 from lxdimg_nb.client.stream import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.turns import Turns
-from lxdimg_nb.errors import ApiError, LxdImageError, ServerUnreachableError, UnexpectedReplyError
+from lxdimg_nb.errors import LxdImageError, ServerUnreachableError, UnexpectedReplyError
 
 __all__ = [
     "READ_TIMEOUT",
@@ -233,18 +232,7 @@ class Transport:
         Source: LXD doc/rest-api.md, "Return values".
         """
         attempts = RETRIES if method == "GET" else 1
-        for attempt in range(attempts):
-            last = attempt == attempts - 1
-            try:
-                return self._once(method, path, params, json, body, headers, timeout)
-            except ServerUnreachableError as error:
-                if last or isinstance(error.__cause__, TIMEOUTS):
-                    raise
-            except ApiError as error:
-                if last or error.status_code != 503:
-                    raise
-            _pause(attempt)
-        raise AssertionError("unreachable")
+        return tried(attempts, TIMEOUTS, lambda: self._once(method, path, params, json, body, headers, timeout))
 
     def _once(
         self,
@@ -278,21 +266,28 @@ class Transport:
     ) -> Iterator[Stream]:
         """GET whose body is not JSON. The connection is given back, or dropped if the body was not read whole.
 
+        Repeated as `request` is, until the body begins.
+
         Raises:
             ApiError: the server refused.
             ServerUnreachableError: nobody answers, the connection broke or stalled.
         """
+        body = tried(RETRIES, TIMEOUTS, lambda: self._begun(path, params, headers, timeout))
+        try:
+            yield body
+        finally:
+            body.close()
+
+    def _begun(
+        self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None, timeout: float | None
+    ) -> Stream:
         response = self._send("GET", path, params, None, None, headers, timeout, stream=True)
         if response.status_code >= 400:
             raise self._refusal(response)
         if not _framed(response):
             response.close()
             raise self._unreachable(None)
-        body = Stream(response, self.url)
-        try:
-            yield body
-        finally:
-            body.close()
+        return Stream(response, self.url)
 
     def _refusal(self, response: requests.Response) -> LxdImageError:
         try:
@@ -381,7 +376,3 @@ def _framed(response: requests.Response) -> bool:
     """Whether the reply says where it ends, as LXD and Incus do; a head that was cut does not."""
     length = response.headers.get("Content-Length", "")
     return (length.isascii() and length.isdigit()) or "Transfer-Encoding" in response.headers
-
-
-def _pause(attempt: int) -> None:
-    time.sleep(0.1 * 4**attempt * (1 + random.random() / 4))  # noqa: S311
