@@ -89,6 +89,10 @@ class Notebook:
             self.page.wait_for_function(_DONE, arg=[self.path, at], timeout=WAIT)
         return self.output(at)
 
+    def running(self, at: int) -> bool:
+        """Whether a cell is still running."""
+        return not self.page.evaluate(_DONE, [self.path, at])
+
     def output(self, at: int) -> Locator:
         """What stands below a cell."""
         return (

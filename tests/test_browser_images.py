@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests import factory
+from tests import certificates, factory
 from tests.lab import SLOW, books, lab, opened
 from tests.servers import until
 
@@ -151,6 +151,43 @@ def test_nothing_there_and_nobody_there_each_say_what_to_do(books, demo):
     demo.restart()
     panel.get_by_role("button", name="Try again").click()
     expect(panel).to_contain_text("No images here yet", timeout=SLOW)
+
+
+def test_a_stranger_is_told_how_to_be_trusted_and_can_change_nothing(books, lxd, tmp_path):
+    url = lxd.listen()
+    fingerprint = lxd.add_image(factory.small(1), public=True)
+    lxd.add_image(factory.small(2))
+    pinned = tmp_path / "server.crt"
+    pinned.write_text(certificates.of_server(url))
+    connect = f"lxdimg_nb.connect({url!r}, server_cert={str(pinned)!r})"
+    book = books.notebook([f"import lxdimg_nb\nclient = {connect}\nclient.images.panel()"])
+    book.run(0)
+    panel = book.panel(0)
+
+    expect(panel.get_by_role("note")).to_contain_text("config trust add", timeout=SLOW)
+    expect(panel.locator("tbody tr")).to_have_count(1)
+    detail = opened(panel, fingerprint)
+    detail.get_by_role("switch", name="Public").click(force=True)
+    expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-disabled", "true")
+    expect(panel.locator(".lxi-do-upload, .lxi-do-delete")).to_have_count(0)
+    assert lxd.get(f"images/{fingerprint}")["public"] is True
+
+
+def test_what_is_outdated_is_shown_after_asking_whether_to_read_the_catalogue(books):
+    start = "import lxdimg_nb\nserver = lxdimg_nb.demo.start()\nclient = lxdimg_nb.connect(server.url)\n"
+    catalogue = 'lxdimg_nb.connect(f"simplestreams+{server.https_url}", server_cert=server.certificate)'
+    count = f"print(len(client.images.df().lxdimg.outdated({catalogue})))"
+    book = books.notebook([start + "panel = client.images.panel()\npanel", count])
+    book.run(0)
+    panel = book.panel(0)
+
+    panel.get_by_role("button", name="Outdated").click()
+    panel.get_by_role("button", name="Read them").click()
+
+    expect(panel.locator(".lxi-asked")).to_contain_text("with a newer build", timeout=SLOW)
+    outdated = int(book.run(1).inner_text())
+    assert outdated > 0
+    expect(panel.locator("tbody tr")).to_have_count(outdated)
 
 
 def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(books, demo):

@@ -60,19 +60,20 @@ def in_spool(spool: Path) -> list[Path]:
 @pytest.mark.parametrize("way", ["comm", "server"], indirect=True)
 def test_a_file_of_this_computer_is_sent_while_a_cell_sleeps(books, server, way, tmp_path):
     file = tmp_path / "big.tar.gz"
-    fingerprint = factory.big(file, 24 * MIB, seed=1)
-    book, panel = books.browser(server, "print(panel.uploading.spool.folder)", "import time; time.sleep(30)")
+    fingerprint = factory.big(file, (64 if server.kind == "lxd" else 24) * MIB, seed=1)
+    book, panel = books.browser(server, "print(panel.uploading.spool.folder)", "import time; time.sleep(90)")
     spool = Path(book.run(1).inner_text().strip())
     book.run(2, wait=False)
 
     begin(panel, file)
 
     upload = panel.locator(".lxi-upload")
-    expect(upload).to_contain_text(fingerprint, timeout=25_000)
+    expect(upload).to_contain_text(fingerprint, timeout=50_000)
     assert server.get("images") == []
     assert len(way[1]) == (1 if way[0] == "server" else 0)
     upload.get_by_role("button", name="Upload", exact=True).click()
     expect(upload).to_contain_text("Imported as", timeout=25_000)
+    assert book.running(2)
     image = server.get(f"images/{fingerprint}")
     assert (image["size"], image["filename"]) == (file.stat().st_size, "big.tar.gz")
     assert until(lambda: in_spool(spool) == [], timeout=5)

@@ -305,7 +305,7 @@ def test_a_selection_is_deleted_after_the_plan_was_shown(server, client, panels)
     assert [url.rsplit("/", 1)[-1] for url in server.get("images")] == [second]
 
 
-def test_a_selection_is_exported_to_a_folder(demo, panels, tmp_path):
+def test_a_selection_is_exported_to_a_folder_once_that_was_shown(demo, panels, tmp_path):
     import lxdimg_nb
 
     first, second = (demo.add_image(factory.small(i)) for i in (1, 2))
@@ -313,11 +313,44 @@ def test_a_selection_is_exported_to_a_folder(demo, panels, tmp_path):
         view = browser(client, panels)
         chosen(view, first, second)
 
-        view.say("export-all", folder=str(tmp_path))
+        view.say("plan", action="export", value=str(tmp_path / "no such folder"))
+        assert view.sees(lambda p: p["bulk"]["state"] == "refused" and "no folder" in p["bulk"]["text"])
+        view.say("plan", action="export", value=str(tmp_path))
+        assert view.sees(lambda p: p["bulk"]["yes"] == "Export 2 images")
+        assert "are free in" in view.parts["bulk"]["hint"]
+        assert list(tmp_path.iterdir()) == []
+        view.say("apply", confirmed=True)
 
         assert until(
             lambda: sorted(p.name[:64] for p in tmp_path.iterdir() if p.name[0] != ".") == sorted([first, second])
         )
+
+
+def test_a_selection_is_refreshed_where_it_can_be_and_the_rest_is_said(demo, panels, tmp_path):
+    import lxdimg_nb
+
+    with streams.serving(tmp_path / "site") as site, lxdimg_nb.connect(demo.url) as client:
+        tree = streams.Tree()
+        tree.product("p", os="ubuntu", release="noble", version="24.04", aliases="noble")
+        tree.version("p", "20240423", 1)
+        tree.publish(site)
+        old = client.images.create_from_simplestreams(site.url, "noble", server_cert=site.cert, aliases=["mine"])
+        own = demo.add_image(factory.small(3), aliases=["own"])
+        tree.version("p", "20240608", 2)
+        tree.publish(site)
+        view = browser(client, panels)
+        chosen(view, old.fingerprint, own)
+
+        view.say("plan", action="refresh")
+
+        assert view.sees(lambda p: p["bulk"]["yes"] == "Refresh 1 image")
+        words = {row[0]: row[2:] for row in view.parts["bulk"]["rows"]}
+        assert words["own"] == ["left alone", "It has no source to update from: it was uploaded or published here."]
+        assert words["mine"] == ["look for a newer build of noble", f"from {site.url}"]
+        assert demo.get(f"images/{old.fingerprint}")["fingerprint"] == old.fingerprint
+        view.say("apply", confirmed=True)
+        assert until(lambda: demo.get("images/aliases/mine")["target"] != old.fingerprint)
+    assert demo.get(f"images/{own}")["fingerprint"] == own
 
 
 def test_a_fleet_is_one_list_and_each_image_is_changed_on_its_own_server(demo, lxd, panels):

@@ -235,6 +235,7 @@ def test_a_stranger_sees_what_is_public_and_that_nothing_can_be_changed(server, 
         assert view.sees(lambda p: keys(p) == {f"default/{fingerprint}"})
         header = view.parts["header"]
         assert (header["trusted"], header["uploads"]) == (False, False)
+        assert f"enroll({url!r}" in header["distrust"]
         assert "unused" not in [chip["name"] for chip in view.parts["list"]["chips"]]
         opened(view, fingerprint)
         detail = view.parts["detail"]

@@ -50,7 +50,7 @@ function bulkActions(app, list, ui) {
           ref: (n) => focus && n.focus(), onInput: (event) => (ui[name] = event.target.value),
         }),
       ),
-      h("button", { type: "submit", class: "lxi-button lxi-primary" }, what === "export" ? "Export" : "Show the plan"),
+      h("button", { type: "submit", class: "lxi-button lxi-primary" }, "Show the plan"),
       button("Cancel", () => ask(what)),
     );
   return [
@@ -64,13 +64,13 @@ function bulkActions(app, list, ui) {
         button("Auto-update on …", () => plan("update")),
         button("Auto-update off …", () => plan("no-update")),
         button("Set a property …", () => ask("property"), { "aria-expanded": ui.asking === "property" ? "true" : "false" }),
-        button("Refresh", () => app.send("refresh-all")),
+        button("Refresh …", () => plan("refresh")),
       ],
       button("Export …", () => ask("export"), { "aria-expanded": ui.asking === "export" ? "true" : "false" }),
       app.state.header.trusted && button("Delete …", () => plan("delete")),
     ),
     form("property", [["name", "Name of the property", true], ["value", "Value (empty removes it)"]], () => plan("property", { name: ui.name, value: ui.value })),
-    form("export", [["folder", "Folder on the kernel's machine", true]], () => app.send("export-all", { folder: ui.folder || app.state.header.folder })),
+    form("export", [["folder", "Folder on the kernel's machine", true]], () => plan("export", { value: ui.folder || app.state.header.folder })),
   ];
 }
 
@@ -98,7 +98,7 @@ function planPart(app, bulk) {
       { class: "lxi-row" },
       bulk.yes && button(bulk.yes, () => app.send("apply", { confirmed: true }), { kind: bulk.danger ? "danger" : "primary" }),
       button(bulk.yes ? "Cancel" : "Close", () => app.send("unplan")),
-      bulk.yes && h("span", { class: "lxi-hint" }, "Nothing has been changed yet. What somebody else changes meanwhile is left alone."),
+      bulk.yes && bulk.hint && h("span", { class: "lxi-hint" }, bulk.hint),
     ),
   ];
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,9 +13,10 @@ from lxdimg_nb import formats, views
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
 from lxdimg_nb.models import ImageRecord, Progress
+from lxdimg_nb.panels.table import main_alias
 from lxdimg_nb.panels.transfers import Transfer, transfers
 from lxdimg_nb.panels.widget import text_of
-from lxdimg_nb.panels.words import exposure, sentence, why
+from lxdimg_nb.panels.words import exposure, no_update, sentence, why
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Bulk"]
 
 SHOWN = 50
-ACTIONS = ("public", "private", "update", "no-update", "property", "delete")
+CHANGES = ("public", "private", "update", "no-update", "property", "delete")
 
 
 class _Watched(threading.Event):
@@ -52,14 +54,13 @@ class Bulk:
 
     def __init__(self, panel: BrowserPanel) -> None:
         self._panel = panel
-        self._plan: tuple[Plan, Images] | None = None
+        # What the plan that is shown does once it is confirmed.
+        self._ready: Callable[[], object] | None = None
         self._state: dict[str, Any] = {"state": "empty"}
         self.handlers: dict[str, Callable[[Mapping[str, Any]], object]] = {
             "plan": self._make,
             "apply": self._apply,
             "unplan": self._drop,
-            "refresh-all": lambda _: self._each("Refresh", lambda image, report: image.refresh(progress=report)),
-            "export-all": self._export,
         }
 
     def show(self) -> None:
@@ -71,7 +72,7 @@ class Bulk:
         self.show()
 
     def _drop(self, _: Mapping[str, Any]) -> None:
-        self._plan = None
+        self._ready = None
         self._set("empty")
 
     def _chosen(self) -> list[ImageRecord]:
@@ -79,25 +80,32 @@ class Bulk:
         return [table.rows[key].record for key in sorted(table.selected) if key in table.rows]
 
     def _make(self, content: Mapping[str, Any]) -> None:
-        action, name, value = (text_of(content, key) for key in ("action", "name", "value"))
+        action, name, value = (text_of(content, key).strip() for key in ("action", "name", "value"))
         records, images = self._chosen(), self._panel.images
-        if not records or action not in ACTIONS:
+        if not records:
             return
-        self._set("planning")
+        if action == "refresh":
+            self._refresh(records)
+        elif action == "export":
+            self._export(records, value)
+        elif action in CHANGES:
+            self._set("planning")
+            self._panel.actor.aside(
+                lambda: _planned(records, images, action, name, value),
+                lambda plan: self._show(lambda: self._apply_plan(plan, images), **_words(plan, action, images)),
+                lambda error: self._set("refused", text=why(error)),
+            )
 
-        def failed(error: Exception) -> None:
-            self._set("refused", text=why(error))
-
-        def made(plan: Plan) -> None:
-            self._plan = (plan, images)
-            self._set("planned", **_words(plan, action, images))
-
-        self._panel.actor.aside(lambda: _planned(records, images, action, name.strip(), value.strip()), made, failed)
+    def _show(self, ready: Callable[[], object], **facts: Any) -> None:
+        self._ready = ready
+        self._set("planned", **facts)
 
     def _apply(self, content: Mapping[str, Any]) -> None:
-        if self._plan is None or content.get("confirmed") is not True:
-            return
-        (plan, images), self._plan = self._plan, None
+        if self._ready is not None and content.get("confirmed") is True:
+            ready, self._ready = self._ready, None
+            ready()
+
+    def _apply_plan(self, plan: Plan, images: Images) -> None:
         client = Client(images.transport, replace(images.dialect.info, project=images.project))
 
         def work(report: Report) -> Any:
@@ -140,16 +148,45 @@ class Bulk:
         if self._panel.live == "off":
             self._panel.load()
 
-    def _export(self, content: Mapping[str, Any]) -> None:
-        folder = text_of(content, "folder").strip()
+    def _refresh(self, records: list[ImageRecord]) -> None:
+        able = [record for record in records if not no_update(record)]
+        count = formats.plural(len(able), "image")
+        rows = [
+            [f"look for a newer build of {s.alias}", f"from {s.server}"]
+            if not (reason := no_update(record)) and (s := record.update_source)
+            else ["left alone", reason]
+            for record in records
+        ]
+        self._show(
+            lambda: self._each("Refresh", able, lambda image, report: image.refresh(progress=report)),
+            title=f"Refresh {count}" if able else "Nothing to do",
+            yes=f"Refresh {count}" if able else "",
+            danger="",
+            hint="A newer build takes the place of the image under a new fingerprint; aliases go with it.",
+            **_rows(records, rows),
+        )
+
+    def _export(self, records: list[ImageRecord], folder: str) -> None:
         target = Path(folder).expanduser() if folder else Path.cwd()
         if not target.is_dir():
             self._set("refused", text=sentence(f"There is no folder {views.plain(target)} on the kernel's machine"))
             return
-        self._each(f"Export to {target}:", lambda image, report: image.export(target, progress=report))
+        count, size = formats.plural(len(records), "image"), sum(record.size for record in records)
+        free = shutil.disk_usage(target).free
+        room = f"{formats.size(size)} altogether; {formats.size(free)} are free in {views.plain(target, 200)}."
+        self._show(
+            lambda: self._each(
+                f"Export to {target}:", records, lambda image, report: image.export(target, progress=report)
+            ),
+            title=f"Export {count}",
+            yes=f"Export {count}",
+            danger=room if free < size else "",
+            hint="" if free < size else room,
+            **_rows(records, [[f"export {formats.size(record.size)}", ""] for record in records]),
+        )
 
-    def _each(self, word: str, step: Callable[[Image, Report], Any]) -> None:
-        records, images = self._chosen(), self._panel.images
+    def _each(self, word: str, records: list[ImageRecord], step: Callable[[Image, Report], Any]) -> None:
+        images = self._panel.images
 
         def work(report: Report) -> str:
             failures: list[str] = []
@@ -167,9 +204,8 @@ class Bulk:
                 raise LxdImageError(f"{len(failures):,} of {len(records):,} failed; first {failures[0]}")
             return formats.plural(len(records), "image")
 
-        if records:
-            transfers.start(f"{word} {formats.plural(len(records), 'image')}", work, where=self._panel.where)
-            self._set("empty")
+        transfers.start(f"{word} {formats.plural(len(records), 'image')}", work, where=self._panel.where)
+        self._set("empty")
 
 
 def _planned(records: list[ImageRecord], images: Images, action: str, name: str, value: str) -> Plan:
@@ -210,6 +246,14 @@ def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
         "title": yes if plan else "Nothing to do",
         "yes": yes if plan else "",
         "danger": danger,
+        "hint": "Nothing has been changed yet. What somebody else changes meanwhile is left alone.",
         "rows": [[views.plain(cell, 200) for cell in row] for row in rows],
         "more": max(0, len(steps) - SHOWN),
     }
+
+
+def _rows(records: list[ImageRecord], words: list[list[str]]) -> dict[str, Any]:
+    """The rows of a plan: the image, what is done with it, and why."""
+    shown = zip(records[:SHOWN], words, strict=False)
+    rows = [[main_alias(record), views.short(record.fingerprint), *what] for record, what in shown]
+    return {"rows": [[views.plain(cell, 200) for cell in row] for row in rows], "more": max(0, len(records) - SHOWN)}

@@ -16,7 +16,7 @@ from lxdimg_nb.panels.table import Row, key_of, main_alias
 from lxdimg_nb.panels.transfers import Transfer, transfers, written
 from lxdimg_nb.panels.watching import LIVE_WORDS
 from lxdimg_nb.panels.widget import Panel, text_of
-from lxdimg_nb.panels.words import gone, no_update, product, sentence, why
+from lxdimg_nb.panels.words import distrust, gone, no_update, product, sentence, why
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
@@ -102,6 +102,7 @@ class ImageWork(Panel):
             # A project without images of its own shows another's.
             "images_of": views.plain(images.project, 64) if images.project != images.instances else "",
             "trusted": info.trusted,
+            "distrust": distrust(info, images.transport.url),
             "catalogue": catalogue,
             "uploads": info.trusted and self.kind == "browser",
         }

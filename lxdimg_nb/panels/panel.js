@@ -233,6 +233,7 @@ class App {
       { class: `lxi-panel lxi-kind-${header.kind}` },
       this.header(header),
       this.banner(),
+      header.distrust && h("div", { class: "lxi-message lxi-warn", role: "note", key: "distrust", dir: "auto" }, header.distrust),
       (this.state.notices || []).map((n) => h("div", { key: `notice-${n.number}` }, message(n.text, n.good, () => this.send("dismiss", { notice: n.number })))),
       browser && uploadPart(this),
       h(

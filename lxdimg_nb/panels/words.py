@@ -8,7 +8,7 @@ from lxdimg_nb import formats, views
 from lxdimg_nb.errors import LxdImageError, NotAllowedError
 from lxdimg_nb.models import ImageRecord, ServerInfo
 
-__all__ = ["exposure", "gone", "log", "no_update", "product", "sentence", "took", "why"]
+__all__ = ["distrust", "exposure", "gone", "log", "no_update", "product", "sentence", "took", "why"]
 
 log = logging.getLogger("lxdimg_nb.panels")
 
@@ -40,6 +40,18 @@ def product(info: ServerInfo) -> str:
     """`LXD 5.0.2`."""
     name = {"lxd": "LXD", "incus": "Incus", "simplestreams": "Catalogue"}.get(info.product, info.product)
     return views.plain(f"{name} {info.version}".strip(), 60)
+
+
+def distrust(info: ServerInfo, url: str) -> str:
+    """What a stranger sees and how to be trusted; empty for who is."""
+    if info.trusted or info.product == "simplestreams":
+        return ""
+    program = "incus" if info.product == "incus" else "lxc"
+    return (
+        "The server does not trust this connection: public images are shown and nothing can be changed. "
+        f"To be trusted, run '{program} config trust add' on the server and "
+        f"lxdimg_nb.enroll({views.plain(url, 120)!r}, token=…) here, then connect again."
+    )
 
 
 def exposure(info: ServerInfo, project: str) -> str:
