@@ -1,4 +1,4 @@
-"""Panels for everybody: keyboard alone, screen readers, both themes, and notebooks that were saved."""
+"""Panels for everybody: screen readers, both themes, and notebooks that were saved."""
 
 from __future__ import annotations
 
@@ -81,35 +81,6 @@ def test_axe_finds_nothing_in_any_state(books, lxd, lab, axe, theme):
     lab.theme("light")
 
     assert {state: list_ for state, list_ in found.items() if list_} == {}
-
-
-def test_the_keyboard_alone_makes_an_image_public(books, lxd, lab):
-    fingerprint = lxd.add_image(factory.small(1), aliases=["a"])
-    lxd.add_image(factory.small(2), aliases=["b"])
-    _, panel = books.browser(lxd)
-    press = lab.page.keyboard.press
-    panel.get_by_label("Search images").focus()
-    lab.page.keyboard.type("alias=*")
-    expect(panel.locator("tbody tr")).to_have_count(2)
-
-    def tab_to(selector, limit=60):
-        for _ in range(limit):
-            if panel.locator(f"{selector}:focus").count():
-                return
-            press("Tab")
-        raise AssertionError(f"Tab does not reach {selector}")
-
-    tab_to("tbody .lxi-name")
-    while lab.page.evaluate("() => document.activeElement.innerText") != "a":
-        press("ArrowDown")
-    press("Enter")
-    expect(panel.locator(".lxi-detail")).to_contain_text(fingerprint, timeout=SLOW)
-    tab_to('[data-name="public"]')
-    press("Space")
-    press("Enter")
-
-    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is True, timeout=10)
-    expect(panel.locator('[data-name="public"]')).to_be_focused()
 
 
 def test_a_plan_for_a_selection_is_applied_by_clicks(books, lxd):

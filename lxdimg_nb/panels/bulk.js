@@ -39,15 +39,12 @@ function bulkActions(app, list, ui) {
           go();
           app.draw();
         },
-        onKeydown: (event) => {
-          event.stopPropagation();
-          if (event.key === "Escape") ask(what);
-        },
+        onKeydown: onEscape(() => ask(what)),
       },
       fields.map(([name, label, focus]) =>
         h("input", {
           type: "text", class: "lxi-input", "aria-label": label, placeholder: label, autocomplete: "off", spellcheck: "false", value: ui[name],
-          ref: (n) => focus && n.focus(), onInput: (event) => (ui[name] = event.target.value),
+          ref: (n) => focus && take(n), onInput: (event) => (ui[name] = event.target.value),
         }),
       ),
       h("button", { type: "submit", class: "lxi-button lxi-primary" }, "Show the plan"),
@@ -77,7 +74,7 @@ function bulkActions(app, list, ui) {
 function bulkTable(headers, rows, more) {
   return h(
     "div",
-    { class: "lxi-scroll lxi-plan", tabindex: "0", role: "region", "aria-label": "Plan" },
+    { class: "lxi-scroll lxi-plan", tabindex: "0", role: "region", "aria-label": "Plan", ref: take },
     h(
       "table",
       { class: "lxi-table" },

@@ -119,6 +119,7 @@ class Bulk:
             work,
             where=self._panel.where,
             say=lambda receipts: receipts.summary,
+            stopped="what was done before stays done",
             then=ended,
         )
         self._set("working", job=transfer.number)
@@ -204,7 +205,12 @@ class Bulk:
                 raise LxdImageError(f"{len(failures):,} of {len(records):,} failed; first {failures[0]}")
             return formats.plural(len(records), "image")
 
-        transfers.start(f"{word} {formats.plural(len(records), 'image')}", work, where=self._panel.where)
+        transfers.start(
+            f"{word} {formats.plural(len(records), 'image')}",
+            work,
+            where=self._panel.where,
+            stopped="what was done before stays done",
+        )
         self._set("empty")
 
 

@@ -46,7 +46,7 @@ function field({ id, label, hint, focus, ...input }) {
       type: "text", class: "lxi-input", autocomplete: "off", spellcheck: "false",
       ref: (n) => {
         n.id = id;
-        if (focus) n.focus();
+        if (focus) take(n);
       },
       "aria-describedby": hint ? hintId : undefined, ...input,
     }),
@@ -69,19 +69,14 @@ function question({ title, text, yes, danger, onYes, onNo }) {
     "div",
     {
       class: `lxi-question ${danger ? "lxi-danger-box" : ""}`, role: "alertdialog", "aria-label": title, key: "question",
-      onKeydown: (event) => {
-        if (event.key === "Escape") {
-          event.stopPropagation();
-          onNo();
-        }
-      },
+      onKeydown: onEscape(onNo),
     },
     h("strong", {}, title),
     h("p", {}, text),
     h(
       "div",
       { class: "lxi-row" },
-      button(yes, onYes, { kind: danger ? "danger" : "primary", ref: (n) => n.focus() }),
+      button(yes, onYes, { kind: danger ? "danger" : "primary", ref: take }),
       button("Cancel", onNo),
     ),
   );

@@ -6,7 +6,10 @@ function detailPart(app) {
   const ui = app.imageState(image.key);
   return h(
     "section",
-    { class: "lxi-detail", key: image.key, "aria-label": `Image ${image.title}` },
+    {
+      class: "lxi-detail", key: image.key, "aria-label": `Image ${image.title}`,
+      onKeydown: app.state.header.kind === "image" ? undefined : onEscape(() => app.shut()),
+    },
     h(
       "div",
       { class: "lxi-detail-head" },
@@ -176,10 +179,7 @@ function actionsPart(app, image, ui) {
             });
             close(".lxi-do-copy");
           },
-          onKeydown: (event) => {
-            event.stopPropagation();
-            if (event.key === "Escape") close(".lxi-do-copy");
-          },
+          onKeydown: onEscape(() => close(".lxi-do-copy")),
         },
         field({
           id: app.ids("target").input, label: "To which server", value: ui.target ?? "", focus: true, placeholder: "staging, or unix:///path/unix.socket",
@@ -211,10 +211,7 @@ function actionsPart(app, image, ui) {
             app.send("export", { key: image.key, folder: ui.folder ?? app.state.header.folder });
             close(".lxi-do-export");
           },
-          onKeydown: (event) => {
-            event.stopPropagation();
-            if (event.key === "Escape") close(".lxi-do-export");
-          },
+          onKeydown: onEscape(() => close(".lxi-do-export")),
         },
         field({
           id: app.ids("folder").input, label: "Folder on the kernel's machine", value: ui.folder ?? app.state.header.folder, focus: true,

@@ -39,16 +39,16 @@ function setProp(node, name, value, before) {
   }
 }
 
-function fits(node, vnode) {
-  if (vnode.text !== undefined) return node.nodeType === Node.TEXT_NODE;
-  return node.nodeType === Node.ELEMENT_NODE && node.__tag === vnode.tag && node.__key === vnode.props.key;
+// What a place in the panel is, whatever it says: elements are kept while their signs stay in order.
+function signOf(vnode) {
+  if (vnode.text !== undefined) return "#";
+  const { key, class: words } = vnode.props;
+  return key === undefined ? `${vnode.tag}.${(words || "").split(" ")[0]}` : `${vnode.tag}#${key}`;
 }
 
 function make(vnode) {
-  if (vnode.text !== undefined) return document.createTextNode(vnode.text);
-  const node = document.createElement(vnode.tag);
-  node.__tag = vnode.tag;
-  node.__key = vnode.props.key;
+  const node = vnode.text === undefined ? document.createElement(vnode.tag) : document.createTextNode(vnode.text);
+  node.__sign = signOf(vnode);
   node.__props = {};
   return node;
 }
@@ -70,23 +70,43 @@ function patchNode(node, vnode) {
   if (isNew) vnode.props.ref(node);
 }
 
+// Which of the old nodes stays in which place: the longest series of signs that both have.
+function kept(old, signs) {
+  const nodes = new Array(signs.length);
+  let start = 0;
+  let end = old.length;
+  let to = signs.length;
+  for (; start < end && start < to && old[start].__sign === signs[start]; start++) nodes[start] = old[start];
+  while (end > start && to > start && old[end - 1].__sign === signs[to - 1]) nodes[--to] = old[--end];
+  const longest = Array.from({ length: end - start + 1 }, () => new Uint16Array(to - start + 1));
+  for (let i = end - start - 1; i >= 0; i--) {
+    for (let j = to - start - 1; j >= 0; j--) {
+      const same = old[start + i].__sign === signs[start + j];
+      longest[i][j] = same ? longest[i + 1][j + 1] + 1 : Math.max(longest[i + 1][j], longest[i][j + 1]);
+    }
+  }
+  for (let i = 0, j = 0; i < end - start && j < to - start; ) {
+    if (old[start + i].__sign === signs[start + j]) nodes[start + j++] = old[start + i++];
+    else if (longest[i + 1][j] >= longest[i][j + 1]) i++;
+    else j++;
+  }
+  return nodes;
+}
+
 function patch(parent, wanted) {
-  const keyed = new Map();
-  for (const node of parent.childNodes) if (node.__key !== undefined) keyed.set(node.__key, node);
-  let current = parent.firstChild;
-  for (const vnode of wanted) {
-    let node = null;
-    const key = vnode.props && vnode.props.key;
-    if (key !== undefined && keyed.has(key)) node = fits(keyed.get(key), vnode) ? keyed.get(key) : null;
-    else if (key === undefined && current && fits(current, vnode)) node = current;
-    if (!node) node = make(vnode);
-    if (node === current) current = current.nextSibling;
-    else parent.insertBefore(node, current);
-    patchNode(node, vnode);
+  const old = [...parent.childNodes];
+  const signs = wanted.map(signOf);
+  const nodes = kept(old, signs);
+  const used = new Set(nodes);
+  // Those with a key may change places; what is not wanted goes first, so that the others need not move.
+  const free = new Map(old.filter((node) => !used.has(node)).map((node) => [node.__sign, node]));
+  for (const node of old) if (!used.has(node)) node.remove();
+  let next = null;
+  for (let i = wanted.length - 1; i >= 0; i--) {
+    if (!nodes[i] && wanted[i].props && wanted[i].props.key !== undefined) nodes[i] = free.get(signs[i]);
+    nodes[i] = nodes[i] || make(wanted[i]);
+    if (nodes[i].parentNode !== parent || nodes[i].nextSibling !== next) parent.insertBefore(nodes[i], next);
+    next = nodes[i];
   }
-  while (current) {
-    const next = current.nextSibling;
-    current.remove();
-    current = next;
-  }
+  wanted.forEach((vnode, i) => patchNode(nodes[i], vnode));
 }

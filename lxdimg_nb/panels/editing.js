@@ -29,22 +29,19 @@ function editForm(app, image, ui, { label, type, hint, withName, back }) {
         else app.send("edit", content);
         endEdit(app, ui, back);
       },
-      onKeydown: (event) => {
-        event.stopPropagation();
-        if (event.key === "Escape") endEdit(app, ui, back);
-      },
+      onKeydown: onEscape(() => endEdit(app, ui, back)),
     },
     withName &&
       h("input", {
         type: "text", class: "lxi-input", placeholder: "name", "aria-label": "Name of the new property", autocomplete: "off",
-        spellcheck: "false", value: edit.newName, ref: (n) => n.focus(), onInput: (event) => (edit.newName = event.target.value),
+        spellcheck: "false", value: edit.newName, ref: take, onInput: (event) => (edit.newName = event.target.value),
       }),
     h("input", {
       type: type || "text", class: "lxi-input", "aria-label": label, placeholder: withName ? "value" : undefined, autocomplete: "off",
       spellcheck: "false", value: edit.value, title: hint,
       ref: (n) => {
         n.id = id;
-        if (!withName) n.focus();
+        if (!withName) take(n);
       },
       onInput: (event) => (edit.value = event.target.value),
     }),
@@ -139,10 +136,10 @@ function propertiesPart(app, image, ui) {
               "dd",
               { key: `value-${p.name}`, dir: "auto" },
               isEditing(ui, "properties", p.name)
-                ? editForm(app, image, ui, { label: `Value of ${p.name}`, hint: "An empty value removes the property." })
+                ? editForm(app, image, ui, { label: `Value of ${p.name}`, hint: "An empty value removes the property.", back: `[data-name="${CSS.escape(`property-${p.name}`)}"]` })
                 : [
                     h("span", {}, p.value), " ",
-                    image.writable && pencil(app, ui, `Edit ${p.name}`, undefined, { field: "properties", name: p.name, before: p.value, input: p.value }),
+                    image.writable && pencil(app, ui, `Edit ${p.name}`, `property-${p.name}`, { field: "properties", name: p.name, before: p.value, input: p.value }),
                   ],
             ),
           ]),

@@ -344,7 +344,13 @@ class ImageWork(Panel):
                 transfer.files = written(transfer.result)
 
         self._said = None
-        transfers.start(f"Export {name} to {target}", work, where=self.where, then=ended)
+        transfers.start(
+            f"Export {name} to {target}",
+            work,
+            where=self.where,
+            stopped="exported there again, it goes on where it stopped",
+            then=ended,
+        )
 
 
 def _copied(copy: Image, follow: bool) -> str:

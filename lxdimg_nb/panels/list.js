@@ -44,7 +44,6 @@ function tools(app, list) {
       "aria-label": "Search images", autocomplete: "off", spellcheck: "false", value: list.query,
       "aria-invalid": list.problem ? "true" : undefined, title: HELP,
       onInput: (event) => app.search(event.target.value),
-      onKeydown: (event) => event.stopPropagation(),
     }),
     h(
       "div",
@@ -94,12 +93,11 @@ function columnsMenu(app, list) {
     "details",
     {
       class: "lxi-menu", key: "columns",
-      onKeydown: (event) => {
-        if (event.key === "Escape") {
+      onKeydown: (event) =>
+        onEscape(() => {
           event.currentTarget.open = false;
           event.currentTarget.querySelector("summary").focus();
-        }
-      },
+        })(event),
     },
     h("summary", { class: "lxi-button" }, "Columns"),
     h(
@@ -170,15 +168,17 @@ function line(app, list, row, at) {
   return h(
     "tr",
     {
-      class: `${open ? "lxi-open" : ""} ${row.selected ? "lxi-selected" : ""}`.trim(), "data-key": row.key,
+      key: row.key, class: `${open ? "lxi-open" : ""} ${row.selected ? "lxi-selected" : ""}`.trim(), "data-key": row.key,
       "aria-current": open ? "true" : undefined,
       onClick: (event) => !event.target.closest("input,label,button") && app.open(row.key),
+      onFocusin: () => app.atRow(at),
+      onKeydown: (event) => move(event, at, list.rows.length),
     },
     h(
       "td",
       { class: "lxi-c-check" },
       h("input", {
-        type: "checkbox", checked: row.selected, "aria-label": `Select ${name}`,
+        type: "checkbox", checked: row.selected, "aria-label": `Select ${name}`, tabindex: app.stop(at, list),
         onChange: (event) => app.send("select", { keys: [row.key], on: event.target.checked }),
       }),
     ),
@@ -190,34 +190,30 @@ function cell(app, list, row, column, i, at) {
   const text = row.cells[i];
   const props = { key: column.name, class: `lxi-c-${column.kind} lxi-n-${column.name}`, title: row.hints[i] || (text.length > 18 ? text : undefined) };
   const first = i === (list.columns[0].name === "server" ? 1 : 0);
-  if (column.kind === "flag") {
-    return h("td", props, text === "yes" ? h("span", { class: `lxi-badge lxi-is-${column.name}` }, "yes") : h("span", { class: "lxi-no" }, text));
-  }
-  if (!first) return h("td", props, h("bdi", {}, text));
+  const flag = column.kind === "flag" && h("span", { class: text === "yes" ? `lxi-badge lxi-is-${column.name}` : "lxi-no" }, text);
+  if (!first) return h("td", props, flag || h("bdi", {}, text));
   return h(
     "td",
     props,
     h(
       "button",
       {
-        type: "button", class: `lxi-name ${text ? "" : "lxi-unnamed"}`, "data-row": String(at), onClick: () => app.open(row.key),
-        onKeydown: (event) => move(event, at, list.rows.length),
+        type: "button", class: `lxi-name ${text ? "" : "lxi-unnamed"}`, tabindex: app.stop(at, list),
+        // A key that presses a button makes a click without a count.
+        onClick: (event) => app.open(row.key, event.detail === 0),
       },
-      h("bdi", {}, text || "no alias"),
+      flag || h("bdi", {}, text || (column.name === "alias" ? "no alias" : "open")),
     ),
   );
 }
 
-// Up and down go from row to row.
+// Up and down go from row to row: Tab stops at one of them, and goes on behind the table.
 function move(event, at, count) {
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: count - 1 }[event.key];
   if (to === undefined || to < 0 || to >= count) return;
-  const next = event.target.closest("tbody").querySelector(`[data-row="${to}"]`);
-  if (next) {
-    event.preventDefault();
-    event.stopPropagation();
-    next.focus();
-  }
+  event.preventDefault();
+  const what = event.target.closest("td").matches(".lxi-c-check") ? "input" : ".lxi-name";
+  event.currentTarget.parentNode.children[to].querySelector(what).focus();
 }
 
 function footer(app, list) {

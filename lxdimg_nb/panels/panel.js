@@ -30,9 +30,12 @@ class App {
     this.ui = { bulk: { asking: "", name: "", value: "", folder: "" }, upload: { open: false, way: "kernel", path: "", second: "", files: {}, problem: "", aliases: "", public: false } };
     this.root = document.createElement("div");
     this.root.className = "lxi";
+    this.root.tabIndex = -1;
+    this.row = 0;
     el.appendChild(this.root);
     this.hear = (content) => this.receive(content);
     model.on("msg:custom", this.hear);
+    this.keys = keysStay(this.root);
     this.timers = [setInterval(() => this.look(), 500), setInterval(() => this.send("here"), HERE)];
     this.draw();
     this.hello();
@@ -154,19 +157,39 @@ class App {
   }
 
   detailCame(image) {
-    if (!image) return;
+    if (!image) {
+      // It was closed, or is gone: whoever was there goes on at its place in the list.
+      const had = focused(this.root);
+      if (had && had.closest(".lxi-detail")) this.afterDraw = () => this.focus('tbody .lxi-name[tabindex="0"]', ".lxi-search", ".lxi-do-upload");
+      return;
+    }
     if (!image.busy) this.imageState(image.key).pending = "";
     if (this.opening && this.opening === image.key) {
       this.opening = "";
       this.afterDraw = () => {
         const title = this.root.querySelector(".lxi-detail .lxi-title");
+        if (title && this.entering) title.focus();
         if (title) title.scrollIntoView({ block: "nearest" });
       };
     }
   }
 
-  focus(selector) {
-    const found = this.root.querySelector(selector);
+  atRow(at) {
+    if (this.row === at) return;
+    this.row = at;
+    // At once, for the next key may be Tab; but not in the middle of a drawing that moves the focus itself.
+    if (this.drawing) this.later();
+    else this.draw();
+  }
+
+  // Where Tab stops in the table.
+  stop(at, list) {
+    return at === Math.min(this.row, list.rows.length - 1) ? "0" : "-1";
+  }
+
+  // On the first of these that is there.
+  focus(...selectors) {
+    const found = selectors.map((s) => this.root.querySelector(s)).find(Boolean);
     if (found) found.focus();
   }
 
@@ -191,8 +214,10 @@ class App {
     }
   }
 
-  open(key) {
+  // Whoever opens an image by keyboard goes on in its detail; Escape leads back.
+  open(key, byKeyboard) {
     this.opening = key;
+    this.entering = byKeyboard;
     this.send("open", { key });
   }
 
@@ -200,7 +225,7 @@ class App {
     const key = this.state.detail && this.state.detail.key;
     this.send("shut");
     const row = [...this.root.querySelectorAll("tr[data-key]")].find((tr) => tr.dataset.key === key);
-    if (row) row.querySelector(".lxi-name").focus();
+    if (row && focused(this.root)) row.querySelector(".lxi-name").focus();
   }
 
   openUpload() {
@@ -218,7 +243,9 @@ class App {
   }
 
   draw() {
-    patch(this.root, [this.whole()]);
+    this.drawing = true;
+    keepingFocus(this.root, () => patch(this.root, [this.whole()]));
+    this.drawing = false;
     const after = this.afterDraw;
     this.afterDraw = null;
     if (after) after();
@@ -300,6 +327,7 @@ class App {
     clearTimeout(this.completing);
     for (const timer of this.settling || []) clearTimeout(timer);
     this.stopSending();
+    this.keys();
     this.model.off("msg:custom", this.hear);
     this.send("bye");
     this.root.remove();

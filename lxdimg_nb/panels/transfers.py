@@ -38,6 +38,7 @@ class Transfer:
     Attributes:
         number: names it among the transfers of this kernel.
         title: what is done, in words.
+        stopped: what is left of it when it was cancelled, in words.
         state: `waiting`, `running`, `done`, `failed` or `cancelled`.
         text: how it ended, in words.
         result: what the work returned.
@@ -45,10 +46,11 @@ class Transfer:
         files: what it wrote to the kernel's disk, as `path` and `size`, for a link where the browser can fetch it.
     """
 
-    def __init__(self, number: int, title: str, where: str) -> None:
+    def __init__(self, number: int, title: str, where: str, stopped: str = "") -> None:
         self.number = number
         self.title = title
         self.where = where
+        self.stopped = stopped
         self.state = "waiting"
         self.text = ""
         self.result: Any = None
@@ -152,6 +154,7 @@ class Transfers:
         *,
         where: str = "",
         say: Callable[[Any], str] = str,
+        stopped: str = "nothing was left behind",
         then: Callable[[Transfer], object] | None = None,
     ) -> Transfer:
         """Do some work in a thread, in the context of the caller.
@@ -161,9 +164,10 @@ class Transfers:
             work: called with the function that it reports to, which raises when it is to stop.
             where: the server it is about, in words.
             say: its result in words.
+            stopped: what is left of it when it was cancelled, in words.
             then: called at the end, in the work's thread, however it ended.
         """
-        transfer = Transfer(next(self._numbers), title, where)
+        transfer = Transfer(next(self._numbers), title, where, stopped)
         transfer.stop = Cancel(lambda progress: self._progressed(transfer, progress))
         with self._lock:
             self._all.append(transfer)
@@ -219,7 +223,7 @@ class Transfers:
         except OperationCancelledError as error:
             transfer.error = error
             transfer.state = "cancelled"
-            transfer.text = "Cancelled; nothing was left behind." if transfer.stopping else why(error)
+            transfer.text = sentence(f"Cancelled; {transfer.stopped}") if transfer.stopping else why(error)
         except Exception as error:  # noqa: BLE001 - whatever went wrong is shown in the panel
             transfer.error = error
             transfer.state = "failed"

@@ -13,10 +13,7 @@ function uploadPart(app) {
     "section",
     {
       class: "lxi-upload", "aria-label": "Upload an image", key: "upload",
-      onKeydown: (event) => {
-        event.stopPropagation();
-        if (event.key === "Escape") app.closeUpload();
-      },
+      onKeydown: onEscape(() => app.closeUpload()),
     },
     h(
       "div",
@@ -160,7 +157,7 @@ function checkedForm(app, ui, upload) {
     h(
       "div",
       { class: "lxi-row" },
-      upload.ok && h("button", { type: "submit", class: "lxi-button lxi-primary", ref: (n) => n.focus() }, ui.public ? "Upload as public image" : "Upload"),
+      upload.ok && h("button", { type: "submit", class: "lxi-button lxi-primary", ref: take }, ui.public ? "Upload as public image" : "Upload"),
       button("Choose another file", () => app.send("unload")),
     ),
   );

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ __all__ = ["Panel", "script", "style", "text_of", "texts_of", "whole_of"]
 
 _SCRIPTS = (
     "dom.js",
+    "keyboard.js",
     "controls.js",
     "list.js",
     "editing.js",
@@ -55,7 +57,8 @@ def script() -> str:
 @functools.cache
 def style() -> str:
     """The panels' style sheet."""
-    return _lean(resources.files("lxdimg_nb.panels").joinpath("panel.css").read_text(encoding="utf-8"))
+    text = _lean(resources.files("lxdimg_nb.panels").joinpath("panel.css").read_text(encoding="utf-8"))
+    return re.sub(r"(?<=[a-z0-9]): ", ":", re.sub(r" *([{},;]) *", r"\1", text)).replace(";}", "}")
 
 
 def _lean(text: str) -> str:
