@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from pathlib import Path
 
+from lxdimg_nb import panels as room
 from tests import factory, streams
 from tests.frontend import FrontEnd, browser, opened, panels
 from tests.servers import until
@@ -76,6 +79,19 @@ def test_nothing_of_a_panel_is_a_trait_that_a_notebook_would_keep(server, client
     assert "very-private-name" not in state
     assert fingerprint[:12] not in state
     assert len(state) < 75_000
+
+
+def test_a_script_is_made_leaner_without_touching_texts_and_expressions():
+    from lxdimg_nb.panels.widget import script
+
+    folder = Path(room.__file__).parent
+    code = [
+        line for f in folder.glob("*.js") for line in f.read_text().splitlines() if not line.strip().startswith("//")
+    ]
+    texts = {text for line in code for text in re.findall(r'"[^"`]*"|`[^`]*`|/\^.*\$/|/\(\?:.*\)/', line)}
+
+    assert len(texts) > 500
+    assert [text for text in texts if text not in script()] == []
 
 
 def test_the_static_table_is_small_and_escaped(demo, panels):

@@ -44,6 +44,11 @@ _numbers = itertools.count(1)
 VIEW_SECONDS = 150.0
 SNAPSHOT_SECONDS = 2.0
 
+# Of a script: texts, templates and regular expressions, which stay, and signs with the space around them.
+_TEXTS_OR_SPACE = re.compile(
+    r"""("(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|(?:(?<=\()|(?<=[=&|] ))/[^/\n]+/)| *([][{}(),;:?=<>+*&|]) *"""
+)
+
 Handler = Callable[[Mapping[str, Any]], object]
 
 
@@ -51,7 +56,8 @@ Handler = Callable[[Mapping[str, Any]], object]
 def script() -> str:
     """The panels' ES module: the files one after the other; only the last exports."""
     folder = resources.files("lxdimg_nb.panels")
-    return _lean("\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS))
+    text = _lean("\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS))
+    return _TEXTS_OR_SPACE.sub(lambda found: found[1] or found[2], text)
 
 
 @functools.cache
