@@ -134,6 +134,8 @@ def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, st
         return (_exact(value) if name in _EXACT else _age(value, now)), plain(value)
     if name in _BYTES and words:
         return formats.size(int(value)), f"{int(value):,} bytes"
+    if name == "mode" and pd.api.types.is_integer(value):
+        return f"{value:04o}", ""  # as chmod takes it
     if isinstance(value, list | tuple | set | dict | np.ndarray):
         return word(value, limit=80), ""
     if str(value) in ("True", "False") and not isinstance(value, str):

@@ -28,9 +28,7 @@ class Listing(Looks):
     def _table(self) -> Table:
         shown = pd.DataFrame(self)
         for name in shown.columns:
-            if name == "mode":
-                shown = shown.assign(mode=[f"{mode:04o}" for mode in shown["mode"]])
-            elif pd.api.types.is_string_dtype(shown[name]):
+            if pd.api.types.is_string_dtype(shown[name]):
                 shown = shown.assign(**{str(name): shown[name].map(_short, na_action="ignore")})
         return replace(frame_table(shown), note=self.attrs["note"]) if self.attrs.get("note") else frame_table(shown)
 
