@@ -84,7 +84,8 @@ class Sender {
     request.onloadend = () => {
       if (!this.stopped) this.app.send("file-sent", { job: this.job, ok: request.status === 200 });
     };
-    request.send(this.file.slice(this.offset));
+    // Chromium reads a whole file in the process that sends it, twice as quick as a part of one.
+    request.send(this.offset === 0 ? this.file : this.file.slice(this.offset));
     return true;
   }
 
