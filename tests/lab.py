@@ -30,39 +30,40 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from tests.servers import RunningServer, free_port, until
 
 ROOT = Path(__file__).resolve().parent.parent
+PLACE = "/tmp"
 START_SECONDS = 60.0
 WAIT = 30_000  # milliseconds
 SLOW = 15_000
 _numbers = itertools.count(1)
 
-_FIND = "const w = [...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.context.path === path);"
+FIND = "const w = [...window.jupyterapp.shell.widgets('main')].find(w => w.context && w.context.path === path);"
 # The kernel of the notebook at hand is connected and has nothing to do.
-_READY = """path => {
+READY = """path => {
   FIND
   const kernel = w && w.context.sessionContext.session && w.context.sessionContext.session.kernel;
   return Boolean(kernel && kernel.connectionStatus === 'connected' && kernel.status === 'idle'
     && w.content.widgets.length);
-}""".replace("FIND", _FIND)
-_RUN = """([path, at]) => {
+}""".replace("FIND", FIND)
+RUN = """([path, at]) => {
   FIND
   window.jupyterapp.shell.activateById(w.id);
   w.content.deselectAll();
   w.content.activeCellIndex = at;
   window.jupyterapp.commands.execute('notebook:run-cell');
-}""".replace("FIND", _FIND)
-_DONE = """([path, at]) => {
+}""".replace("FIND", FIND)
+DONE = """([path, at]) => {
   FIND
   const cell = w.content.widgets[at];
   return cell.model.executionCount !== null && cell.model.executionState !== 'running'
     && cell.promptNode.innerText.indexOf('*') < 0;
-}""".replace("FIND", _FIND)
-_CLOSE = """async path => {
+}""".replace("FIND", FIND)
+CLOSE = """async path => {
   FIND
   if (!w) return;
   await w.context.sessionContext.shutdown();
   w.context.model.dirty = false;
   w.close();
-}""".replace("FIND", _FIND)
+}""".replace("FIND", FIND)
 
 
 class Notebook:
@@ -84,9 +85,9 @@ class Notebook:
         Args:
             wait: until it has run; otherwise it may still be running.
         """
-        self.page.evaluate(_RUN, [self.path, at])
+        self.page.evaluate(RUN, [self.path, at])
         if wait:
-            self.page.wait_for_function(_DONE, arg=[self.path, at], timeout=WAIT)
+            self.page.wait_for_function(DONE, arg=[self.path, at], timeout=WAIT)
         return self.output(at)
 
     def running(self, at: int) -> bool:
@@ -114,22 +115,22 @@ class Notebook:
     def save(self) -> None:
         """Write the notebook to its file."""
         self.page.evaluate(
-            f"path => {{ {_FIND} return w.context.save(); }}",
+            f"path => {{ {FIND} return w.context.save(); }}",
             self.path,
         )
 
     def restart_kernel(self) -> None:
         """Restart the kernel, as from the menu."""
         self.page.evaluate(
-            f"path => {{ {_FIND} return w.context.sessionContext.session.kernel.restart(); }}",
+            f"path => {{ {FIND} return w.context.sessionContext.session.kernel.restart(); }}",
             self.path,
         )
-        self.page.wait_for_function(_READY, arg=self.path, timeout=WAIT)
+        self.page.wait_for_function(READY, arg=self.path, timeout=WAIT)
 
     def close(self) -> None:
         """Close it and end its kernel."""
         with contextlib.suppress(Exception):
-            self.page.evaluate(_CLOSE, self.path)
+            self.page.evaluate(CLOSE, self.path)
 
 
 class Lab:
@@ -153,20 +154,14 @@ class Lab:
 
     def notebook(self, cells: Sequence[str]) -> Notebook:
         """Make a notebook of these code cells and open it, with its kernel ready."""
-        path = f"test-{next(_numbers)}.ipynb"
-        book = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(source) for source in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-        )
-        nbformat.write(book, self.folder / path)
-        opened = Notebook(self, path)
+        opened = Notebook(self, written(self.folder, cells))
         self.open(opened)
         return opened
 
     def open(self, book: Notebook) -> None:
         """Open a notebook that is there, and wait for its kernel."""
         self.page.evaluate("path => { window.jupyterapp.commands.execute('docmanager:open', {path}) }", book.path)
-        self.page.wait_for_function(_READY, arg=book.path, timeout=60_000)
+        self.page.wait_for_function(READY, arg=book.path, timeout=60_000)
 
     def theme(self, name: str) -> None:
         """`light` or `dark`."""
@@ -198,6 +193,17 @@ class Books:
         panel = book.panel(0)
         panel.locator("tbody tr, .lxi-empty:not(.lxi-waiting)").first.wait_for()
         return book, panel
+
+
+def written(folder: Path, cells: Sequence[str]) -> str:
+    """Write a notebook of these code cells; returns its name."""
+    path = f"test-{next(_numbers)}.ipynb"
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(book, folder / path)
+    return path
 
 
 @pytest.fixture
@@ -232,7 +238,7 @@ def running_lab(chromium: str, *, width: int = 1400, height: int = 1000) -> Iter
         chromium: the browser's path.
         width, height: of the window, in pixels.
     """
-    notebooks, url = _server()
+    notebooks, url = lab_server(PLACE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = browser.new_page(viewport={"width": width, "height": height})
@@ -245,9 +251,13 @@ def running_lab(chromium: str, *, width: int = 1400, height: int = 1000) -> Iter
 
 
 @functools.cache
-def _server() -> tuple[Path, str]:
-    """The folder of the notebooks and the address of a JupyterLab, started once and ended with this process."""
-    folder = Path(tempfile.mkdtemp(prefix="lxi-lab-", dir="/tmp"))
+def lab_server(place: str) -> tuple[Path, str]:
+    """The folder of the notebooks and the address of a JupyterLab, started once and ended with this process.
+
+    Args:
+        place: its files, and those that browsers send, lie in a folder below.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="lxi-lab-", dir=place))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     notebooks = folder / "notebooks"
     notebooks.mkdir()

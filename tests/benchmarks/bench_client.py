@@ -8,7 +8,6 @@ Everything lies in one folder in memory (3.5 times the image's size at most), wh
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import shutil
@@ -18,10 +17,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests import factory, servers
-from tests.benchmarks.measure import MIB, Cost, Series, Target, Worker, idle_share, processor_times, program
+from tests.benchmarks.measure import MIB, Cost, Results, Series, Target, Worker, machine, processor_times, program, tell
 from tests.crowd import crowd
 from tests.servers import RunningServer
 
@@ -37,8 +35,7 @@ class Bench:
     size: int
     many: int
     rounds: int
-    series: list[Series] = field(default_factory=list)
-    targets: list[tuple[Target, float]] = field(default_factory=list)
+    results: Results = field(default_factory=Results)
 
     @property
     def url(self) -> str:
@@ -89,12 +86,12 @@ class Bench:
     def add(self, title: str, peers: dict[str, Callable[[], Cost]], after: Callable[[str], object]) -> Series:
         """Measure the peers in turn."""
         series = Series(title, self.rounds).run(peers, after)
-        self.series.append(series)
+        self.results.series.append(series)
         return series
 
     def held_to(self, series: Series, *targets: Target) -> None:
         """Note what was reached."""
-        self.targets += [(target, series.reached(target)) for target in targets]
+        self.results.held_to(series, *targets)
 
 
 def listing(bench: Bench) -> None:
@@ -276,39 +273,6 @@ def _certificate(bench: Bench) -> tuple[str, str, str]:
     return str(cert), str(key), str(server)
 
 
-def report(bench: Bench, begin: list[int]) -> tuple[str, dict[str, Any]]:
-    """The results as Markdown and as JSON."""
-    idle = idle_share(begin, processor_times())
-    load = os.getloadavg()
-    version = bench.server.get("")["environment"]["server_version"]
-    facts = {
-        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "server": f"LXD {version}",
-        "processors": os.cpu_count(),
-        "python": sys.version.split()[0],
-        "rounds": bench.rounds,
-        "idle_share": round(idle, 3),
-        "load": [round(value, 2) for value in load],
-    }
-    lines = ["# What the client costs", "", ", ".join(f"{key} {value}" for key, value in facts.items()) + "."]
-    lines += [
-        "",
-        "Ratios are medians over the rounds, each to the first peer's in the same round.",
-    ]
-    lines += ["Processor seconds are the client's alone; memory is what a call held beyond what was there before it."]
-    lines += ["", "| target | at most | measured | |", "|-|-|-|-|"]
-    for target, value in bench.targets:
-        verdict = "reached" if value <= target.most else "**not reached**"
-        lines.append(f"| {target.title} | {target.most:g} | {value:.3f} | {verdict} |")
-    text = "\n".join(lines) + "\n\n" + "\n\n".join(series.markdown() for series in bench.series) + "\n"
-    data = {
-        "facts": facts,
-        "targets": [{**vars(target), "measured": round(value, 4)} for target, value in bench.targets],
-        "series": [{"title": series.title, "rows": series.rows()} for series in bench.series],
-    }
-    return text, data
-
-
 def main() -> None:
     """Run what was asked for and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -341,16 +305,18 @@ def main() -> None:
             )
             for part in options.parts or PARTS:
                 globals()[part](bench)
-            text, data = report(bench, begin)
+            version = server.get("")["environment"]["server_version"]
+            text, data = bench.results.report(
+                "What the client costs",
+                machine(begin, server=f"LXD {version}", rounds=bench.rounds),
+                "Ratios are medians over the rounds, each to the first peer's in the same round.",
+                "Processor seconds are the client's alone; memory is what a call held beyond what was there before it.",
+            )
         finally:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(text)
-    if options.markdown:
-        options.markdown.write_text(text)
-    if options.json:
-        options.json.write_text(json.dumps(data, indent=2) + "\n")
+    tell(text, data, options.markdown, options.json)
 
 
 if __name__ == "__main__":

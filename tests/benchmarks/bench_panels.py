@@ -1,145 +1,186 @@
-"""What panels cost: 100,000 images in the list, a change made elsewhere, and files from the browser.
+"""What panels cost: 100,000 images beside ITable, files from the browser, and changes made elsewhere.
 
-    python -m tests.benchmarks.bench_panels [list] [change] [--images 100000] [--rounds 5]
+    python -m tests.benchmarks.bench_panels [list] [view] [upload] [change] [--quick] [--rounds 3]
 
-The list is measured in the kernel, without a browser: bytes to the browser, and milliseconds of processor for a
-page, an order, a search and a change; beside it what ITable costs for the same images, where it is installed.
-The change is one made in a server by somebody else, until the panel has told its views.
+`list` is the kernel's part alone. The others are measured in a JupyterLab of its own, in a headless Chromium that
+is spoken to over the bare DevTools protocol: `view` is the first view of many images, and a page, an order and a
+search; `upload` sends a file over the comm and through our extension of the Jupyter server, in turn; `change` is a
+change that somebody else makes in a server until the browser shows it, on every server that can be had here.
+Where the machine is not idle, the ratios count; the load stands beside each number.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import statistics
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import lxdimg_nb
-from lxdimg_nb import demo
 from lxdimg_nb.models import ImageRecord
 from lxdimg_nb.panels.table import COLUMNS, ImageTable, Row, key_of
-from tests import factory
+from tests import servers
+from tests.benchmarks import panels_in_browser
 from tests.benchmarks.bench_inventory import images
-from tests.frontend import FrontEnd
+from tests.benchmarks.measure import Cost, Results, Series, Target, machine, processor_times, tell
 
-LARGEST_VIEW = 64 * 1024
-LONGEST = 250.0
+PARTS = ("list", "view", "upload", "change")
+MOST_BYTES = 64 * 1024
+MOST_SECONDS = 0.25
 SEARCHES = (
     "noble", "os=ubuntu", "os=ubuntu release=noble", "public=yes", "size>500MiB", "age>90d", "noble/1*",
     "alias=jammy/*", "used=never", "no such image",
 )  # fmt: skip
 
 
-Times = tuple[float, float]
+@dataclass
+class Sizes:
+    """How much of everything."""
+
+    images: int = 100_000
+    megabytes: float = 500.0
+    changes: int = 30
+    rounds: int = 3
 
 
-def spent(step: Callable[[], object]) -> Times:
-    """Milliseconds of wall time and of processor for one step."""
+@dataclass
+class Bench:
+    """One run.
+
+    Attributes:
+        folder: for the file that is sent.
+        chromium: the browser's path.
+        place: where the files of JupyterLab and what browsers send lie in a folder of their own.
+        kinds: the servers in which changes are made, as far as they can be had.
+        wires: what the page's websockets carried in the last upload of each kind.
+    """
+
+    sizes: Sizes
+    folder: Path
+    chromium: str
+    place: str
+    kinds: tuple[servers.Kind, ...] = ("demo", "lxd", "incus")
+    wires: dict[str, dict[str, Any]] = field(default_factory=dict)
+    results: Results = field(default_factory=Results)
+
+
+def spent(step: Callable[[], object]) -> Cost:
+    """What a step costs this process."""
     wall, cpu = time.perf_counter(), time.process_time()
     step()
-    return (time.perf_counter() - wall) * 1000, (time.process_time() - cpu) * 1000
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu, float("nan"))
 
 
-def look(table: ImageTable, step: Callable[..., object], *given: object) -> Times:
-    """What a step on a table costs with the view that follows it."""
+def look(table: ImageTable, step: Callable[..., object], *given: object) -> Cost:
+    """What a step on a table costs, with the view that follows it."""
+    views: list[Any] = []
 
     def both() -> None:
         step(*given)
-        table.view()
+        views.append(table.view())
 
-    return spent(both)
+    cost = spent(both)
+    return Cost(cost.wall, cost.cpu, cost.memory, cost.note, len(json.dumps(views[0])))
 
 
-def report(name: str, times: list[Times]) -> None:
-    """A line: medians and the worst."""
-    wall, cpu = ([t[i] for t in times] for i in (0, 1))
-    median = statistics.median(cpu)
-    verdict = "" if median <= LONGEST else f"  over {LONGEST:.0f} ms"
-    print(
-        f"  {name:<34} median {median:6.0f} ms cpu, {statistics.median(wall):6.0f} ms wall; "
-        f"worst {max(cpu):6.0f} ms cpu  (n={len(times)}){verdict}"
+def kernel_part(bench: Bench) -> None:
+    """A table of so many images, looked at as people do."""
+    records = [ImageRecord(raw) for raw in images(bench.sizes.images)]
+    changed = Row(key_of(records[7]), ImageRecord({**records[7].raw, "public": not records[7].raw["public"]}))
+    steps = Series(f"{len(records):,} images in the kernel, without a browser", bench.sizes.rounds)
+    document = _itable(records)
+
+    def noted(name: str, costs: list[Cost]) -> None:
+        steps.costs.setdefault(name, []).extend(costs)
+
+    for _ in range(bench.sizes.rounds):
+        noted("ITable: the document", [document()])
+        table = ImageTable()
+        rows = [Row(key_of(r), r) for r in records]
+        noted("first view", [look(table, table.replace, rows)])
+        noted("another page", [look(table, table.turn, number) for number in (1, 77, table.pages - 1)])
+        for name in COLUMNS:
+            noted("order by a column, first time", [look(table, table.order, name)])
+            noted("the same, turned round", [look(table, table.order, name)])
+        noted("search", [look(table, table.search, query) for query in SEARCHES])
+        table.search("")
+        noted("a change made elsewhere", [look(table, table.put, changed) for _ in range(3)])
+    bench.results.series.append(steps)
+    bench.results.held_to(
+        steps,
+        Target("bytes of a view", "first view", "", MOST_BYTES, "wire"),
+        *(
+            Target(f"{name}: s of processor, median", name, "", MOST_SECONDS, "processor")
+            for name in ("another page", "order by a column, first time", "the same, turned round", "search")
+        ),
     )
 
 
-def measure_list(count: int, rounds: int) -> None:
-    """A table of so many images, looked at as people do."""
-    records = [ImageRecord(raw) for raw in images(count)]
-    first, pages, orders, again, searches, changes = (list[Times]() for _ in range(6))
-    payload = 0
-    changed = Row(key_of(records[7]), ImageRecord({**records[7].raw, "public": True}))
-    for _ in range(rounds):
-        table = ImageTable()
-        rows = [Row(key_of(r), r) for r in records]
-        first.append(look(table, table.replace, rows))
-        payload = len(json.dumps(table.view()))
-        pages += [look(table, table.turn, number) for number in (1, 77, table.pages - 1)]
-        for name in COLUMNS:
-            orders.append(look(table, table.order, name))
-            again.append(look(table, table.order, name))
-        searches += [look(table, table.search, query) for query in SEARCHES]
-        table.search("")
-        changes += [look(table, table.put, changed) for _ in range(3)]
-    verdict = "within" if payload <= LARGEST_VIEW else "OVER"
-    print(f"{count:,} images in the list; a view is {payload:,} bytes ({verdict} 64 KiB)")
-    report("rows taken and first view", first)
-    report("another page", pages)
-    report("order by a column, first time", orders)
-    report("the same, turned round", again)
-    report("search", searches)
-    report("a change made elsewhere", changes)
-    _itable(records)
-
-
-def _itable(records: list[ImageRecord]) -> None:
-    if importlib.util.find_spec("itables") is None:
-        print("  ITable is not installed here, so there is nothing to compare with (pip install itables)")
-        return
+def _itable(records: Sequence[ImageRecord]) -> Callable[[], Cost]:
     import itables  # type: ignore[import-not-found,unused-ignore]
+    import pandas as pd
 
     from lxdimg_nb.inventory import frame
 
-    table = frame(records)[["aliases", "description", "architecture", "size", "public", "type"]].astype(str)
-    made: list[Any] = []
-    wall, cpu = spent(lambda: made.append(itables.to_html_datatable(table, maxBytes=0)))
-    print(f"  ITable, six columns: {cpu:.0f} ms cpu, {wall:.0f} ms wall, {len(made[0]):,} bytes to the browser")
+    table = pd.DataFrame(frame(records)).reset_index()[list(panels_in_browser.ITABLE_COLUMNS)].astype(str)
+
+    def document() -> Cost:
+        made: list[str] = []
+        cost = spent(lambda: made.append(itables.to_html_datatable(table, maxBytes=0)))
+        return Cost(cost.wall, cost.cpu, cost.memory, "in one document", len(made[0]))
+
+    return document
 
 
-def measure_change(rounds: int) -> None:
-    """From a write in the server to the panel's message to its views."""
-    with demo.start() as server, lxdimg_nb.connect(server.url) as mine, lxdimg_nb.connect(server.url) as theirs:
-        image = theirs.images.create(factory.small(1), wait=True)
-        panel = mine.images.panel()
-        view = FrontEnd(panel).begin()
-        assert view.sees(lambda p: p["header"]["live"] == "live")
-        view.say("open", key=view.parts["list"]["rows"][0]["key"])
-        view.settle()
-        times = []
-        for i in range(rounds * 4):
-            begin = time.perf_counter()
-            image.public = i % 2 == 0
-            image.save()
-            assert view.sees(lambda p: p["detail"]["public"]["on"] is image.public)
-            times.append((time.perf_counter() - begin) * 1000)
-        panel.close()
-    print(f"a change made elsewhere is told to the views in {statistics.median(times):.0f} ms (median of {len(times)}, "
-          f"worst {max(times):.0f} ms), the write itself included")  # fmt: skip
+def run(bench: Bench, parts: Sequence[str]) -> None:
+    """Measure these parts."""
+    if "list" in parts:
+        kernel_part(bench)
+    panels_in_browser.run(bench, parts)
+
+
+def report(bench: Bench, begin: Sequence[int]) -> tuple[str, dict[str, Any]]:
+    """What was measured, as Markdown and as JSON."""
+    return bench.results.report(
+        "What panels cost",
+        machine(begin, **vars(bench.sizes)),
+        "Ratios are medians over the rounds, each to the first peer's in the same round; of the medians where one peer",
+        "was asked more often. Memory is the kernel's peak beyond what it held before.",
+    )
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Run what was asked for and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", help="list, change; both without")
-    parser.add_argument("--images", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
-    wanted = given.what or ["list", "change"]
-    if "list" in wanted:
-        measure_list(given.images, given.rounds)
-    if "change" in wanted:
-        measure_change(given.rounds)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all without")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer; under three minutes")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--images", type=int, default=0)
+    parser.add_argument("--megabytes", type=float, default=0, help="of the file that is sent")
+    parser.add_argument("--changes", type=int, default=0, help="of each kind, in each server")
+    parser.add_argument("--json", type=Path, help="write the results there, too")
+    parser.add_argument("--markdown", type=Path, help="write the report there, too")
+    options = parser.parse_args()
+    unknown = set(options.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        parser.error("this needs a Chromium (as root on Debian, tests/run installs it)")
+    usual = Sizes(images=30_000, megabytes=100.0, changes=6, rounds=2) if options.quick else Sizes()
+    sizes = Sizes(**{name: getattr(options, name) or value for name, value in vars(usual).items()})
+    folder = Path(tempfile.mkdtemp(prefix="lxb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"))
+    begin = processor_times()
+    bench = Bench(sizes, folder, chromium, str(folder.parent))
+    try:
+        run(bench, options.parts or PARTS)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    tell(*report(bench, begin), options.markdown, options.json)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import os
@@ -11,21 +12,34 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Cost", "Series", "Target", "Worker", "idle_share", "processor_times", "program"]
+__all__ = [
+    "Cost",
+    "Results",
+    "Series",
+    "Target",
+    "Worker",
+    "idle_share",
+    "machine",
+    "processor_times",
+    "program",
+    "tell",
+]
 
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one round cost: seconds, seconds of processor, MiB beyond what was held before; and a note."""
+    """What one round cost: seconds, of processor, MiB beyond what was held before, a note, bytes to the browser."""
 
     wall: float
     cpu: float
     memory: float
     note: str = ""
+    wire: int | None = None
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -76,7 +90,12 @@ class Worker:
 
 @dataclass
 class Target:
-    """A number to be reached: `of` against `base`, as a ratio of wall time or as MiB more."""
+    """A number to be reached: `of` against `base`, as a ratio of wall time, or one of `of` alone.
+
+    Attributes:
+        what: `wall` is the ratio; `seconds` and `processor` are medians, `memory` is the most MiB, `wire` the most
+            bytes.
+    """
 
     title: str
     of: str
@@ -109,15 +128,26 @@ class Series:
         return next(iter(self.costs))
 
     def ratio(self, of: str, base: str, what: str = "wall") -> float:
-        """The median over the rounds of one peer's cost to another's in the same round."""
-        return statistics.median(
-            getattr(a, what) / getattr(b, what) for a, b in zip(self.costs[of], self.costs[base], strict=True)
-        )
+        """The median over the rounds of one peer's cost to another's in the same round.
+
+        Where one was asked more often than the other in a round it is the ratio of their medians.
+        """
+        ours, theirs = ([getattr(cost, what) for cost in self.costs[name]] for name in (of, base))
+        if len(ours) != len(theirs):
+            return statistics.median(ours) / statistics.median(theirs)
+        return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
     def reached(self, target: Target) -> float:
         """The target's number as it was measured."""
+        costs = self.costs[target.of]
         if target.what == "memory":
-            return max(cost.memory for cost in self.costs[target.of])
+            return max(cost.memory for cost in costs)
+        if target.what == "wire":
+            return max(cost.wire or 0 for cost in costs)
+        if target.what == "seconds":
+            return statistics.median(cost.wall for cost in costs)
+        if target.what == "processor":
+            return statistics.median(cost.cpu for cost in costs)
         return self.ratio(target.of, target.base)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -132,8 +162,9 @@ class Series:
                     "least_s": round(min(walls), 3),
                     "ratio": round(self.ratio(name, self.base), 3),
                     "ratio_of_least": round(min(walls) / min(c.wall for c in self.costs[self.base]), 3),
-                    "cpu_s": round(statistics.median(cost.cpu for cost in costs), 3),
-                    "memory_mib": None if math.isnan(costs[0].memory) else round(max(c.memory for c in costs), 1),
+                    "cpu_s": _known(statistics.median(cost.cpu for cost in costs), 3),
+                    "memory_mib": _known(max(cost.memory for cost in costs), 1),
+                    "wire_bytes": None if costs[-1].wire is None else max(cost.wire or 0 for cost in costs),
                     "note": costs[-1].note,
                 }
             )
@@ -141,16 +172,79 @@ class Series:
 
     def markdown(self) -> str:
         """The rows as a table."""
-        lines = [
-            f"## {self.title}",
-            "",
-            "| peer | median s | least s | ratio | ratio of least | CPU s | MiB | |",
-            "|-|-|-|-|-|-|-|-|",
-        ]
-        for row in self.rows():
+        rows = self.rows()
+        if all(row["wire_bytes"] is None for row in rows):
+            for row in rows:
+                del row["wire_bytes"]
+        titles = {
+            "peer": "peer",
+            "wall_s": "median s",
+            "least_s": "least s",
+            "ratio": "ratio",
+            "ratio_of_least": "ratio of least",
+            "cpu_s": "CPU s",
+            "memory_mib": "MiB",
+            "wire_bytes": "bytes to the browser",
+            "note": "",
+        }
+        lines = [f"## {self.title}", "", f"| {' | '.join(titles[key] for key in rows[0])} |", "|-" * len(rows[0]) + "|"]
+        for row in rows:
             cells = ("" if value is None else str(value) for value in row.values())
             lines += [f"| {' | '.join(cells)} |"]
         return "\n".join(lines)
+
+
+@dataclass
+class Results:
+    """What one run measured."""
+
+    series: list[Series] = field(default_factory=list)
+    targets: list[tuple[Target, float]] = field(default_factory=list)
+
+    def held_to(self, series: Series, *targets: Target) -> None:
+        """Note what was reached."""
+        self.targets += [(target, series.reached(target)) for target in targets]
+
+    def report(self, title: str, facts: Mapping[str, Any], *notes: str) -> tuple[str, dict[str, Any]]:
+        """All of it as Markdown and as JSON."""
+        lines = [f"# {title}", "", ", ".join(f"{key} {value}" for key, value in facts.items()) + ".", "", *notes]
+        lines += ["", "| target | at most | measured | |", "|-|-|-|-|"]
+        for target, value in self.targets:
+            verdict = "reached" if value <= target.most else "**not reached**"
+            most, measured = (f"{n:,.0f}" if target.what == "wire" else f"{n:.4g}" for n in (target.most, value))
+            lines.append(f"| {target.title} | {most} | {measured} | {verdict} |")
+        text = "\n".join(lines) + "\n\n" + "\n\n".join(series.markdown() for series in self.series) + "\n"
+        data = {
+            "facts": dict(facts),
+            "targets": [{**vars(target), "measured": round(value, 4)} for target, value in self.targets],
+            "series": [{"title": series.title, "rows": series.rows()} for series in self.series],
+        }
+        return text, data
+
+
+def tell(text: str, data: Mapping[str, Any], markdown: Path | None, json_file: Path | None) -> None:
+    """Print a report, and write it where that is wanted."""
+    print(text)
+    if markdown:
+        markdown.write_text(text)
+    if json_file:
+        json_file.write_text(json.dumps(data, indent=2) + "\n")
+
+
+def machine(begin: Sequence[int], **more: Any) -> dict[str, Any]:
+    """What numbers depend on; `begin` are the `processor_times` before the first of them."""
+    return {
+        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **more,
+        "processors": os.cpu_count(),
+        "python": sys.version.split()[0],
+        "idle_share": round(idle_share(begin, processor_times()), 3),
+        "load": [round(value, 2) for value in os.getloadavg()],
+    }
+
+
+def _known(value: float, digits: int) -> float | None:
+    return None if math.isnan(value) else round(value, digits)
 
 
 def idle_share(before: Sequence[int], after: Sequence[int]) -> float:
