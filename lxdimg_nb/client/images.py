@@ -162,6 +162,7 @@ class Images(ImageReader):
         expires_at: datetime | str | None = None,
         compression: str | None = None,
         format: str | None = None,
+        stop: bool = False,
         progress: ProgressArgument = None,
     ) -> Image:
         """Make an image of a stopped instance, or of a snapshot (`web/snap0`).
@@ -173,10 +174,13 @@ class Images(ImageReader):
             properties: None keeps those of the instance's image; a mapping replaces them.
             compression: `gzip`, `zstd`, `xz`, `none` …; None is the server's own setting.
             format: `unified` or `split`, where the server can choose (Incus).
+            stop: stop the instance for the while, without asking it, when it runs, and start it again.
 
         Raises:
             NotFoundError: no such instance.
-            OperationFailedError: it runs, or packing failed.
+            InvalidRequestError: it runs, and `stop` was not given; or it is ephemeral.
+            ImageExistsError: the same image is there already.
+            OperationFailedError: packing failed, or it could not be stopped or started.
 
         Source: POST /1.0/images, source.type instance or snapshot.
         """
@@ -190,6 +194,7 @@ class Images(ImageReader):
                 expires_at=moment(expires_at),
                 compression=compression,
                 format=format,
+                stop=stop,
                 report=report,
             )
         return self.image(self.read(fingerprint))

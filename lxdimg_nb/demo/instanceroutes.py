@@ -1,9 +1,9 @@
-"""`/1.0/instances`: records of instances that are made from images and never run.
+"""`/1.0/instances`: records of instances that are made from images; nothing ever runs in one that is started.
 
 They are there so that images are used by something: `volatile.base_image` of an instance or a snapshot is
 the fingerprint of the image it came from.
 
-Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4 for stopped instances.
+Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _INSTANCES_POST = Struct(
     description="string",
     source=Struct("InstanceSource", type="string", alias="string", fingerprint="string"),
 )
+_STATE_PUT = Struct("InstanceStatePut", action="string", timeout="any", force="bool", stateful="bool")
 _STOPPED = {"status": "Stopped", "status_code": 102}
+_RUNNING = {"status": "Running", "status_code": 103}
+_UNSUPPORTED = ("restart", "freeze", "unfreeze")
 
 
 def _row(call: Call, name: str) -> sqlite3.Row:
@@ -71,7 +74,7 @@ def list_instances(call: Call) -> Reply:
         for row, document in zip(rows, documents, strict=True):
             document |= {
                 "backups": None,
-                "state": _state(incus=call.daemon.flavour.is_incus),
+                "state": _state(document, incus=call.daemon.flavour.is_incus),
                 "snapshots": _snapshots(call, row) or None,
             }
     return Reply(documents)
@@ -98,20 +101,21 @@ def get_instance(call: Call, name: str) -> Reply:
     if call.recursion:
         document |= {
             "backups": None,
-            "state": _state(incus=call.daemon.flavour.is_incus),
+            "state": _state(document, incus=call.daemon.flavour.is_incus),
             "snapshots": _snapshots(call, row) or None,
         }
     return Reply(document, headers={"ETag": f'"{etag([document["config"], document["devices"]])}"'})
 
 
-def _full(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    state = _state(incus=call.daemon.flavour.is_incus)
-    return {"backups": None, "state": state, "snapshots": _snapshots(call, row) or None}
-
-
-def _state(*, incus: bool) -> dict[str, Any]:
+def _state(document: dict[str, Any], *, incus: bool) -> dict[str, Any]:
     memory = {"usage": 0, "usage_peak": 0, "swap_usage": 0, "swap_usage_peak": 0}
-    state: dict[str, Any] = {**_STOPPED, "disk": {}, "memory": memory, "network": None, "pid": 0}
+    state: dict[str, Any] = {
+        **{k: document[k] for k in _STOPPED},
+        "disk": {},
+        "memory": memory,
+        "network": None,
+        "pid": 0,
+    }
     state |= {"processes": 0, "cpu": {"usage": 0}}
     if not incus:
         return state
@@ -121,9 +125,31 @@ def _state(*, incus: bool) -> dict[str, Any]:
 
 @routes.add("GET", "/1.0/instances/{name}/state")
 def get_state(call: Call, name: str) -> Reply:
-    """An instance is always stopped."""
-    _row(call, name)
-    return Reply(_state(incus=call.daemon.flavour.is_incus))
+    """Whether it is started; a process it has not."""
+    document = json.loads(_row(call, name)["document"])
+    return Reply(_state(document, incus=call.daemon.flavour.is_incus))
+
+
+@routes.add("PUT", "/1.0/instances/{name}/state")
+def put_state(call: Call, name: str) -> Reply:
+    """Start or stop an instance."""
+    row = _row(call, name)
+    action = call.json(_STATE_PUT).get("action", "")
+    if action not in ("start", "stop"):
+        raise Refusal(400, f"Unknown action: '{action}'" if action not in _UNSUPPORTED else "Not possible in a demo")
+    wanted = _RUNNING if action == "start" else _STOPPED
+
+    async def work(_operation: Operation) -> None:
+        document = json.loads(row["document"])
+        if document["status"] == wanted["status"]:
+            raise Refusal(400, f"The instance is already {'running' if action == 'start' else 'stopped'}")
+        text = json.dumps(document | wanted)
+        call.daemon.store.run("UPDATE instances SET document = ? WHERE id = ?", text, row["id"])
+        past = "started" if action == "start" else "stopped"
+        call.tell(f"instance-{past}", f"/1.0/instances/{name}", call.project)
+
+    description = "Starting instance" if action == "start" else "Stopping instance"
+    return call.start(description, work, resources={"instances": [f"/1.0/instances/{name}"]})
 
 
 @routes.add("POST", "/1.0/instances")

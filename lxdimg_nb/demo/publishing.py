@@ -100,6 +100,8 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
         raise Refusal(500, "No source provided")
     if instance.get("not_a_snapshot"):
         raise Refusal(500, "Not a snapshot")
+    if instance.get("status") == "Running":
+        raise Refusal(500, "Cannot export a running instance as an image")
     compression = check_compression(call, body.get("compression_algorithm", ""))
     project = call.images_of()
     aliases = body.get("aliases", [])

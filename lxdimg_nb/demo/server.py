@@ -243,7 +243,7 @@ class DemoServer:
         also = f"<br>and <code>{html.escape(self.https_url)}</code>" if self.https_url else ""
         return (
             f"<div><b>Demo server</b> ({state}), imitating {self._flavour.title} {self._flavour.version}. "
-            "Its images are small and its instances never run."
+            "Its images are small and nothing runs in its instances."
             f"<br><code>{html.escape(self.url)}</code>{also}</div>"
         )
 
