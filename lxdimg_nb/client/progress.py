@@ -19,7 +19,7 @@ SILENT = 0.3
 Report = Callable[[Progress], None]
 ProgressArgument = bool | Report | None
 
-_WORDS = {"hash": "hashing", "send": "sending", "receive": "receiving", "server": "server"}
+_WORDS = {"pack": "packing", "hash": "hashing", "send": "sending", "receive": "receiving", "server": "server"}
 
 
 class Cancel:

@@ -17,7 +17,7 @@ __all__ = ["Event", "Operation", "Progress", "ServerInfo"]
 class Progress:
     """How far a long call is.
 
-    `phase` is one of `hash`, `send`, `receive`, `server`; `done` and `total` are bytes (`total` None when
+    `phase` is one of `pack`, `hash`, `send`, `receive`, `server`; `done` and `total` are bytes (`total` None when
     unknown), `text` what the server says of its own work.
     """
 

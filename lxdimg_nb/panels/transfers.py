@@ -24,7 +24,13 @@ __all__ = ["Transfer", "Transfers", "transfers", "written"]
 AT_ONCE = 3
 INTERVAL = 0.1
 KEPT = 50
-_PHASES = {"hash": "hashing", "send": "sending", "receive": "receiving", "server": "the server is unpacking"}
+_PHASES = {
+    "pack": "packing",
+    "hash": "hashing",
+    "send": "sending",
+    "receive": "receiving",
+    "server": "the server is unpacking",
+}
 
 
 def written(export: Export) -> list[dict[str, Any]]:
