@@ -44,6 +44,8 @@ def copy_image(
     """See `Image.copy`."""
     if mode not in MODES:
         raise InvalidRequestError(f"an image is copied by {', '.join(MODES)}, not by {mode!r}")
+    if target.dialect.catalogue:
+        raise InvalidRequestError(f"{target.transport.url} only offers images; copy to an LXD or Incus")
     public = image.public if public is None else public
     if public:
         target.dialect.check_public(target.project)
