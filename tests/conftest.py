@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from tests import servers
+from tests import factory, servers
 from tests.servers import Kind, RunningServer
 
 if TYPE_CHECKING:
     from lxdimg_nb import Client
+    from tests.kernel import Kernel
 
 MISSING = "missing here: "
 
@@ -117,6 +118,36 @@ def client(server: RunningServer) -> Iterator[Client]:
 
     with lxdimg_nb.connect(server.url) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder where lxc keeps its remotes, as far as the kernel knows; at first there are none."""
+    return tmp_path_factory.mktemp("lxc")
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(tmp_path_factory: pytest.TempPathFactory, configuration: Path) -> Iterator[Kernel]:
+    """A kernel with the magics, connected to nothing."""
+    from tests.kernel import running
+
+    home = {"LXD_CONF": str(configuration), "INCUS_CONF": str(configuration / "none")}
+    with running(tmp_path_factory.mktemp("kernel"), **home, HOME=str(configuration)) as kernel:
+        kernel.run("%load_ext lxdimg_nb")
+        yield kernel
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel, server: RunningServer) -> Kernel:
+    """The kernel, connected to the server."""
+    shared_kernel.run(f"%config LxdimgMagics.debug = False\n%lxdimg connect {server.url}")
+    return shared_kernel
+
+
+@pytest.fixture
+def web(server: RunningServer) -> str:
+    """The fingerprint of an image on `server` with the alias web."""
+    return server.add_image(factory.small(1), aliases=["web"])
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import yaml
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
@@ -122,6 +123,11 @@ class Kernel:
         assert content["status"] == "ok", content
         found: list[dict[str, Any]] = content["metadata"].get("_jupyter_types_experimental", [])
         return found
+
+
+def remotes(configuration: Path, **found: dict[str, object]) -> None:
+    """Write the remotes that the kernel of the fixtures knows."""
+    (configuration / "config.yml").write_text(yaml.safe_dump({"remotes": found}))
 
 
 @contextmanager

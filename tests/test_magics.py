@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import factory
-from tests.kernel import Kernel, running
+from tests.kernel import Kernel
 from tests.servers import RunningServer, until
-
-
-@pytest.fixture(scope="module")
-def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running(tmp_path_factory.mktemp("kernel")) as kernel:
-        kernel.run("%load_ext lxdimg_nb")
-        yield kernel
-
-
-@pytest.fixture
-def kernel(shared_kernel: Kernel, server: RunningServer) -> Kernel:
-    """The kernel, connected to the server."""
-    shared_kernel.run(f"%config LxdimgMagics.debug = False\n%lxdimg connect {server.url}")
-    return shared_kernel
-
-
-@pytest.fixture
-def web(server: RunningServer) -> str:
-    """An image with the alias web."""
-    return server.add_image(factory.small(1), aliases=["web"])
 
 
 def line(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import factory
-from tests.kernel import Kernel, running
+from tests.kernel import Kernel, remotes, running
 from tests.servers import RunningServer, until
 
 
@@ -119,6 +119,30 @@ def test_variables_are_offered_behind_a_dollar(shared_kernel: Kernel) -> None:
 def test_remotes_are_offered(shared_kernel: Kernel) -> None:
     assert "ubuntu-daily" in shared_kernel.complete("%lxdimg connect ubuntu-")
     assert shared_kernel.complete("%lxdimg info ubuntu-minimal-d") == ["ubuntu-minimal-daily:"]
+
+
+def test_remotes_are_offered_wherever_one_may_stand(shared_kernel: Kernel) -> None:
+    for line in ("alias list", "list", "import x", "publish c1", "copy x", "alias delete"):
+        assert shared_kernel.complete(f"%lxdimg {line} ubuntu-d") == ["ubuntu-daily:"], line
+
+
+def test_what_stands_behind_a_remote_is_of_that_server(kernel: Kernel, server: RunningServer, folder: Path) -> None:
+    (folder / ".config" / "lxc").mkdir(parents=True, exist_ok=True)
+    remotes(folder / ".config" / "lxc", there={"addr": server.url, "protocol": "lxd"})
+    kernel.run("%config LxdimgMagics.remote = ''")
+
+    assert until(lambda: "there:web" in kernel.complete("%lxdimg info there:w"))
+
+    assert kernel.complete("%lxdimg alias delete there:w") == ["there:web"]
+    assert kernel.complete("%lxdimg get-property there:web co") == ["color"]
+    assert kernel.complete("%lxdimg list there: os=U") == ["os=Ubuntu"]
+
+
+def test_flags_before_the_verb_and_their_values_are_offered(kernel: Kernel) -> None:
+    assert kernel.complete("%lxdimg --project def") == ["default"]
+    assert kernel.complete("%lxdimg --project default sh") == ["show"]
+    assert kernel.complete("%lxdimg list --form") == ["--format"]
+    assert kernel.complete("%lxdimg list -f js") == ["json"]
 
 
 def test_elsewhere_nothing_is_offered(shared_kernel: Kernel) -> None:

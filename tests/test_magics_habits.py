@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests import certificates, factory
-from tests.kernel import Kernel, running
+from tests.kernel import Kernel, remotes
 from tests.servers import RunningServer
 
 
-@pytest.fixture(scope="module")
-def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder where lxc keeps its remotes, as far as the kernel knows."""
-    return tmp_path_factory.mktemp("lxc")
-
-
-@pytest.fixture(scope="module")
-def shared_kernel(tmp_path_factory: pytest.TempPathFactory, configuration: Path) -> Iterator[Kernel]:
-    home = {"LXD_CONF": str(configuration), "INCUS_CONF": str(configuration / "none")}
-    with running(tmp_path_factory.mktemp("kernel"), **home, HOME=str(configuration)) as kernel:
-        kernel.run("%load_ext lxdimg_nb")
-        yield kernel
-
-
 @pytest.fixture
-def kernel(shared_kernel: Kernel, server: RunningServer) -> Kernel:
+def kernel(kernel: Kernel, server: RunningServer) -> Kernel:
     """The kernel, connected to the server, which holds an image web."""
-    shared_kernel.run(f"%lxdimg connect {server.url}")
     server.add_image(factory.small(1), aliases=["web"])
-    return shared_kernel
+    return kernel
 
 
 def test_the_short_verbs_of_lxc_are_taken(kernel: Kernel, server: RunningServer) -> None:
@@ -49,6 +32,99 @@ def test_the_short_verbs_of_lxc_are_taken(kernel: Kernel, server: RunningServer)
     assert "list" in kernel.run("%lxdimg help ls").text
 
 
+def test_a_semicolon_shows_nothing_and_still_assigns(kernel: Kernel) -> None:
+    alone = kernel.run("%lxdimg list; # nothing is shown")
+    edited = kernel.run("%%lxdimg edit web;\npublic: yes")
+    kernel.run("df = %lxdimg list alias=web;\n")
+    kernel.run("def look():\n    image = %lxdimg info $df;\n    return image")
+
+    assert alone.outputs == []
+    assert edited.text == ""
+    assert "public no → yes" in edited.stdout
+    assert kernel.value("look().public, list(df.alias)") == (True, ["web"])
+
+
+@pytest.mark.parametrize("line", ["list --help", "ls -h", "help list"])
+def test_help_is_had_as_in_a_shell(kernel: Kernel, line: str) -> None:
+    text = kernel.run(f"%lxdimg {line}").text
+
+    assert text.startswith("%lxdimg list: the images as a frame")
+    assert "-c, --columns COLUMNS" in text
+    assert text.splitlines()[-1].startswith("%lxdimg list [REMOTE:|FILTER…] ")
+    assert "demo" in kernel.run("%lxdimg --help").text
+
+
+def test_lists_are_had_as_texts(kernel: Kernel, server: RunningServer) -> None:
+    web = factory.fingerprint(factory.small(1))
+    server.add_image(factory.small(2), ["db"], public=True)
+
+    kernel.run("rows = %lxdimg list -f csv,header -c lFps,os\nshort = %lxdimg ls web -fcsv -clf\n")
+    kernel.run("said = %lxdimg list --format=json\nyaml_ = %lxdimg list web --format yaml\n")
+    kernel.run("names = %lxdimg alias list -f csv\n")
+    kept = kernel.run("%lxdimg list -f yaml -o kept").stdout
+
+    size = len(factory.small(1))
+    assert f"web,{web},no,{size},Ubuntu" in kernel.value("rows.splitlines()")
+    assert kernel.value("rows.splitlines()[0]") == "alias,fingerprint,public,size,properties.os"
+    assert kernel.value("str(short)") == f"web,{web[:12]}"
+    assert kernel.value("import json; sorted(i['size'] for i in json.loads(said))[-1]") == size
+    assert kernel.value("import yaml; yaml.safe_load(yaml_)")[0]["fingerprint"] == web
+    assert f"web,{web[:12]},container," in kernel.value("names.splitlines()")
+    assert kept.startswith("kept = a text of ")
+    assert kernel.run("%lxdimg list web -f json").text.startswith("[\n  {")
+    assert "csv,header" in kernel.run("%lxdimg list -f nonsense", ok=False).stderr
+
+
+def test_columns_are_letters_or_names_between_commas(kernel: Kernel) -> None:
+    kernel.run("a = %lxdimg list -c l,f,os\nb = %lxdimg list --columns lp,size --used-by\n")
+
+    assert kernel.value("list(a.columns), list(b.columns)") == (
+        ["alias", "properties.os"],
+        ["alias", "public", "size", "used_by"],
+    )
+
+
+def test_a_filter_in_quotes_is_one_as_in_a_shell(kernel: Kernel, server: RunningServer) -> None:
+    server.add_image(factory.small(2), ["db"])
+
+    kernel.run("a = %lxdimg list 'os=Ub*'\nb = %lxdimg list \"description=Ubuntu noble*\" 'size > 1'\n")
+
+    assert kernel.value("list(a.alias), list(b.alias)") == (["web"], ["web"])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("list -o class", "no name for a variable"),
+        ("delete web --yes -o 3x", "no name for a variable"),
+        ("delete web --yes -o get_ipython", "IPython's own"),
+        ("set public=yes web", "%lxdimg set IMAGE public=yes"),
+        ("plan nonsense", "%lxdimg plan $df"),
+        ("copy web --target-project default", "--reuse takes it"),
+        ("list -c ,", "names with commas"),
+        ("remote list", "did you mean 'remotes'?"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_done(
+    kernel: Kernel, server: RunningServer, line: str, said: str
+) -> None:
+    cell = kernel.run(f"%lxdimg {line}", ok=False)
+
+    assert said in cell.stderr
+    assert cell.stderr.count("\n") == 1
+    assert server.get("images?recursion=1")[0]["public"] is False
+
+
+def test_an_alias_is_renamed_on_its_own_server(kernel: Kernel, server: RunningServer, configuration: Path) -> None:
+    remotes(configuration, there={"addr": server.url, "protocol": "lxd"})
+
+    refused = kernel.run("%lxdimg alias rename web there:db", ok=False)
+    kernel.run("%lxdimg alias rename there:web there:db")
+
+    assert "%lxdimg copy IMAGE there: --alias db" in refused.stderr
+    assert server.get("images/aliases?recursion=1")[0]["name"] == "db"
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -58,7 +134,7 @@ def test_the_short_verbs_of_lxc_are_taken(kernel: Kernel, server: RunningServer)
         ("import $file", "--reuse takes what is there"),
         ("list --project none", "%lxdimg list --all-projects shows what there is"),
         ("connect /none.socket", "there is no such socket"),
-        ("list -x", "it takes -c, --all-projects"),
+        ("list -x", "it takes --columns, --format"),
         ("list -zlf", "no flag '-zlf'"),
     ],
 )
@@ -119,8 +195,7 @@ def test_a_refusal_says_how_to_be_trusted(shared_kernel: Kernel, server: Running
 def test_names_of_another_server_are_listed_and_made_there(
     kernel: Kernel, server: RunningServer, configuration: Path, tmp_path: Path
 ) -> None:
-    found = {"there": {"addr": server.url, "protocol": "lxd"}}
-    (configuration / "config.yml").write_text(yaml.safe_dump({"remotes": found}))
+    remotes(configuration, there={"addr": server.url, "protocol": "lxd"})
     kernel.run("%config LxdimgMagics.remote = ''")
 
     kernel.run("%lxdimg alias create there:db web")

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, read
-from lxdimg_nb.magics.line import quoted, split
+from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, read, verb_of
+from lxdimg_nb.magics.line import quoted, silenced, split
 from lxdimg_nb.magics.session import remote_of
 from lxdimg_nb.magics.verbs import VERBS, markdown
+from lxdimg_nb.models import ImageRecord
 
 
 def texts(line: str, **variables: object) -> list[str]:
@@ -34,6 +35,10 @@ def texts(line: str, **variables: object) -> list[str]:
         ("{x} $5 $ a$", ["{x}", "$5", "$", "a$"]),
         ("a # b", ["a"]),
         ("a #b c#d", ["a", "#b", "c#d"]),
+        ("a b;", ["a", "b"]),
+        ("a b ; # c", ["a", "b"]),
+        ("a;b 'c;'", ["a;b", "c;"]),
+        (";", []),
     ],
 )
 def test_words_are_split_as_in_a_shell(line: str, words: list[str]) -> None:
@@ -46,6 +51,44 @@ def test_variables_are_filled_in_once_and_never_split() -> None:
     assert texts("$name", name=name, other="no") == [name]
     assert texts("a=$name.b", name=name) == [f"a={name}.b"]
     assert texts("\"<$name>\" '$name'", name=name) == [f"<{name}>", "$name"]
+
+
+@pytest.mark.parametrize(
+    ("line", "silent"), [("a;", True), ("a ; # b", True), ("a", False), ("a # b;", False), ("'a;'", False)]
+)
+def test_a_semicolon_at_the_end_asks_for_silence(line: str, silent: bool) -> None:
+    assert silenced(line) is silent
+
+
+@pytest.mark.parametrize(
+    ("line", "term"),
+    [
+        ("'os=ubuntu'", ("os", "=", ("ubuntu",))),
+        ('"description=Ubuntu 22*"', ("description", "=", ("Ubuntu 22*",))),
+        ("'size > 5'", ("size", ">", ("5",))),
+        ("'os=a,b'", ("os", "=", ("a", "b"))),
+        ('"os=$x"', ("os", "=", ("a,b*",))),
+        ("'a quoted word'", ("", "", ("a quoted word",))),
+        ("'-x=3'", ("", "", ("-x=3",))),
+    ],
+)
+def test_a_filter_may_stand_in_quotes_as_a_whole(line: str, term: tuple[str, str, tuple[str, ...]]) -> None:
+    (word,) = split(line, {"x": "a,b*"})
+
+    (found,) = filters.parse(word.typed, known_properties=["os"]).terms
+
+    assert (found.field.removeprefix("properties."), found.operator, found.values) == term
+
+
+@pytest.mark.parametrize(
+    ("line", "found"), [("'alias=w*'", True), ("'alias='$x", False), ('"alias=$x"', False), ("alias='w*'", False)]
+)
+def test_wild_cards_work_in_a_quoted_term_and_never_from_a_variable(line: str, found: bool) -> None:
+    image = ImageRecord({"fingerprint": "a" * 64, "aliases": [{"name": "web"}]})
+
+    (word,) = split(line, {"x": "w*"})
+
+    assert filters.parse(word.typed).matches(image) is found
 
 
 def test_a_variable_alone_keeps_its_object() -> None:
@@ -113,6 +156,24 @@ def test_what_stands_in_quotes_or_comes_from_a_variable_is_no_flag() -> None:
 
 def test_the_value_of_a_flag_may_come_from_a_variable() -> None:
     assert call("one --name=$x -n $x", x="--a b").options("--name") == ["--a b", "--a b"]
+
+
+@pytest.mark.parametrize("line", ["--help", "one -h", "-n x --help nonsense"])
+def test_help_is_asked_for_with_a_flag(line: str) -> None:
+    assert call(line).help
+
+
+@pytest.mark.parametrize("line", ["one '--help'", "one -- -h", "one -n -h"])
+def test_what_is_a_value_asks_for_no_help(line: str) -> None:
+    assert not call(line).help
+
+
+@pytest.mark.parametrize("line", ["--project web list a", "--project=web list a", "-o x --project web list a"])
+def test_flags_of_all_verbs_may_stand_before_the_verb(line: str) -> None:
+    verb, rest = verb_of(VERBS, split(line))
+    made = read(verb, rest)
+
+    assert (verb.name, made.project, [w.text for w in made.some("REMOTE:|FILTER")]) == ("list", "web", ["a"])
 
 
 @pytest.mark.parametrize(

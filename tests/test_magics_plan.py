@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests import factory
-from tests.kernel import Kernel, running
+from tests.kernel import Kernel
 from tests.servers import RunningServer
-
-
-@pytest.fixture(scope="module")
-def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running(tmp_path_factory.mktemp("kernel")) as kernel:
-        kernel.run("%load_ext lxdimg_nb")
-        yield kernel
-
-
-@pytest.fixture
-def kernel(shared_kernel: Kernel, server: RunningServer) -> Kernel:
-    """The kernel, connected to the server."""
-    shared_kernel.run(f"%lxdimg connect {server.url}")
-    return shared_kernel
-
 
 PRUNE = """%%lxdimg plan -o plan
 prune:
@@ -96,6 +79,8 @@ def test_without_lines_a_cell_to_begin_with_is_made(kernel: Kernel) -> None:
 
     assert made.startswith("%%lxdimg plan\n")
     assert "nothing to do" in kernel.run(made).text
+    kernel.run("df = %lxdimg list\n")
+    assert kernel.run("%lxdimg plan $df").payload[0]["text"].startswith("%%lxdimg plan $df\nprune:")
 
 
 @pytest.mark.parametrize(

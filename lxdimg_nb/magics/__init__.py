@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections import ChainMap
 from collections.abc import Mapping
+from dataclasses import replace
+from keyword import iskeyword
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -17,14 +20,16 @@ from traitlets import Bool, Unicode, observe
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.formats import plural
 from lxdimg_nb.magics.completion import Completion
-from lxdimg_nb.magics.grammar import Call, read, verb_of
-from lxdimg_nb.magics.line import split
+from lxdimg_nb.magics.grammar import HELP, Call, read, verb_of
+from lxdimg_nb.magics.line import silenced, split
 from lxdimg_nb.magics.servers import status
 from lxdimg_nb.magics.session import Session, say
-from lxdimg_nb.magics.verbs import VERBS
+from lxdimg_nb.magics.verbs import VERBS, explained
 from lxdimg_nb.magics.wording import advice
 
 __all__ = ["LxdimgMagics", "load", "unload"]
+
+_TAKEN = ("In", "Out", "exit", "get_ipython", "quit")
 
 
 @magics_class
@@ -67,7 +72,8 @@ class LxdimgMagics(Magics):
     def lxdimg(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Images of LXD and Incus: `%lxdimg` shows the connection, `%lxdimg help` all verbs."""
         try:
-            return self._run(line, cell, ChainMap(dict(local_ns or {}), self.shell.user_ns))
+            result = self._run(line, cell, ChainMap(dict(local_ns or {}), self.shell.user_ns))
+            return None if silenced(line) and self._alone(line) else result
         except LxdImageError as error:
             if self.debug:
                 raise
@@ -78,8 +84,22 @@ class LxdimgMagics(Magics):
                 raise
             raise UsageError("stopped; what was under way is undone or was never begun") from error
 
+    def _alone(self, line: str) -> bool:
+        """Whether the line stands by itself in the cell that runs, so that its result would only be shown.
+
+        IPython looks for the semicolon in the cell as it became Python, where it is within the magic's argument.
+        """
+        try:
+            cell = ast.parse(self.shell.history_manager.input_hist_parsed[-1])
+        except (SyntaxError, IndexError):
+            return False
+        ours = [n for n in ast.walk(cell) if isinstance(n, ast.Call) and _magic_line(n) == line]
+        return bool(ours) and {id(n) for n in ours} <= {id(n.value) for n in ast.walk(cell) if isinstance(n, ast.Expr)}
+
     def _run(self, line: str, cell: str | None, variables: Mapping[str, Any]) -> Any:
         words = split(line, variables)
+        if words and not words[0].protected and words[0].text in HELP:
+            words[0] = replace(words[0], text="help")
         if not words:
             if cell is not None:
                 raise InvalidRequestError("write a verb behind %%lxdimg, such as %%lxdimg edit NAME")
@@ -88,21 +108,36 @@ class LxdimgMagics(Magics):
         if cell is not None and not verb.body:
             raise InvalidRequestError(f"{verb.name} takes no further lines; write %lxdimg with one percent sign")
         call = read(verb, rest, cell)
-        result = verb.run(self.session, call)
+        if call.help:
+            return explained(verb)
         name = call.option("-o")
+        if name is not None and (not name.isidentifier() or iskeyword(name)):
+            raise InvalidRequestError(f"{name!r} is no name for a variable")
+        if name in _TAKEN:
+            raise InvalidRequestError(f"{name!r} is IPython's own; nothing was done, choose another name")
+        result = verb.run(self.session, call)
         if name is None:
             return result
-        if not name.isidentifier():
-            raise InvalidRequestError(f"{name!r} is no name for a variable")
         self.shell.user_ns[name] = result
         say(f"{name} = {_in_short(result)}")
         return None
+
+
+def _magic_line(call: ast.Call) -> str | None:
+    """The line of `get_ipython().run_line_magic('lxdimg', 'the line')`, as IPython writes a magic."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    words = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    if name in ("run_line_magic", "run_cell_magic") and len(words) > 1 and words[0] == "lxdimg":
+        return str(words[1])
+    return None
 
 
 def _in_short(result: Any) -> str:
     shape = getattr(result, "shape", None)
     if isinstance(shape, tuple) and len(shape) == 2:
         return f"a frame of {plural(shape[0], 'row')}"
+    if isinstance(result, str) and "\n" in result:
+        return f"a text of {plural(len(result.splitlines()), 'line')}"
     summary = getattr(result, "summary", None)
     if isinstance(summary, str):
         return summary

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Verb
+from lxdimg_nb.magics.importing import file_of
 from lxdimg_nb.magics.reading import IMAGE
 
 if TYPE_CHECKING:
@@ -20,10 +21,9 @@ def _check(session: Session, call: Call) -> Any:
     from lxdimg_nb.magics.results import Check
 
     client = session.at("", call.project)
-    first, rootfs = call.one("FILE"), call.text("ROOTFS")
-    data: Any = first.value if first.value is not None else first.text
-    found = client.images.check(rootfs or data, metadata=data if rootfs else None, progress=True)
-    return Check.of(found)
+    rootfs = call.text("ROOTFS")
+    with file_of(call.one("FILE"), True, alone=not rootfs) as data:
+        return Check.of(client.images.check(rootfs or data, metadata=data if rootfs else None, progress=True))
 
 
 def _contents(session: Session, call: Call) -> Any:

@@ -13,7 +13,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from lxdimg_nb import filters
 from lxdimg_nb.client.remotes import named
 from lxdimg_nb.errors import LxdImageError
-from lxdimg_nb.magics.grammar import Flag, Kind, Verb, find
+from lxdimg_nb.magics.grammar import Flag, Kind, Verb, common, find
 from lxdimg_nb.magics.line import Word, quoted, split
 from lxdimg_nb.magics.reading import LETTERS
 from lxdimg_nb.magics.session import remote_of
@@ -59,9 +59,13 @@ class Completion:
         return SimpleMatcherResult(completions=shown, matched_fragment=typed, suppress=bool(shown), ordered=True)
 
     def _offers(self, words: list[Word], meant: str, protected: bool) -> Iterable[Offer]:
+        front, words = common(words)
         texts = [word.text for word in words]
         if meant.startswith("$") and not protected:
             return [(f"${n}", "instance") for n in self._magics.shell.user_ns if not n.startswith("_")]
+        flag = _flag_before(VERBS[0], front)
+        if flag is not None:
+            return self._of_flag(flag, meant)
         verb, count = find(VERBS, texts)
         if verb is None:
             return _verbs(texts)
@@ -77,7 +81,12 @@ class Completion:
         place = min(len(free), len(verb.arguments) - 1)
         if place < 0 or (len(free) > place and not verb.arguments[place].many):
             return ()
-        return self._of_kind(verb.arguments[place].kind, meant, free)
+        argument = verb.arguments[place]
+        offers = self._of_kind(argument.kind, meant, free)
+        # Where a server may be named beside other things, its name is offered when its first letter is there.
+        if "REMOTE:" in argument.name and argument.kind != "image" and (meant or argument.kind == "text"):
+            return [*offers, *_prefixes()]
+        return offers
 
     def _flags(self, verb: Verb, behind: list[Word], meant: str) -> Iterator[Offer]:
         name, equals, value = meant.partition("=")
@@ -104,13 +113,13 @@ class Completion:
             return self._images(meant)
         if kind == "remote":
             return [(name, "remote") for name in _remotes()]
-        known = self._known()
+        if kind == "alias":
+            return self._images(meant, fingerprints=False)
+        known = self._known(remote_of(free[0].text)[0] if free and kind in ("filter", "key") else "")
         if kind == "filter":
             return _filters(known, meant)
         if known is None:
             return ()
-        if kind == "alias":
-            return [(name, "alias") for name in known.aliases()]
         if kind == "key":
             return [(key, "property") for key in _keys(known, free)]
         if kind == "project":
@@ -124,11 +133,11 @@ class Completion:
         client = session.opened(remote)
         return None if client is None else session.known(client)
 
-    def _images(self, meant: str) -> Iterator[Offer]:
+    def _images(self, meant: str, *, fingerprints: bool = True) -> Iterator[Offer]:
         remote, _ = remote_of(meant)
         prefix = f"{remote}:" if remote else ""
         if meant and not prefix:
-            yield from ((f"{name}:", "remote") for name in _remotes())
+            yield from _prefixes()
         if remote in _remotes():
             self._magics.session.warm(remote)
         known = self._known(remote)
@@ -136,7 +145,7 @@ class Completion:
             return
         for alias in known.aliases():
             yield f"{prefix}{alias}", "alias"
-        for record in known.records():
+        for record in known.records() if fingerprints else ():
             # Without a first digit only those that have no other name.
             if meant != prefix or not record.aliases:
                 yield f"{prefix}{record.fingerprint[:12]}", "fingerprint"
@@ -148,6 +157,10 @@ def _remotes() -> list[str]:
         return list(named())
     except LxdImageError:
         return []
+
+
+def _prefixes() -> list[Offer]:
+    return [(f"{name}:", "remote") for name in _remotes()]
 
 
 def _verbs(texts: list[str]) -> list[Offer]:
@@ -225,7 +238,7 @@ def _values(known: Known | None, field: str) -> list[str]:
 def _keys(known: Known, free: list[Word]) -> list[str]:
     """The keys of the image named before, or all."""
     if free:
-        name = free[0].text
+        _, name = remote_of(free[0].text)
         for record in known.records():
             if name in (alias.name for alias in record.aliases) or (
                 len(name) > 5 and record.fingerprint.startswith(name)

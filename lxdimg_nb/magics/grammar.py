@@ -13,7 +13,7 @@ from lxdimg_nb.magics.line import Word
 if TYPE_CHECKING:
     from lxdimg_nb.magics.session import Session
 
-__all__ = ["Argument", "Call", "Flag", "Kind", "Verb", "find", "nearest", "read", "verb_of"]
+__all__ = ["HELP", "Argument", "Call", "Flag", "Kind", "Verb", "common", "find", "nearest", "read", "verb_of"]
 
 Kind = Literal[
     "alias",
@@ -97,12 +97,13 @@ COMMON = (
 
 @dataclass(slots=True)
 class Call:
-    """One line, read: the verb, its words by argument, its flags."""
+    """One line, read: the verb, its words by argument, its flags; with `help` the user asks what the verb takes."""
 
     verb: Verb
     words: dict[str, list[Word]] = field(default_factory=dict)
     flags: dict[str, list[Word]] = field(default_factory=dict)
     body: str | None = None
+    help: bool = False
 
     def some(self, argument: str) -> list[Word]:
         """The words of an argument; none when it was left out."""
@@ -162,11 +163,12 @@ def verb_of(verbs: Sequence[Verb], words: Sequence[Word]) -> tuple[Verb, list[Wo
     Raises:
         InvalidRequestError: no such verb; says which one was probably meant.
     """
+    front, words = common(words)
     texts = [word.text for word in words]
     verb, count = find(verbs, texts)
     if verb is not None:
-        return verb, list(words[count:])
-    first = texts[0]
+        return verb, [*front, *words[count:]]
+    first = texts[0] if texts else front[0].text
     below = [v.name.split()[1] for v in verbs if v.name.startswith(f"{first} ")]
     if below:
         wrong = texts[1] if len(texts) > 1 else ""
@@ -179,7 +181,20 @@ def verb_of(verbs: Sequence[Verb], words: Sequence[Word]) -> tuple[Verb, list[Wo
     raise InvalidRequestError(f"no verb {first!r}; {hint}known: {', '.join(names)}")
 
 
+def common(words: Sequence[Word]) -> tuple[list[Word], list[Word]]:
+    """The flags that all verbs take at the beginning of a line, as in `lxc --project web image list`, and the rest."""
+    waiting = list(words)
+    front: list[Word] = []
+    while waiting and not waiting[0].protected and waiting[0].text.partition("=")[0] in [f.name for f in COMMON]:
+        count = 1 if "=" in waiting[0].text else 2
+        front, waiting = [*front, *waiting[:count]], waiting[count:]
+    return front, waiting
+
+
+HELP = ("--help", "-h")
 _HABITS = {
+    "--help": "help",
+    "-h": "help",
     "remove": "delete",
     "get": "get-property",
     "upload": "import",
@@ -208,6 +223,8 @@ def read(verb: Verb, words: Sequence[Word], body: str | None = None) -> Call:
         elif word.text == "--":
             free += waiting
             break
+        elif word.text in HELP:
+            return Call(verb, body=body, help=True)
         else:
             _flag(call, word, waiting)
     _arguments(call, free)

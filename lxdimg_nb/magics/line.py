@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
+from typing import Any, Literal
 
 from lxdimg_nb.errors import InvalidRequestError
 
-__all__ = ["Word", "quoted", "split"]
+__all__ = ["Word", "quoted", "silenced", "split"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLAIN = re.compile(r"[^\s\"'\\$#-][^\s\"'\\$]*\Z")
+_TERM = re.compile(r"[A-Za-z_][\w.-]*\s*(?:[!<>=]=|[<>=])\s*")
+_PLAIN = re.compile(r"[^\s\"'\\$#-][^\s\"'\\$]*(?<!;)\Z")
+
+_Piece = tuple[str, Literal["", "quotes", "variable"]]
+"""A part of a word, and what protects it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,8 @@ class Word:
 
     Attributes:
         text: what is meant: quotes gone, variables filled in.
-        typed: for languages with quotes of their own (filters): what was protected stays in quotes.
+        typed: for languages with quotes of their own (filters): what was protected stays in quotes. Of a term that
+            stands in quotes as a whole, as in a shell, only the blanks are: `'os=ubuntu*'`.
         start: where it begins in the line.
         protected: its beginning stood in quotes or came from a variable, so it is no flag.
         value: the object, when the whole word is one variable that holds no text; else None.
@@ -55,6 +61,14 @@ def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bo
     return words
 
 
+def silenced(line: str) -> bool:
+    """Whether a line ends with a semicolon, which says that nothing is to be shown."""
+    reader = _Reader(line, None, True)
+    while (word := reader.word()) is not None and word.typed != "#":
+        pass
+    return reader.silent
+
+
 def quoted(text: str) -> str:
     """Text as one word that `split` reads back, in quotes only where it needs them."""
     if _PLAIN.match(text):
@@ -70,6 +84,7 @@ class _Reader:
         self._at = 0
         self._variables = variables
         self._open_end = open_end
+        self.silent = False
 
     def word(self) -> Word | None:
         line = self._line
@@ -78,22 +93,26 @@ class _Reader:
         if self._at == len(line):
             return None
         start = self._at
-        pieces: list[tuple[str, bool]] = []
+        pieces: list[_Piece] = []
         values: list[tuple[str, Any]] = []
         while self._at < len(line) and not line[self._at].isspace():
             char = line[self._at]
-            if char in "\"'":
+            if char == ";" and self._last():
+                self._at, self.silent = len(line), True
+            elif char in "\"'":
                 pieces += self._quotes(char)
             elif char == "\\" and self._at + 1 < len(line):
-                pieces.append((line[self._at + 1], True))
+                pieces.append((line[self._at + 1], "quotes"))
                 self._at += 2
             elif (name := self._variable()) and self._variables is not None:
                 value = self._value(name)
                 values.append((name, value))
-                pieces.append((_text(value), True))
+                pieces.append((_text(value), "variable"))
             else:
-                pieces.append((char, False))
+                pieces.append((char, ""))
                 self._at += 1
+        if not pieces:
+            return None
         text = "".join(piece for piece, _ in pieces)
         variable, value = "", None
         if len(pieces) == len(values) == 1:
@@ -102,14 +121,18 @@ class _Reader:
             text,
             _typed(pieces),
             start,
-            bool(pieces) and pieces[0][1],
+            bool(pieces[0][1]),
             None if isinstance(value, str) else value,
             variable,
         )
 
-    def _quotes(self, quote: str) -> list[tuple[str, bool]]:
+    def _last(self) -> bool:
+        """Whether nothing follows but a comment: a semicolon there says, as in IPython, that nothing is to be shown."""
+        return re.match(r"\s*(?:\s#.*)?\Z", self._line[self._at + 1 :], re.DOTALL) is not None
+
+    def _quotes(self, quote: str) -> list[_Piece]:
         line = self._line
-        pieces = [("", True)]
+        pieces: list[_Piece] = [("", "quotes")]
         self._at += 1
         while self._at < len(line):
             char = line[self._at]
@@ -120,9 +143,9 @@ class _Reader:
                 char = line[self._at + 1]
                 self._at += 1
             elif quote == '"' and (name := self._variable()) and self._variables is not None:
-                pieces.append((_text(self._value(name)), True))
+                pieces.append((_text(self._value(name)), "variable"))
                 continue
-            pieces.append((char, True))
+            pieces.append((char, "quotes"))
             self._at += 1
         if self._open_end:
             return pieces
@@ -148,15 +171,28 @@ def _text(value: Any) -> str:
     return fingerprint if isinstance(fingerprint, str) else str(value)
 
 
-def _typed(pieces: list[tuple[str, bool]]) -> str:
+def _typed(pieces: list[_Piece]) -> str:
     """The word again with what was protected in quotes, in each run whichever quote does not occur in it."""
-    runs: list[tuple[str, bool]] = []
-    for text, protected in pieces:
+    begin = "".join(text for text, _ in takewhile(lambda piece: piece[1] == "quotes", pieces))
+    term = _TERM.match(begin)
+    runs: list[tuple[str, bool]] = [("".join(term[0].split()), False)] if term else []
+    for text, how in _behind(pieces, term.end()) if term else pieces:
+        bare = term is not None and how == "quotes" and not text.isspace() and text not in ("'", '"')
+        protected = bool(how) and not bare
         if runs and runs[-1][1] is protected:
             runs[-1] = (runs[-1][0] + text, protected)
         else:
             runs.append((text, protected))
     return "".join(_in_quotes(text) if protected else text for text, protected in runs)
+
+
+def _behind(pieces: list[_Piece], count: int) -> list[_Piece]:
+    """What stands behind the first so many characters, of which each is a piece, as quotes make them."""
+    for number, (text, _) in enumerate(pieces):
+        if count == 0 and text:
+            return pieces[number:]
+        count -= len(text)
+    return []
 
 
 def _in_quotes(text: str) -> str:

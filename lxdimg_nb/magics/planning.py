@@ -9,6 +9,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.asking import confirm
 from lxdimg_nb.magics.document import load, mapping, names, text
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
+from lxdimg_nb.magics.line import Word, quoted
 from lxdimg_nb.magics.session import say
 from lxdimg_nb.magics.writing import YES, moment, value_of
 
@@ -21,7 +22,7 @@ __all__ = ["VERBS"]
 
 Reader = Callable[[Any, str], Any]
 
-_START = """%%lxdimg plan
+_START = """\
 prune:
   filter: cached=no
   keep_last: 2
@@ -95,7 +96,10 @@ def _plan(session: Session, call: Call) -> Plan | None:
     from lxdimg_nb.inventory import plan
 
     if call.body is None:
-        session.shell.set_next_input(_START)
+        frame = f" ${_given(call).variable}" if call.some("$FRAME") else ""
+        where = " --all-projects" if call.has("--all-projects") else ""
+        where += f" --project {quoted(call.project)}" if call.project else ""
+        session.shell.set_next_input(f"%%lxdimg plan{frame}{where}\n{_START}")
         return None
     found = load(call.body)
     if len(found) != 1:
@@ -119,9 +123,16 @@ def _frame(session: Session, call: Call) -> Any:
     if not words:
         client = session.at("", call.project)
         return client.images.df(all_projects=call.has("--all-projects"), used_by=True)
-    if not hasattr(words[0].value, "columns"):
-        raise InvalidRequestError(f"{words[0].text[:60]!r} is no frame of images; keep one with df = %lxdimg list")
-    return words[0].value
+    return _given(call).value
+
+
+def _given(call: Call) -> Word:
+    word = call.one("$FRAME")
+    if not hasattr(word.value, "columns"):
+        raise InvalidRequestError(
+            f"{word.text[:60]!r} is no frame of images; keep one with df = %lxdimg list, then write %lxdimg plan $df"
+        )
+    return word
 
 
 def _apply(session: Session, call: Call) -> Any:

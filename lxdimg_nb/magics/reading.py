@@ -10,6 +10,7 @@ import yaml
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
+from lxdimg_nb.magics.texts import FORMAT, as_text
 from lxdimg_nb.models import format_time, writable
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ __all__ = ["IMAGE", "LETTERS", "REMOTE", "VERBS", "VM", "document"]
 
 IMAGE = Argument("IMAGE", "image")
 VM = Flag("--vm", "the virtual machine of that name, where a catalogue has both kinds")
-COLUMNS = Flag("-c", "only these columns: letters as lxc has them, or names with commas", "COLUMNS", "columns")
+COLUMNS = Flag(
+    "--columns", "only these columns: letters as lxc has them, or names with commas", "COLUMNS", "columns", short="-c"
+)
 
 # The columns of `lxc image list -c`, by their letters; the fingerprint is the index.
 LETTERS = {
@@ -44,7 +47,7 @@ REMOTE = re.compile(r"[^/=<>!]+:")
 
 
 def _list(session: Session, call: Call) -> Any:
-    words = list(call.some("FILTER"))
+    words = list(call.some("REMOTE:|FILTER"))
     remote = words.pop(0).text[:-1] if words and REMOTE.fullmatch(words[0].text) else ""
     return _frame(session, call, remote, words)
 
@@ -83,8 +86,14 @@ def _frame(session: Session, call: Call, remote: str, words: Sequence[Word]) -> 
         filter=str(wanted),
         used_by=_users(client) if call.has("--used-by") else None,
     )
-    columns = call.option("-c")
-    return made if columns is None else made[_columns(columns, list(made.columns), everywhere)]
+    columns, form = call.option("--columns"), call.option("--format") or "table"
+    names = _columns(columns or ("e" if everywhere else "") + "lfpdatsu", list(made.columns), everywhere)
+    if call.has("--used-by"):
+        names.append("used_by")
+    shown = made if columns is None else made[[n for n in dict.fromkeys(map(_plainly, names)) if n in made.columns]]
+    if form == "table":
+        return shown
+    return as_text(form, [record.raw for record in kept], shown, made.reset_index(), names)
 
 
 def _users(client: Client) -> dict[str, list[str]]:
@@ -94,25 +103,34 @@ def _users(client: Client) -> dict[str, list[str]]:
 
 
 def _columns(text: str, present: list[str], everywhere: bool) -> list[str]:
-    """Letters as `lxc` has them (`lfpdatsu`), or names with commas; a property also by its key alone."""
-    if "," not in text and text not in present and set(text) <= LETTERS.keys():
-        names = [LETTERS[letter] for letter in text]
-    else:
-        names = [name.strip() for name in text.split(",") if name.strip()]
-    index = {"fingerprint", "project"} if everywhere else {"fingerprint"}
+    """Letters as `lxc` has them (`lfpdatsu`), or names with commas; a property also by its key alone.
+
+    Returns:
+        The names of columns and of levels of the index; `f` is a short fingerprint.
+    """
+    index = ["fingerprint", "project"] if everywhere else ["fingerprint"]
     found: list[str] = []
-    for name in names:
-        column = name if name in present else f"properties.{name.removeprefix('properties:')}"
-        if name in index:
-            continue
-        if column not in present:
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        column = f"properties.{name.removeprefix('properties:')}"
+        if name in (*present, *index):
+            found.append(name)
+        elif set(name) <= LETTERS.keys():
+            found += ["f" if letter == "f" else LETTERS[letter] for letter in name]
+        elif column in present:
+            found.append(column)
+        else:
             known = [c.removeprefix("properties.") for c in present]
             raise InvalidRequestError(
                 f"no column {name!r}; {nearest(name, known)}known: {', '.join(known)}, or the letters "
                 f"{''.join(LETTERS)}"
             )
-        found.append(column)
-    return list(dict.fromkeys(found))
+    if not found:
+        raise InvalidRequestError(f"no column is named; write -c {''.join(LETTERS)[:4]}, or names with commas")
+    return found
+
+
+def _plainly(name: str) -> str:
+    return LETTERS.get(name, name)
 
 
 def _info(session: Session, call: Call) -> Image:
@@ -157,9 +175,10 @@ VERBS = (
         "list",
         "the images as a frame, filtered: os=ubuntu size>1GiB age>90d",
         _list,
-        (Argument("FILTER", "filter", optional=True, many=True),),
+        (Argument("REMOTE:|FILTER", "filter", optional=True, many=True),),
         (
             COLUMNS,
+            FORMAT,
             Flag("--all-projects", "of every project"),
             Flag("--used-by", "with the instances made from each image"),
         ),
@@ -170,7 +189,7 @@ VERBS = (
         "the images that a simplestreams remote offers, as a frame",
         _catalogue,
         (Argument("REMOTE", "remote"), Argument("FILTER", "filter", optional=True, many=True)),
-        (COLUMNS, Flag("--again", "ask for it again, however young it is")),
+        (COLUMNS, FORMAT, Flag("--again", "ask for it again, however young it is")),
     ),
     Verb("info", "one image with every attribute", _info, (IMAGE,), (VM,)),
     Verb("show", "what can be written of an image, as YAML", _show, (IMAGE,), (VM,)),

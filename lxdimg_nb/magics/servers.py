@@ -136,6 +136,10 @@ def _demo(session: Session, call: Call) -> Client | None:
         session.demo = None
         say("the demo server is gone")
         return None
+    if session.demo is not None and (call.has("--product") or call.has("--empty")):
+        raise InvalidRequestError(
+            f"a demo server is there already, at {session.demo.url}; %lxdimg demo stop ends it, %lxdimg demo goes there"
+        )
     if session.demo is None:
         session.demo = demo.start(product=call.option("--product") or "lxd", inventory=not call.has("--empty"))
         say(f"this is a demo server with small images, at {session.demo.url}; it ends with the kernel")

@@ -5,14 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics import comparing, editing, moving, planning, reading, servers, watching, writing
+from lxdimg_nb.magics import (
+    comparing,
+    editing,
+    importing,
+    moving,
+    planning,
+    publishing,
+    reading,
+    servers,
+    watching,
+    writing,
+)
 from lxdimg_nb.magics.grammar import Argument, Call, Verb, find, nearest
 from lxdimg_nb.views import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.magics.session import Session
 
-__all__ = ["VERBS", "markdown"]
+__all__ = ["VERBS", "explained", "markdown"]
 
 
 def _help(session: Session, call: Call) -> Table:
@@ -22,13 +33,14 @@ def _help(session: Session, call: Call) -> Table:
         rows = tuple((verb.name, verb.help) for verb in VERBS)
         note = (
             "%lxdimg help VERB tells more. df = %lxdimg list keeps a result, -o NAME does, too. "
-            "$name is your variable. --project works everywhere, REMOTE:IMAGE names an image of another server. "
+            "$name is your variable; a semicolon at the end shows nothing. --project and --help work everywhere, "
+            "REMOTE:IMAGE names an image of another server. "
             "ls, cp, rm and mv are short for list, copy, delete and rename."
         )
         return Table(("verb", "what it does"), rows, "%lxdimg VERB …", note)
     verb, _ = find(VERBS, words)
     if verb is not None:
-        return _of(verb)
+        return explained(verb)
     below = [v for v in VERBS if v.name.startswith(f"{words[0]} ")]
     if below:
         return Table(("verb", "what it does"), tuple((v.usage, v.help) for v in below), f"%lxdimg {words[0]} …")
@@ -36,7 +48,8 @@ def _help(session: Session, call: Call) -> Table:
     raise InvalidRequestError(f"no verb {words[0]!r}; {nearest(words[0], names)}%lxdimg help lists them")
 
 
-def _of(verb: Verb) -> Table:
+def explained(verb: Verb) -> Table:
+    """What a verb does and takes, for `help VERB` and `VERB --help`."""
     rows = tuple(
         (
             f"{flag.short + ', ' if flag.short else ''}{flag.name} {flag.takes}".strip(),
@@ -44,7 +57,8 @@ def _of(verb: Verb) -> Table:
         )
         for flag in verb.every_flag
     )
-    return Table(("", ""), rows, f"%lxdimg {verb.usage}: {verb.help}", verb.more)
+    usage = f"%lxdimg {verb.usage}"
+    return Table(("", ""), rows, f"%lxdimg {verb.name}: {verb.help}", f"{usage}. {verb.more}" if verb.more else usage)
 
 
 def _flag_help(text: str, choices: tuple[str, ...]) -> str:
@@ -55,7 +69,9 @@ VERBS: tuple[Verb, ...] = (
     *servers.VERBS,
     *reading.VERBS,
     *comparing.VERBS,
+    *importing.VERBS,
     *moving.VERBS,
+    *publishing.VERBS,
     *writing.VERBS,
     *editing.VERBS,
     *planning.VERBS,

@@ -17,6 +17,8 @@ _WORDS = tuple(
         (r"(nothing was (?:sent|fetched)) \(exist_ok=True returns it\)", r"\1 (--reuse takes what is there)"),
         (r"connect\('https://host:8443'\)", "%lxdimg connect https://host:8443"),
         (r"connect\(lxdimg_nb\.demo\.start\(\)\.url\)", "%lxdimg demo"),
+        (r"(is already in project \S+ on \S+)$", r"\1 (--reuse takes it, and gives it the names)"),
+        (r"(as it is now is already there: \w+)$", r"\1 (--reuse takes it, and gives it the names)"),
         (r"stopped meanwhile \(stop=True\)", "stopped meanwhile with --force"),
         (r"reload\(\) shows theirs", "%lxdimg info shows theirs"),
         (r"projects\(\) names those there are", "%lxdimg list --all-projects shows what there is"),

@@ -15,6 +15,7 @@ from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
 from lxdimg_nb.magics.line import Word
 from lxdimg_nb.magics.reading import IMAGE, REMOTE
 from lxdimg_nb.magics.session import remote_of, say
+from lxdimg_nb.magics.texts import FORMAT, as_text
 from lxdimg_nb.models import Alias
 from lxdimg_nb.views import word as shown
 
@@ -79,6 +80,8 @@ def _set(session: Session, call: Call) -> Any:
     words = call.some("FIELD=VALUE")
     names = [w for w in words if w.value is not None or not _PAIR.fullmatch(w.text)]
     wanted = pairs([w for w in words if w not in names])
+    if not wanted and _PAIR.fullmatch(call.text("IMAGE")):
+        raise InvalidRequestError(f"the image stands first: %lxdimg set IMAGE {call.text('IMAGE')}")
     if not wanted:
         raise InvalidRequestError(f"nothing to set; write {', '.join(f'{f}=…' for f in FIELDS)}")
     values = {_field(key): value for key, value in wanted.items()}
@@ -177,7 +180,13 @@ def _alias_list(session: Session, call: Call) -> Any:
         "type": [a.type for a in aliases],
         "description": [a.description for a in aliases],
     }
-    return listing("alias", [a.name for a in aliases], columns)
+    made = listing("alias", [a.name for a in aliases], columns)
+    form = call.option("--format") or "table"
+    if form == "table":
+        return made
+    rows = made.reset_index().rename(columns={"target": "fingerprint"})
+    documents = [{"name": a.name, "description": a.description, "target": a.target, "type": a.type} for a in aliases]
+    return as_text(form, documents, made, rows, ["alias", "f", "type", "description"])
 
 
 def _beside(session: Session, call: Call) -> Image:
@@ -199,9 +208,23 @@ def _alias_create(session: Session, call: Call) -> Alias:
 
 def _alias_rename(session: Session, call: Call) -> Alias:
     client, name = session.named(call.text("ALIAS"), call.project)
-    made = client.images.aliases.rename(name, call.text("NEW"))
+    made = client.images.aliases.rename(name, _new_name(call))
     say(f"{name} → {made.name}, still {made.target[:12]}")
     return made
+
+
+def _new_name(call: Call) -> str:
+    """The name behind the alias' own remote; that of another would become a part of the name."""
+    from lxdimg_nb.client.remotes import named
+
+    remote, name = remote_of(call.text("NEW"))
+    if remote and remote == remote_of(call.text("ALIAS"))[0]:
+        return name
+    if remote in named():
+        raise InvalidRequestError(
+            f"an alias is renamed where it is; %lxdimg copy IMAGE {remote}: --alias {name} copies"
+        )
+    return call.text("NEW")
 
 
 def _alias_delete(session: Session, call: Call) -> None:
@@ -244,7 +267,8 @@ VERBS = (
         "alias list",
         "the aliases as a frame",
         _alias_list,
-        (Argument("REMOTE:|TEXT", "remote", optional=True, many=True),),
+        (Argument("REMOTE:|TEXT", "text", optional=True, many=True),),
+        (FORMAT,),
     ),
     Verb(
         "alias create",

@@ -1,0 +1,79 @@
+"""What `lxc image list -f` has: a list as csv, json, yaml or compact text, to paste elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lxdimg_nb.magics.grammar import Flag
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lxdimg_nb.magics.results import Text
+
+__all__ = ["FORMAT", "as_text"]
+
+FORMAT = Flag(
+    "--format",
+    "as a text instead of a frame",
+    "FORMAT",
+    short="-f",
+    choices=("table", "csv", "csv,header", "json", "yaml", "compact"),
+)
+
+
+def as_text(
+    form: str, documents: Sequence[Mapping[str, Any]], shown: pd.DataFrame, rows: pd.DataFrame, names: Sequence[str]
+) -> Text:
+    """A list as a text.
+
+    Args:
+        form: of `FORMAT`; json and yaml are what the server said, the others are columns.
+        documents: what the server said.
+        shown: what is shown as a table.
+        rows: all columns, without an index.
+        names: which of them csv has, in this order; `f` is a short fingerprint. Sizes are bytes, times ISO 8601.
+    """
+    from lxdimg_nb.magics.results import Text
+
+    if form == "json":
+        return Text(json.dumps([dict(one) for one in documents], indent=2, ensure_ascii=False))
+    if form == "yaml":
+        text = yaml.safe_dump([dict(one) for one in documents], sort_keys=False, allow_unicode=True, width=1000)
+        return Text(text.rstrip("\n"))
+    if form == "compact":
+        return Text(_compact(shown))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    if form == "csv,header":
+        writer.writerow(["fingerprint" if name == "f" else name for name in names])
+    for number in range(len(rows)):
+        writer.writerow([_cell(name, rows["fingerprint" if name == "f" else name].iloc[number]) for name in names])
+    return Text(buffer.getvalue().rstrip("\n"))
+
+
+def _compact(shown: pd.DataFrame) -> str:
+    import pandas as pd
+
+    with pd.option_context("display.max_rows", None):
+        return repr(shown)
+
+
+def _cell(name: str, value: Any) -> str:
+    import pandas as pd
+
+    if isinstance(value, list | tuple):
+        return "\n".join(map(str, value))
+    if pd.isna(value):
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    if str(value) in ("True", "False") and not isinstance(value, str):
+        return "yes" if value else "no"
+    return str(value)[:12] if name == "f" else str(value)
