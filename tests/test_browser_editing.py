@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import factory
+from tests.commandline import CommandLine
 from tests.lab import SLOW, books, lab, opened
 from tests.servers import until
 
@@ -104,15 +105,22 @@ def test_deleting_asks_first(books, daemon):
     assert daemon.get("images") == []
 
 
-def test_what_others_do_appears_by_itself(books, daemon):
+def test_what_others_do_appears_by_itself(books, daemon, tmp_path):
     fingerprint = daemon.add_image(factory.small(7))
+    home = tmp_path / "home"
+    home.mkdir()
+    cli = CommandLine("incus" if daemon.kind == "incus" else "lxc", daemon.folder, home)
     _, panel = books.browser(daemon)
     detail = opened(panel, fingerprint)
     expect(panel.locator(".lxi-live")).to_contain_text("live")
 
+    cli("image", "set-property", fingerprint, "note", "by the command line")
+    cli("image", "alias", "create", "named", fingerprint)
     daemon.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
     second = daemon.add_image(factory.small(8), aliases=["later"])
 
+    expect(detail).to_contain_text("by the command line", timeout=3000)
+    expect(detail.locator(".lxi-title")).to_have_text("named", timeout=3000)
     expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "true", timeout=3000)
     expect(panel.locator(f'tr[data-key$="{second}"]')).to_contain_text("later", timeout=3000)
     daemon.wait(daemon.raw("DELETE", f"/1.0/images/{second}"))

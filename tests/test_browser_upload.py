@@ -145,6 +145,35 @@ def test_after_a_reload_of_the_page_the_same_file_goes_on_where_it_was(books, la
     assert book.run(3).inner_text().strip() == "[]"
 
 
+@pytest.mark.parametrize("way", ["comm"], indirect=True)
+def test_after_a_restart_of_the_kernel_the_same_file_goes_on_where_it_was(books, lab, lxd, way, spool, tmp_path):
+    file = tmp_path / "big.tar.gz"
+    fingerprint = factory.big(file, 48 * MIB, seed=5)
+    book, panel = books.browser(lxd, own_spool(spool), RESTARTS, "print(restarted)")
+    book.run(1)
+    line = lab.page.context.new_cdp_session(lab.page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
+    line.send("Network.emulateNetworkConditions", slow)
+    begin(panel, file)
+    expect(panel.locator(".lxi-upload .lxi-bar")).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SLOW)
+
+    book.restart_kernel()
+    line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    expect(panel.get_by_text(re.compile("lost its kernel|not answer"))).to_be_visible(timeout=SLOW)
+    came = sum(p.stat().st_size for p in in_spool(spool))
+    assert 0 < came < file.stat().st_size
+    book.run(0)
+    book.run(1)
+    book.run(2)
+    panel = book.panel(0)
+    begin(panel, file)
+
+    expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint, timeout=25_000)
+    assert lxd.get("images") == []
+    assert book.run(3).inner_text().strip() == "[]"
+
+
 def test_a_file_that_is_no_image_is_refused_before_anything_goes_to_the_server(books, lxd, tmp_path):
     file = tmp_path / "letter.txt"
     file.write_bytes(b"Dear server,\n" * 100)

@@ -243,6 +243,29 @@ def test_an_image_that_is_gone_is_said_to_be(demo, panels):
         assert view.sees(lambda p: "is gone" in p["notices"][-1]["text"])
 
 
+def test_an_open_image_that_somebody_refreshes_is_followed_through_its_alias(demo, panels, tmp_path):
+    import lxdimg_nb
+
+    with streams.serving(tmp_path / "site") as site, lxdimg_nb.connect(demo.url) as client:
+        tree = streams.Tree()
+        tree.product("p", os="ubuntu", release="noble", version="24.04", aliases="noble")
+        tree.version("p", "20240423", 1)
+        tree.publish(site)
+        old = client.images.create_from_simplestreams(site.url, "noble", server_cert=site.cert, aliases=["mine"])
+        view = browser(client, panels)
+        opened(view, old.fingerprint)
+        tree.version("p", "20240608", 2)
+        tree.publish(site)
+
+        demo.wait(demo.raw("POST", f"/1.0/images/{old.fingerprint}/refresh"))
+
+        new = demo.get("images/aliases/mine")["target"]
+        assert new != old.fingerprint
+        assert view.sees(lambda p: p["detail"]["fingerprint"] == new)
+        assert f"{old.fingerprint[:12]} → {new[:12]}" in view.parts["detail"]["said"]["text"]
+        assert view.sees(lambda p: [row["key"] for row in p["list"]["rows"]] == [f"default/{new}"])
+
+
 def test_the_panel_of_one_image_follows_it(server, client, panels):
     fingerprint = server.add_image(factory.small(1), aliases=["web"])
     panel = client.images.get("web").panel()

@@ -236,6 +236,8 @@ def test_a_stranger_sees_what_is_public_and_that_nothing_can_be_changed(server, 
         header = view.parts["header"]
         assert (header["trusted"], header["uploads"]) == (False, False)
         assert f"enroll({url!r}" in header["distrust"]
+        assert view.sees(lambda p: p["header"]["live"] == "polling")
+        assert "every 30 seconds" in view.parts["header"]["live_text"]
         assert "unused" not in [chip["name"] for chip in view.parts["list"]["chips"]]
         opened(view, fingerprint)
         detail = view.parts["detail"]

@@ -100,7 +100,8 @@ class App {
 
   look() {
     const oldest = Math.min(...this.unheard.values());
-    const silent = this.unheard.size > 0 && Date.now() - oldest > SILENCE;
+    const unanswered = this.unheard.size > 0 && Date.now() - oldest > SILENCE;
+    const silent = unanswered || this.senders.some((sender) => sender.stalled(SILENCE));
     if (silent && this.link !== "lost" && this.link !== "busy") {
       this.link = "busy";
       this.draw();

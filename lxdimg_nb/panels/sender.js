@@ -34,6 +34,7 @@ class Sender {
     }
     this.offset = from;
     this.acked = from;
+    this.heardAt = Date.now();
     if (!restart && (await this.direct(content.place))) return;
     this.restart = restart;
     this.fill();
@@ -41,7 +42,13 @@ class Sender {
 
   got(have) {
     this.acked = have;
+    this.heardAt = Date.now();
     this.fill();
+  }
+
+  // Whether pieces are on their way and nobody says that they arrive.
+  stalled(silence) {
+    return !this.stopped && this.offset > this.acked && Date.now() - this.heardAt > silence;
   }
 
   async fill() {
@@ -54,6 +61,7 @@ class Sender {
         if (this.stopped) return;
         const restart = this.restart === true;
         this.restart = false;
+        if (this.offset === this.acked) this.heardAt = Date.now();
         this.offset += part.byteLength;
         const sent = this.app.model.send({ type: "file-piece", job: this.job, offset, restart }, undefined, [part]);
         if (sent && sent.catch) sent.catch(() => this.app.lost());
