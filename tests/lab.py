@@ -92,7 +92,7 @@ class Notebook:
 
     def running(self, at: int) -> bool:
         """Whether a cell is still running."""
-        return not self.page.evaluate(_DONE, [self.path, at])
+        return not self.page.evaluate(DONE, [self.path, at])
 
     def output(self, at: int) -> Locator:
         """What stands below a cell."""
