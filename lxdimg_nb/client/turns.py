@@ -34,11 +34,15 @@ class _Turn(Generic[T]):
         self.error: BaseException | None = None
 
     def wait(self) -> None:
-        with self._going:
-            pass
+        self._going.acquire()
+        self.end()
 
     def end(self) -> None:
-        self._going.release()
+        """Let go all who wait; once more does no harm."""
+        try:
+            self._going.release()
+        except RuntimeError:
+            pass
 
 
 class Turns:
@@ -52,36 +56,43 @@ class Turns:
     def take(self, key: Hashable, listing: Callable[[], T]) -> T:
         """The result of `listing()`, begun after this call was, by this thread or another that asks for the same."""
         while True:
-            with self._guard:
-                turn = self._next.get(key)
-                leads = turn is None
-                if turn is None:
-                    turn = self._next[key] = _Turn()
-            if leads:
-                self._run(key, turn, listing)
-            else:
-                turn.wait()
+            mine: _Turn[object] = _Turn()
+            try:
+                try:
+                    with self._guard:
+                        turn = self._next.setdefault(key, mine)
+                    if turn is mine:
+                        self._run(key, mine, listing)
+                    else:
+                        turn.wait()
+                finally:
+                    self._over(key, mine)
+            finally:
+                # Ctrl-C may come anywhere, in the first of the two as well: nobody waits for a turn that will not be.
+                self._over(key, mine)
             if turn.error is None:
                 return turn.result[0]  # type: ignore[return-value]
-            if leads:
+            if turn is mine:
                 raise turn.error
             if isinstance(turn.error, Exception):
                 raise copy.copy(turn.error) from turn.error
             # The other thread was interrupted, which is no answer for this one.
 
     def _run(self, key: Hashable, turn: _Turn[object], listing: Callable[[], object]) -> None:
-        begun = False
         try:
             with self._server:
                 with self._guard:
                     # Whoever comes from here on wants to see what was changed since.
                     del self._next[key]
-                    begun = True
                 turn.result.append(listing())
         except BaseException as error:  # noqa: BLE001 - raised again by everyone who waits
             turn.error = error
-        finally:
-            if not begun:
-                with self._guard:
-                    self._next.pop(key, None)
-            turn.end()
+
+    def _over(self, key: Hashable, turn: _Turn[object]) -> None:
+        """Nobody joins it any more, and whoever has goes on."""
+        if not turn.result and turn.error is None:
+            turn.error = KeyboardInterrupt()
+        with self._guard:
+            if self._next.get(key) is turn:
+                del self._next[key]
+        turn.end()
