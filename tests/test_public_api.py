@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import pickle
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -128,6 +130,37 @@ def test_every_call_on_images_is_there_and_explained(name: str) -> None:
     from lxdimg_nb.client import Images
 
     assert name == "aliases" or inspect.getdoc(getattr(Images, name))
+
+
+def _calls() -> dict[str, Any]:
+    """Everything that users call with several arguments."""
+    from lxdimg_nb import demo
+    from lxdimg_nb.client import Images
+    from lxdimg_nb.client.aliases import Aliases
+    from lxdimg_nb.inventory.plots import Plots
+    from lxdimg_nb.inventory.questions import Questions
+
+    owners = [Images, Aliases, Questions, Plots, demo.DemoServer, demo.Faults]
+    owners += [getattr(lxdimg_nb, name) for name in ("Client", "Image", "Fleet", "History")]
+    found = {
+        f"{o.__name__}.{n}": c for o in owners for n, c in vars(o).items() if inspect.isfunction(c) and n[0] != "_"
+    }
+    found |= {name: getattr(lxdimg_nb, name) for name in ("connect", "enroll")}
+    found |= {f"plan.{n}": c for n in ("prune", "set", "alias", "copy", "publish") if (c := getattr(lxdimg_nb.plan, n))}
+    return found | {"demo.start": demo.start, "demo.fill": demo.fill}
+
+
+INNER = {"Images.records", "Images.write", "Faults.for_request", "Faults.failure_of"}
+
+
+@pytest.mark.parametrize("name", sorted(_calls().keys() - INNER))
+def test_every_argument_of_a_call_with_several_is_explained(name: str) -> None:
+    call = _calls()[name]
+    said = inspect.getdoc(call) or ""
+    arguments = [argument for argument in inspect.signature(call).parameters if argument not in ("self", "images")]
+
+    unsaid = [argument for argument in arguments if not re.search(rf"\b{argument}\b.*:", said)]
+    assert len(arguments) < 2 or unsaid == []
 
 
 @pytest.mark.parametrize("name", sorted(TREE))

@@ -68,7 +68,9 @@ class Aliases:
         """A new alias.
 
         Args:
+            name: the name, for this project.
             to: the image, or its full fingerprint.
+            description: what it stands for.
 
         Raises:
             ConflictError: the name is taken.
@@ -89,6 +91,11 @@ class Aliases:
     def update(self, name: str, *, to: Image | str | None = None, description: str | None = None) -> Alias:
         """Change the target, the description, or both; what is not given stays.
 
+        Args:
+            name: of the alias.
+            to: the image, or its full fingerprint.
+            description: what it stands for; an empty text removes it.
+
         Raises:
             NotFoundError: no such alias or image.
             ChangedMeanwhileError: somebody else changed it while this was under way.
@@ -103,6 +110,10 @@ class Aliases:
 
     def point(self, name: str, *, to: Image | str) -> Change:
         """Let the name point at another image, making it when there is none; re-read, and put back on a surprise.
+
+        Args:
+            name: of the alias.
+            to: the image, or its full fingerprint.
 
         Returns:
             The target before (None for a new name) and after.
@@ -133,6 +144,10 @@ class Aliases:
         """Give an alias another name.
 
         On LXD 5.0 a rename stalls the whole daemon for 10 s, so there the new name is made before the old one goes.
+
+        Args:
+            name: of the alias.
+            new: its name from here on.
 
         Raises:
             ConflictError: the new name is taken.

@@ -145,6 +145,10 @@ class Image(ImageAttributes):
     def add_alias(self, name: str, description: str = "") -> Alias:
         """A new name for the image.
 
+        Args:
+            name: the name, for this project.
+            description: what it stands for.
+
         Raises:
             ConflictError: the name is taken.
         """
@@ -269,7 +273,8 @@ class Image(ImageAttributes):
             to: a client of the other server or project.
             mode: `pull` (the target fetches), `push` (the source sends), `relay` (through this machine),
                 or `auto`: the first of them that works.
-            aliases: names for the copy; with `copy_aliases` those of the image as well.
+            aliases: names for the copy.
+            copy_aliases: give it the image's own names as well.
             public: None as the image is.
             auto_update: keep the copy current; needs a pull of a public image that has an alias.
             progress: True for a bar, or a callable; raising in it cancels.

@@ -144,6 +144,15 @@ class Images(ImageReader):
     ) -> Preflight:
         """What an import would meet, without sending anything.
 
+        Args:
+            data: the image, or with `metadata` its root file system: bytes, a path or a binary file.
+            metadata: of a split image its metadata tarball.
+            type: `container` or `virtual-machine`; None as the files say.
+            progress: True for a bar, or a callable; raising in it stops the reading.
+
+        Returns:
+            Fingerprint, kind, properties, what a server would refuse, and whether the image is there already.
+
         Raises:
             InvalidImageError: the file cannot be read.
         """
@@ -171,10 +180,14 @@ class Images(ImageReader):
 
         Args:
             instance: name of an instance of this project, or `instance/snapshot`.
+            aliases: names for the image.
+            public: let everybody fetch it.
             properties: None keeps those of the instance's image; a mapping replaces them.
+            expires_at: a time, or one as text, `2030-01-31T00:00:00Z`; None for never.
             compression: `gzip`, `zstd`, `xz`, `none` …; None is the server's own setting.
             format: `unified` or `split`, where the server can choose (Incus).
             stop: stop the instance for the while, without asking it, when it runs, and start it again.
+            progress: True for a bar, or a callable; raising in it ends the waiting.
 
         Raises:
             NotFoundError: no such instance.
@@ -201,6 +214,10 @@ class Images(ImageReader):
 
     def delete(self, name: str, *, wait: bool = True) -> Operation:
         """Delete an image by full fingerprint, with its aliases.
+
+        Args:
+            name: all 64 hex digits.
+            wait: until the server has done it; without, the operation that is returned runs.
 
         Raises:
             NotFoundError: it is gone already.

@@ -57,7 +57,21 @@ class Faults:
         cut_events: bool = False,
         times: int | None = None,
     ) -> Fault:
-        """Ask for a fault; the arguments are those of `Fault`.
+        """Ask for a fault.
+
+        Args:
+            method: the HTTP method it strikes; None for any.
+            path: a regular expression that is searched in path and query; None for any.
+            latency: seconds to wait before anything is answered.
+            cut_after: bytes of the reply's body, or of the events told, after which the connection is cut.
+            status: answer with this error, 400 to 599, instead of doing anything.
+            fail_operation: the text that operations fail with.
+            drop_events: listeners hear nothing while the fault stands.
+            cut_events: the next event is lost, and with it the connections of those who were to hear it.
+            times: how often it happens; None for until it is removed or cleared.
+
+        Returns:
+            The fault, to be removed by.
 
         Raises:
             ValueError: the fault would do nothing, the status is no error, or the path is no regular expression.

@@ -70,7 +70,15 @@ class Plots:
         self._frame = frame
 
     def size(self, by: str | Sequence[str] = "os", *, ax: Any = None) -> Any:
-        """Bytes by any column or property, the largest on top; an image counts once a server."""
+        """Bytes by any column or property, the largest on top; an image counts once a server.
+
+        Args:
+            by: the column or property, or several.
+            ax: the axes of matplotlib to draw on; None for new ones.
+
+        Returns:
+            The axes.
+        """
         table = self._frame.lxdimg.summary(by)
         labels = [_label(" / ".join(map(str, key)) if isinstance(key, tuple) else key) for key in table.index]
         values, counts = table["bytes"].tolist(), table["images"].tolist()
@@ -93,7 +101,15 @@ class Plots:
         return ax
 
     def uploads(self, every: str = "MS", *, ax: Any = None) -> Any:
-        """How many images came when, a bar a month, by default; `every` is a pandas frequency."""
+        """How many images came when.
+
+        Args:
+            every: how long a bar is, a frequency of pandas: `D`, `W`, `MS` (a month), `QS`, `YS`.
+            ax: the axes of matplotlib to draw on; None for new ones.
+
+        Returns:
+            The axes.
+        """
         times = needed(self._frame, "uploaded_at").dropna().dt.tz_localize(None)
         try:
             periods = times.dt.to_period(every.removesuffix("S").removesuffix("E") or "M")
@@ -117,7 +133,15 @@ class Plots:
         return ax
 
     def ages(self, *, now: datetime | None = None, ax: Any = None) -> Any:
-        """How long ago the images came, and how long ago they were last used."""
+        """How long ago the images came, and how long ago they were last used.
+
+        Args:
+            now: ages are counted from here; by default from when the frame was taken.
+            ax: the axes of matplotlib to draw on; None for new ones.
+
+        Returns:
+            The axes.
+        """
         moment = pd.Timestamp(conditions.as_of(self._frame, now))
         edges = [0, 1, 7, 30, 90, 180, 365, 730, float("inf")]
         names = [
@@ -152,6 +176,15 @@ class Plots:
         """Bytes of images that are used, were used lately, or lie idle; an image counts once a server.
 
         With `used_by` in the frame used means by an instance or snapshot; without, within `idle_after`.
+
+        Args:
+            by: the column or property.
+            idle_after: how long an image counts as used after its last use or arrival, as in `90D`.
+            now: ages are counted from here; by default from when the frame was taken.
+            ax: the axes of matplotlib to draw on; None for new ones.
+
+        Returns:
+            The axes.
         """
         frame = self._frame
         moment = pd.Timestamp(conditions.as_of(frame, now))
@@ -197,6 +230,13 @@ class Plots:
 
         For aliases a cell shows the short fingerprint it points at, blue where it is the commonest target,
         orange where another; for images whether it is there. Grey is missing.
+
+        Args:
+            by: `alias` or `image`.
+            ax: the axes of matplotlib to draw on; None for new ones.
+
+        Returns:
+            The axes.
         """
         table = drift(self._frame, by=by)
         order = {"differs": 0, "missing": 1, "same": 2}

@@ -51,13 +51,22 @@ class Questions:
     def where(self, chosen: str | Iterable[str] | Filter, *, now: datetime | None = None) -> InventoryFrame:
         """The images that a filter lets through: `df.lxdimg.where("os=ubuntu age>90d")`.
 
+        Args:
+            chosen: terms in a text or one by one, or a `Filter`.
+            now: ages are counted from here; by default from when the frame was taken.
+
         Raises:
             InvalidRequestError: a field nobody knows.
         """
         return self._pick(conditions.matching(self._frame, chosen, conditions.as_of(self._frame, now)))
 
     def stale(self, after: str | timedelta = "90D", *, now: datetime | None = None) -> InventoryFrame:
-        """Images that nobody has used for so long, nor brought in since."""
+        """Images that nobody has used for so long, nor brought in since.
+
+        Args:
+            after: how long, as in `90D`, or a timedelta.
+            now: ages are counted from here; by default from when the frame was taken.
+        """
         moment = conditions.as_of(self._frame, now)
         since = conditions.idle_since(self._frame)
         mask = since <= pd.Timestamp(moment - conditions.duration(after))
@@ -167,6 +176,7 @@ class Questions:
             settings: a client, of which the settings of each project are asked; of a fleet's frame clients by
                 server; or settings, or the days of `images.remote_cache_expiry`, that hold for all.
             within: only those that go in so long.
+            now: ages are counted from here; by default from when the frame was taken.
 
         Raises:
             InvalidRequestError: one client for the images of several servers, or something else.
@@ -248,6 +258,8 @@ class Questions:
 
         Args:
             name: fingerprint, its beginning, or an alias.
+            settings: of its project, or the days of `images.remote_cache_expiry`; None for a server's own ten.
+            now: ages are counted from here; by default from when the frame was taken.
 
         Raises:
             NotFoundError: the frame has no such image, or several.
@@ -257,7 +269,12 @@ class Questions:
         return explain_row(self._frame, name, settings=settings, now=conditions.as_of(self._frame, now))
 
     def show(self, *, title: str = "", now: datetime | None = None) -> views.Table:
-        """The frame in words, as text and HTML. The frame is shown so by itself; this is for other places."""
+        """The frame in words, as text and HTML. The frame is shown so by itself; this is for other places.
+
+        Args:
+            title: above the table, instead of the usual one.
+            now: ages are counted from here; by default from when the frame was taken.
+        """
         return frame_table(self._frame, now=now, title=title)
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
