@@ -26,6 +26,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.measure import quiet
+
 SYSTEMS = (("Ubuntu", "noble"), ("Ubuntu", "jammy"), ("Debian", "bookworm"), ("Alpine", "3.20"), ("Fedora", "41"))
 
 
@@ -242,23 +244,12 @@ def _quiet_rounds(ways: dict[str, Callable[[], object]], rounds: int) -> dict[st
     for call in ways.values():
         call()
     for _ in range(rounds):
-        for _ in range(25):
-            before = _idle()
-            time.sleep(0.4)
-            idle, total = (now - then for now, then in zip(_idle(), before, strict=True))
-            if idle > 0.85 * total:
-                break
+        quiet(10.0)
         for name, call in ways.items():
             begin = time.process_time()
             wall = _wall(call)
             found[name].append((wall, time.process_time() - begin))
     return found
-
-
-def _idle() -> tuple[int, int]:
-    """Clock ticks of all cores: idle, and in all."""
-    ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _wall(call: Callable[[], object]) -> float:

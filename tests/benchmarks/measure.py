@@ -247,6 +247,16 @@ def _known(value: float, digits: int) -> float | None:
     return None if math.isnan(value) else round(value, digits)
 
 
+def quiet(seconds: float) -> None:
+    """Wait until the machine has next to nothing to do, but so many seconds at most."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        before = processor_times()
+        time.sleep(0.4)
+        if idle_share(before, processor_times()) > 0.85:
+            return
+
+
 def idle_share(before: Sequence[int], after: Sequence[int]) -> float:
     """The part of all processors' time between two readings of `processor_times` that nobody used."""
     spent = [b - a for a, b in zip(before, after, strict=True)]

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lxdimg_nb import demo
+from lxdimg_nb.panels.widget import script, style
 from tests import factory, servers
 from tests.benchmarks.bare import Book, Page, browser
-from tests.benchmarks.measure import Cost, Series, Target
+from tests.benchmarks.measure import Cost, Series, Target, quiet
 from tests.lab import lab_server
 from tests.servers import RunningServer
 
@@ -104,8 +105,9 @@ def view(bench: Bench, page: Page, notebooks: Path) -> None:
             # A kernel of its own each round, so that nothing of the last one is in the way.
             with _book(page, notebooks, *cells) as book:
                 kernel = int(book.run(0, seconds=300).split()[-1])
-                for at, (name, (_, selector)) in enumerate(ways.items(), 1):
-                    cost = _first_view(page, book, at, selector, kernel)
+                for at, (name, (code, selector)) in enumerate(ways.items(), 1):
+                    quiet(bench.patience)
+                    cost = _first_view(page, book, at, code, selector, kernel)
                     first.costs.setdefault(name, []).append(cost)
                     _say(first.title, f"round {number + 1}, {name}", cost)
                 for name, costs in _looks(page, book.output(3)).items():
@@ -118,7 +120,7 @@ def view(bench: Bench, page: Page, notebooks: Path) -> None:
     )
 
 
-def _first_view(page: Page, book: Book, at: int, selector: str, kernel: int) -> Cost:
+def _first_view(page: Page, book: Book, at: int, code: str, selector: str, kernel: int) -> Cost:
     _forget_peak(kernel)
     held, cpu, load = _held(kernel, "VmRSS"), _processor(kernel), _load()
     page.wire()
@@ -128,7 +130,10 @@ def _first_view(page: Page, book: Book, at: int, selector: str, kernel: int) -> 
     wall = page.came(seconds=300) - begin
     wire = page.wire()
     cpu = _processor(kernel) - cpu
+    program = len(script()) + len(style())
     note = f"{wire['messages']} messages, {load}"
+    if "panel()" in code:
+        note += f"; {program:,} of the bytes are the panel's script and style"
     return Cost(wall, cpu, _held(kernel, "VmHWM") - held, note, wire["received"])
 
 
@@ -188,7 +193,8 @@ def upload(bench: Bench, page: Page, notebooks: Path) -> None:
                 for way in ("comm", "server extension")
             }
             series = Series(f"Upload of {size / 1e6:.0f} MB from the browser", bench.sizes.rounds)
-            series.run(peers, lambda _: _taken_back(page, fingerprint))
+            quiet(bench.patience)
+            series.run(peers, lambda _: (_taken_back(page, fingerprint), quiet(bench.patience)))
     bench.results.series.append(series)
     bench.results.held_to(
         series,
