@@ -110,6 +110,8 @@ def test_a_history_keeps_no_half_answer(tmp_path: Path) -> None:
     assert len(history.at()) == 4
     assert history.diff().empty
     assert history.timeline()[["added", "removed"]].to_numpy().tolist() == [[0, 0], [0, 0]]
+    assert history.record(Fleet({"b": Canned(missing=1)}).df()).images == 0
+    assert len(history.at()) == 4
 
 
 def test_a_name_is_followed_past_a_day_on_which_another_server_was_silent(tmp_path: Path) -> None:

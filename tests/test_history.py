@@ -267,6 +267,7 @@ def test_a_timeline_counts_and_follows_one_name(tmp_path: Path) -> None:
     assert line[["added", "removed", "changed"]].to_numpy().tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 2]]
     web = history.timeline("web")
     assert web["change"].tolist() == ["alias added", "alias moved"]
+    assert len(history.timeline("size")) == 0
     assert web["after"].tolist() == [fingerprint(0), fingerprint(1)]
     assert set(history.timeline(fingerprint(1)[:12])["field"].dropna()) >= {"size", "public"}
     assert len(History(tmp_path / "none").timeline()) == 0

@@ -16,8 +16,9 @@ import secrets
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
@@ -94,7 +95,8 @@ class History:
             )
         scopes = spoken_for(frame)
         if partial := set(frame.attrs.get("partial", ())):
-            frame = frame[[str(server) not in partial for server in level(frame, "server") or ()]]
+            kept = [str(server) not in partial for server in level(frame, "server") or ()]
+            frame = frame[np.array(kept, dtype=bool)]
         note = {
             "format": FORMAT,
             "taken": taken.isoformat(),
@@ -211,12 +213,13 @@ class History:
         for record in self.records():
             frame = self._load(record)
             known = covered(frame, [earlier for earlier, _ in parts])
-            changes = diff(known_before(parts, record, frame), frame[known])
+            before = known_before(parts, record, frame)
             parts = [(record, frame), *(part for part in parts if not replaced(part[0], record))]
             if name is not None:
-                found += [_about(name, record, some) for some in (diff(frame.iloc[:0], frame[~known]), changes)]
+                new = frame[~known]
+                found += [_about(name, record, *pair) for pair in ((new.iloc[:0], new), (before, frame[known]))]
                 continue
-            counts = changes["change"].value_counts().to_dict()
+            counts = diff(before, frame[known])["change"].value_counts().to_dict()
             once = ~frame.index.to_frame().duplicated(["server", "fingerprint"]).to_numpy()
             rows.append(
                 {
@@ -291,11 +294,25 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _about(name: str, record: Record, changes: Changes) -> pd.DataFrame:
+def _about(name: str, record: Record, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """The changes that an alias or image took part in."""
-    mask = changes["field"] == name
-    if len(name) >= 12:
-        mask |= changes["fingerprint"].str.startswith(name.lower())
-    made = pd.DataFrame(changes[mask.fillna(False).to_numpy(dtype=bool)])
+    image = len(name) >= 12 and name.lower()
+    if not image or before.empty:
+        before, after = (frame[_holding(frame, name, image)] for frame in (before, after))
+    changes = diff(before, after)
+    mask = changes["change"].astype(str).str.startswith("alias") & (changes["field"] == name)
+    if image:
+        mask |= changes["fingerprint"].str.startswith(image)
+    made = pd.DataFrame(changes[mask.to_numpy(dtype=bool)])
     made.insert(0, "taken", time_array([record.taken] * len(made)))
     return made
+
+
+def _holding(frame: pd.DataFrame, name: str, image: str | Literal[False]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The rows that have the alias, or are the image: comparing these is enough, and quick."""
+    fingerprints = level(frame, "fingerprint") or []
+    mask = [
+        name in aliases or bool(image and fingerprint.startswith(image))
+        for aliases, fingerprint in zip(frame["aliases"], fingerprints, strict=True)
+    ]
+    return np.array(mask, dtype=bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -221,7 +222,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 def _fitting(
     df: pd.DataFrame, rows: Sequence[Row], to: str | Filter, now: datetime
-) -> dict[tuple[str, str], list[str]]:
+) -> dict[tuple[str, str], builtins.set[str]]:
     """The fingerprints that fit, by server and project."""
     text = to if isinstance(to, str) else ""
     which = [bool(text) and text in [a.name for a in row.aliases] for row in rows]
@@ -229,10 +230,10 @@ def _fitting(
         which = [row.fingerprint.startswith(text.lower()) for row in rows]
     if not any(which):
         which = chosen(df, to, now)
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], builtins.set[str]] = {}
     for row, fits in zip(rows, which, strict=True):
         if fits:
-            found.setdefault((row.server, row.project), []).append(row.fingerprint)
+            found.setdefault((row.server, row.project), builtins.set()).add(row.fingerprint)
     return found
 
 

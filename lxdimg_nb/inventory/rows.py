@@ -56,6 +56,7 @@ class Rows(Sequence["Row"]):
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
         self._read: dict[str, list[Any]] = {}
+        self._keys: list[list[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -80,6 +81,22 @@ class Rows(Sequence["Row"]):
             self._read[name] = [None if gone else v for gone, v in zip(missing, values, strict=True)]
         return self._read[name]
 
+    def property(self, key: str) -> list[Any] | None:
+        """The values of a property, None where no image has it."""
+        name = schema.PROPERTY + key
+        return self._read.get(name) or (self.column(name) if self.has(name) else None)
+
+    def keys(self, at: int) -> list[str]:
+        """The keys of the properties that a row has."""
+        if self._keys is None:
+            found: list[list[str]] = [[] for _ in range(len(self))]
+            for name in schema.property_columns(self.frame):
+                key = name.removeprefix(schema.PROPERTY)
+                for row in np.flatnonzero(self.frame[name].notna().to_numpy()).tolist():
+                    found[row].append(key)
+            self._keys = found
+        return self._keys[at]
+
     def has(self, name: str) -> bool:
         """Whether there is such a column or index level."""
         return name in self.frame.columns or name in self.frame.index.names
@@ -90,21 +107,17 @@ class _Properties(Mapping[str, str]):
         self._rows, self._at = rows, at
 
     def __getitem__(self, key: str) -> str:
-        name = schema.PROPERTY + key
-        if not self._rows.has(name):
-            raise KeyError(key)
-        value = self._rows.column(name)[self._at]
+        values = self._rows.property(key)
+        value = None if values is None else values[self._at]
         if value is None:
             raise KeyError(key)
         return str(value)
 
     def __iter__(self) -> Iterator[str]:
-        names = schema.property_columns(self._rows.frame)
-        keys = (name.removeprefix(schema.PROPERTY) for name in names)
-        return (key for key in keys if self._rows.column(schema.PROPERTY + key)[self._at] is not None)
+        return iter(self._rows.keys(self._at))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._rows.keys(self._at))
 
 
 class Row:
