@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from lxdimg_nb.client.midstates import Midstates
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.panels.actor import Actor
 from lxdimg_nb.panels.paths import completed
@@ -82,7 +83,12 @@ def receive(tmp_path, size):
     actor = Actor("test")
     file = Spool(tmp_path / "spool").file("a", size, 0)
     receiving = Receiving(
-        actor, file, where="", tell=lambda kind, **content: told.append((kind, content["have"])), then=ended.append
+        actor,
+        file,
+        where="",
+        midstates=Midstates(),
+        tell=lambda kind, **content: told.append((kind, content["have"])),
+        then=ended.append,
     )
     return actor, receiving, told, ended
 
@@ -126,6 +132,39 @@ def test_a_file_that_does_not_go_on_from_what_is_there_begins_again(tmp_path):
 
     assert until(lambda: bool(ended), timeout=5)
     assert receiving.file.path.read_bytes() == b"abcdef"
+    actor.close()
+
+
+@pytest.mark.parametrize("there", [b"", b"abc", b"xxx"])
+def test_what_arrives_is_hashed_on_the_way_also_when_it_goes_on_or_begins_again(tmp_path, there):
+    file = Spool(tmp_path / "spool").file("a", 9, 0)
+    file.append(0, there)
+    actor, receiving, _, ended = receive(tmp_path, 9)
+
+    if there == b"abc":
+        receiving.piece(3, b"defghi")
+    else:
+        # Longer than what it takes the place of.
+        receiving.piece(0, b"abcdef", restart=bool(there))
+        receiving.piece(6, b"ghi")
+
+    assert until(lambda: bool(ended), timeout=5)
+    with file.path.open("rb") as written:
+        assert receiving._midstates.whole(written.fileno()) == hashlib.sha256(b"abcdefghi").hexdigest()
+    actor.close()
+
+
+def test_what_the_jupyter_server_writes_is_hashed_as_well(tmp_path):
+    actor, receiving, _, ended = receive(tmp_path, 6)
+    receiving.direct()
+
+    receiving.file.append(0, b"abc")
+    receiving.file.append(3, b"def")
+    receiving.sent()
+
+    assert until(lambda: bool(ended), timeout=5)
+    with receiving.file.path.open("rb") as written:
+        assert receiving._midstates.whole(written.fileno()) == hashlib.sha256(b"abcdef").hexdigest()
     actor.close()
 
 

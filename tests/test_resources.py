@@ -10,6 +10,8 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client
+from lxdimg_nb.client import digest
+from lxdimg_nb.client.source import Source
 from lxdimg_nb.errors import ImageExistsError, ServerUnreachableError
 from lxdimg_nb.models import Progress
 from tests import factory
@@ -223,3 +225,33 @@ def test_a_part_file_outlives_a_server_that_is_down(
     assert part.stat().st_size == SIZE // 2
     proxy.heal()
     assert image.export(tmp_path).received == big.stat().st_size - SIZE // 2
+
+
+def test_a_file_that_was_checked_is_not_hashed_again_unless_it_changed(
+    server: RunningServer, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "image.tar.gz"
+    file.write_bytes(factory.small(1))
+    # As if the file had been left alone for some time.
+    monkeypatch.setattr("lxdimg_nb.client.midstates.SETTLED_NS", -(10**9))
+    summed: list[int] = []
+    real = digest._summed
+    monkeypatch.setattr(digest, "_summed", lambda *given: (summed.append(1), real(*given))[1])
+
+    found = client.images.check(file)
+    made = client.images.create(file, wait=True)
+    assert (found.fingerprint, made.fingerprint, len(summed)) == (factory.fingerprint(factory.small(1)),) * 2 + (1,)
+    file.write_bytes(factory.small(2))
+    assert client.images.check(file).fingerprint == factory.fingerprint(factory.small(2))
+
+    assert len(summed) == 2
+
+
+def test_a_file_that_was_just_written_is_not_noted(server: RunningServer, client: Client, tmp_path: Path) -> None:
+    """One more change within the same tick of the file system's clock would not show."""
+    file = tmp_path / "image.tar.gz"
+    file.write_bytes(factory.small(1))
+
+    client.images.check(file)
+
+    assert not digest.known_already([Source.of(file)], client.images.transport.midstates)

@@ -1,21 +1,23 @@
-"""How far interrupted exports had hashed their part files, for as long as a client lives.
+"""How far files have been hashed, for as long as a client lives: part files of exports, and what is uploaded.
 
-Hashing 1 GiB again takes two thirds as long as fetching it (SHA-256 in hardware, a local server), and an
-export that is interrupted and repeated in one session need not. What is remembered holds for exactly the file
-that was left: the same inode, size and time of change, which nobody can set back.
+Hashing 1 GiB again takes two thirds as long as fetching it (SHA-256 in hardware, a local server); an export that
+is interrupted and repeated in one session, and an upload that was checked first, need not. What is remembered
+holds for exactly the file that was there: the same inode, size and time of change, which nobody can set back.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any
 
-__all__ = ["Midstates"]
+__all__ = ["Midstates", "settled", "stamp"]
 
 MOST = 32
+SETTLED_NS = 2_000_000_000
 
-_Stamp = tuple[int, int, int, int]
+Stamp = tuple[int, int, int, int]
 
 
 class Midstates:
@@ -23,26 +25,39 @@ class Midstates:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[tuple[int, int], tuple[_Stamp, Any]] = {}
+        self._known: dict[tuple[int, int], tuple[Stamp, Any]] = {}
 
     def remember(self, fd: int, size: int, sha: Any) -> None:
         """The first `size` bytes of this open file, which are all of it, were hashed so far."""
-        stamp = _stamp(fd)
-        if stamp[2] != size or not size:
+        now = stamp(fd)
+        if now[2] != size or not size:
             return
         with self._lock:
-            self._known[stamp[:2]] = stamp, sha.copy()
+            self._known[now[:2]] = now, sha.copy()
             while len(self._known) > MOST:
                 del self._known[next(iter(self._known))]
 
     def recall(self, fd: int) -> Any:
         """The state after all bytes of this open file; None when the file is another or has changed."""
-        stamp = _stamp(fd)
+        now = stamp(fd)
         with self._lock:
-            known = self._known.pop(stamp[:2], None)
-        return known[1] if known is not None and known[0] == stamp else None
+            known = self._known.pop(now[:2], None)
+        return known[1] if known is not None and known[0] == now else None
+
+    def whole(self, fd: int) -> str:
+        """SHA-256 of all bytes of this open file, 64 hexadecimal digits; empty when that is not known."""
+        now = stamp(fd)
+        with self._lock:
+            known = self._known.get(now[:2])
+        return str(known[1].hexdigest()) if known is not None and known[0] == now else ""
 
 
-def _stamp(fd: int) -> _Stamp:
+def settled(of: Stamp) -> bool:
+    """Whether a file was left alone long enough for every change of it to show as a later time."""
+    return time.time_ns() - of[3] > SETTLED_NS
+
+
+def stamp(fd: int) -> Stamp:
+    """What tells an open file from any other, and from itself after a change."""
     facts = os.fstat(fd)
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_ctime_ns

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lxdimg_nb.client.threads import join
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["BackgroundDigest", "Data", "Source", "digest"]
+__all__ = ["BLOCK", "Borrowed", "Data", "Source"]
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
@@ -24,16 +21,25 @@ class Source:
     """Bytes that can be read from the start, more than once when `rereadable`, by two at once when `parallel`.
 
     `size` is the number of bytes, None when only reading tells. `name` is a file's own name, else empty.
+    `file`: it is a file on disk from its first byte to its last.
     """
 
     def __init__(
-        self, opener: Callable[[], BinaryIO], size: int | None, name: str, *, rereadable: bool, parallel: bool
+        self,
+        opener: Callable[[], BinaryIO],
+        size: int | None,
+        name: str,
+        *,
+        rereadable: bool,
+        parallel: bool,
+        file: bool = False,
     ) -> None:
         self._opener = opener
         self.size = size
         self.name = name
         self.rereadable = rereadable
         self.parallel = parallel
+        self.file = file
 
     @classmethod
     def of(cls, data: Data) -> Source:
@@ -72,7 +78,8 @@ class Source:
                 pass
         except OSError as error:
             raise InvalidImageError(f"cannot read {path}: {error.strerror or error}") from error
-        return cls(lambda: path.open("rb"), _not_empty(size, str(path)), path.name, rereadable=True, parallel=True)
+        size = _not_empty(size, str(path))
+        return cls(lambda: path.open("rb"), size, path.name, rereadable=True, parallel=True, file=True)
 
     @classmethod
     def _of_file(cls, file: BinaryIO) -> Source:
@@ -83,11 +90,11 @@ class Source:
             end = file.seek(0, os.SEEK_END)
             file.seek(start)
         except (OSError, AttributeError, ValueError):
-            return cls(lambda: cast(BinaryIO, _Borrowed(file)), None, name, rereadable=False, parallel=False)
+            return cls(lambda: cast(BinaryIO, Borrowed(file)), None, name, rereadable=False, parallel=False)
 
         def again() -> BinaryIO:
             file.seek(start)
-            return cast(BinaryIO, _Borrowed(file))
+            return cast(BinaryIO, Borrowed(file))
 
         return cls(again, _not_empty(end - start, name or "the file"), name, rereadable=True, parallel=False)
 
@@ -142,7 +149,7 @@ def _not_empty(size: int, what: str) -> int:
     return size
 
 
-class _Borrowed(io.BufferedIOBase):
+class Borrowed(io.BufferedIOBase):
     """A file of the caller's: read, never closed."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -168,64 +175,3 @@ class _Borrowed(io.BufferedIOBase):
 
     def close(self) -> None:
         pass
-
-
-def digest(sources: Sequence[Source], report: Callable[[int], None]) -> str:
-    """SHA-256 over all sources one after the other, as servers make a fingerprint; 64 hexadecimal digits.
-
-    `report` is told the bytes hashed so far and may raise to stop.
-    """
-    sha = hashlib.sha256()
-    buffer = bytearray(BLOCK)
-    view = memoryview(buffer)
-    done = 0
-    for source in sources:
-        with source.open() as file:
-            readinto = getattr(file, "readinto", None)
-            while True:
-                if readinto is not None and not isinstance(file, _Borrowed):
-                    count = readinto(view)
-                    sha.update(view[:count])
-                else:
-                    chunk = file.read(BLOCK)
-                    count = len(chunk)
-                    sha.update(chunk)
-                if not count:
-                    break
-                done += count
-                report(done)
-    return sha.hexdigest()
-
-
-class BackgroundDigest:
-    """SHA-256 of files in a thread, while they are being sent."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-        self._stop = threading.Event()
-        self._result = ""
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="lxdimg-hash", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        def check(_: int) -> None:
-            if self._stop.is_set():
-                raise InterruptedError("stopped")
-
-        try:
-            self._result = digest(self._sources, check)
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that asks
-            self._error = error
-
-    def result(self) -> str:
-        """The fingerprint, waiting for it."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def stop(self) -> None:
-        """Give up; returns when the thread has ended."""
-        self._stop.set()
-        join(self._thread)

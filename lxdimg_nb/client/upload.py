@@ -13,10 +13,11 @@ from urllib.parse import urlencode
 from lxdimg_nb import formats
 from lxdimg_nb.client import listing
 from lxdimg_nb.client.bundle import Section, read_bundle
+from lxdimg_nb.client.digest import BackgroundDigest, digest, known_already
 from lxdimg_nb.client.outgoing import Multipart, Outgoing, header_text
 from lxdimg_nb.client.progress import Report
 from lxdimg_nb.client.sniff import MAX_DECOMPRESSED, Found, look
-from lxdimg_nb.client.source import BackgroundDigest, Data, Source, digest
+from lxdimg_nb.client.source import Data, Source
 from lxdimg_nb.errors import (
     ImageExistsError,
     InvalidImageError,
@@ -205,7 +206,8 @@ class Upload:
     def hashed(self, report: Report) -> str:
         """The fingerprint, by reading everything once."""
         total = self.size
-        return digest(self.sources, lambda done: report(Progress("hash", done, total)))
+        known = self.images.transport.midstates
+        return digest(self.sources, lambda done: report(Progress("hash", done, total)), known)
 
     def send(
         self,
@@ -228,7 +230,8 @@ class Upload:
         if self.problems:
             raise InvalidImageError("this is no image a server would take: " + "; ".join(self.problems))
         fingerprint = ticket.fingerprint if ticket else ""
-        if self.rereadable and not fingerprint and not self._size_is_new():
+        known = known_already(self.sources, self.images.transport.midstates)
+        if self.rereadable and not fingerprint and (known or not self._size_is_new()):
             fingerprint = self.hashed(report)
             self._refuse_known(fingerprint)
         headers = self._headers(public, filename, profiles, fingerprint, ticket.secret if ticket else "")

@@ -1,4 +1,4 @@
-"""A file that comes from the browser in pieces: acknowledged, in sequence, on disk at once, resumable.
+"""A file that comes from the browser in pieces: acknowledged, in sequence, on disk and hashed at once, resumable.
 
 The browser keeps four pieces of 4 MiB on the way (a round trip costs 50 ms whatever its size), each as a binary
 buffer of a custom message. Where our extension of the Jupyter server answers, the browser sends the file there
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
 from lxdimg_nb.models import Progress
-from lxdimg_nb.panels.spool import SpoolFile
+from lxdimg_nb.panels.spool import Hashing, SpoolFile
 from lxdimg_nb.panels.transfers import Transfer, transfers
 
 if TYPE_CHECKING:
+    from lxdimg_nb.client.midstates import Midstates
     from lxdimg_nb.client.progress import Report
     from lxdimg_nb.panels.actor import Actor
 
@@ -39,12 +40,14 @@ class Receiving:
         file: SpoolFile,
         *,
         where: str,
+        midstates: Midstates,
         tell: Callable[..., object],
         then: Callable[[Receiving], object],
     ) -> None:
         self.file = file
         self._tell = tell
         self._actor = actor
+        self._midstates = midstates
         self._pieces: queue.SimpleQueue[tuple[int, Any, bool] | None] = queue.SimpleQueue()
         self._direct = False
         self.transfer: Transfer = transfers.start(
@@ -74,7 +77,10 @@ class Receiving:
 
     def _work(self, report: Report) -> SpoolFile:
         try:
-            self._receive(report)
+            with self.file.hashing() as hashing:
+                self._receive(report, hashing)
+                # So that whoever checks and sends the file need not read it first.
+                self._midstates.remember(hashing.fd, self.file.size, hashing.sha)
         except OperationCancelledError:
             self.file.remove()
             raise
@@ -82,7 +88,7 @@ class Receiving:
             raise LxdImageError(f"{self.file.path} cannot be written: {error.strerror}") from error
         return self.file
 
-    def _receive(self, report: Report) -> None:
+    def _receive(self, report: Report, hashing: Hashing) -> None:
         size, have, silent = self.file.size, self.file.have, 0.0
         while have < size:
             report(Progress("receive", have, size))
@@ -95,6 +101,7 @@ class Receiving:
                     raise LxdImageError(
                         "the browser has stopped sending; choose the same file again to go on where it stopped"
                     ) from None
+                hashing.catch_up()
                 continue
             silent = 0.0
             if came is None:
@@ -105,10 +112,13 @@ class Receiving:
             offset, data, restart = came
             if restart:
                 self.file.restart()
+                hashing.restart()
                 have = 0
             if self._direct or offset != have:
                 raise InvalidRequestError("the pieces came out of order; choose the file again to go on")
             self.file.append(offset, data)
             have += len(data)
             self._actor.post(functools.partial(self._tell, "got", job=self.transfer.number, have=have))
+            hashing.catch_up()
+        hashing.catch_up()
         report(Progress("receive", size, size))

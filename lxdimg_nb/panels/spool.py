@@ -9,13 +9,15 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError
 
-__all__ = ["NAME", "Spool", "SpoolFile", "default_folder"]
+__all__ = ["NAME", "Hashing", "Spool", "SpoolFile", "default_folder"]
 
 NAME = re.compile(r"^[0-9a-f]{32}\.part$")
 # Of what was left by an interrupted upload so much is compared before it is continued.
@@ -72,6 +74,15 @@ class SpoolFile:
         finally:
             os.close(fd)
 
+    @contextmanager
+    def hashing(self) -> Iterator[Hashing]:
+        """The hash of the file, to be brought up to what has arrived."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield Hashing(fd)
+        finally:
+            os.close(fd)
+
     def restart(self) -> None:
         """Forget what has arrived."""
         os.truncate(self.path, 0)
@@ -79,6 +90,26 @@ class SpoolFile:
     def remove(self) -> None:
         """Delete it."""
         self.path.unlink(missing_ok=True)
+
+
+class Hashing:
+    """SHA-256 of a file that grows."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.sha = hashlib.sha256()
+        self._done = 0
+        self._buffer = memoryview(bytearray(PROBE))
+
+    def restart(self) -> None:
+        """Begin again; the file was emptied."""
+        self.sha, self._done = hashlib.sha256(), 0
+
+    def catch_up(self) -> None:
+        """Hash what has arrived since."""
+        while count := os.preadv(self.fd, [self._buffer], self._done):
+            self.sha.update(self._buffer[:count])
+            self._done += count
 
 
 class Spool:
