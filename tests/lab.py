@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import functools
 import itertools
+import json
 import os
 import secrets
 import shutil
@@ -27,8 +28,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from tests.conftest import missing
 from tests.servers import RunningServer, free_port, until
 
+# A kernel before subshells, for the notebooks that ask for it; `old_kernel` installs it.
+OLD_KERNEL = "ipykernel6"
+OLD_IPYKERNEL = ("ipykernel==6.31.0", "nest_asyncio==1.6.0")
+OLD_FOLDER = Path(tempfile.gettempdir()) / f"lxdimg-{OLD_IPYKERNEL[0].replace('==', '-')}"
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = "/tmp"
 START_SECONDS = 60.0
@@ -112,6 +118,14 @@ class Notebook:
             raise AssertionError(f"no panel came, but: {shown}; console: {self.lab.complaints[-5:]}") from error
         return panel
 
+    def sources(self) -> list[str]:
+        """What the cells hold."""
+        found: list[str] = self.page.evaluate(
+            f"path => {{ {FIND} return w.content.widgets.map(cell => cell.model.sharedModel.getSource()); }}",
+            self.path,
+        )
+        return found
+
     def save(self) -> None:
         """Write the notebook to its file."""
         self.page.evaluate(
@@ -152,9 +166,9 @@ class Lab:
         self.page.evaluate("() => window.jupyterapp.restored")
         self.page.locator(".jp-Launcher, .jp-NotebookPanel").first.wait_for(timeout=60_000)
 
-    def notebook(self, cells: Sequence[str]) -> Notebook:
+    def notebook(self, cells: Sequence[str], *, kernel: str = "python3") -> Notebook:
         """Make a notebook of these code cells and open it, with its kernel ready."""
-        opened = Notebook(self, written(self.folder, cells))
+        opened = Notebook(self, written(self.folder, cells, kernel=kernel))
         self.open(opened)
         return opened
 
@@ -162,6 +176,20 @@ class Lab:
         """Open a notebook that is there, and wait for its kernel."""
         self.page.evaluate("path => { window.jupyterapp.commands.execute('docmanager:open', {path}) }", book.path)
         self.page.wait_for_function(READY, arg=book.path, timeout=60_000)
+
+    @contextlib.contextmanager
+    def classic(self, cells: Sequence[str]) -> Iterator[Notebook]:
+        """A notebook of these cells in the page that Notebook 7 has for each."""
+        browser = self.page.context.browser
+        assert browser is not None
+        page = browser.new_page(viewport=self.page.viewport_size)
+        book = Notebook(Lab(self.folder, page, self.url), written(self.folder, cells))
+        page.goto(self.url.replace("/lab?", f"/notebooks/{book.path}?"), timeout=60_000)
+        page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored", timeout=60_000)
+        page.wait_for_function(READY, arg=book.path, timeout=60_000)
+        yield book
+        book.close()
+        page.close()
 
     def theme(self, name: str) -> None:
         """`light` or `dark`."""
@@ -179,9 +207,9 @@ class Books:
         self.lab = lab
         self.opened: list[Notebook] = []
 
-    def notebook(self, cells: Sequence[str]) -> Notebook:
+    def notebook(self, cells: Sequence[str], *, kernel: str = "python3") -> Notebook:
         """Make a notebook of these code cells and open it."""
-        book = self.lab.notebook(cells)
+        book = self.lab.notebook(cells, kernel=kernel)
         self.opened.append(book)
         return book
 
@@ -195,12 +223,12 @@ class Books:
         return book, panel
 
 
-def written(folder: Path, cells: Sequence[str]) -> str:
+def written(folder: Path, cells: Sequence[str], *, kernel: str = "python3") -> str:
     """Write a notebook of these code cells; returns its name."""
     path = f"test-{next(_numbers)}.ipynb"
     book = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        metadata={"kernelspec": {"name": kernel, "display_name": kernel}},
     )
     nbformat.write(book, folder / path)
     return path
@@ -228,6 +256,19 @@ def lab(chromium: str) -> Iterator[Lab]:
     """A JupyterLab for the tests of a module. Its Playwright keeps an event loop, so it must not outlive them."""
     with running_lab(chromium) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def old_kernel() -> str:
+    """The name of a kernel of an ipykernel before 7, installed beside the other one and kept for the next time."""
+    if not OLD_FOLDER.is_dir():
+        with tempfile.TemporaryDirectory(dir=OLD_FOLDER.parent) as folder:
+            pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-deps"]
+            done = subprocess.run([*pip, "--target", f"{folder}/new", *OLD_IPYKERNEL], capture_output=True, check=False)
+            if done.returncode != 0:
+                missing(f"{OLD_IPYKERNEL[0]} cannot be had: {done.stderr.decode()[-500:]}")
+            Path(folder, "new").rename(OLD_FOLDER)
+    return OLD_KERNEL
 
 
 @contextlib.contextmanager
@@ -275,6 +316,11 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
     shipped = folder / "config" / "jupyter_server_config.d"
     shipped.mkdir(parents=True)
     shutil.copy(ROOT / "lxdimg_nb" / "panels" / "jupyter_server_config.json", shipped / "lxdimg_nb.json")
+    old = folder / "data" / "kernels" / OLD_KERNEL
+    old.mkdir(parents=True)
+    run = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": run, "display_name": OLD_KERNEL, "language": "python"}
+    (old / "kernel.json").write_text(json.dumps(spec | {"env": {"PYTHONPATH": f"{OLD_FOLDER}:{ROOT}"}}))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "IPYTHON", "LXD_", "INCUS_"))}
     environment |= {
         "HOME": str(folder),
@@ -294,6 +340,7 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
             [
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                 f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
+                "--JupyterNotebookApp.expose_app_in_browser=True",
                 "--ServerApp.port_retries=0",
                 f"--ServerApp.root_dir={notebooks}",
             ],

@@ -24,17 +24,16 @@ AT = """() => {
   const label = at.labels && at.labels[0];
   return at.getAttribute('aria-label') || (labelled || label || at).innerText.trim().split('\\n')[0];
 }"""
-CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets
-  .map(cell => [cell.model.sharedModel.getSource(), cell.model.type])"""
 
 
 class Keys:
     """A person without a mouse."""
 
-    def __init__(self, page, panel):
-        self.page = page
+    def __init__(self, book, panel):
+        self.book = book
+        self.page = book.page
         self.panel = panel
-        self.cells = page.evaluate(CELLS)
+        self.cells = book.sources()
 
     @property
     def at(self):
@@ -73,17 +72,16 @@ class Keys:
 
 
 @pytest.fixture
-def keys(books, lab):
+def keys(books):
     def open_panel(server, *cells):
-        _, panel = books.browser(server, *cells)
-        made = Keys(lab.page, panel)
+        made = Keys(*books.browser(server, *cells))
         yield_to.append(made)
         return made
 
     yield_to: list[Keys] = []
     yield open_panel
     for made in yield_to:
-        assert made.page.evaluate(CELLS) == made.cells, "keys went to the notebook"
+        assert made.book.sources() == made.cells, "keys went to the notebook"
 
 
 def test_a_list_is_searched_sorted_paged_and_changed_by_keys_alone(keys, lxd):
@@ -148,15 +146,15 @@ def test_letters_that_notebooks_act_on_stay_in_the_panel(keys, lxd):
     assert lxd.get("images") == [f"/1.0/images/{fingerprint}"]
 
 
-def test_an_image_is_edited_exported_and_deleted_by_keys_alone(books, lab, lxd, tmp_path):
+def test_an_image_is_edited_exported_and_deleted_by_keys_alone(keys, lxd, tmp_path):
     file = tmp_path / "web.tar.gz"
     factory.big(file, 8 << 20)
     fingerprint = lxd.add_image(file.read_bytes(), aliases=["web"], properties={"note": "old"})
     other = lxd.add_image(factory.small(2), aliases=["db"])
     image = lambda: lxd.get(f"images/{fingerprint}")  # noqa: E731
     with Proxy(Path(lxd.url.removeprefix("unix://")), tmp_path) as proxy:
-        _, panel = books.browser(proxy)
-        keys = Keys(lab.page, panel)
+        keys = keys(proxy)
+        panel = keys.panel
 
         keys.reach("Search images").type("alias=web")
         expect(panel.locator("tbody tr")).to_have_count(1, timeout=SLOW)

@@ -47,12 +47,12 @@ const onEscape = (leave) => (event) => {
   leave();
 };
 
-// JupyterLab hears keys after the panel, Notebook 7 before it: it looks for the attribute. Without this, a letter
-// that is typed on one of the panel's buttons inserts, cuts or deletes cells.
+// JupyterLab hears keys after the panel, Notebook 7 before it: it looks for the attribute, on what the key is for and
+// upwards. Without this, a letter that is typed on one of the panel's buttons inserts, cuts or deletes cells.
 function keysStay(root) {
   const ours = (event) => !(event.ctrlKey || event.metaKey) || OF_CELLS.test(event.key);
   const first = (event) => {
-    if (root.contains(event.target)) root.toggleAttribute("data-lm-suppress-shortcuts", ours(event));
+    if (root.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", ours(event));
   };
   window.addEventListener("keydown", first, true);
   root.addEventListener("keydown", (event) => {

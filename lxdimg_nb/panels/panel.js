@@ -21,6 +21,7 @@ class App {
     this.view = Math.random().toString(36).slice(2);
     this.number = 0;
     this.unheard = new Map();
+    this.hellos = 0;
     this.state = {};
     this.link = "new";
     this.images = new Map();
@@ -43,6 +44,7 @@ class App {
 
   // The hello makes the kernel answer, and puts this widget on the kernel's subshell, where a cell does not block it.
   hello() {
+    this.hellos += 1;
     this.helloAt = Date.now();
     this.send("hello");
   }
@@ -72,6 +74,7 @@ class App {
         // The first messages may come before JupyterLab has made its subshell: a few more move the panel there.
         if (this.link === "new") this.settling = [200, 500, 1000, 2000, 4000].map((ms) => setTimeout(() => this.send("here"), ms));
         this.link = "ok";
+        this.hellos = 0;
         this.later();
       }
     } else if (content.type === "begin") {
@@ -106,7 +109,9 @@ class App {
       this.link = "busy";
       this.draw();
     }
-    if (this.link !== "ok" && this.link !== "lost" && Date.now() - this.helloAt > 1000) this.hello();
+    // All of them are answered when a long cell ends: seldom after a while, lest the answers come in thousands.
+    const patience = Math.min(1000 * 2 ** Math.max(0, this.hellos - 8), HERE);
+    if (this.link !== "ok" && this.link !== "lost" && Date.now() - this.helloAt > patience) this.hello();
   }
 
   // Files of this computer
