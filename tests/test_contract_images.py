@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -131,6 +131,9 @@ def test_all_five_fields_can_be_written_and_cleared(server: RunningServer, clien
     assert again.properties == {"os": "debian", "ключ с пробелом": 'a "b" <c> & d', "dots.in.key": "\\backslash \t"}
     assert (again.public, again.auto_update, sorted(again.profiles)) == (True, True, ["default", "web"])
     assert again.expires_at == datetime(2033, 1, 2, 3, 4, 5, tzinfo=UTC)
+    again.expires_at = date(2034, 1, 2)
+    again.update()
+    assert again.reload().expires_at == datetime(2034, 1, 2, tzinfo=UTC)
 
     again.expires_at = None
     again.profiles = []

@@ -319,8 +319,9 @@ def test_local_is_the_daemon_of_this_machine(
     lxd: RunningServer, incus: RunningServer, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INCUS_SOCKET", str(incus.socket))
-    with lxdimg_nb.connect("local") as client:
-        assert client.info.product == "incus"
+    for name in ("local", "local:", "unix://", None):
+        with lxdimg_nb.connect(name) as client:
+            assert client.info.product == "incus"
     with pytest.raises(ServerUnreachableError, match="no-lxd"):
         lxdimg_nb.connect("lxc:local")
 

@@ -76,6 +76,60 @@ def test_a_value_of_the_wrong_kind_is_refused_when_it_is_assigned(
     assert image.changes == {}
 
 
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {"properties": "x"},
+    {"properties": [("a", "b")]},
+    {"properties": {"a": None}},
+    {"properties": {"a": "b\0c"}},
+    {"properties": {"\ud800": "a"}},
+    {"profiles": "nope"},
+    {"profiles": ["default", "nope"]},
+    {"profiles": ["default", "default"]},
+    {"profiles": 5},
+    {"aliases": [""]},
+    {"aliases": 5},
+    {"expires_at": "soon"},
+    {"filename": 5},
+    {"type": "vm"},
+    {"public": "no"},
+)
+
+
+@pytest.mark.parametrize("wrong", SETTINGS, ids=str)
+def test_a_setting_that_makes_no_sense_is_said_before_anything_is_sent(
+    server: RunningServer, client: Client, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(errors.LxdImageError) as caught:
+        client.images.create(factory.small(1), wait=True, **wrong)
+
+    assert str(caught.value).isprintable()
+    assert server.get("images") == []
+
+
+def test_what_was_put_into_an_images_own_lists_is_looked_at_before_it_is_sent(
+    server: RunningServer, client: Client
+) -> None:
+    server.add_image(factory.small(1), aliases=["web"])
+    for wrong in (5, None, "a\0b", "\ud800"):
+        image = client.images.get("web")
+        image.properties["x"] = wrong  # type: ignore[assignment]
+        with pytest.raises(errors.InvalidRequestError):
+            image.update()
+    for wrong in (5, "default", ""):
+        image = client.images.get("web")
+        image.profiles.append(wrong)  # type: ignore[arg-type]
+        with pytest.raises(errors.InvalidRequestError):
+            image.update()
+
+    assert image.reload().changes == {}
+
+
+def test_an_alias_that_is_named_twice_is_made_once(server: RunningServer, client: Client) -> None:
+    image = client.images.create(factory.small(1), wait=True, aliases=["x", "x"])
+
+    assert [alias.name for alias in image.aliases] == ["x"]
+
+
 @pytest.mark.parametrize("wrong", [5, b"x", ["x"], "\0", "x" * 5000, "\ud8ff"])
 def test_a_path_that_no_file_can_have_is_said(server: RunningServer, client: Client, wrong: Any) -> None:
     image = client.images.get(server.add_image(factory.small(1)))

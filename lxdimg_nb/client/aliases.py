@@ -31,6 +31,9 @@ class Aliases:
         self._dialect = dialect
         self._params = {"project": project}
 
+    def __repr__(self) -> str:
+        return f"<Aliases of project {self._params['project']} on {self._transport.url}>"
+
     def all(self) -> list[Alias]:
         """Every alias, by name.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client import listing
+from lxdimg_nb.client.attributes import checked_profiles
 from lxdimg_nb.client.names import names
 from lxdimg_nb.client.progress import Report
 from lxdimg_nb.errors import (
@@ -23,7 +24,7 @@ from lxdimg_nb.models import ImageRecord, Operation
 if TYPE_CHECKING:
     from lxdimg_nb.client.images import Images
 
-__all__ = ["checked_aliases", "follow_up", "settle"]
+__all__ = ["checked_aliases", "follow_up", "known_profiles", "settle", "wanted_profiles"]
 
 
 def settle(images: Images, expected: Callable[[], str], operation: Operation, report: Report) -> ImageRecord:
@@ -99,7 +100,7 @@ def checked_aliases(images: Images, aliases: str | Iterable[str]) -> list[str]:
         ConflictError: a name is taken.
         InvalidRequestError: a name this server would not take.
     """
-    wanted = names(aliases, "an alias")
+    wanted = list(dict.fromkeys(names(aliases, "an alias")))
     for name in wanted:
         images.dialect.check_alias(name)
         if images.aliases.exists(name):
@@ -107,11 +108,38 @@ def checked_aliases(images: Images, aliases: str | Iterable[str]) -> list[str]:
     return wanted
 
 
+def known_profiles(images: Images) -> set[str]:
+    """The names of the profiles that images of the project can have.
+
+    Source: GET /1.0/profiles?recursion=1.
+    """
+    reply = images.transport.request("GET", "/1.0/profiles", params=images.params | {"recursion": "1"})
+    return {str(entry.get("name")) for entry in reply.metadata or [] if isinstance(entry, dict)}
+
+
+def wanted_profiles(images: Images, profiles: Sequence[str] | None) -> list[str] | None:
+    """Profiles that an image can be given, tested before anything is sent.
+
+    Raises:
+        NotFoundError: there is no such profile.
+        InvalidRequestError: no list of names.
+    """
+    if profiles is None:
+        return None
+    wanted = checked_profiles(profiles)
+    unknown = sorted(set(wanted) - known_profiles(images)) if wanted else []
+    if unknown:
+        raise NotFoundError(
+            f"no profile {unknown[0]!r} in project {images.project} on {images.transport.url}; nothing was sent"
+        )
+    return wanted
+
+
 def follow_up(
     images: Images,
     fingerprint: str,
     aliases: Iterable[str],
-    properties: Mapping[str, str] | None,
+    properties: dict[str, str] | None,
     auto_update: bool | None,
     expires_at: datetime | None,
     profiles: Sequence[str] | None,
@@ -124,7 +152,7 @@ def follow_up(
     """
     image = images.get(fingerprint)
     if properties is not None:
-        image.properties = image.properties | {str(k): str(v) for k, v in properties.items()}
+        image.properties = image.properties | properties
     if auto_update is not None:
         image.auto_update = auto_update
     if expires_at is not None:

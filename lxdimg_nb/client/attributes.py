@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from lxdimg_nb.client.names import names
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.models import Alias, ImageRecord, UpdateSource, parse_time, writable
 
-__all__ = ["WRITABLE", "ImageAttributes", "moment"]
+__all__ = ["WRITABLE", "ImageAttributes", "checked_profiles", "checked_properties", "flag", "moment"]
 
 WRITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
@@ -113,7 +113,7 @@ class ImageAttributes:
 
     @public.setter
     def public(self, value: bool) -> None:
-        self._edit("public", _flag("public", value))
+        self._edit("public", flag("public", value))
 
     @property
     def auto_update(self) -> bool:
@@ -122,7 +122,7 @@ class ImageAttributes:
 
     @auto_update.setter
     def auto_update(self, value: bool) -> None:
-        self._edit("auto_update", _flag("auto_update", value))
+        self._edit("auto_update", flag("auto_update", value))
 
     @property
     def properties(self) -> dict[str, str]:
@@ -134,11 +134,7 @@ class ImageAttributes:
 
     @properties.setter
     def properties(self, value: Mapping[str, str]) -> None:
-        if not isinstance(value, Mapping) or not all(
-            isinstance(k, str) and isinstance(v, str) for k, v in value.items()
-        ):
-            raise InvalidRequestError("properties are a mapping of text to text")
-        self._edit("properties", dict(value))
+        self._edit("properties", checked_properties(value))
 
     @property
     def expires_at(self) -> datetime | None:
@@ -147,7 +143,7 @@ class ImageAttributes:
         return found
 
     @expires_at.setter
-    def expires_at(self, value: datetime | str | None) -> None:
+    def expires_at(self, value: date | str | None) -> None:
         self._edit("expires_at", moment(value))
 
     @property
@@ -160,22 +156,25 @@ class ImageAttributes:
 
     @profiles.setter
     def profiles(self, value: Iterable[str]) -> None:
-        given = names(value, "a profile")
-        if "" in given or len(set(given)) != len(given):
-            raise InvalidRequestError("profiles are a list of different names")
-        self._edit("profiles", given)
+        self._edit("profiles", checked_profiles(value))
 
     def _edit(self, name: str, value: object) -> None:
         self._edits[name] = value
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What `update()` would send: the fields changed here, with their new values."""
+        """What `update()` would send: the fields changed here, with their new values.
+
+        Raises:
+            InvalidRequestError: something else than texts was put into properties or profiles.
+        """
         before = writable(self._record)
         after = {name: self._edits[name] for name in WRITABLE if name in self._edits}
         if "properties" in after:
             # A server drops empty values; so they are no change where there was none.
-            after["properties"] = {k: v for k, v in after["properties"].items() if v != ""}
+            after["properties"] = {k: v for k, v in checked_properties(after["properties"]).items() if v != ""}
+        if "profiles" in after:
+            after["profiles"] = checked_profiles(after["profiles"])
         return {
             name: value
             for name, value in after.items()
@@ -183,13 +182,45 @@ class ImageAttributes:
         }
 
 
-def _flag(name: str, value: object) -> bool:
+def flag(name: str, value: object) -> bool:
+    """True or False.
+
+    Raises:
+        InvalidRequestError: anything else, such as the text "no".
+    """
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{name} is True or False, not {value!r}")
     return value
 
 
-def moment(value: datetime | str | None) -> datetime | None:
+def checked_properties(value: object) -> dict[str, str]:
+    """Properties as servers can keep them.
+
+    Raises:
+        InvalidRequestError: no mapping of text to text, or a text that a server would cut or change.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
+        raise InvalidRequestError("properties are a mapping of text to text")
+    for text in (text for item in value.items() for text in item):
+        # Servers cut at a zero byte (LXD 5.0.2, Incus 6.0.4), and JSON of a lone surrogate is another text.
+        if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+            raise InvalidRequestError(f"{text[:100]!r} cannot stand in a property: it is no proper text")
+    return dict(value)
+
+
+def checked_profiles(value: object) -> list[str]:
+    """Names of profiles, each once.
+
+    Raises:
+        InvalidRequestError: something else.
+    """
+    given = names(value, "a profile")
+    if "" in given or len(set(given)) != len(given):
+        raise InvalidRequestError("profiles are a list of different names")
+    return given
+
+
+def moment(value: date | str | None) -> datetime | None:
     """A time as a user gives it, in UTC; every spelling of never is None.
 
     Raises:
@@ -202,6 +233,8 @@ def moment(value: datetime | str | None) -> datetime | None:
             value = datetime.fromisoformat(value)
         except ValueError as error:
             raise InvalidRequestError(f"{value!r} is no time; write 2027-01-31 or 2027-01-31T12:00:00+00:00") from error
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
         raise InvalidRequestError("expires_at is a datetime, a text like 2027-01-31, or None for never")
     value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

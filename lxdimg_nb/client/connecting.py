@@ -51,7 +51,7 @@ def connect(
         NotAllowedError: the server does not trust this client's certificate.
         InvalidRequestError: an address that makes no sense, an unknown remote.
     """
-    if server is None:
+    if server is None or server in ("unix://", "unix:"):
         return _local(project, timeout)
     if isinstance(server, Remote):
         return _remote(server, project, cert, server_cert, timeout)
@@ -73,6 +73,7 @@ def connect(
         raise InvalidRequestError("LXD and Incus speak https; write https://host:8443")
     named = "/" not in address and "://" not in address and parts.scheme != "unix"
     if named:
+        address = address.removesuffix(":")
         remote = find(address)
         if address == "local" and remote.local and cert is None and server_cert is None:
             return _local(project, timeout)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.client.arrival import checked_aliases, settle
+from lxdimg_nb.client.arrival import checked_aliases, known_profiles, settle
 from lxdimg_nb.client.listing import known_fingerprints
 from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.errors import (
@@ -184,8 +184,7 @@ def _protocol(source: Images, target: Images) -> str:
 
 def _profiles(image: Image, target: Images) -> list[str]:
     """The image's profiles that the target knows."""
-    reply = target.transport.request("GET", "/1.0/profiles", params=target.params | {"recursion": "1"})
-    known = {entry.get("name") for entry in reply.metadata or [] if isinstance(entry, dict)}
+    known = known_profiles(target)
     return [name for name in image.record.profiles if name in known]
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb import formats
-from lxdimg_nb.client.arrival import checked_aliases, follow_up
-from lxdimg_nb.client.attributes import moment
+from lxdimg_nb.client.arrival import checked_aliases, follow_up, wanted_profiles
+from lxdimg_nb.client.attributes import checked_properties, moment
 from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.client.remotes import find
@@ -206,9 +206,9 @@ class _Settings:
         self._images = images
         self._public = bool(public)
         self._auto_update = bool(auto_update)
-        self._properties = properties
+        self._properties = checked_properties(properties) if properties is not None else None
         self._expires_at = moment(expires_at)
-        self._profiles = profiles
+        self._profiles = wanted_profiles(images, profiles)
         self._aliases = checked_aliases(images, aliases)
 
     def apply(self, fingerprint: str) -> Image:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.client.arrival import checked_aliases, follow_up, settle
-from lxdimg_nb.client.attributes import moment
+from lxdimg_nb.client.arrival import checked_aliases, follow_up, settle, wanted_profiles
+from lxdimg_nb.client.attributes import checked_properties, flag, moment
 from lxdimg_nb.client.fetching import from_simplestreams, from_url
 from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.live import Live
@@ -82,10 +82,13 @@ class Images(ImageReader):
 
         Source: POST /1.0/images.
         """
-        public = bool(public)
-        if public:
+        if flag("public", public):
             self.dialect.check_public(self.project)
+        if filename is not None:
+            checked_path(filename)
         expiry = moment(expires_at)
+        properties = checked_properties(properties) if properties is not None else None
+        profiles = wanted_profiles(self, profiles)
         later = properties is not None or bool(aliases) or auto_update is not None or expiry is not None
         later = later or (profiles is not None and not self.dialect.profiles_on_upload)
         if not wait and (auto_update is not None or profiles is not None):

@@ -38,7 +38,7 @@ def names(given: object, what: str) -> list[str]:
     """
     found = [given] if isinstance(given, str) else given
     if isinstance(found, bytes | Mapping) or not isinstance(found, Iterable):
-        raise InvalidRequestError(f"{what}s are a text or a list of texts, not {_kind(given)}")
+        raise InvalidRequestError(f"{what} is a text, several are a list of texts, not {_kind(given)}")
     return [checked(name, what) if name != "" else "" for name in found]
 
 

@@ -32,6 +32,9 @@ class Operations:
         self._transport = transport
         self._project = project
 
+    def __repr__(self) -> str:
+        return f"<Operations of project {self._project} on {self._transport.url}>"
+
     def all(self) -> list[Operation]:
         """Every operation the server still knows; finished ones are forgotten after 5 s.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lxdimg_nb.client.arrival import checked_aliases
+from lxdimg_nb.client.attributes import checked_properties
 from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.progress import Report
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, LxdImageError, NotFoundError, OperationFailedError
@@ -45,7 +46,7 @@ def publish(
         "aliases": [{"name": alias, "description": ""} for alias in names],
     }
     if properties is not None:
-        document["properties"] = {str(k): str(v) for k, v in properties.items()}
+        document["properties"] = checked_properties(properties)
     if expires_at is not None:
         document["expires_at"] = format_time(expires_at)
     if compression is not None:

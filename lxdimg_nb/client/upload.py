@@ -311,12 +311,11 @@ class Upload:
             )
         fingerprint = self.hashed(report)
         self._refuse_known(fingerprint)
-        given = {str(k): str(v) for k, v in (properties or {}).items()}
         document: dict[str, object] = {
             "source": {"type": "image", "mode": "push", "fingerprint": fingerprint},
             "public": public,
             "filename": filename,
-            "properties": {k: v for k, v in {**self.found[0].properties, **given}.items() if v},
+            "properties": {k: v for k, v in {**self.found[0].properties, **(properties or {})}.items() if v},
             "aliases": [{"name": name, "description": ""} for name in aliases],
         }
         if expires_at is not None:
