@@ -138,7 +138,7 @@ class Events:
                 continue
             try:
                 return Event.from_json(json.loads(data))
-            except (ValueError, LxdImageError):
+            except (ValueError, RecursionError, LxdImageError):
                 continue  # one message that makes no sense is not worth the connection
 
     def _again(self) -> bool:

@@ -36,7 +36,7 @@ LIST_TIMEOUT = 120.0
 def list_records(
     transport: Transport, dialect: Dialect, project: str, *, all_projects: bool = False, polite: bool = False
 ) -> list[ImageRecord]:
-    """Every image of a project, or of all projects that this connection may see, ordered by fingerprint.
+    """Every image of a project, or of all projects that this connection may see, each once, ordered by fingerprint.
 
     Args:
         polite: read one image at a time, so that other users of the server wait milliseconds, not seconds.
@@ -52,7 +52,8 @@ def list_records(
         records = _everything(transport)
     else:
         records = _by_project(transport, polite)
-    return sorted(records, key=lambda r: (r.project, r.fingerprint))
+    once = {(record.project, record.fingerprint): record for record in records}
+    return [once[place] for place in sorted(once)]
 
 
 def project_names(transport: Transport, *, holding_images: bool = False) -> list[str]:

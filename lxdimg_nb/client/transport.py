@@ -247,6 +247,8 @@ class Transport:
         response = self._send(method, path, params, json, body, headers, timeout, stream=False)
         try:
             envelope = jsonlib.loads(response.content)
+        except RecursionError as error:
+            raise self._unexpected(response) from error
         except ValueError as error:
             raise self._unexpected(response) if _framed(response) else self._unreachable(error) from error
         finally:
@@ -295,7 +297,7 @@ class Transport:
                 return error_of({}, response.status_code)  # said in plain text
             envelope = jsonlib.loads(response.content)
             return error_of(envelope, response.status_code) if is_envelope(envelope) else self._unexpected(response)
-        except (ValueError, *BROKEN):
+        except (ValueError, RecursionError, *BROKEN):
             return self._unexpected(response)
         finally:
             response.close()

@@ -189,7 +189,8 @@ class Columns:
             columns[name].add(found[name])
         columns["type"].add([kind or "container" for kind in found["type"]])
         fallback = [self.project] * len(images) if projects is None else projects
-        columns["project"].add([image.get("project") or p for image, p in zip(images, fallback, strict=True)])
+        said = [image.get("project") for image in images]
+        columns["project"].add([s if isinstance(s, str) and s else p for s, p in zip(said, fallback, strict=True)])
         aliases = [_names(entries) if entries else [] for entries in found["aliases"]]
         columns["aliases"].add(aliases)
         columns["alias"].add([min(names, key=len) if names else None for names in aliases])
