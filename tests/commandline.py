@@ -8,7 +8,9 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["CommandLine"]
+from tests import factory
+
+__all__ = ["CommandLine", "image_files"]
 
 
 @dataclass
@@ -27,11 +29,17 @@ class CommandLine:
         self.environment = kept | own
 
     def __call__(self, *arguments: str, stdin: str | None = None, ok: bool = True) -> str:
-        command = [self.program, *arguments]
+        """Run a command that must succeed, or fail; returns what it said on standard output, or error."""
+        ended = self.ended(*arguments, stdin=stdin)
+        assert (ended.returncode == 0) == ok, f"{self.program} {' '.join(arguments)}: {ended.stderr}"
+        return ended.stdout if ok else ended.stderr
+
+    def ended(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command, whatever comes of it."""
         # A pipe that is never written to makes `edit` and `import` wait.
         given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        ended = subprocess.run(  # type: ignore[call-overload]
-            command,
+        ended: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
+            [self.program, *arguments],
             capture_output=True,
             text=True,
             timeout=60,
@@ -40,10 +48,25 @@ class CommandLine:
             cwd=self.home.parent,
             **given,
         )
-        assert (ended.returncode == 0) == ok, f"{' '.join(command)}: {ended.stderr}"
-        return str(ended.stdout if ok else ended.stderr)
+        return ended
 
     def fingerprint(self, name: str) -> str:
+        """The one image that is called so."""
         found = json.loads(self("image", "list", name, "--format", "json"))
         assert len(found) == 1
         return str(found[0]["fingerprint"])
+
+
+def image_files(folder: Path) -> dict[str, Path]:
+    """Files that can be imported: two unified images, the parts of a split one, and a disk."""
+    metadata, rootfs = factory.split(3)
+    contents = {
+        "one.tar.gz": factory.small(1),
+        "two.tar.xz": factory.small(2, compression="xz"),
+        "meta.tar.xz": metadata,
+        "root.img": rootfs,
+        "disk.qcow2": factory.qcow2(),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return {name: folder / name for name in contents}
