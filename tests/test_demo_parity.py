@@ -6,40 +6,21 @@ out. Where a daemon kills itself or stalls for seconds it is not asked.
 
 from __future__ import annotations
 
-import hashlib
-import http.client
-import json
-import re
-import threading
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-import websocket
 
 from lxdimg_nb import demo
 from tests import factory
-from tests.demo_http import UnixConnection, ask, finished
+from tests.demo_http import ask
+from tests.parity import DOUBLE, FIRST, IMAGE, OCTETS, ONE, SECOND, SPLIT, TWO, Step, compare, told
 from tests.servers import RunningServer, multipart
 
 pytestmark = pytest.mark.real
-
-OCTETS = {"Content-Type": "application/octet-stream"}
-HEADERS = ("content-type", "location", "etag", "content-disposition", "accept-ranges", "content-range")
-BLOTS = (
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
-    (r"20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d)", "NOW"),
-    (r'"secret": "[0-9a-f]{64}"', '"secret": "SECRET"'),
-    (r"boundary=[0-9a-f]{60}", "boundary=EDGE"),
-)
-ONE, TWO = factory.small(1), factory.small(2, compression="xz")
-FIRST, SECOND = (hashlib.sha256(data).hexdigest() for data in (ONE, TWO))
-SPLIT = factory.split(3)
-DOUBLE = hashlib.sha256(b"".join(SPLIT)).hexdigest()
-IMAGE = f"/1.0/images/{FIRST}"
-Step = tuple[Any, ...]
 
 
 @pytest.fixture(params=["lxd", "incus"])
@@ -65,37 +46,7 @@ Compare = Callable[[Sequence[Step]], None]
 
 @pytest.fixture
 def agree(daemon: Path, imitation: Path) -> Compare:
-    def compare(steps: Sequence[Step]) -> None:
-        real = [_told(daemon, step) for step in steps]
-        ours = [_told(imitation, step) for step in steps]
-        for step, theirs, mine in zip(steps, real, ours, strict=True):
-            assert mine == theirs, step
-
-    return compare
-
-
-def _blotted(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    for pattern, blot in BLOTS:
-        text = re.sub(pattern, blot, text)
-    return text
-
-
-def _told(place: Path, step: Step) -> Any:
-    """What one step got: a step is method, path, and maybe body and headers; an operation is waited for."""
-    try:
-        said = ask(place, *step)
-    except (http.client.HTTPException, ConnectionError):
-        return "dropped"
-    shown = {name: said.headers[name] for name in HEADERS if name in said.headers}
-    if "content-type" in shown and "json" not in shown["content-type"]:
-        shown.pop("etag", None)
-        return said.status, _blotted(shown), len(said.body)
-    if not said.body:
-        return said.status, _blotted(shown)
-    is_task = said.status == 202 and said.metadata["class"] == "task"
-    operation = _blotted(finished(place, said)) if is_task else ""
-    return said.status, _blotted(shown), _blotted(said.json), operation
+    return functools.partial(compare, daemon, imitation)
 
 
 def _setting() -> list[Step]:
@@ -336,7 +287,7 @@ def test_secrets_refreshes_and_operations(agree: Compare) -> None:
 
 
 def test_a_token_runs_is_waited_for_and_cancelled(daemon: Path, imitation: Path) -> None:
-    told = []
+    heard = []
     for place in (daemon, imitation):
         ask(place, "POST", "/1.0/images", ONE, OCTETS)
         for _ in range(1000):
@@ -345,9 +296,9 @@ def test_a_token_runs_is_waited_for_and_cancelled(daemon: Path, imitation: Path)
         url = ask(place, "POST", f"{IMAGE}/secret").json["operation"]
         steps: list[Step] = [("GET", url), ("GET", f"{url}/wait?timeout=0"), ("GET", f"{url}/wait?timeout=x")]
         steps += [("DELETE", url), ("GET", url), ("GET", f"{url}/wait"), ("DELETE", url)]
-        told.append([_told(place, step) for step in steps])
+        heard.append([told(place, step) for step in steps])
 
-    assert told[1] == told[0]
+    assert heard[1] == heard[0]
 
 
 def test_deletions(agree: Compare) -> None:
@@ -400,85 +351,3 @@ def test_certificates(agree: Compare, daemon: Path) -> None:
     bodies: tuple[Any, ...] = ({}, {"type": "client"}, {"type": "client", "certificate": "AAAA"})
     agree([("POST", at, body) for body in bodies] + [("GET", at), ("GET", f"{at}/nope"), ("DELETE", f"{at}/nope")])
     agree([("POST", at, {"type": "client", "token": True, "name": "bob"})])
-
-
-# Events
-
-
-class _Ear:
-    """Hears the events of a server."""
-
-    def __init__(self, place: Path) -> None:
-        opened = UnixConnection(place)
-        opened.connect()
-        url = "ws://localhost/1.0/events?type=lifecycle,operation&all-projects=true"
-        self._socket = websocket.create_connection(url, socket=opened.sock, suppress_origin=True)
-        self._socket.settimeout(20)
-        self._heard: list[dict[str, Any]] = []
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                text = self._socket.recv()
-            except (websocket.WebSocketException, OSError):
-                return
-            if not text:
-                return
-            self._heard.append(json.loads(text))
-
-    def close(self) -> None:
-        self._socket.close()
-        self._thread.join()
-
-    def lifecycle(self) -> list[str]:
-        found = [event for event in self._heard if event["type"] == "lifecycle"]
-        return [_blotted({key: event[key] for key in ("metadata", "project", "location")}) for event in found]
-
-    def operations(self) -> list[str]:
-        found = [event["metadata"] for event in self._heard if event["type"] == "operation"]
-        return [_blotted({**event, "id": ""}) for event in found]
-
-
-def _story(place: Path, product: str) -> Iterator[Callable[[], Any]]:
-    at = "/1.0/images/aliases"
-    steps: list[Step] = [
-        ("POST", "/1.0/images", ONE, OCTETS),
-        ("POST", "/1.0/images", ONE, OCTETS),
-        ("PATCH", IMAGE, {"public": True}),
-        ("PUT", IMAGE, {"public": False}),
-        ("POST", at, {"name": "e/v", "target": FIRST}),
-        ("PUT", f"{at}/e%2Fv", {"target": FIRST, "description": "x"}),
-        ("DELETE", f"{at}/e%2Fv"),
-        ("POST", at, {"name": "e2", "target": FIRST}),
-        ("GET", f"{IMAGE}/export"),
-        ("POST", f"{IMAGE}/refresh"),
-        ("POST", "/1.0/projects", {"name": "evp"}),
-        ("POST", "/1.0/images?project=evp", TWO, OCTETS),
-        ("POST", f"{at}?project=evp", {"name": "p/x", "target": SECOND}),
-        ("DELETE", f"/1.0/images/{SECOND}?project=evp"),
-        ("DELETE", "/1.0/projects/evp"),
-        ("POST", "/1.0/profiles", {"name": "evprof"}),
-        ("DELETE", "/1.0/profiles/evprof"),
-        ("DELETE", IMAGE),
-    ]
-    if product == "incus":
-        steps.insert(6, ("POST", f"{at}/e%2Fv", {"name": "e/w"}))
-        steps.insert(7, ("POST", f"{at}/e%2Fw", {"name": "e/v"}))
-    for step in steps:
-        yield lambda step=step: _told(place, step)  # type: ignore[misc]
-
-
-def test_a_story_is_told_in_the_same_events(daemon: Path, imitation: Path, product: str) -> None:
-    told = []
-    for place in (daemon, imitation):
-        ear = _Ear(place)
-        for step in _story(place, product):
-            step()
-        threading.Event().wait(0.5)
-        ear.close()
-        told.append((sorted(ear.lifecycle()), sorted(ear.operations())))
-
-    assert told[1][0] == told[0][0]
-    assert told[1][1] == told[0][1]

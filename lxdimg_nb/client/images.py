@@ -185,7 +185,7 @@ class Images(ImageReader):
             instance: name of an instance of this project, or `instance/snapshot`.
             aliases: names for the image.
             public: let everybody fetch it.
-            properties: None keeps those of the instance's image; a mapping replaces them.
+            properties: None keeps those of the instance's image; a mapping replaces them, on Incus it adds to them.
             expires_at: a time, or one as text, `2030-01-31T00:00:00Z`; None for never.
             compression: `gzip`, `zstd`, `xz`, `none` …; None is the server's own setting.
             format: `unified` or `split`, where the server can choose (Incus).

@@ -163,6 +163,12 @@ def post_instance(call: Call) -> Reply:
         raise Refusal(400, text)
     if source.get("type") not in ("image", "none"):
         raise Refusal(400, f"Unknown source type {source.get('type', '')}")
+    known_by = call.daemon.store.project_with("profiles", call.project, "")
+    query = "SELECT name FROM profiles WHERE project = ?"
+    profiles = {row["name"] for row in call.daemon.store.rows(query, known_by)}
+    for profile in body.get("profiles", ()):
+        if profile not in profiles:
+            raise Refusal(500, f'Requested profile "{profile}" doesn\'t exist')
     images = call.daemon.images
     image: ImageRow | None = None
     if source["type"] == "image":
@@ -179,6 +185,8 @@ def post_instance(call: Call) -> Reply:
     async def work(_operation: Operation) -> None:
         if source["type"] == "image" and image is None:
             raise Refusal(500, "Image not provided for instance creation")
+        if len(set(body.get("profiles", ()))) < len(body.get("profiles", ())):
+            raise Refusal(500, "Failed creating instance record: Duplicate profile found in request")
         add_instance(call, name, image, body)
 
     return call.start("Creating instance", work, resources=_resources(call, name))

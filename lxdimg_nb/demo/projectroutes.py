@@ -22,6 +22,7 @@ _PROJECT = Struct("ProjectsPost", name="string", description="string", config="m
 _PROJECT_PUT = Struct("ProjectPut", description="string", config="map[string]string")
 _PROFILE = Struct("ProfilesPost", name="string", description="string", config="map[string]string", devices="any")
 _POOL = Struct("StoragePoolsPost", name="string", driver="string", description="string", config="map[string]string")
+_RESOURCES = ("containers", "cpu", "disk", "instances", "memory", "networks", "processes", "virtual-machines")
 _KEYS = ("features.", "limits.", "restricted", "images.", "backups.", "user.")
 
 
@@ -76,6 +77,27 @@ def get_project(call: Call, name: str) -> Reply:
     row = _project(call, name)
     tag = etag([row["description"], json.loads(row["config"])])
     return Reply(_project_document(call, row), headers={"ETag": f'"{tag}"'})
+
+
+@routes.add("GET", "/1.0/projects/{name}/state")
+def project_state(call: Call, name: str) -> Reply:
+    """What a project may use and uses: instances are counted, and use nothing as they never run."""
+    row = call.daemon.store.row("SELECT config FROM projects WHERE name = ?", name)
+    if row is None:
+        raise Refusal(404, "Fetch project database object: Project not found")
+    config = json.loads(row["config"])
+    rows = call.daemon.store.rows("SELECT document FROM instances WHERE project = ?", name)
+    kinds = [json.loads(one["document"])["type"] for one in rows]
+    used = {
+        "containers": kinds.count("container"),
+        "instances": len(kinds),
+        "virtual-machines": kinds.count("virtual-machine"),
+    }
+    resources = {}
+    for what in _RESOURCES:
+        limit = config.get(f"limits.{what}", "")
+        resources[what] = {"Limit": int(limit) if limit.isdigit() else -1, "Usage": used.get(what, 0)}
+    return Reply({"resources": resources})
 
 
 @routes.add("POST", "/1.0/projects")

@@ -112,8 +112,10 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
     origin = daemon.images.exact(project, instance["config"].get("volatile.base_image", ""))
     base = daemon.images.files(origin)[0] if origin is not None else None
     properties = body.get("properties")
-    if properties is None:
-        properties = await daemon.in_worker(_told_by, base) or _remembered(instance["config"])
+    if properties is None or daemon.flavour.is_incus:
+        # LXD takes what is asked for in their place, Incus on top of them.
+        own = await daemon.in_worker(_told_by, base) or _remembered(instance["config"])
+        properties = own | (properties or {})
     created = int(time.time())
     text = metadata_yaml(architecture=instance["architecture"], creation_date=created, properties=properties)
     path = await daemon.in_worker(_build, daemon.store.blobs, text, instance["name"], base, compression)
