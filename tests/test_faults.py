@@ -482,6 +482,26 @@ def test_an_operation_that_was_forgotten_is_resolved_by_looking_at_the_image(
         client.images.create(_OnlyRead(io.BytesIO(factory.BROKEN["bad architecture"])), wait=True)  # type: ignore[arg-type]
 
 
+def test_work_that_was_forgotten_is_told_by_the_images(real: RunningServer, proxy: Proxy, client: Client) -> None:
+    real.listen()
+    real.add_project("web")
+    client.reload()
+    fingerprint = real.add_image(factory.small(1), aliases=["a"], public=True)
+    newer = factory.small(2)
+    proxy.inject(Fault("rewrite", times=999, rewrite=forgotten), "/1.0/operations/")
+
+    with client.in_project("web") as web:
+        image = client.images.get("a")
+        for mode in ("pull", "push", "relay"):
+            made = image.copy(web, mode=mode)
+            assert made.fingerprint == fingerprint
+            made.delete()
+        followed = image.copy(web, auto_update=True)
+        real.add_image(newer, public=True)
+        client.images.aliases.point("a", to=factory.fingerprint(newer))
+        assert followed.refresh().fingerprint == factory.fingerprint(newer)
+
+
 # Daemons that are killed
 
 

@@ -23,6 +23,7 @@ from lxdimg_nb.models import Alias, Progress
 if TYPE_CHECKING:
     from lxdimg_nb.client.image import Image
     from lxdimg_nb.client.images import Images
+    from lxdimg_nb.client.transport import Reply
 
 __all__ = ["MODES", "copy_image", "refresh_image"]
 
@@ -211,7 +212,7 @@ def _push(image: Image, source: Images, target: Images, report: Report) -> None:
     path = f"/1.0/images/{image.fingerprint}/export"
     try:
         sent = source.transport.request("POST", path, params={"project": image.project}, json=body)
-        source.operations.wait(source.operations.started(sent), progress=report)
+        _waited(source, sent, report)
     except BaseException:
         _forget(target, ticket.id)
         raise
@@ -228,6 +229,14 @@ def _push(image: Image, source: Images, target: Images, report: Report) -> None:
             f"{source.transport.url} sent the {image.type} as a {made.type}; the copy was removed. Use mode='pull' or "
             "'relay'"
         )
+
+
+def _waited(images: Images, reply: Reply, report: Report) -> None:
+    """Wait for the end; where the server has forgotten how it ended, the images tell."""
+    try:
+        images.operations.wait(images.operations.started(reply), progress=report)
+    except NotFoundError:
+        pass
 
 
 def _forget(images: Images, operation: str) -> None:
@@ -265,7 +274,7 @@ def refresh_image(image: Image, images: Images, progress: ProgressArgument) -> s
     path = f"/1.0/images/{image.fingerprint}/refresh"
     reply = images.transport.request("POST", path, params={"project": image.project})
     with reporting(progress, image.fingerprint[:12]) as report:
-        images.operations.wait(images.operations.started(reply), progress=report)
+        _waited(images, reply, report)
         report(Progress("server", text="refreshed"))
     if images.exists(image.fingerprint):
         return image.fingerprint

@@ -89,8 +89,13 @@ def _made(images: Images, instance: str, document: Mapping[str, Any], report: Re
     # Instances and images may be in two projects: the server puts the image where it belongs.
     params = {"project": images.instances}
     reply = images.transport.request("POST", "/1.0/images", params=params, json=dict(document))
+    operation = images.operations.started(reply)
     try:
-        done = images.operations.wait(images.operations.started(reply), progress=report)
+        done = images.operations.wait(operation, progress=report)
+    except NotFoundError as error:
+        raise OperationFailedError(
+            f"the server has forgotten how publishing {instance} ended; list the images", operation_id=operation.id
+        ) from error
     except OperationFailedError as error:
         # Servers pack first and notice then; which image it is they say in their sentence alone.
         named = re.search(r"\b[0-9a-f]{64}\b", str(error.__dict__.get("reason", "")))
