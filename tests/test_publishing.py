@@ -9,11 +9,12 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client, demo
+from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.client.publishing import is_running
 from lxdimg_nb.demo import DemoServer
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, LxdImageError, OperationFailedError
 from tests import factory
-from tests.servers import RunningServer
+from tests.servers import RunningServer, until
 
 
 @pytest.fixture(params=["lxd", "incus"])
@@ -85,6 +86,22 @@ def test_an_instance_that_is_stopped_already_stays_so(server: RunningServer, cli
 
     assert not is_running(client.images, "c1")
     assert server.get("instances/c1")["status"] == "Stopped"
+
+
+def test_an_interrupt_says_that_the_server_goes_on(
+    server: RunningServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add_instance("c1", server.add_image(factory.small(1)))
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt) as caught:
+        patch.setattr(Operations, "wait", interrupted)
+        client.images.publish("c1")
+
+    assert "goes on publishing" in caught.value.__notes__[0]
+    assert until(lambda: len(server.get("images")) == 2)
 
 
 @pytest.mark.parametrize("kind", ["lxd", "incus"])

@@ -24,7 +24,7 @@ from lxdimg_nb.models import ImageRecord, Operation
 if TYPE_CHECKING:
     from lxdimg_nb.client.images import Images
 
-__all__ = ["checked_aliases", "follow_up", "known_profiles", "settle", "wanted_profiles"]
+__all__ = ["checked_aliases", "finished", "follow_up", "known_profiles", "settle", "wanted_profiles"]
 
 
 def settle(images: Images, expected: Callable[[], str], operation: Operation, report: Report) -> ImageRecord:
@@ -39,7 +39,7 @@ def settle(images: Images, expected: Callable[[], str], operation: Operation, re
         OperationFailedError, OperationCancelledError: the server refused it.
     """
     try:
-        final = _finished(images, operation, report)
+        final = finished(images, operation, report)
     except NotFoundError as error:
         try:
             return listing.read_one(images.transport, expected(), images.project)
@@ -69,28 +69,35 @@ def settle(images: Images, expected: Callable[[], str], operation: Operation, re
     return listing.read_one(images.transport, fingerprint, images.project)
 
 
-def _finished(images: Images, operation: Operation, report: Report) -> Operation:
-    """Wait; whoever stops waiting is told that the server has everything and may go on."""
+_RECEIVED = (
+    "The server had received the whole image and cannot be stopped; "
+    "look with images.all(), delete what you do not want."
+)
+
+
+def finished(images: Images, operation: Operation, report: Report, goes_on: str = _RECEIVED) -> Operation:
+    """Wait for the end; where the waiting is given up, the server is told to stop.
+
+    Args:
+        goes_on: noted on the error where the server cannot stop.
+    """
     try:
         return images.operations.wait(operation, progress=report)
     except LxdImageError as error:
         if not isinstance(error, OperationCancelledError) or error.__dict__.get("operation_id"):
             raise
-        _give_up(images, operation, error)
+        _give_up(images, operation, error, goes_on)
         raise
     except BaseException as stopped:
-        _give_up(images, operation, stopped)
+        _give_up(images, operation, stopped, goes_on)
         raise
 
 
-def _give_up(images: Images, operation: Operation, stopped: BaseException) -> None:
+def _give_up(images: Images, operation: Operation, stopped: BaseException, goes_on: str) -> None:
     try:
         images.operations.cancel(operation)
     except LxdImageError:
-        stopped.add_note(
-            "The server had received the whole image and cannot be stopped; look with images.all(), delete what you "
-            "do not want."
-        )
+        stopped.add_note(goes_on)
 
 
 def checked_aliases(images: Images, aliases: str | Iterable[str]) -> list[str]:

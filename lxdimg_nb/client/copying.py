@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.client.arrival import checked_aliases, known_profiles, settle
+from lxdimg_nb.client.arrival import checked_aliases, finished, known_profiles, settle
 from lxdimg_nb.client.listing import known_fingerprints
 from lxdimg_nb.client.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.errors import (
@@ -234,7 +234,7 @@ def _push(image: Image, source: Images, target: Images, report: Report) -> None:
 def _waited(images: Images, reply: Reply, report: Report) -> None:
     """Wait for the end; where the server has forgotten how it ended, the images tell."""
     try:
-        images.operations.wait(images.operations.started(reply), progress=report)
+        finished(images, images.operations.started(reply), report, "The server goes on with it and cannot be stopped.")
     except NotFoundError:
         pass
 

@@ -75,12 +75,15 @@ class reporting:  # noqa: N801 - used as a with statement's verb
     def _show(self, progress: Progress) -> None:
         from tqdm.auto import tqdm
 
+        class Bar(tqdm):  # type: ignore[type-arg]
+            monitor_interval = 0  # tqdm's own thread would stay behind
+
         if progress.phase != self._phase:
             self._finish()
             self._phase = progress.phase
             words = f"{self._name} {_WORDS.get(progress.phase, progress.phase)}".strip()
             bytes_ = progress.phase != "server"
-            self._bar = tqdm(
+            self._bar = Bar(
                 total=progress.total,
                 desc=words,
                 unit="B" if bytes_ else "%",

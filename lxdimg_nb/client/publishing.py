@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from lxdimg_nb.client.arrival import checked_aliases
+from lxdimg_nb.client.arrival import checked_aliases, finished
 from lxdimg_nb.client.attributes import checked_properties
 from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.progress import Report
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lxdimg_nb.client.images import Images
 
 __all__ = ["is_running", "publish"]
+
+_GOES_ON = "The server goes on publishing and cannot be stopped; look with images.all(), delete what you do not want."
 
 
 def publish(
@@ -91,7 +93,7 @@ def _made(images: Images, instance: str, document: Mapping[str, Any], report: Re
     reply = images.transport.request("POST", "/1.0/images", params=params, json=dict(document))
     operation = images.operations.started(reply)
     try:
-        done = images.operations.wait(operation, progress=report)
+        done = finished(images, operation, report, _GOES_ON)
     except NotFoundError as error:
         raise OperationFailedError(
             f"the server has forgotten how publishing {instance} ended; list the images", operation_id=operation.id
