@@ -237,7 +237,9 @@ def test_delete_takes_a_frame_and_yes(kernel: Kernel, server: RunningServer, web
         ("info", "IMAGE is missing"),
         ("info web web", "one word too many"),
         ("info $nothing", "no variable 'nothing'"),
+        ("info ''", "empty text"),
         ("info 'web", "not closed"),
+        ("info ''", "empty text"),
         ("set web publc=yes", "did you mean 'public'?"),
         ("set web public=perhaps", "yes or no"),
         ("set web expires_at=soon", "is no time"),
@@ -323,6 +325,17 @@ def test_an_image_in_a_variable_is_read_again_and_its_unsent_changes_stay(
     there = server.get(f"images/{web}")
     assert (there["public"], there["properties"]["os"], there["properties"]["color"]) == (True, "theirs", "red")
     assert kernel.value("image.public, edited.properties") == (True, {"os": "not sent"})
+
+
+def test_images_are_named_by_rows_columns_and_lists(kernel: Kernel, server: RunningServer, web: str) -> None:
+    server.add_project("other")
+    there = server.add_image(factory.small(2), project="other")
+    kernel.run("df = %lxdimg list --all-projects\nown = %lxdimg list\n")
+    kernel.run(f"row, far, names, one = own.iloc[0], df.loc[('other', {there!r})], list(own.alias), own.index[0]")
+
+    kernel.run("a = %lxdimg info $row\nb = %lxdimg info $far\nc = %lxdimg info $names\nd = %lxdimg info $one\n")
+
+    assert kernel.value("[i.fingerprint for i in (a, b, c, d)], b.project") == ([web, there, web, web], "other")
 
 
 def test_help_names_every_verb_and_explains_one(kernel: Kernel) -> None:

@@ -100,6 +100,11 @@ def test_a_variable_alone_keeps_its_object() -> None:
     assert (part.value, part.variable, part.text) == (None, "", "x3")
 
 
+def test_a_variable_that_holds_nothing_names_nothing() -> None:
+    with pytest.raises(InvalidRequestError, match="'x' is None"):
+        split("info $x", {"x": None})
+
+
 @pytest.mark.parametrize("line", ["'a", '"a', "a 'b c", "$missing", '"$missing"'])
 def test_what_is_not_closed_or_not_there_is_said(line: str) -> None:
     with pytest.raises(InvalidRequestError):

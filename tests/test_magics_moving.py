@@ -149,6 +149,52 @@ def test_a_transfer_that_failed_says_so_when_it_is_waited_for(kernel: Kernel, we
     assert web[:12] in cell.stderr
 
 
+def test_a_transfer_that_is_cancelled_is_no_mistake(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
+    path = tmp_path / "big.tar"
+    factory.big(path, 400 << 20)
+
+    number = kernel.run(f"%lxdimg import {path} --alias big -b").stdout.split()[1]
+    cell = kernel.run(f"%lxdimg transfers {number} --cancel")
+    again = kernel.run(f"%lxdimg transfers {number}", ok=False)
+
+    assert "nothing was left behind" in cell.stdout
+    assert "cancelled" in again.stderr
+    assert server.get("images/aliases") == []
+
+
+def test_in_the_background_there_is_nothing_to_store_yet(kernel: Kernel, web: str, tmp_path: Path) -> None:
+    cell = kernel.run(f"%lxdimg export web {tmp_path} -b -o made", ok=False)
+
+    assert "%lxdimg transfers NUMBER -o made" in cell.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_went_wrong_after_the_image_was_there_says_so(
+    shared_kernel: Kernel, demo: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "image.tar.gz"
+    path.write_bytes(factory.small(1))
+    shared_kernel.run(f"%lxdimg connect {demo.url}")
+    assert demo.demo is not None
+    demo.demo.faults.add(status=500, method="POST", path="^/1.0/images/aliases", times=1)
+
+    cell = shared_kernel.run(f"%lxdimg import {path} --alias web", ok=False)
+
+    assert "was imported all the same" in cell.stderr
+    assert cell.stderr.count("\n") == 1
+
+
+def test_a_bar_leaves_no_thread_behind(kernel: Kernel, tmp_path: Path) -> None:
+    path = tmp_path / "big.tar"
+    factory.big(path, 50 << 20)
+    kernel.run("import lxdimg_nb.client.progress as telling, threading; telling.SILENT = 0.0")
+
+    cell = kernel.run(f"%lxdimg import {path}")
+
+    assert cell.outputs
+    assert "tqdm_monitor" not in kernel.value("[thread.name for thread in threading.enumerate()]")
+
+
 def test_an_interrupt_ends_an_import_and_leaves_nothing(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 400 << 20)

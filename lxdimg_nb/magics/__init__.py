@@ -82,7 +82,7 @@ class LxdimgMagics(Magics):
         except KeyboardInterrupt as error:
             if self.debug:
                 raise
-            raise UsageError("stopped; what was under way is undone or was never begun") from error
+            raise UsageError(_stopped(error)) from error
 
     def _alone(self, line: str) -> bool:
         """Whether the line stands by itself in the cell that runs, so that its result would only be shown.
@@ -113,6 +113,8 @@ class LxdimgMagics(Magics):
         name = call.option("-o")
         if name is not None and (not name.isidentifier() or iskeyword(name)):
             raise InvalidRequestError(f"{name!r} is no name for a variable")
+        if name is not None and call.has("--background"):
+            raise InvalidRequestError(f"in the background there is no result yet; %lxdimg transfers NUMBER -o {name}")
         if name in _TAKEN:
             raise InvalidRequestError(f"{name!r} is IPython's own; nothing was done, choose another name")
         result = verb.run(self.session, call)
@@ -121,6 +123,12 @@ class LxdimgMagics(Magics):
         self.shell.user_ns[name] = result
         say(f"{name} = {_in_short(result)}")
         return None
+
+
+def _stopped(error: KeyboardInterrupt) -> str:
+    """What became of what was under way: it is undone, unless the client noted otherwise."""
+    noted = bool(getattr(error, "__notes__", ()))
+    return advice(error, "stopped." if noted else "stopped; what was under way is undone or was never begun")
 
 
 def _magic_line(call: ast.Call) -> str | None:

@@ -117,6 +117,8 @@ class _Reader:
         variable, value = "", None
         if len(pieces) == len(values) == 1:
             variable, value = values[0]
+            if value is None:
+                raise InvalidRequestError(f"the variable {variable!r} is None")
         return Word(
             text,
             _typed(pieces),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERBS", "status"]
 
+FEW = 200
 PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
 
 
@@ -93,9 +94,11 @@ def status(session: Session, call: Call) -> Table:
 
 def _amount(session: Session, client: Client) -> str:
     known = session.known(client)
-    if not known.live:
-        known.learn(client.images.records())
     records = known.records()
+    # What is kept current by events is milliseconds late, which shows right behind an import; few are asked for again.
+    if not known.live or len(records) < FEW:
+        records = client.images.records()
+        known.learn(records)
     public = sum(record.public for record in records)
     total = formats.size(sum(record.size for record in records))
     return f"{len(records):,}, {total}, {public:,} of them public"
@@ -136,6 +139,8 @@ def _demo(session: Session, call: Call) -> Client | None:
         session.demo = None
         say("the demo server is gone")
         return None
+    if session.demo is not None and session.demo.closed:
+        session.demo = None
     if session.demo is not None and (call.has("--product") or call.has("--empty")):
         raise InvalidRequestError(
             f"a demo server is there already, at {session.demo.url}; %lxdimg demo stop ends it, %lxdimg demo goes there"

@@ -12,6 +12,7 @@ from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
 from lxdimg_nb.magics.grammar import nearest
 from lxdimg_nb.magics.known import Known
 from lxdimg_nb.magics.line import Word
+from lxdimg_nb.models import FINGERPRINT
 from lxdimg_nb.views import plain
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def remote_of(text: str) -> tuple[str, str]:
         remote, _, name = rest.partition(":")
         return f"{home}:{remote}", name
     return ("", text) if not colon or not home or "/" in home else (home, rest)
+
+
+def _last(key: Any) -> str:
+    return str(key[-1] if isinstance(key, tuple) and key else key)
 
 
 def _fresh(image: Image) -> Image:
@@ -217,6 +222,12 @@ class Session:
             return [_fresh(value)]
         if hasattr(value, "index") and hasattr(value, "columns"):
             return self._of_frame(value, word.variable, project)
+        if hasattr(value, "index") and FINGERPRINT.match(_last(getattr(value, "name", ""))):
+            # A row of a frame: df.loc[fingerprint], df.iloc[0].
+            key = value.name if isinstance(value.name, tuple) else (value.get("project"), value.name)
+            if len(key) > 2:
+                raise InvalidRequestError(f"${word.variable} is of several servers' frame; name the image of one")
+            return [self._get(str(key[-1]), project or key[0], remote=False)]
         if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
             items = list(value)
             if all(isinstance(item, str | Image) for item in items):
@@ -239,6 +250,8 @@ class Session:
         from lxdimg_nb.client.simplestreams import CatalogueImages
 
         client, name = self.named(text, project) if remote else (self.at("", project), text)
+        if not text:
+            raise InvalidRequestError("an empty text names no image")
         if not name:
             raise InvalidRequestError(f"{text!r} names a server and no image; write {text}ALIAS")
         try:

@@ -99,10 +99,12 @@ def _transfers(session: Session, call: Call) -> Any:
     if transfer is None:
         known = ", ".join(str(t.number) for t in transfers) or "none"
         raise InvalidRequestError(f"no transfer {text!r} in this kernel; there are: {known}")
-    if call.has("--cancel"):
-        transfer.cancel()
-        say(f"transfer {transfer.number} is asked to stop")
-    return _attached(transfer)
+    if not call.has("--cancel"):
+        return _attached(transfer)
+    transfer.cancel()
+    transfer.wait()
+    say(f"transfer {transfer.number}: {transfer.text}")
+    return transfer.result
 
 
 def _attached(transfer: Transfer) -> Any:

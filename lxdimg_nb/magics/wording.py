@@ -20,6 +20,7 @@ _WORDS = tuple(
         (r"(is already in project \S+ on \S+)$", r"\1 (--reuse takes it, and gives it the names)"),
         (r"(as it is now is already there: \w+)$", r"\1 (--reuse takes it, and gives it the names)"),
         (r"stopped meanwhile \(stop=True\)", "stopped meanwhile with --force"),
+        (r"look with images\.all\(\)", "look with %lxdimg list"),
         (r"reload\(\) shows theirs", "%lxdimg info shows theirs"),
         (r"projects\(\) names those there are", "%lxdimg list --all-projects shows what there is"),
         (r"enroll\('(https://[^'\s]+)', token=…\)", r"%lxdimg connect \1 --token -"),
@@ -29,9 +30,13 @@ _WORDS = tuple(
 )
 
 
-def advice(error: Exception) -> str:
-    """The line for an error: its message, with the way on as a verb where there is one."""
-    text = str(error)
+def advice(error: BaseException, said: str = "") -> str:
+    """The line for an error: its message, and what was noted of it, with the way on as a verb where there is one.
+
+    Args:
+        said: what stands before the notes instead of the message.
+    """
+    text = " ".join([said or str(error), *getattr(error, "__notes__", ())])
     for pattern, words in _WORDS:
         text = pattern.sub(words, text)
     return plain(text, 2000)

@@ -157,7 +157,10 @@ def _delete(session: Session, call: Call) -> None:
     lines = [f"{name_of(i)}  {formats.size(i.size)}  {i.record.properties.get('description', '')}" for i in images]
     total = formats.size(sum(image.size for image in images))
     places = sorted({f"project {image.project} on {session.server_of(image)}" for image in images})
-    question = f"Delete {formats.plural(len(images), 'image')}, {total}, with their aliases, from {', '.join(places)}?"
+    whose = "its" if len(images) == 1 else "their"
+    question = (
+        f"Delete {formats.plural(len(images), 'image')}, {total}, with {whose} aliases, from {', '.join(places)}?"
+    )
     confirm(question, lines, yes=call.has("--yes"))
     for image in images:
         image.delete()
