@@ -104,12 +104,11 @@ def test_an_interrupt_says_that_the_server_goes_on(
     assert until(lambda: len(server.get("images")) == 2)
 
 
-@pytest.mark.parametrize("kind", ["lxd", "incus"])
-def test_what_was_published_before_is_named(kind: str, request: pytest.FixtureRequest) -> None:
-    server: RunningServer = request.getfixturevalue(kind)
-    server.add_instance("c1", server.add_image(factory.small(1)))
+def test_what_was_published_before_is_named(lxd: RunningServer) -> None:
+    # LXD makes the same image of the same instance; Incus puts the time in it.
+    lxd.add_instance("c1", lxd.add_image(factory.small(1)))
 
-    with lxdimg_nb.connect(server.url) as client:
+    with lxdimg_nb.connect(lxd.url) as client:
         first = client.images.publish("c1", compression="none")
         with pytest.raises(ImageExistsError, match="already there") as caught:
             client.images.publish("c1", compression="none")
