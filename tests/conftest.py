@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import settings
 
 from tests import factory, servers
 from tests.servers import Kind, RunningServer
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from tests.kernel import Kernel
 
 MISSING = "missing here: "
+
+# How long an example takes is the machine's affair.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 def missing(reason: str) -> NoReturn:

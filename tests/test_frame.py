@@ -131,6 +131,7 @@ def test_every_spelling_of_never_is_nat(never: Any) -> None:
     assert df["expires_at"].isna().tolist() == [True, True, False]
 
 
+@example(["2026-01-01T00:00:00+01:00Z", "2026-01-01T00:00:00ZZ", "2026-01-01T00:00:00.1234567+Z"])
 @given(
     st.lists(
         st.one_of(

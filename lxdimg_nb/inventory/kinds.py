@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# A UTC time as Go writes it.
+_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z").fullmatch
 _NEVER = np.datetime64("NaT", "us")
 
 
@@ -161,17 +163,14 @@ class TimeColumn:
 
 def _times(values: Sequence[object]) -> np.ndarray[Any, Any]:
     try:
-        # A UTC time of 0 to 9 digits; numpy reads six and knows no zone.
-        texts = [v[:26].rstrip("Z") if v[-1] == "Z" and v[10] == "T" else _odd(v) for v in values]  # type: ignore[index]
-        part = np.array(texts, dtype="datetime64[us]")
-    except (ValueError, TypeError, LookupError):
+        if not all(map(_USUAL, values)):  # type: ignore[arg-type]
+            raise ValueError("not the usual way to write a time")
+        # numpy reads six digits and knows no zone.
+        part = np.array([v[:26].rstrip("Z") for v in values], dtype="datetime64[us]")  # type: ignore[index]
+    except (ValueError, TypeError):
         part = np.array([_stamp(v) for v in values], dtype="datetime64[us]")
     part[(part < np.datetime64("0002-01-01")) | (part == np.datetime64(0, "us"))] = _NEVER
     return part
-
-
-def _odd(value: object) -> str:
-    raise ValueError(f"not the usual way to write a time: {value!r:.40}")
 
 
 def _stamp(value: object) -> np.datetime64:
