@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import gc
 import hashlib
 import json
-import pickle
 import sys
-import warnings
-import weakref
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.inventory import InventoryFrame, frame, frame_from_json, schema
+from lxdimg_nb.inventory import frame, frame_from_json, schema
 from lxdimg_nb.models import ImageRecord, parse_time
 
 DTYPES = {
@@ -220,29 +213,6 @@ def test_a_frame_of_records_is_the_frame_of_their_document(images: list[dict[str
     assert of_records.attrs == of_document.attrs
 
 
-def test_records_of_an_iterator_are_let_go_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["lxdimg_nb.inventory.frame"], "CHUNK", 10)
-    alive: list[weakref.ref[ImageRecord]] = []
-    most = 0
-
-    def records() -> Iterator[ImageRecord]:
-        nonlocal most
-        for i in range(100):
-            record = Held.from_json({"fingerprint": f"{i:064x}"})
-            alive.append(weakref.ref(record))
-            most = max(most, sum(ref() is not None for ref in alive))
-            yield record
-
-    df = frame(records())
-
-    assert len(df) == 100
-    assert most <= 21
-
-
-class Held(ImageRecord):
-    """A record that weak references can watch."""
-
-
 def test_wrong_types_read_as_empty_never_as_text() -> None:
     row = one(
         size="big",
@@ -405,74 +375,8 @@ def test_attrs_say_who_and_when_and_survive_a_file(tmp_path: Path) -> None:
     assert df[df.public].attrs == df.attrs
 
 
-def test_the_document_may_be_an_envelope_in_any_order_or_a_bare_list() -> None:
-    rows = [image(i, size=i, properties={"d": "ä" * 50}) for i in range(300)]
-    documents = [
-        json.dumps(rows).encode(),
-        json.dumps({"type": "sync", "operation": "", "metadata": rows, "error": ""}).encode(),
-        json.dumps({"metadata": rows}, indent=2, ensure_ascii=False).encode(),
-        b"\xef\xbb\xbf" + json.dumps({"a": {"metadata": [1]}, "metadata": rows}).encode(),
-    ]
-
-    for document in documents:
-        assert frame_from_json(document)["size"].tolist() == list(range(300))
-
-
-def test_a_document_is_read_through_a_small_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [image(i, size=10**i, properties={"d": "€" * (i * 50)}) for i in range(10)]
-    document = json.dumps({"status_code": 200, "metadata": rows}, ensure_ascii=False).encode()
-
-    for width in (1, 2, 3, 7, 100):
-        monkeypatch.setattr("lxdimg_nb.inventory.decode.WINDOW", width)
-        assert frame_from_json(document)["size"].tolist() == [10**i for i in range(10)]
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        b"",
-        b"nonsense",
-        b"{}",
-        b'{"metadata": null}',
-        b'{"metadata": [',
-        b'[{"fingerprint": "x"}]',
-        b"[1]",
-        b"[null]",
-        b'{"metadata": {"a": 1}}',
-        b"\xff\xfe",
-        b"[" * 100_000,
-    ],
-)
-def test_what_is_no_list_of_images_is_one_clear_error(document: bytes) -> None:
-    with pytest.raises(UnexpectedReplyError):
-        frame_from_json(document)
-
-
-def test_the_garbage_collector_is_as_it_was_also_after_an_error() -> None:
-    assert gc.isenabled()
-    with pytest.raises(UnexpectedReplyError):
-        frame_from_json(b"[1]")
-
-    assert gc.isenabled()
-
-
-def test_what_is_derived_stays_a_frame_and_copies_and_pickles() -> None:
-    df = frame_from_json([image(i, size=i, architecture="x86_64") for i in range(3)])
-
-    assert isinstance(df[df["size"] > 1], InventoryFrame)
-    assert df.groupby("architecture", observed=True)["size"].sum().to_dict() == {"x86_64": 3}
-    for again in (copy.deepcopy(df), pickle.loads(pickle.dumps(df))):  # noqa: S301
-        pd.testing.assert_frame_equal(again, df)
-        assert again.attrs == df.attrs
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(pd.concat([df, df])) == 6
-        assert df.describe().loc["max", "size"] == 2
-
-
 def test_import_of_the_package_does_not_bring_pandas() -> None:
     import subprocess
-    import sys
 
     code = "import lxdimg_nb, lxdimg_nb.filters, lxdimg_nb.views, sys; print('pandas' in sys.modules)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 from collections.abc import Callable
@@ -31,6 +32,20 @@ def made() -> InventoryFrame:
     ]
     records = [ImageRecord.from_json(raw) for raw in images]
     return frame(records, server=SERVER, taken_at=NOW, used_by={fingerprint(1): ["default/c1"]})
+
+
+def test_what_is_derived_stays_a_frame_and_copies_and_pickles() -> None:
+    df = inventory(*(image(i, size=i) for i in range(3)))
+
+    assert isinstance(df[df["size"] > 1], InventoryFrame)
+    assert df.groupby("architecture", observed=True)["size"].sum().to_dict() == {"x86_64": 3}
+    for again in (copy.deepcopy(df), pickle.loads(pickle.dumps(df))):  # noqa: S301
+        pd.testing.assert_frame_equal(again, df)
+        assert again.attrs == df.attrs
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(pd.concat([df, df])) == 6
+        assert df.describe().loc["max", "size"] == 2
 
 
 def through_parquet(df: pd.DataFrame, folder: Path) -> pd.DataFrame:
