@@ -130,7 +130,7 @@ def test_an_alias_that_is_named_twice_is_made_once(server: RunningServer, client
     assert [alias.name for alias in image.aliases] == ["x"]
 
 
-@pytest.mark.parametrize("wrong", [5, b"x", ["x"], "\0", "x" * 5000, "\ud8ff"])
+@pytest.mark.parametrize("wrong", ["", 5, b"x", ["x"], "\0", "x" * 5000, "\ud8ff"])
 def test_a_path_that_no_file_can_have_is_said(server: RunningServer, client: Client, wrong: Any) -> None:
     image = client.images.get(server.add_image(factory.small(1)))
 

@@ -223,6 +223,8 @@ class Image(ImageAttributes):
 
         if path is None:
             return export.to_bytes(self._images, self._record, progress)
+        if path == "":
+            raise InvalidRequestError("an empty text names no file; '.' is the folder that this runs in")
         checked_path(path)
         return export.to_path(
             self._images,
