@@ -116,6 +116,14 @@ def server(request: pytest.FixtureRequest) -> RunningServer:
     return running
 
 
+@pytest.fixture(params=["lxd", "incus"])
+def real(request: pytest.FixtureRequest) -> RunningServer:
+    """Each of the two real daemons in turn, empty: a process of its own, with a store and memory of its own."""
+    running = request.getfixturevalue(request.param)
+    assert isinstance(running, RunningServer)
+    return running
+
+
 @pytest.fixture
 def client(server: RunningServer) -> Iterator[Client]:
     """A client of `server`, closed after the test."""

@@ -5,24 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.server
-import ipaddress
 import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-from tests import factory
+from tests import certificates, factory
 
 Answer = Callable[["Handler"], None]
 
@@ -113,13 +106,13 @@ class _Quiet(http.server.ThreadingHTTPServer):
 @contextmanager
 def serving(folder: Path) -> Iterator[Site]:
     """A site at https://127.0.0.1:<port>, its files empty; its certificate and key lie in the folder."""
-    cert, key = certificate(folder, "127.0.0.1")
+    cert, key = certificates.pair(folder, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     handler = type("SiteHandler", (Handler,), {})
     with _Quiet(("127.0.0.1", 0), handler) as web:
         web.socket = context.wrap_socket(web.socket, server_side=True, do_handshake_on_connect=False)
-        site = Site(f"https://127.0.0.1:{web.server_address[1]}", cert, Path(cert).read_text())
+        site = Site(f"https://127.0.0.1:{web.server_address[1]}", str(cert), cert.read_text())
         handler.site = site  # type: ignore[attr-defined]
         thread = threading.Thread(target=web.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -128,32 +121,6 @@ def serving(folder: Path) -> Iterator[Site]:
         finally:
             web.shutdown()
             thread.join()
-
-
-def certificate(folder: Path, name: str) -> tuple[str, str]:
-    """A self-signed certificate and its key as files `<name>.crt` and `<name>.key`; returns their paths."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / f"{name}.crt", folder / f"{name}.key"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return str(paths[0]), str(paths[1])
 
 
 COMBINED = {

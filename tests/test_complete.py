@@ -27,13 +27,6 @@ MANY = 1100
 LISTING = r"/1\.0/images\?.*recursion=1"
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def real(request: pytest.FixtureRequest) -> RunningServer:
-    running = request.getfixturevalue(request.param)
-    assert isinstance(running, RunningServer)
-    return running
-
-
 @pytest.fixture
 def crowded(request: pytest.FixtureRequest) -> Iterator[Crowd]:
     """Puts so many images on the daemon."""

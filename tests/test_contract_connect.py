@@ -20,7 +20,7 @@ from lxdimg_nb.errors import (
     ServerUnreachableError,
     UnexpectedReplyError,
 )
-from tests import factory
+from tests import certificates, factory
 from tests.servers import RunningServer, free_port
 
 
@@ -131,7 +131,7 @@ def test_a_stranger_sees_public_images_only_and_is_told_when_refused(server: Run
     server.add_image(factory.small(1))
     seen = server.add_image(factory.small(2), public=True)
     url = server.listen()
-    pem = certificate_of(url)
+    pem = certificates.of_server(url)
 
     with lxdimg_nb.connect(url, server_cert=pem) as client:
         assert not client.info.trusted
@@ -149,21 +149,11 @@ def test_a_stranger_sees_public_images_only_and_is_told_when_refused(server: Run
     assert server.get(f"images/{seen}")["public"] is True
 
 
-def certificate_of(url: str) -> str:
-    import ssl
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    assert parts.hostname
-    assert parts.port
-    return ssl.get_server_certificate((parts.hostname, parts.port))
-
-
 def test_a_certificate_that_is_not_the_pinned_one_is_refused(
-    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     url = server.listen()
-    other = _certificate()
+    other, _ = certificates.pair(tmp_path, "other")
     # A variable of the environment must not open what was pinned.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/ssl/certs/ca-certificates.crt")
 
@@ -171,32 +161,8 @@ def test_a_certificate_that_is_not_the_pinned_one_is_refused(
         lxdimg_nb.connect(url, server_cert=other)
     with pytest.raises(ServerUnreachableError, match="certificate"):
         lxdimg_nb.connect(url)
-    with lxdimg_nb.connect(url, server_cert=certificate_of(url)) as client:
+    with lxdimg_nb.connect(url, server_cert=certificates.of_server(url)) as client:
         assert client.url == url
-
-
-def _certificate() -> str:
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP384R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "other")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def test_a_server_that_dies_is_one_error_and_its_return_is_no_trouble(server: RunningServer) -> None:

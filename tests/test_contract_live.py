@@ -13,9 +13,8 @@ from lxdimg_nb import Client
 from lxdimg_nb.client.live import Live, LiveChange
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError
 from lxdimg_nb.models import Event, ImageRecord
-from tests import factory
+from tests import certificates, factory
 from tests.servers import RunningServer
-from tests.test_contract_connect import certificate_of
 
 
 def test_events_tell_of_what_another_client_does(server: RunningServer, client: Client) -> None:
@@ -71,7 +70,7 @@ def test_events_that_make_no_sense_or_are_not_allowed_are_said(server: RunningSe
     with pytest.raises(InvalidRequestError):
         client.events(["gossip"])
     url = server.listen()
-    with lxdimg_nb.connect(url, server_cert=certificate_of(url)) as stranger, pytest.raises(NotAllowedError):
+    with lxdimg_nb.connect(url, server_cert=certificates.of_server(url)) as stranger, pytest.raises(NotAllowedError):
         stranger.events()
 
 
@@ -158,7 +157,7 @@ def test_a_stranger_polls_and_says_so(server: RunningServer) -> None:
     server.add_image(factory.small(1), public=True)
     url = server.listen()
 
-    with lxdimg_nb.connect(url, server_cert=certificate_of(url)) as client, client.images.live() as live:
+    with lxdimg_nb.connect(url, server_cert=certificates.of_server(url)) as client, client.images.live() as live:
         assert live.state == "polling"
         assert len(live) == 1
     assert live.state == "closed"

@@ -28,7 +28,7 @@ from lxdimg_nb.errors import (
     ServerUnreachableError,
     UnexpectedReplyError,
 )
-from tests import factory, streams
+from tests import certificates, factory, streams
 from tests.servers import RunningServer, free_port
 from tests.streams import Handler
 
@@ -166,19 +166,19 @@ def test_with_a_name_the_server_is_a_remote_of_the_command_line(
 
 def test_the_command_lines_own_certificate_is_used_with_a_name(listening: RunningServer, home: Path) -> None:
     program = "incus" if listening.kind == "incus" else "lxc"
-    cert, key = streams.certificate(home / ".config" / program, "client")
-    before = Path(cert).read_bytes(), Path(key).read_bytes()
+    cert, key = certificates.pair(home / ".config" / program, "client")
+    before = cert.read_bytes(), key.read_bytes()
 
     remote = lxdimg_nb.enroll(listening.listen(), token=token_of(listening), name="lab")
 
-    assert remote.cert == (cert, key)
-    assert (Path(cert).read_bytes(), Path(key).read_bytes()) == before
+    assert remote.cert == (str(cert), str(key))
+    assert (cert.read_bytes(), key.read_bytes()) == before
 
 
 def test_a_certificate_of_ones_own_is_used_and_remembered(
     listening: RunningServer, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cert, key = streams.certificate(tmp_path / "mine", "me")
+    cert, key = certificates.pair(tmp_path / "mine", "me")
     monkeypatch.chdir(tmp_path)
 
     lxdimg_nb.enroll(listening.listen(), token=token_of(listening), cert=("mine/me.crt", "mine/me.key"))
@@ -410,7 +410,7 @@ def test_a_web_server_is_not_enrolled_at(home: Path, tmp_path: Path) -> None:
 def test_an_interrupted_first_time_is_made_whole(listening: RunningServer, home: Path) -> None:
     token = token_of(listening)
     folder = home / ".config/lxdimg_nb"
-    _, key = streams.certificate(folder, "client")
+    _, key = certificates.pair(folder, "client")
     (folder / "client.crt").unlink()
     before = Path(key).read_bytes()
 

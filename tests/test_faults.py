@@ -46,13 +46,6 @@ SEEDS = range(6)
 TIMEOUT = 1.0
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def real(request: pytest.FixtureRequest) -> RunningServer:
-    running = request.getfixturevalue(request.param)
-    assert isinstance(running, RunningServer)
-    return running
-
-
 @pytest.fixture
 def proxy(real: RunningServer) -> Iterator[Proxy]:
     with Proxy(real.socket, real.folder) as running:

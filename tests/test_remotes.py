@@ -16,7 +16,7 @@ import yaml
 import lxdimg_nb
 from lxdimg_nb.client.remotes import by_address, find, named, remotes
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError, ServerUnreachableError
-from tests import factory, streams
+from tests import certificates, factory, streams
 from tests.servers import RunningServer, free_port
 
 
@@ -47,7 +47,7 @@ def listen(server: RunningServer, folder: Path, name: str, **fields: Any) -> dic
     """Let a server trust the client certificate of a folder; returns the remote's entry, its certificate pinned."""
     url = server.listen()
     if not (folder / "client.crt").exists():
-        streams.certificate(folder, "client")
+        certificates.pair(folder, "client")
     pem = (folder / "client.crt").read_text()
     der = "".join(pem.split("\n")[1:-2])
     reply = server.raw("POST", "/1.0/certificates", json={"type": "client", "certificate": der, "name": name})
@@ -128,7 +128,7 @@ def test_configurations_are_found_where_the_programs_keep_them(
 ) -> None:
     where = home / folder
     write(where, {"here": {"addr": "https://h:1", "public": False}})
-    streams.certificate(where, "client")
+    certificates.pair(where, "client")
     if variable:
         monkeypatch.setenv(variable, str(where.parent if variable.startswith("XDG") else where))
 
@@ -146,7 +146,7 @@ def test_the_machines_own_remotes_come_after_the_users(home: Path, tmp_path: Pat
     (shared / "servercerts").mkdir()
     (shared / "servercerts/shared.crt").write_text("pem")
     own = write(home / ".config/lxc", {"both": {"addr": "https://own:1", "public": True}})
-    streams.certificate(own, "client")
+    certificates.pair(own, "client")
 
     assert find("both").addresses == ("https://own:1",)
     assert find("shared").server_cert == str(shared / "servercerts/shared.crt")
@@ -174,8 +174,8 @@ def test_an_entry_is_read_in_full(home: Path) -> None:
         },
     )
     (folder / "client.ca").write_text("ca")
-    streams.certificate(folder, "client")
-    pair = streams.certificate(folder / "clientcerts", "many")
+    certificates.pair(folder, "client")
+    pair = tuple(map(str, certificates.pair(folder / "clientcerts", "many")))
     (folder.parent / "up.crt").write_text("not a pinned certificate")
 
     found = {r.name: r for r in remotes() if r.folder}
@@ -271,7 +271,7 @@ def test_a_pinned_certificate_is_the_only_one_accepted(server: RunningServer, ho
     folder = place(server, home)
     entry = listen(server, folder, "lab")
     write(folder, {"lab": entry})
-    other, _ = streams.certificate(tmp_path, "other")
+    other, _ = certificates.pair(tmp_path, "other")
     shutil.copy(other, folder / "servercerts/lab.crt")
 
     for way in ("lab", server.listen()):
@@ -363,7 +363,7 @@ def test_without_a_local_daemon_the_default_remote_is_used(
 def test_each_place_that_was_tried_is_named(home: Path, tmp_path: Path) -> None:
     dead = f"https://127.0.0.1:{free_port()}"
     folder = write(home / ".config/lxc", {"far": {"addr": dead, "public": False}}, **{"default-remote": "far"})
-    streams.certificate(folder, "client")
+    certificates.pair(folder, "client")
 
     with pytest.raises(ServerUnreachableError) as caught:
         lxdimg_nb.connect()
@@ -450,7 +450,7 @@ def _encrypted(folder: Path) -> None:
     [
         (_encrypted, "encrypted"),
         (lambda folder: (folder / "client.key").write_text("x"), "no certificate and its key"),
-        (lambda folder: shutil.copy(streams.certificate(folder, "b")[1], folder / "client.key"), "no certificate and"),
+        (lambda folder: shutil.copy(certificates.pair(folder, "b")[1], folder / "client.key"), "no certificate and"),
     ],
     ids=["encrypted", "no key", "another key"],
 )
@@ -460,7 +460,7 @@ def test_a_key_that_cannot_be_used_is_said_without_asking_on_the_terminal(
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     folder = write(home / ".config/lxc", {"far": {"addr": f"https://127.0.0.1:{free_port()}"}})
-    streams.certificate(folder, "client")
+    certificates.pair(folder, "client")
     spoil(folder)
 
     with pytest.raises(InvalidRequestError, match=words):

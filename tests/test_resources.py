@@ -22,14 +22,6 @@ MIB = 1024 * 1024
 SIZE = 96 * MIB
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def real(request: pytest.FixtureRequest) -> RunningServer:
-    """A server that does not hold its own memory in the test's process."""
-    running = request.getfixturevalue(request.param)
-    assert isinstance(running, RunningServer)
-    return running
-
-
 @pytest.fixture
 def proxy(server: RunningServer) -> Iterator[Proxy]:
     with Proxy(server.socket, server.folder) as running:

@@ -33,7 +33,7 @@ from lxdimg_nb.errors import (
     ServerUnreachableError,
     UnexpectedReplyError,
 )
-from tests import factory, streams
+from tests import certificates, factory, streams
 from tests.servers import RunningServer
 from tests.streams import Handler, Site, Tree
 
@@ -539,7 +539,7 @@ def test_private_addresses_are_told_from_public_ones() -> None:
 
 def test_another_certificate_than_the_pinned_one_is_refused(site: Site, tmp_path: Path) -> None:
     streams.ubuntu().publish(site)
-    other, _ = streams.certificate(tmp_path, "other")
+    other, _ = certificates.pair(tmp_path, "other")
 
     for pinned in (other, None):
         with pytest.raises(ServerUnreachableError, match="certificate"):
