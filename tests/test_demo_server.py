@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import http.client
 import os
@@ -15,8 +16,10 @@ import time
 from pathlib import Path
 
 import pytest
+import websocket
 
 from lxdimg_nb import demo
+from lxdimg_nb.demo.daemon import Daemon
 from tests import factory
 from tests.demo_http import UnixConnection, ask, upload
 
@@ -361,6 +364,29 @@ def test_a_large_body_streams_to_disk_in_constant_memory(tmp_path: Path) -> None
 
     assert digest.hexdigest() == fingerprint
     assert after - before < 24 << 10
+
+
+@pytest.mark.parametrize("size", [10, 4 << 20])
+def test_a_listener_that_has_just_gone_away_disturbs_nobody(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    with demo.start(inventory=False, https=False) as server:
+        opened = UnixConnection(server.socket)
+        opened.connect()
+        listening = websocket.create_connection("ws://localhost/1.0/events", socket=opened.sock)
+        assert server.in_loop(lambda daemon: len(daemon.events._listeners)) == 1
+
+        def lost_between_two_events(daemon: Daemon) -> None:
+            daemon.events.send("lifecycle", {"text": "x" * size}, "default")
+            for listener in list(daemon.events._listeners):
+                listener.lose()
+            daemon.events.send("lifecycle", {"text": "too late"}, "default")
+
+        server.in_loop(lost_between_two_events)
+
+        assert upload(server.socket, factory.small(1))["status"] == "Success"
+        assert server.in_loop(lambda daemon: len(daemon.events._listeners)) == 0
+        listening.close()
+    gc.collect()
+    assert caplog.messages == []
 
 
 def test_closing_does_not_wait_for_those_who_wait() -> None:

@@ -310,7 +310,9 @@ class EventsSocket(websocket.WebSocketHandler):
 
     def _tell(self, text: str) -> None:
         stream = self.ws_connection.stream if self.ws_connection is not None else None
-        if stream is None or stream._write_buffer.__len__() > _LAGGING:
+        if stream is None or stream.closed():
+            return  # on_close is on its way
+        if len(stream._write_buffer) > _LAGGING:
             self.close()
             return
         if self._left is not None:
@@ -319,7 +321,8 @@ class EventsSocket(websocket.WebSocketHandler):
                 self._break_off()
                 return
         with contextlib.suppress(websocket.WebSocketClosedError):
-            self.write_message(text)
+            # Who goes away in the middle of it need not be mourned.
+            self.write_message(text).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _break_off(self) -> None:
         """As a network does it: without the closing words of a websocket."""
