@@ -195,6 +195,31 @@ def test_a_bar_leaves_no_thread_behind(kernel: Kernel, tmp_path: Path) -> None:
     assert "tqdm_monitor" not in kernel.value("[thread.name for thread in threading.enumerate()]")
 
 
+def test_an_interrupted_export_says_that_it_goes_on_and_does(
+    kernel: Kernel, server: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "big.tar"
+    factory.big(path, 30 << 20)
+    server.add_image(path.read_bytes(), ["big"])
+    # An interrupt in the middle, whatever the machine's speed.
+    kernel.run(
+        "import lxdimg_nb.client.progress as telling\n"
+        "show = telling.reporting._show\n"
+        "def interrupting(self, progress):\n"
+        "    if progress.phase == 'receive' and progress.done > progress.total / 3: raise KeyboardInterrupt\n"
+        "    show(self, progress)\n"
+        "telling.reporting._show = interrupting"
+    )
+
+    cell = kernel.run(f"%lxdimg export big {tmp_path / 'out.tar'}", ok=False)
+    kernel.run("telling.reporting._show = show")
+    kernel.run(f"made = %lxdimg export big {tmp_path / 'out.tar'}\n")
+
+    assert "stopped. What came is kept" in cell.stderr
+    assert kernel.value("0 < made.received < made.size") is True
+    assert (tmp_path / "out.tar").read_bytes() == path.read_bytes()
+
+
 def test_an_interrupt_ends_an_import_and_leaves_nothing(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 400 << 20)

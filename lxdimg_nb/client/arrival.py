@@ -79,7 +79,7 @@ def finished(images: Images, operation: Operation, report: Report, goes_on: str 
     """Wait for the end; where the waiting is given up, the server is told to stop.
 
     Args:
-        goes_on: noted on the error where the server cannot stop.
+        goes_on: noted on the error where the server cannot stop; empty where that leaves nothing behind.
     """
     try:
         return images.operations.wait(operation, progress=report)
@@ -97,7 +97,8 @@ def _give_up(images: Images, operation: Operation, stopped: BaseException, goes_
     try:
         images.operations.cancel(operation)
     except LxdImageError:
-        stopped.add_note(goes_on)
+        if goes_on:
+            stopped.add_note(goes_on)
 
 
 def checked_aliases(images: Images, aliases: str | Iterable[str]) -> list[str]:

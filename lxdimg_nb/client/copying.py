@@ -231,10 +231,10 @@ def _push(image: Image, source: Images, target: Images, report: Report) -> None:
         )
 
 
-def _waited(images: Images, reply: Reply, report: Report) -> None:
+def _waited(images: Images, reply: Reply, report: Report, goes_on: str = "") -> None:
     """Wait for the end; where the server has forgotten how it ended, the images tell."""
     try:
-        finished(images, images.operations.started(reply), report, "The server goes on with it and cannot be stopped.")
+        finished(images, images.operations.started(reply), report, goes_on)
     except NotFoundError:
         pass
 
@@ -274,7 +274,7 @@ def refresh_image(image: Image, images: Images, progress: ProgressArgument) -> s
     path = f"/1.0/images/{image.fingerprint}/refresh"
     reply = images.transport.request("POST", path, params={"project": image.project})
     with reporting(progress, image.fingerprint[:12]) as report:
-        _waited(images, reply, report)
+        _waited(images, reply, report, "The server goes on with it and cannot be stopped.")
         report(Progress("server", text="refreshed"))
     if images.exists(image.fingerprint):
         return image.fingerprint

@@ -8,6 +8,7 @@ import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from lxdimg_nb import formats
@@ -81,7 +82,9 @@ class Partial:
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if self.keep and error is not None and self.size:
+            error.add_note("What came is kept beside the target: the same export goes on where it stopped.")
         if not self.keep and self._ours():
             # Unlinked while locked, so that nobody else's file of that name is taken away.
             self.path.unlink(missing_ok=True)
