@@ -34,7 +34,7 @@ class CommandLine:
         assert (ended.returncode == 0) == ok, f"{self.program} {' '.join(arguments)}: {ended.stderr}"
         return ended.stdout if ok else ended.stderr
 
-    def ended(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def ended(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a command, whatever comes of it."""
         # A pipe that is never written to makes `edit` and `import` wait.
         given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
@@ -42,7 +42,7 @@ class CommandLine:
             [self.program, *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
             env=self.environment,
             cwd=self.home.parent,
