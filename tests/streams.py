@@ -222,6 +222,24 @@ def ubuntu() -> Tree:
     return tree
 
 
+def noble(site: Site, *, metadata: str = "lxd.tar.xz") -> Callable[[], None]:
+    """Serve a catalogue with one build of `noble`; returns what publishes a newer one.
+
+    Args:
+        metadata: `incus.tar.xz` for what Incus reads.
+    """
+    key, tree = "com.ubuntu.cloud:server:24.04:amd64", Tree()
+    tree.product(key, os="ubuntu", release="noble", version="24.04", aliases="noble,24.04")
+    tree.version(key, "20240423", 1, metadata=metadata)
+    tree.publish(site)
+
+    def newer() -> None:
+        tree.version(key, "20240608", 2, metadata=metadata)
+        tree.publish(site)
+
+    return newer
+
+
 def linuxcontainers() -> Tree:
     """As images.linuxcontainers.org: Incus' own, squashfs and qcow2, daily builds, variants."""
     tree = Tree("images")

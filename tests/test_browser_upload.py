@@ -42,6 +42,17 @@ def begin(panel, *files):
     panel.get_by_role("button", name="Send and check").click()
 
 
+def begin_slowly(lab, panel, file):
+    """Begin to send over a slow line, until some of it is there; returns what makes the line quick again."""
+    line = lab.page.context.new_cdp_session(lab.page)
+    line.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
+    line.send("Network.emulateNetworkConditions", slow)
+    begin(panel, file)
+    expect(panel.locator(".lxi-upload .lxi-bar")).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SLOW)
+    return lambda: line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+
+
 @pytest.fixture
 def way(request, lab):
     """`comm`: the Jupyter server does not know our extension. `server`: it does."""
@@ -120,15 +131,10 @@ def test_after_a_reload_of_the_page_the_same_file_goes_on_where_it_was(books, la
     book.run(1)
     book.run(2)
     book.save()
-    line = lab.page.context.new_cdp_session(lab.page)
-    line.send("Network.enable")
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
-    line.send("Network.emulateNetworkConditions", slow)
-    begin(panel, file)
-    expect(panel.locator(".lxi-upload .lxi-bar")).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SLOW)
+    quicken = begin_slowly(lab, panel, file)
 
     lab.load()
-    line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    quicken()
     came = sum(p.stat().st_size for p in in_spool(spool))
     assert 0 < came < file.stat().st_size
     lab.open(book)
@@ -151,15 +157,10 @@ def test_after_a_restart_of_the_kernel_the_same_file_goes_on_where_it_was(books,
     fingerprint = factory.big(file, 48 * MIB, seed=5)
     book, panel = books.browser(lxd, own_spool(spool), RESTARTS, "print(restarted)")
     book.run(1)
-    line = lab.page.context.new_cdp_session(lab.page)
-    line.send("Network.enable")
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
-    line.send("Network.emulateNetworkConditions", slow)
-    begin(panel, file)
-    expect(panel.locator(".lxi-upload .lxi-bar")).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SLOW)
+    quicken = begin_slowly(lab, panel, file)
 
     book.restart_kernel()
-    line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    quicken()
     expect(panel.get_by_text(re.compile("lost its kernel|not answer"))).to_be_visible(timeout=SLOW)
     came = sum(p.stat().st_size for p in in_spool(spool))
     assert 0 < came < file.stat().st_size

@@ -11,8 +11,6 @@ from tests.frontend import FrontEnd, browser, opened, panels
 
 __all__ = ["panels"]
 
-KEY = "com.ubuntu.cloud:server:24.04:amd64"
-
 
 @pytest.fixture
 def site(tmp_path):
@@ -22,17 +20,7 @@ def site(tmp_path):
 
 def catalogue(server, site):
     """A catalogue of the server's own kind, with one build; returns how to publish a newer one."""
-    tree = streams.Tree()
-    metadata = "incus.tar.xz" if server.kind == "incus" else "lxd.tar.xz"
-    tree.product(KEY, os="ubuntu", release="noble", version="24.04", aliases="noble,24.04")
-    tree.version(KEY, "20240423", 1, metadata=metadata)
-    tree.publish(site)
-
-    def newer():
-        tree.version(KEY, "20240608", 2, metadata=metadata)
-        tree.publish(site)
-
-    return newer
+    return streams.noble(site, metadata="incus.tar.xz" if server.kind == "incus" else "lxd.tar.xz")
 
 
 def choose(view, *chips):
