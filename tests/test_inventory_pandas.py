@@ -143,10 +143,20 @@ def test_an_image_that_is_there_twice_is_not_planned_for() -> None:
     assert len(lxdimg.plan.set(both.reset_index("project"), public=True)) == 2
 
 
-def test_text_stays_defused_when_the_index_is_gone() -> None:
+def test_text_stays_defused_when_the_index_is_gone_and_in_columns_and_rows() -> None:
     df = inventory(image(0, properties={"description": "\x1b]0;gotcha\x07plain \u202egnp.exe"}))
+    column = df["description"]
 
-    for shown in (repr(df.reset_index()[["description"]]), df.reset_index()._repr_html_()):
+    assert column.str.len().tolist() == [len(column.iloc[0])]
+    for shown in (
+        repr(df.reset_index()[["description"]]),
+        df.reset_index()._repr_html_(),
+        repr(column),
+        repr(column.copy().head()),
+        repr(df.iloc[0]),
+        repr(df.loc[fingerprint(0)]),
+        str(pickle.loads(pickle.dumps(column))),  # noqa: S301
+    ):
         assert "plain" in shown
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 

@@ -162,6 +162,28 @@ def test_settings_are_applied_and_other_edits_are_not_overwritten(server: Runnin
     assert server.get(f"images/{one}")["properties"]["team"] == "b"
 
 
+def test_an_edit_in_the_moment_of_writing_is_not_overwritten(
+    server: RunningServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two, one = fill(server, 2)
+    plan = lxdimg.plan.set(client.images.df(), properties={"team": "a"}, profiles=[])
+    write = client.images.write
+
+    def raced_write(method: str, fingerprint: str, body: Any, etag: str) -> None:
+        if fingerprint == one:
+            server.raw("PATCH", f"/1.0/images/{one}", json={"properties": {"team": "b"}})
+        write(method, fingerprint, body, etag)
+
+    monkeypatch.setattr(client.images, "write", raced_write)
+
+    receipts = plan.apply(client, confirm=True)
+
+    assert states(receipts) == {two: "done", one: "skipped"}
+    assert "changed since the plan was made" in detail(receipts, one)
+    assert server.get(f"images/{one}")["properties"]["team"] == "b"
+    assert server.get(f"images/{one}")["profiles"] == ["default"]
+
+
 def test_flags_are_switched(server: RunningServer, client: Client) -> None:
     (only,) = fill(server, 1)
 

@@ -16,9 +16,8 @@ from lxdimg_nb.inventory.columns import CHUNK, Columns, collector_off
 from lxdimg_nb.inventory.decode import batches
 from lxdimg_nb.inventory.display import frame_table
 from lxdimg_nb.inventory.kinds import categorical, objects
-from lxdimg_nb.inventory.looks import Looks
+from lxdimg_nb.inventory.looks import Looks, defused
 from lxdimg_nb.inventory.schema import is_inventory
-from lxdimg_nb.views import plain
 
 if TYPE_CHECKING:
     from lxdimg_nb.models import ImageRecord
@@ -32,9 +31,7 @@ class InventoryFrame(Looks):
     """
 
     def __repr__(self) -> str:
-        if is_inventory(self):
-            return str(frame_table(self))
-        return "\n".join(plain(line, 10_000) for line in super().__repr__().split("\n"))
+        return str(frame_table(self)) if is_inventory(self) else defused(super().__repr__())
 
     def _repr_html_(self) -> str:
         return frame_table(self).html()
