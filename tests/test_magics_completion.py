@@ -93,10 +93,22 @@ def test_filters_offer_fields_and_what_there_is(kernel: Kernel) -> None:
     assert kernel.complete("%lxdimg list co") == ["color="]
     assert kernel.complete("%lxdimg list os=") == ["os=Alpine", "os=Ubuntu"]
     assert kernel.complete("%lxdimg list os=Ubuntu pub") == ["public="]
+    assert kernel.complete("%lxdimg list os=Alpine,U") == ["os=Alpine,Ubuntu"]
+    assert kernel.complete("%lxdimg list os!=U") == ["os!=Ubuntu"]
+    assert "size>1GiB" in kernel.complete("%lxdimg list size>")
+    assert kernel.complete("%lxdimg list age>=9") == ["age>=90d"]
     assert kernel.complete("%lxdimg list public=") == ["public=yes", "public=no"]
     assert kernel.complete("%lxdimg set web auto") == ["auto_update="]
     assert "size" in kernel.complete("%lxdimg list -c ")
     assert kernel.complete("%lxdimg list -c size,col") == ["size,color"]
+
+
+def test_what_one_of_few_is_due_is_offered(kernel: Kernel, tmp_path: Path) -> None:
+    begun = kernel.run(f"%lxdimg export web {tmp_path} -b").stdout.split()[1]
+
+    assert kernel.complete("%lxdimg demo st") == ["start", "stop"]
+    assert begun in kernel.complete("%lxdimg transfers ")
+    kernel.run(f"%lxdimg transfers {begun}")
 
 
 def test_projects_are_offered(kernel: Kernel) -> None:

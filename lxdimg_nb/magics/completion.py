@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from lxdimg_nb import filters
 from lxdimg_nb.client.remotes import named
 from lxdimg_nb.errors import LxdImageError
+from lxdimg_nb.filters.fields import AGES
 from lxdimg_nb.magics.grammar import Flag, Kind, Verb, common, find
 from lxdimg_nb.magics.line import Word, quoted, split
 from lxdimg_nb.magics.reading import LETTERS
@@ -29,6 +31,7 @@ __all__ = ["Completion"]
 MOST = 500
 _LINE = re.compile(r"^\s*(?:[^%\"'#]*=\s*)?%lxdimg\s(?P<rest>.*)$", re.DOTALL)
 _CELL = re.compile(r"^\s*%%lxdimg\s(?P<rest>.*)$", re.DOTALL)
+_TERM = re.compile(r"(?P<field>[^\s=<>!,]+)(?:[!<>=]=|[=<>])")
 _MARK = "\ue000"
 _SWITCHES = ("public", "auto_update", "cached")
 
@@ -82,6 +85,8 @@ class Completion:
         if place < 0 or (len(free) > place and not verb.arguments[place].many):
             return ()
         argument = verb.arguments[place]
+        if argument.choices:
+            return [(choice, "value") for choice in argument.choices]
         offers = self._of_kind(argument.kind, meant, free)
         # Where a server may be named beside other things, its name is offered when its first letter is there.
         if "REMOTE:" in argument.name and argument.kind != "image" and (meant or argument.kind == "text"):
@@ -115,6 +120,8 @@ class Completion:
             return [(name, "remote") for name in _remotes()]
         if kind == "alias":
             return self._images(meant, fingerprints=False)
+        if kind == "transfer":
+            return _transfers()
         known = self._known(remote_of(free[0].text)[0] if free and kind in ("filter", "key") else "")
         if kind == "filter":
             return _filters(known, meant)
@@ -217,17 +224,26 @@ def _fields(meant: str) -> list[Offer]:
 
 
 def _filters(known: Known | None, meant: str) -> list[Offer]:
-    field, equals, _ = meant.partition("=")
     keys = known.keys() if known is not None else []
-    if not equals:
+    term = _TERM.match(meant)
+    if term is None:
         names = dict.fromkeys([*filters.FIELDS, *(k for k in keys if not re.search(r"[\s=<>!]", k))])
         return [(f"{name}=", "field") for name in names]
-    return [(f"{field}={value}", "value") for value in _values(known, field)]
+    # Several values stand between commas.
+    before = meant[: max(term.end(), meant.rfind(",") + 1)]
+    return [(f"{before}{value}", "value") for value in _values(known, term["field"])]
+
+
+def _transfers() -> list[Offer]:
+    begun = sys.modules.get("lxdimg_nb.panels.transfers")
+    return [(str(transfer.number), "transfer") for transfer in begun.transfers] if begun is not None else []
 
 
 def _values(known: Known | None, field: str) -> list[str]:
     if field in _SWITCHES:
         return ["yes", "no"]
+    if field == "size" or field in AGES:
+        return ["100MiB", "1GiB", "10GiB"] if field == "size" else ["7d", "30d", "90d", "1y"]
     if known is None:
         return []
     if field in ("architecture", "type", "project"):

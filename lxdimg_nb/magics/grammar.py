@@ -28,6 +28,7 @@ Kind = Literal[
     "project",
     "remote",
     "text",
+    "transfer",
     "variable",
     "verb",
 ]
@@ -42,6 +43,7 @@ class Argument:
     kind: Kind
     optional: bool = False
     many: bool = False
+    choices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         shown = self.name + ("…" if self.many and "…" not in self.name else "")

@@ -172,7 +172,7 @@ VERBS = (
         "demo",
         "start a demo server in this kernel and connect to it",
         _demo,
-        (Argument("START|STOP", "text", optional=True),),
+        (Argument("START|STOP", "text", optional=True, choices=("start", "stop")),),
         (
             Flag("--product", "whom to imitate", "PRODUCT", choices=("lxd", "incus")),
             Flag("--empty", "begin without images"),

@@ -151,7 +151,7 @@ VERBS = (
         "transfers",
         "what runs in the background, as a frame; with a number, wait for it",
         _transfers,
-        (Argument("NUMBER", "text", optional=True),),
+        (Argument("NUMBER", "transfer", optional=True),),
         (Flag("--cancel", "stop it"),),
         connected=False,
     ),
