@@ -286,3 +286,25 @@ def test_projects_are_switched(server, client, panels):
     assert view.sees(lambda p: p["header"]["project"] == "other")
     assert view.sees(lambda p: p["list"]["rows"][0]["key"] == f"other/{fingerprint}")
     assert view.sees(lambda p: p["header"]["live"] == "live")
+
+
+def test_a_property_that_is_not_shown_whole_is_not_cut_by_an_edit(lxd, panels):
+    import lxdimg_nb
+
+    long, lines = "x" * 5000, "one\ntwo"
+    fingerprint = lxd.add_image(factory.small(1), properties={"long": long, "lines": lines, "note": "short"})
+    with lxdimg_nb.connect(lxd.url) as client:
+        view = browser(client, panels)
+        opened(view, fingerprint)
+        shown = {p["name"]: p for p in view.parts["detail"]["properties"]}
+        assert [shown[name]["whole"] for name in ("long", "lines", "note")] == [False, False, True]
+
+        for name in ("long", "lines"):
+            before = shown[name]["value"]
+            view.say(
+                "edit", key=f"default/{fingerprint}", field="properties", name=name, before=before, value=before + "!"
+            )
+            assert view.sees(lambda p, name=name: f"{name} is not shown whole" in p["detail"]["said"]["text"].lower())
+
+    properties = lxd.get(f"images/{fingerprint}")["properties"]
+    assert (properties["long"], properties["lines"]) == (long, lines)

@@ -71,8 +71,8 @@ function question({ title, text, yes, danger, onYes, onNo }) {
       class: `lxi-question ${danger ? "lxi-danger-box" : ""}`, role: "alertdialog", "aria-label": title, key: "question",
       onKeydown: onEscape(onNo),
     },
-    h("strong", {}, title),
-    h("p", {}, text),
+    h("strong", { dir: "auto" }, title),
+    h("p", { dir: "auto" }, text),
     h(
       "div",
       { class: "lxi-row" },

@@ -10,7 +10,7 @@ from lxdimg_nb.models import ImageRecord, ServerInfo
 from lxdimg_nb.panels.table import Row, main_alias
 from lxdimg_nb.panels.words import exposure, no_update
 
-__all__ = ["describe"]
+__all__ = ["describe", "whole"]
 
 _SHOWN_PROPERTIES = 100
 
@@ -38,7 +38,7 @@ def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | Non
             {"name": views.plain(a.name, 160), "text": views.plain(a.description, 160)} for a in record.aliases
         ],
         "properties": [
-            {"name": views.plain(key, 100), "value": views.plain(value, 400)}
+            {"name": views.plain(key, 100), "value": views.plain(value, 400), "whole": whole(key, value)}
             for key, value in sorted(record.properties.items())[:_SHOWN_PROPERTIES]
         ],
         "writable": info.trusted,
@@ -49,6 +49,11 @@ def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | Non
         "expires": record.expires_at.strftime("%Y-%m-%d") if record.expires_at else "",
         "more_properties": max(0, len(record.properties) - _SHOWN_PROPERTIES),
     }
+
+
+def whole(key: str, value: str) -> bool:
+    """Whether a property is shown as it is, so that editing what is shown loses nothing of it."""
+    return views.plain(key, 100) == key and views.plain(value, 400) == value
 
 
 def _read_only(info: ServerInfo) -> str:

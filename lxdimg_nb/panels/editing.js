@@ -139,7 +139,8 @@ function propertiesPart(app, image, ui) {
                 ? editForm(app, image, ui, { label: `Value of ${p.name}`, hint: "An empty value removes the property.", back: `[data-name="${CSS.escape(`property-${p.name}`)}"]` })
                 : [
                     h("span", {}, p.value), " ",
-                    image.writable && pencil(app, ui, `Edit ${p.name}`, `property-${p.name}`, { field: "properties", name: p.name, before: p.value, input: p.value }),
+                    !p.whole && h("span", { class: "lxi-hint", title: "Too long, or with characters that cannot be seen: change it with image.properties." }, "(not shown whole)"),
+                    image.writable && p.whole && pencil(app, ui, `Edit ${p.name}`, `property-${p.name}`, { field: "properties", name: p.name, before: p.value, input: p.value }),
                   ],
             ),
           ]),

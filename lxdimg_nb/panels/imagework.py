@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb import views
 from lxdimg_nb.client import Client, connect
 from lxdimg_nb.inventory.explain import Explanation, explain
-from lxdimg_nb.panels.detail import describe
+from lxdimg_nb.panels.detail import describe, whole
 from lxdimg_nb.panels.editing import Edit, Editor, Said, parse_day, parse_profiles
 from lxdimg_nb.panels.table import Row, key_of, main_alias
 from lxdimg_nb.panels.transfers import Transfer, transfers, written
@@ -191,6 +191,9 @@ class ImageWork(Panel):
             now = record.properties.get(key, "")
             # What was seen is compared as it was shown: defused, and cut when it was long.
             same = content.get("before") == views.plain(now, 400)
+            if same and not whole(key, now):
+                self.complain(row, f"{views.plain(key, 80)} is not shown whole here: change it with image.properties")
+                return
             edit = Edit("properties", now if same else text_of(content, "before"), value, key)
         elif name == "expires_at":
             edit = Edit("expires_at", record.expires_at, parse_day(value))

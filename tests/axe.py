@@ -1,0 +1,43 @@
+"""axe-core, which finds what screen readers and keyboards stumble over."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.conftest import missing
+
+AXE = "axe-core@4"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """axe-core's script, from npm, kept for the next time."""
+    kept = Path(tempfile.gettempdir()) / "lxdimg-axe-core.js"
+    if not kept.is_file():
+        if shutil.which("npm") is None:
+            missing("npm is not installed, so axe-core cannot be had")
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, check=False)
+            packs = list(Path(folder).glob("axe-core-*.tgz"))
+            if done.returncode != 0 or not packs:
+                missing("axe-core cannot be had from npm")
+            with tarfile.open(packs[0]) as pack:
+                member = pack.extractfile("package/axe.min.js")
+                assert member is not None
+                kept.write_bytes(member.read())
+    return kept.read_text()
+
+
+def findings(page: Page, axe: str) -> list[str]:
+    """What it finds in our panels, in words."""
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(axe)
+    result = page.evaluate("() => axe.run('.lxi', {resultTypes: ['violations']})")
+    return [f"{v['id']} ({v['impact']}): {v['nodes'][0]['html'][:200]}" for v in result["violations"]]
