@@ -19,11 +19,13 @@ import pytest
 from hypothesis import settings
 
 from tests import factory, servers
+from tests.proxy import Proxy
 from tests.servers import Kind, RunningServer
 
 if TYPE_CHECKING:
     from lxdimg_nb import Client
     from tests.kernel import Kernel
+    from tests.streams import Site
 
 MISSING = "missing here: "
 
@@ -161,6 +163,22 @@ def kernel(shared_kernel: Kernel, server: RunningServer) -> Kernel:
 def web(server: RunningServer) -> str:
     """The fingerprint of an image on `server` with the alias web."""
     return server.add_image(factory.small(1), aliases=["web"])
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """An empty web server over TLS."""
+    from tests import streams
+
+    with streams.serving(tmp_path / "site") as served:
+        yield served
+
+
+@pytest.fixture
+def proxy(real: RunningServer) -> Iterator[Proxy]:
+    """Between a client and a real daemon: counts, and spoils what it is told to."""
+    with Proxy(real.socket, real.folder) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import lxdimg_nb
+from lxdimg_nb.client.simplestreams import CatalogueClient
 from tests import certificates, factory
 
 Answer = Callable[["Handler"], None]
@@ -130,6 +132,13 @@ COMBINED = {
     "disk1.img": "combined_disk1-img_sha256",
     "uefi1.img": "combined_uefi1-img_sha256",
 }
+
+
+def connect(site: Site, path: str = "") -> CatalogueClient:
+    """A client of the catalogue at the site, which is closed by the caller."""
+    client = lxdimg_nb.connect(f"simplestreams+{site.url}{path}", server_cert=site.cert)
+    assert isinstance(client, CatalogueClient)
+    return client
 
 
 class Tree:

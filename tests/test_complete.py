@@ -37,12 +37,6 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[Crowd]:
 
 
 @pytest.fixture
-def proxy(real: RunningServer) -> Iterator[Proxy]:
-    with Proxy(real.socket, real.folder) as running:
-        yield running
-
-
-@pytest.fixture
 def client(proxy: Proxy) -> Iterator[Client]:
     with lxdimg_nb.connect(proxy.url) as connected:
         proxy.forget()

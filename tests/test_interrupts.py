@@ -1,0 +1,130 @@
+"""Ctrl-C in the middle of a transfer, on a real LXD and Incus: no part file that a later call would trust wrongly."""
+
+from __future__ import annotations
+
+import gc
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+import lxdimg_nb
+from lxdimg_nb import Client
+from lxdimg_nb.models import Progress
+from tests import factory
+from tests.leftovers import only_right
+from tests.proxy import Proxy
+from tests.servers import RunningServer, until
+
+pytestmark = pytest.mark.real
+
+MIB = 1024 * 1024
+SIZE = 3 * MIB
+SEEDS = range(6)
+# Long enough for a server under load, short enough to wait for.
+TIMEOUT = 1.0
+
+
+@pytest.fixture
+def client(proxy: Proxy) -> Iterator[Client]:
+    with lxdimg_nb.connect(proxy.url, timeout=TIMEOUT) as connected:
+        proxy.forget()
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("big") / "big.tar"
+    factory.big(path, SIZE, seed=1)
+    return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+class _InterruptedError(KeyboardInterrupt):
+    pass
+
+
+def interrupted(seconds: float, call: Callable[[], object]) -> None:
+    """Call, with a Ctrl-C after so many seconds, wherever the code is then.
+
+    That may be in a finalizer, which cannot raise, or within open(), which then leaves a file to be collected:
+    Python tells both as unraisable, and both are over when this returns.
+    """
+
+    def raise_it(_: int, __: FrameType | None) -> None:
+        raise _InterruptedError
+
+    def unraisable(told: sys.UnraisableHookArgs) -> None:
+        if not isinstance(told.exc_value, (_InterruptedError, ResourceWarning)):
+            tell(told)
+
+    before, tell = signal.signal(signal.SIGALRM, raise_it), sys.unraisablehook
+    sys.unraisablehook = unraisable
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            call()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _InterruptedError:
+        pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        gc.collect()
+        sys.unraisablehook = tell
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_interrupt_anywhere_leaves_nothing_that_is_trusted_wrongly(
+    real: RunningServer, proxy: Proxy, client: Client, big: Path, out: Path, seed: int
+) -> None:
+    content = big.read_bytes()
+    image = client.images.get(real.add_image(content))
+    seconds = random.Random(seed).uniform(0.0005, 0.012)
+
+    interrupted(seconds, lambda: image.export(out))
+
+    assert only_right(out, content)
+    assert image.export(out).path.read_bytes() == content
+    image.delete()
+    interrupted(seconds, lambda: client.images.create(big, wait=True))
+    assert until(lambda: not {"running", "pending"} & set(real.get("operations")))
+    assert set(real.get("images")) <= {f"/1.0/images/{image.fingerprint}"}
+    assert client.images.create(big, wait=True, exist_ok=True).fingerprint == image.fingerprint
+
+
+@pytest.mark.parametrize("phase", ["hash", "send", "receive"])
+def test_an_interrupt_in_the_progress_ends_the_threads(
+    real: RunningServer, proxy: Proxy, client: Client, big: Path, out: Path, phase: str
+) -> None:
+    image = client.images.get(real.add_image(big.read_bytes()))
+    seen: list[str] = []
+    # Those of the session's demo server are not ours.
+    before = set(threading.enumerate())
+
+    def stop(progress: Progress) -> None:
+        seen.append(progress.phase)
+        if progress.phase == phase:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        if phase == "receive":
+            image.export(out, progress=stop)
+        else:
+            image.delete()
+            client.images.create(big, wait=True, progress=stop)
+
+    assert phase in seen
+    assert not [t for t in set(threading.enumerate()) - before if t.name.startswith("lxdimg-")]
+    assert only_right(out, b"")
