@@ -21,7 +21,7 @@ import websocket
 from lxdimg_nb import demo
 from lxdimg_nb.demo.daemon import Daemon
 from tests import factory
-from tests.demo_http import UnixConnection, ask, upload
+from tests.demo_http import UnixConnection, ask, connection, upload
 
 
 def test_a_demo_server_with_its_inventory_is_up_within_a_second() -> None:
@@ -386,6 +386,26 @@ def test_a_listener_that_has_just_gone_away_disturbs_nobody(size: int, caplog: p
         assert server.in_loop(lambda daemon: len(daemon.events._listeners)) == 0
         listening.close()
     gc.collect()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("path", ["/1.0/images", "/1.0/operations"])
+def test_who_asks_over_tls_and_goes_away_at_once_leaves_no_trace(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    with demo.start(inventory=False) as server:
+        assert server.https_url is not None
+        asked = threading.Event()
+        for _ in range(5):
+            gone = connection(server.https_url)
+            gone.connect()
+            held = threading.Thread(target=server.in_loop, args=(lambda _daemon: asked.wait(20),))
+            held.start()
+            gone.request("GET", path)
+            gone.close()
+            asked.set()
+            held.join()
+            asked.clear()
+
+        assert ask(server.https_url, "GET", "/1.0").status == 200
     assert caplog.messages == []
 
 

@@ -63,7 +63,10 @@ def _caller(daemon: Daemon, request: httputil.HTTPServerRequest) -> Caller:
     """Who asks: anybody on the unix socket is trusted, on TLS a certificate of the trust store is."""
     if request.protocol != "https":
         return Caller(trusted=True, requestor=Requestor("root", "unix", "@"))
-    shown = request.get_ssl_certificate(binary_form=True)
+    try:
+        shown = request.get_ssl_certificate(binary_form=True)
+    except AttributeError:
+        shown = None  # tornado has no socket left: whoever asked has gone
     der = shown if isinstance(shown, bytes) else None
     row = find_trusted(daemon.store, der) if der else None
     if row is None:
@@ -167,6 +170,11 @@ class ApiHandler(web.RequestHandler):
             self._spool.discard()
 
     async def _serve(self) -> None:
+        # Who has gone need not be told anything.
+        with contextlib.suppress(StreamClosedError):
+            await self._answer()
+
+    async def _answer(self) -> None:
         try:
             await self._send(await self._result())
         except Dropped:
@@ -174,7 +182,7 @@ class ApiHandler(web.RequestHandler):
         except Refusal as refusal:
             await self._send(_refused(refusal))
         except StreamClosedError:
-            return
+            raise
         except Exception as error:  # noqa: BLE001 - the client is told
             _log.exception("the demo server could not answer %s %s", self.request.method, self.request.path)
             await self._send(_refused(Refusal(500, f"demo server: {error}")))
