@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=0)
     parser.add_argument("--megabytes", type=float, default=0, help="of the file that is sent")
     parser.add_argument("--changes", type=int, default=0, help="of each kind, in each server")
+    parser.add_argument("--patience", type=float, help="seconds to wait for an idle machine before each, at most")
     parser.add_argument("--json", type=Path, help="write the results there, too")
     parser.add_argument("--markdown", type=Path, help="write the report there, too")
     options = parser.parse_args()
@@ -178,7 +179,8 @@ def main() -> None:
     sizes = Sizes(**{name: getattr(options, name) or value for name, value in vars(usual).items()})
     folder = Path(tempfile.mkdtemp(prefix="lxb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"))
     begin = processor_times()
-    bench = Bench(sizes, folder, chromium, str(folder.parent), patience=2.0 if options.quick else 10.0)
+    patience = (2.0 if options.quick else 10.0) if options.patience is None else options.patience
+    bench = Bench(sizes, folder, chromium, str(folder.parent), patience=patience)
     try:
         run(bench, options.parts or PARTS)
     finally:
