@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +182,15 @@ class Table:
         if self.note:
             parts.append(f"<p>{escape(self.note, 1000)}</p>")
         return "".join([*parts, "</div>"])
+
+    def within(self, size: int) -> Table:
+        """The table with as many of its first rows as fit, as text and as HTML together, into so many bytes."""
+        shorter = self
+        while len(shorter.rows) > 1 and len((str(shorter) + shorter.html()).encode()) > size:
+            count = len(shorter.rows) // 2
+            note = "and more, which is left out here to keep this small"
+            shorter = replace(self, rows=self.rows[:count], titles=self.titles[:count], note=note)
+        return shorter
 
     def _class(self, column: int) -> str:
         name = "n" if column in self.right else "f" if column in self.code else ""

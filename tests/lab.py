@@ -178,6 +178,19 @@ class Lab:
         self.page.wait_for_function(READY, arg=book.path, timeout=60_000)
 
     @contextlib.contextmanager
+    def another(self, book: Notebook) -> Iterator[Notebook]:
+        """An open notebook in a second tab, with the same kernel."""
+        browser = self.page.context.browser
+        assert browser is not None
+        page = browser.new_page(viewport=self.page.viewport_size)
+        tab = Lab(self.folder, page, self.url)
+        tab.load()
+        again = Notebook(tab, book.path)
+        tab.open(again)
+        yield again
+        page.close()
+
+    @contextlib.contextmanager
     def classic(self, cells: Sequence[str]) -> Iterator[Notebook]:
         """A notebook of these cells in the page that Notebook 7 has for each."""
         browser = self.page.context.browser

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests import factory
 from tests.lab import SLOW, books, lab, old_kernel, opened
+from tests.proxy import Proxy
 from tests.servers import until
 
 __all__ = ["books", "lab", "old_kernel"]
@@ -33,6 +34,34 @@ def test_the_panel_works_in_notebook_7(lab, lxd):
             press(key)
         expect(switch).to_be_focused()
         assert book.sources() == cells
+
+
+def test_a_notebook_open_in_two_tabs_writes_only_what_is_clicked_and_shows_it_in_both(books, lab, lxd, tmp_path):
+    fingerprint = lxd.add_image(factory.small(1), aliases=["web"], public=True)
+    with Proxy(lxd.socket, tmp_path) as proxy:
+        writes = lambda: [r for r in list(proxy.requests) if r[0] != "GET"]  # noqa: E731
+        book, first = books.browser(proxy)
+        detail = opened(first, fingerprint)
+        book.save()
+        with lab.another(book) as again:
+            second = again.panel(0)
+            switch = second.locator(".lxi-detail").get_by_role("switch", name="Public")
+            expect(switch).to_have_attribute("aria-checked", "true", timeout=SLOW)
+            assert writes() == []
+
+            switch.click()
+
+            expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false", timeout=SLOW)
+            assert lxd.get(f"images/{fingerprint}")["public"] is False
+            assert len(writes()) == 1
+        # The tab that is left goes on.
+        detail.get_by_role("switch", name="Public").click()
+        detail.get_by_role("button", name="Make public").click()
+        assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is True, timeout=10)
+        # Run once more, it shows the same and writes nothing.
+        book.run(0)
+        expect(book.panel(0).locator("tbody .lxi-is-public")).to_have_count(1, timeout=SLOW)
+        assert len(writes()) == 2
 
 
 def test_a_kernel_without_subshells_is_said_to_be_busy_and_does_it_all_afterwards(books, lxd, old_kernel, tmp_path):

@@ -43,6 +43,8 @@ _numbers = itertools.count(1)
 # A view says that it is there every half minute; browsers slow timers of hidden pages down to one a minute.
 VIEW_SECONDS = 150.0
 SNAPSHOT_SECONDS = 2.0
+# With script and style, which front ends may keep as well, a notebook stays below 100 kB.
+SNAPSHOT_BYTES = 18_000
 
 # Of a script: texts, templates and regular expressions, which stay, and signs with the space around them.
 _TEXTS_OR_SPACE = re.compile(
@@ -247,7 +249,7 @@ class Panel(anywidget.AnyWidget):
         ready.wait(SNAPSHOT_SECONDS)
         self.actor.post(take)
         taken.wait(SNAPSHOT_SECONDS)
-        return made[0] if made else Table(("",), ())
+        return made[0].within(SNAPSHOT_BYTES) if made else Table(("",), ())
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle: Any = super()._repr_mimebundle_(**kwargs)
