@@ -1,7 +1,8 @@
 """What people do with pylxd's images works here after a change of names, shown beside pylxd itself.
 
 Each scenario is what pylxd's integration tests for images try (integration/test_images.py, in our own words),
-and runs twice on a real LXD: with pylxd, so that the scenario is true to it, and with this client behind `Shim`.
+and runs with pylxd, so that the scenario is true to it, and with this client behind `Shim`; on a real LXD, and on the
+demo server, which pylxd cannot tell from one.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ import lxdimg_nb
 from lxdimg_nb.errors import NotFoundError
 from tests import factory
 from tests.servers import RunningServer
-
-pytestmark = pytest.mark.real
 
 
 class Shim:
@@ -77,11 +76,18 @@ class ShimImage:
         self._image.copy(new_client.images._images, public=public, auto_update=auto_update)
 
 
+@pytest.fixture(params=["demo", pytest.param("lxd", marks=pytest.mark.real)])
+def server(request: pytest.FixtureRequest) -> RunningServer:
+    running = request.getfixturevalue(request.param)
+    assert isinstance(running, RunningServer)
+    return running
+
+
 @pytest.fixture(params=["pylxd", "shim"])
-def library(request: pytest.FixtureRequest, lxd: RunningServer) -> Iterator[tuple[Any, type[Exception]]]:
+def library(request: pytest.FixtureRequest, server: RunningServer) -> Iterator[tuple[Any, type[Exception]]]:
     """A client, and what it raises for what is not there."""
     if request.param == "shim":
-        with lxdimg_nb.connect(lxd.url) as client:
+        with lxdimg_nb.connect(server.url) as client:
             yield Shim(client), NotFoundError
         return
     import pylxd
@@ -89,7 +95,7 @@ def library(request: pytest.FixtureRequest, lxd: RunningServer) -> Iterator[tupl
     with warnings.catch_warnings():
         # pylxd says so of every attribute that LXD has and it does not know, and leaves its sockets to the collector.
         warnings.simplefilter("ignore")
-        client = pylxd.Client(endpoint=f"http+unix://{quote(str(lxd.socket), safe='')}")
+        client = pylxd.Client(endpoint=f"http+unix://{quote(str(server.socket), safe='')}")
         yield client, pylxd.exceptions.NotFound
         client.api.session.close()
 
@@ -104,8 +110,8 @@ def not_found(library: tuple[Any, type[Exception]]) -> type[Exception]:
     return library[1]
 
 
-def test_an_image_is_found_by_its_fingerprint(lxd: RunningServer, client: Any) -> None:
-    fingerprint = lxd.add_image(factory.small(1))
+def test_an_image_is_found_by_its_fingerprint(server: RunningServer, client: Any) -> None:
+    fingerprint = server.add_image(factory.small(1))
 
     image = client.images.get(fingerprint)
 
@@ -114,69 +120,69 @@ def test_an_image_is_found_by_its_fingerprint(lxd: RunningServer, client: Any) -
     assert image.properties["os"] == factory.properties(1)["os"]
 
 
-def test_all_images_are_listed(lxd: RunningServer, client: Any) -> None:
-    names = {lxd.add_image(factory.small(i)) for i in range(3)}
+def test_all_images_are_listed(server: RunningServer, client: Any) -> None:
+    names = {server.add_image(factory.small(i)) for i in range(3)}
 
     assert {image.fingerprint for image in client.images.all()} == names
 
 
 @pytest.mark.parametrize("public", [False, True])
-def test_an_image_is_made_of_bytes(lxd: RunningServer, client: Any, public: bool) -> None:
+def test_an_image_is_made_of_bytes(server: RunningServer, client: Any, public: bool) -> None:
     data = factory.small(2)
 
     image = client.images.create(data, public=public, wait=True)
 
     assert image.fingerprint == hashlib.sha256(data).hexdigest()
-    assert lxd.get(f"images/{image.fingerprint}")["public"] is public
+    assert server.get(f"images/{image.fingerprint}")["public"] is public
 
 
-def test_a_split_image_is_made_of_two_files(lxd: RunningServer, client: Any) -> None:
+def test_a_split_image_is_made_of_two_files(server: RunningServer, client: Any) -> None:
     metadata, rootfs = factory.split(3)
 
     image = client.images.create(rootfs, metadata=metadata, wait=True)
 
     assert image.fingerprint == hashlib.sha256(metadata + rootfs).hexdigest()
-    assert lxd.get(f"images/{image.fingerprint}")["type"] == "container"
+    assert server.get(f"images/{image.fingerprint}")["type"] == "container"
 
 
-def test_a_property_and_a_flag_are_changed_and_saved(lxd: RunningServer, client: Any) -> None:
-    fingerprint = lxd.add_image(factory.small(4))
+def test_a_property_and_a_flag_are_changed_and_saved(server: RunningServer, client: Any) -> None:
+    fingerprint = server.add_image(factory.small(4))
     image = client.images.get(fingerprint)
 
     image.properties["description"] = "a description"
     image.public = True
     image.save(wait=True)
 
-    raw = lxd.get(f"images/{fingerprint}")
+    raw = server.get(f"images/{fingerprint}")
     assert raw["properties"]["description"] == "a description"
     assert raw["properties"]["os"] == factory.properties(4)["os"]
     assert raw["public"] is True
 
 
-def test_an_image_that_was_changed_elsewhere_can_be_read_again(lxd: RunningServer, client: Any) -> None:
-    fingerprint = lxd.add_image(factory.small(4))
+def test_an_image_that_was_changed_elsewhere_can_be_read_again(server: RunningServer, client: Any) -> None:
+    fingerprint = server.add_image(factory.small(4))
     image = client.images.get(fingerprint)
-    lxd.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+    server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
 
     assert image.public is False
     image.sync()
     assert image.public is True
 
 
-def test_a_deleted_image_is_gone(lxd: RunningServer, client: Any, not_found: type[Exception]) -> None:
-    fingerprint = lxd.add_image(factory.small(5))
+def test_a_deleted_image_is_gone(server: RunningServer, client: Any, not_found: type[Exception]) -> None:
+    fingerprint = server.add_image(factory.small(5))
 
     client.images.get(fingerprint).delete(wait=True)
 
     with pytest.raises(not_found):
         client.images.get(fingerprint)
     assert not client.images.exists(fingerprint)
-    assert lxd.get("images") == []
+    assert server.get("images") == []
 
 
-def test_an_export_reads_like_a_file_of_the_same_bytes(lxd: RunningServer, client: Any) -> None:
+def test_an_export_reads_like_a_file_of_the_same_bytes(server: RunningServer, client: Any) -> None:
     data = factory.small(6)
-    fingerprint = lxd.add_image(data)
+    fingerprint = server.add_image(data)
 
     with client.images.get(fingerprint).export() as file:
         content = file.read()
@@ -185,8 +191,8 @@ def test_an_export_reads_like_a_file_of_the_same_bytes(lxd: RunningServer, clien
     assert hashlib.sha256(content).hexdigest() == fingerprint
 
 
-def test_aliases_come_and_go(lxd: RunningServer, client: Any, not_found: type[Exception]) -> None:
-    fingerprint = lxd.add_image(factory.small(7))
+def test_aliases_come_and_go(server: RunningServer, client: Any, not_found: type[Exception]) -> None:
+    fingerprint = server.add_image(factory.small(7))
     image = client.images.get(fingerprint)
 
     image.add_alias("web", "for the web")
@@ -203,7 +209,7 @@ def test_aliases_come_and_go(lxd: RunningServer, client: Any, not_found: type[Ex
         client.images.get_by_alias("web")
 
 
-def test_what_is_not_there_is_not_found(lxd: RunningServer, client: Any, not_found: type[Exception]) -> None:
+def test_what_is_not_there_is_not_found(server: RunningServer, client: Any, not_found: type[Exception]) -> None:
     with pytest.raises(not_found):
         client.images.get("0" * 64)
     with pytest.raises(not_found):
