@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import http.client
 import time
@@ -13,6 +14,7 @@ import websocket
 from lxdimg_nb import demo
 from tests import factory
 from tests.demo_http import UnixConnection, ask, upload
+from tests.servers import until
 
 
 @pytest.fixture
@@ -68,6 +70,20 @@ def test_a_reply_is_cut_after_so_many_bytes(server: demo.DemoServer, after: int)
 
     assert caught.value.partial == data[:after]
     assert ask(server.socket, "GET", f"/1.0/images/{fingerprint}/export").body == data
+
+
+@pytest.mark.parametrize("after", [0, 100_000])
+def test_an_upload_is_cut_after_so_many_bytes_and_leaves_nothing(server: demo.DemoServer, after: int) -> None:
+    server.faults.add(cut_upload_after=after, method="POST", times=1)
+    before = server.in_loop(lambda _daemon: len(asyncio.all_tasks()))
+
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        ask(server.socket, "POST", "/1.0/images", bytes(4 << 20), {"Content-Type": "application/octet-stream"})
+
+    assert until(lambda: list((server.folder / "images").iterdir()) == [])
+    assert until(lambda: server.in_loop(lambda _daemon: len(asyncio.all_tasks())) == before)
+    assert ask(server.socket, "GET", "/1.0/operations").metadata == {}
+    assert upload(server.socket, factory.small(1))["status"] == "Success"
 
 
 def test_a_cut_reply_can_be_resumed(server: demo.DemoServer) -> None:

@@ -19,6 +19,7 @@ class Fault:
         path: a regular expression that is searched in path and query, or None for any.
         latency: seconds to wait before anything is answered.
         cut_after: bytes of the reply's body, or of the events told, after which the connection is cut.
+        cut_upload_after: bytes of the request's body after which the connection is cut.
         status: answer with this error instead of doing anything.
         fail_operation: the text operations fail with.
         drop_events: listeners hear nothing while this fault stands.
@@ -30,6 +31,7 @@ class Fault:
     path: str | None = None
     latency: float = 0.0
     cut_after: int | None = None
+    cut_upload_after: int | None = None
     status: int | None = None
     fail_operation: str | None = None
     drop_events: bool = False
@@ -51,6 +53,7 @@ class Faults:
         path: str | None = None,
         latency: float = 0.0,
         cut_after: int | None = None,
+        cut_upload_after: int | None = None,
         status: int | None = None,
         fail_operation: str | None = None,
         drop_events: bool = False,
@@ -64,6 +67,7 @@ class Faults:
             path: a regular expression that is searched in path and query; None for any.
             latency: seconds to wait before anything is answered.
             cut_after: bytes of the reply's body, or of the events told, after which the connection is cut.
+            cut_upload_after: bytes of the request's body after which the connection is cut.
             status: answer with this error, 400 to 599, instead of doing anything.
             fail_operation: the text that operations fail with.
             drop_events: listeners hear nothing while the fault stands.
@@ -76,11 +80,14 @@ class Faults:
         Raises:
             ValueError: the fault would do nothing, the status is no error, or the path is no regular expression.
         """
-        fault = Fault(method, path, latency, cut_after, status, fail_operation, drop_events, cut_events, times)
-        told = (status, cut_after, fail_operation) != (None, None, None)
+        fault = Fault(
+            method, path, latency, cut_after, cut_upload_after, status, fail_operation, drop_events, cut_events, times
+        )
+        told = (status, cut_after, cut_upload_after, fail_operation) != (None, None, None, None)
         if not (told or latency or drop_events or cut_events):
             raise ValueError(
-                "say what goes wrong: latency, cut_after, status, fail_operation, drop_events or cut_events"
+                "say what goes wrong: latency, cut_after, cut_upload_after, status, fail_operation, drop_events or "
+                "cut_events"
             )
         if status is not None and not 400 <= status <= 599:
             raise ValueError(f"status is an HTTP error, 400 to 599, not {status}")
@@ -106,11 +113,12 @@ class Faults:
 
     def for_request(self, method: str, path: str) -> list[Fault]:
         """The faults that strike this request; each counts as having happened."""
-        return self._strike(
-            lambda fault: (
-                (fault.latency or fault.status or fault.cut_after is not None) and self._aims_at(fault, method, path)
-            )
-        )
+
+        def hits(fault: Fault) -> bool:
+            cuts = (fault.cut_after, fault.cut_upload_after) != (None, None)
+            return bool(fault.latency or fault.status or cuts) and self._aims_at(fault, method, path)
+
+        return self._strike(hits)
 
     def failure_of(self, method: str, path: str) -> str | None:
         """The text that the operation begun by this request fails with, or None."""

@@ -110,6 +110,7 @@ class ApiHandler(web.RequestHandler):
         self._names: dict[str, str] = {}
         self._faults: list[Fault] = []
         self._caller: Caller | None = None
+        self._upload_left: int | None = None
 
     def set_default_headers(self) -> None:
         """Nothing about tornado."""
@@ -128,6 +129,7 @@ class ApiHandler(web.RequestHandler):
         self._caller = _caller(self._daemon, request)
         self._faults = self._daemon.faults.for_request(method, request.uri or "")
         await _wait(self._faults)
+        self._upload_left = next((f.cut_upload_after for f in self._faults if f.cut_upload_after is not None), None)
         try:
             self._refuse_if_told(method)
             flavour = self._daemon.flavour
@@ -152,6 +154,11 @@ class ApiHandler(web.RequestHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body."""
+        if self._upload_left is not None:
+            self._upload_left -= len(chunk)
+            if self._upload_left < 0:
+                self.request.connection.stream.close()  # type: ignore[union-attr]
+                return
         if self._refusal is not None:
             return
         if self._spool is not None:
@@ -166,6 +173,7 @@ class ApiHandler(web.RequestHandler):
 
     def on_connection_close(self) -> None:
         """The client went away; what it sent so far goes too."""
+        super().on_connection_close()
         if self._spool is not None:
             self._spool.discard()
 
