@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,22 @@ def test_copy_from_a_demo_server_to_a_real_daemon_and_back(
         assert there == _target(server, alias)
         theirs = daemon.get(f"images/{there}")["properties"]
         assert theirs == ask(server.socket, "GET", f"/1.0/images/{there}").metadata["properties"]
+
+
+def test_the_catalogue_of_a_demo_server_is_a_remote_to_list_and_copy_from(
+    cli: CommandLine, server: demo.DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cli.environment, "SSL_CERT_FILE", str(server.folder / "server.crt"))
+    assert server.https_url is not None
+
+    cli("remote", "add", "catalogue", server.https_url, "--protocol", "simplestreams")
+    cli("image", "copy", "catalogue:debian/13", "local:", "--alias", "mine", "--auto-update")
+
+    assert "debian/13" in cli("image", "list", "catalogue:", "--format", "csv")
+    offered = json.loads(cli("image", "list", "catalogue:debian/13", "--format", "json"))
+    made = json.loads(cli("image", "list", "mine", "--format", "json"))[0]
+    assert made["fingerprint"] in {image["fingerprint"] for image in offered}
+    assert made["auto_update"] is True
 
 
 def test_a_real_daemon_copies_from_the_catalogue_of_a_demo_server(
