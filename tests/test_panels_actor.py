@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -160,3 +163,19 @@ def test_finished_transfers_are_remembered_until_they_are_forgotten():
     transfers.forget()
     assert list(transfers) == []
     stop()
+
+
+def test_python_ends_though_a_panel_is_still_there(tmp_path):
+    # What lives until then is closed by its __del__, where a thread that is started is waited for for ever.
+    script = """
+        import lxdimg_nb
+
+        server = lxdimg_nb.demo.start({folder!r})
+        panel = lxdimg_nb.connect(server.url).images.panel()
+        print("made")
+    """
+    script = textwrap.dedent(script).format(folder=str(tmp_path / "demo"))
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "made\n", "")

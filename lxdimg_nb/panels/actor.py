@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextvars
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -56,7 +57,11 @@ class Actor:
         self.post(step)
 
     def post(self, step: Step) -> None:
-        """Run a step after those posted before. Nothing happens once closed."""
+        """Run a step after those posted before. Nothing happens once closed, or when Python ends."""
+        if sys.is_finalizing():
+            # A panel that lives until then is closed by its __del__; a thread that is started there never begins,
+            # and Thread.start() waits for it for ever.
+            return
         with self._lock:
             if self._closed:
                 return
