@@ -193,6 +193,18 @@ def test_incus_names_are_checked_before_they_are_sent(name: str) -> None:
         Dialect(info("incus", "6.0.4")).check_alias(name)
 
 
+@pytest.mark.parametrize("name", ["os/1-ünï", "ünos", "a" + "é" * 32 + "b"])
+def test_letters_beyond_ascii_are_kept_from_an_incus_that_refuses_them(name: str) -> None:
+    for product, version in (("lxd", "5.0.2"), ("incus", "6.0.4"), ("incus", "6.12")):
+        Dialect(info(product, version)).check_alias(name)
+    for version in ("6.0.6", "6.16", "7.0.2"):
+        with pytest.raises(InvalidRequestError, match="on Incus"):
+            Dialect(info("incus", version)).check_alias(name)
+
+    assert Dialect(info("incus", "7.0.2")).check_alias("os/ünï#9") == "os/ünï#9"
+    assert Dialect(info("incus", "7.0.2")).check_alias("a" + "é" * 31 + "b")
+
+
 def test_a_stranger_is_told_lxd_from_incus() -> None:
     def untrusted(*extensions: str) -> str:
         raw = {"api_version": "1.0", "auth": "untrusted", "api_extensions": list(extensions) or None}

@@ -15,8 +15,9 @@ from lxdimg_nb.models import ServerInfo
 
 __all__ = ["Dialect"]
 
-# Incus shared/validate: 1-64 characters, none of these, alphanumeric at both ends.
-_INCUS_ALIAS = re.compile(r"^[^\s$?&+\"'`*/]{0,64}$")
+# Incus shared/validate, tried on 7.0.2: none of these, 1-64 bytes, an ASCII letter or digit at both ends.
+_INCUS_ALIAS = re.compile(r"^[^\s$?&+\"'`*]{1,64}$")
+_INCUS_END = re.compile(r"^[0-9A-Za-z](.*[0-9A-Za-z])?$")
 _HEX = re.compile(r"^[0-9a-f]+$")
 
 COMPRESSIONS = ("bzip2", "gzip", "lzma", "pigz", "pzstd", "squashfs", "xz", "zstd", "none")
@@ -125,12 +126,19 @@ class Dialect:
         checked(name, "an alias")
         if name != name.strip() or any(ord(c) < 32 for c in name):
             raise InvalidRequestError(f"{name!r} cannot be an alias; use letters, digits, dots, dashes and slashes")
-        if self.incus and not (_INCUS_ALIAS.match(name.replace("/", "-")) and name[0].isalnum() and name[-1].isalnum()):
+        if self.incus and not self._incus_alias(name):
             raise InvalidRequestError(
                 f"{name!r} cannot be an alias on Incus: at most 64 characters, no spaces, none of $ ? & + \" ' ` *, "
-                "a letter or digit first and last"
+                "a letter or digit first and last (accented letters count twice, and only in between)"
             )
         return name
+
+    def _incus_alias(self, name: str) -> bool:
+        if not (_INCUS_ALIAS.match(name) and name[0].isalnum() and name[-1].isalnum()):
+            return False
+        # Incus before 6.0.6 and 6.16 does not check, and may have such names in use.
+        newer = self.at_least(6, 16) or (self.at_least(6, 0, 6) and self.info.version_tuple[:2] == (6, 0))
+        return not newer or (len(name.encode()) <= 64 and bool(_INCUS_END.match(name)))
 
     @staticmethod
     def check_compression(name: str) -> str:
