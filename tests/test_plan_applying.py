@@ -252,6 +252,26 @@ def test_images_are_copied_where_they_are_missing(start: Callable[[], RunningSer
     assert detail(again, missing) == "already there"
 
 
+def test_a_fleets_plan_is_applied_by_the_fleet(start: Callable[[], RunningServer]) -> None:
+    here, there_too, dying = start(), start(), start()
+    kept = [fill(server, 2)[0] for server in (here, there_too, dying)]
+    with lxdimg.connect(here.url) as client:
+        fleet = Fleet({"a": client, "b": there_too.url, "c": lambda: lxdimg.connect(dying.url)})
+        plan = lxdimg.plan.prune(fleet.df(), **PRUNE)
+        dying.stop()
+
+        receipts = plan.apply(fleet, confirm=True)
+
+        assert receipts[["server", "state"]].to_numpy().tolist() == [["a", "done"], ["b", "done"], ["c", "not tried"]]
+        assert "not reachable" in receipts["detail"].iloc[2]
+        assert [there(server) for server in (here, there_too)] == [kept[:1], kept[1:2]]
+        assert client.images.all()
+        with pytest.raises(InvalidRequestError, match="the fleet has no server 'a'"):
+            plan.apply(Fleet({"other": client}), confirm=True)
+        with pytest.raises(InvalidRequestError, match=r"was made for .* nothing was changed"):
+            plan.apply(Fleet({"a": there_too.url, "b": client, "c": client}), confirm=True)
+
+
 def test_copying_to_a_server_that_is_not_there_is_refused(start: Callable[[], RunningServer]) -> None:
     server = start()
     df = Fleet({"one": server.url, "dead": "unix:///nowhere.socket"}).df()

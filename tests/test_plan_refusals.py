@@ -186,6 +186,14 @@ def test_a_plan_of_a_frame_that_names_no_server_is_refused(demo: RunningServer) 
             lxdimg.plan.prune(nameless, **PRUNE).apply(client, confirm=True)
 
 
+@pytest.mark.parametrize("wrong", [None, "unix:///run/one.socket", 5])
+def test_a_plan_is_applied_by_clients_only(wrong: Any) -> None:
+    plan = lxdimg.plan.set(inventory(image(0)), public=True)
+
+    with pytest.raises(InvalidRequestError, match="apply takes the server's client, clients by name, or a fleet"):
+        plan.apply(wrong, confirm=True)
+
+
 def test_a_plan_with_nothing_to_do_asks_nobody() -> None:
     plan = lxdimg.plan.prune(inventory(image(0)), expired=True)
 

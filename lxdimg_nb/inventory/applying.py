@@ -7,7 +7,7 @@ is compared once more, with its aliases and users, right before it goes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from lxdimg_nb.errors import (
     NotFoundError,
     ServerUnreachableError,
 )
+from lxdimg_nb.inventory.fleet import Fleet
 from lxdimg_nb.inventory.plans import KEEP, WATCHED, Plan, Step, expectation
 from lxdimg_nb.inventory.receipts import Receipt, Receipts
 
@@ -36,14 +37,18 @@ class _Skip(Exception):  # noqa: N818 (no error: a step that is no longer right)
 class _Clients:
     """The clients of a plan's servers, in the projects its steps name."""
 
-    def __init__(self, plan: Plan, given: Client | Mapping[str, Client]) -> None:
-        needed = {step.server for step in plan.actions} | {s.source for s in plan.actions if s.source}
+    def __init__(self, plan: Plan, given: Client | Mapping[str, Client], lost: Collection[str] = ()) -> None:
+        needed = _needed(plan) - {*lost}
         if isinstance(given, Mapping):
             missing = sorted(needed - set(given))
             if missing:
                 raise InvalidRequestError(f"the plan changes {', '.join(missing)}, too; give a client for it")
             self._clients = {name: given[name] for name in needed}
         else:
+            if not hasattr(given, "images"):
+                raise InvalidRequestError(
+                    f"apply takes the server's client, clients by name, or a fleet, not a {type(given).__name__}"
+                )
             if len(needed) > 1:
                 raise InvalidRequestError(
                     f"the plan is about {len(needed)} servers; give a client for each: {{name: client}}"
@@ -77,17 +82,34 @@ class _Clients:
         return dict(self._clients)
 
 
+def _needed(plan: Plan) -> set[str]:
+    return {step.server for step in plan.actions} | {step.source for step in plan.actions if step.source}
+
+
 def apply(
     plan: Plan,
-    given: Client | Mapping[str, Client],
+    given: Client | Mapping[str, Client] | Fleet,
     *,
     confirm: bool = False,
     stop: threading.Event | None = None,
     now: datetime | None = None,
 ) -> Receipts:
     """See `Plan.apply`."""
+    if isinstance(given, Fleet):
+        with given.connected(_needed(plan)) as (found, lost):
+            return _applied(plan, _Clients(plan, found, lost), lost, confirm, stop, now)
+    return _applied(plan, _Clients(plan, given), {}, confirm, stop, now)
+
+
+def _applied(
+    plan: Plan,
+    clients: _Clients,
+    lost: dict[str, str],
+    confirm: bool,
+    stop: threading.Event | None,
+    now: datetime | None,
+) -> Receipts:
     steps = plan.actions
-    clients = _Clients(plan, given)
     if not steps:
         plan.receipts = Receipts.of([])
         return plan.receipts
@@ -95,7 +117,6 @@ def apply(
         plan.receipts = Receipts.of([_receipt(step, "not tried", "not confirmed") for step in steps])
         return plan.receipts
     receipts: list[Receipt] = []
-    lost: dict[str, str] = {}
     begun: Step | None = None
     try:
         verdicts = _judged_again(plan, clients, now or datetime.now(UTC), lost)
@@ -148,8 +169,9 @@ def _judged_again(plan: Plan, clients: _Clients, now: datetime, lost: dict[str, 
 
 
 def _tried(step: Step, clients: _Clients, verdicts: _Verdicts, lost: dict[str, str]) -> Receipt:
-    if step.server in lost:
-        return _receipt(step, "not tried", lost[step.server])
+    for server in (step.server, step.source):
+        if server in lost:
+            return _receipt(step, "not tried", lost[server])
     try:
         if verdicts is not None:
             protection = verdicts.get(step.key, "gone already")

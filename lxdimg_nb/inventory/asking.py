@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.models import ImageRecord
 
-__all__ = ["Answer", "Question", "Threads", "ask"]
+__all__ = ["Answer", "Question", "Threads", "ask", "connected"]
 
 THREADS = 32
 
@@ -66,7 +66,7 @@ def ask(spec: Any, question: Question) -> Answer:
     client: Client | None = None
     try:
         # A little longer than the fleet waits, so that it is the fleet that gives up, and says so.
-        client = _connected(spec, question.timeout + 5)
+        client = connected(spec, question.timeout + 5)
         facts = _facts(client)
         whole = True
         state, error = ("ok", "") if client.info.trusted else ("untrusted", "shows its public images only")
@@ -110,7 +110,8 @@ def _chosen(records: Sequence[ImageRecord], text: str) -> tuple[tuple[ImageRecor
     return tuple(record for record in records if wanted.matches(record)), keys
 
 
-def _connected(spec: Any, timeout: float) -> Client:
+def connected(spec: Any, timeout: float) -> Client:
+    """The client that a fleet was given, or one made of the remote, address or call."""
     if isinstance(spec, str):
         from lxdimg_nb.client import connect
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from lxdimg_nb import filters, formats, views
-from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.inventory.asking import Answer, Question, Threads, ask
+from lxdimg_nb.errors import InvalidRequestError, LxdImageError
+from lxdimg_nb.inventory.asking import Answer, Question, Threads, ask, connected
 from lxdimg_nb.inventory.display import WordsFrame, frame_table
 from lxdimg_nb.inventory.frame import InventoryFrame, Part, fleet_frame
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Client
 
 __all__ = ["Fleet"]
 
@@ -182,6 +186,30 @@ class Fleet:
         from lxdimg_nb.panels import fleet_panel
 
         return fleet_panel(self._servers)
+
+    @contextmanager
+    def connected(self, names: Iterable[str]) -> Iterator[tuple[dict[str, Client], dict[str, str]]]:
+        """Clients of these servers by name, and of those that are not reached why; what is made here is closed.
+
+        Raises:
+            InvalidRequestError: the fleet has no such server.
+        """
+        wanted = sorted({*names})
+        if unknown := [name for name in wanted if name not in self._servers]:
+            raise InvalidRequestError(f"the fleet has no server {unknown[0]!r}; it has {', '.join(self._servers)}")
+        clients: dict[str, Client] = {}
+        lost: dict[str, str] = {}
+        try:
+            for name in wanted:
+                try:
+                    clients[name] = connected(self._servers[name], self._timeout)
+                except LxdImageError as error:
+                    lost[name] = str(error)
+            yield clients, lost
+        finally:
+            for name, client in clients.items():
+                if client is not self._servers[name]:
+                    client.close()
 
     def close(self) -> None:
         """Close the clients that were given; those the fleet made for itself are closed already."""

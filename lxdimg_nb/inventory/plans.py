@@ -26,6 +26,7 @@ from lxdimg_nb.inventory.rows import Row, level
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
+    from lxdimg_nb.inventory.fleet import Fleet
     from lxdimg_nb.inventory.receipts import Receipts
 
 __all__ = ["Place", "Plan", "Step", "bindings", "chosen", "expectation", "step_for"]
@@ -197,7 +198,7 @@ class Plan:
 
     def apply(
         self,
-        client: Client | Mapping[str, Client],
+        client: Client | Mapping[str, Client] | Fleet,
         *,
         confirm: bool = False,
         stop: threading.Event | None = None,
@@ -209,7 +210,8 @@ class Plan:
         rest is planned anew.
 
         Args:
-            client: of the server that the plan was made for; for several servers a client by name.
+            client: of the server that the plan was made for; for several servers a client by name, or the
+                fleet whose frame it was made from.
             confirm: True when you have looked at the plan; else it asks.
             stop: when set, nothing more is begun.
             now: for rules that count time; by default the clock's.
