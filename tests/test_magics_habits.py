@@ -176,7 +176,7 @@ def test_alone_it_says_what_became_of_a_server_that_is_gone(kernel: Kernel, serv
 def test_alone_it_says_whose_images_a_project_shows(kernel: Kernel, server: RunningServer) -> None:
     server.add_project("shared", features_images=False)
 
-    cell = kernel.run("%lxdimg status --project shared")
+    cell = kernel.run("%lxdimg --project shared")
 
     assert "shared (with the images of default)" in cell.text
     assert "1, " in cell.text

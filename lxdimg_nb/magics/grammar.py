@@ -167,10 +167,10 @@ def verb_of(verbs: Sequence[Verb], words: Sequence[Word]) -> tuple[Verb, list[Wo
     """
     front, words = common(words)
     texts = [word.text for word in words]
-    verb, count = find(verbs, texts)
+    verb, count = find(verbs, texts or ["status"])
     if verb is not None:
         return verb, [*front, *words[count:]]
-    first = texts[0] if texts else front[0].text
+    first = texts[0]
     below = [v.name.split()[1] for v in verbs if v.name.startswith(f"{first} ")]
     if below:
         wrong = texts[1] if len(texts) > 1 else ""

@@ -58,7 +58,7 @@ def _catalogue(session: Session, call: Call) -> Any:
     remote = call.text("REMOTE").removesuffix(":")
     client = session.at(remote)
     if not isinstance(client, CatalogueClient):
-        raise InvalidRequestError(f"{remote} is a server and no catalogue; write %lxdimg list {remote}:")
+        raise InvalidRequestError(f"{remote!r} is a server and no catalogue; write %lxdimg list {remote}:")
     if call.has("--again"):
         client.reload()
     return _frame(session, call, remote, call.some("FILTER"))
