@@ -19,12 +19,12 @@ import pytest
 from hypothesis import settings
 
 from tests import factory, servers
-from tests.proxy import Proxy
 from tests.servers import Kind, RunningServer
 
 if TYPE_CHECKING:
     from lxdimg_nb import Client
     from tests.kernel import Kernel
+    from tests.proxy import Proxy
     from tests.streams import Site
 
 MISSING = "missing here: "
@@ -166,6 +166,29 @@ def web(server: RunningServer) -> str:
 
 
 @pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without any configuration, on a machine without a daemon."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("LXD_", "LXC_", "INCUS_", "LXDIMG_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("LXD_GLOBAL_CONF", "INCUS_GLOBAL_CONF"):
+        monkeypatch.setenv(name, str(tmp_path / "etc" / name[:3].lower()))
+    monkeypatch.setenv("LXD_SOCKET", str(tmp_path / "no-lxd"))
+    monkeypatch.setenv("INCUS_SOCKET", str(tmp_path / "no-incus"))
+    return folder
+
+
+@pytest.fixture
+def listening(server: RunningServer, home: Path) -> Iterator[RunningServer]:
+    """Each server with its TLS address, and a user without a configuration."""
+    server.listen()
+    yield server
+
+
+@pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """An empty web server over TLS."""
     from tests import streams
@@ -177,6 +200,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def proxy(real: RunningServer) -> Iterator[Proxy]:
     """Between a client and a real daemon: counts, and spoils what it is told to."""
+    from tests.proxy import Proxy
+
     with Proxy(real.socket, real.folder) as running:
         yield running
 
