@@ -248,7 +248,7 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     for name in ("lxdimg_nb", "tests", "notebooks"):
         (folder / name).mkdir(parents=True)
-    for name in ("run", "environment.sh", "conftest.py", "servers.py"):
+    for name in ("run", "environment.sh", "conftest.py", "factory.py", "servers.py"):
         shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
     shutil.copy(START, folder / "notebooks" / "start")
     shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
