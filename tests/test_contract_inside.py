@@ -70,6 +70,7 @@ def test_the_contents_are_metadata_and_a_frame_of_files(
     assert files.loc["rootfs/etc/motd", "size"] == 6
     assert files.loc["rootfs/etc/motd", "kind"] == "file"
     assert files.index.name == "path"
+    assert "0644" in repr(files), "a mode is read as chmod takes it"
     assert str(files["modified_at"].dtype) == "datetime64[us, UTC]"
 
 
