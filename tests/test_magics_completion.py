@@ -190,8 +190,8 @@ def test_tab_never_waits_for_a_server_that_does_not_answer(
 
 
 def test_a_hostile_name_cannot_leave_its_word(kernel: Kernel, server: RunningServer) -> None:
-    # Incus refuses spaces, quotes and dollars in names.
-    name = "x;rm(y)#{z}" if server.kind == "incus" else "x'; rm $(y) \"z"
+    # Incus refuses spaces, quotes and dollars in names, and newer ones all but letters and digits at the ends.
+    name = "x;rm(y)#{z}0" if server.kind == "incus" else "x'; rm $(y) \"z"
     server.add_image(factory.small(4), aliases=[name])
     assert until(lambda: any("rm" in o for o in kernel.complete("%lxdimg info ")))
 

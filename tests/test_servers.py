@@ -16,13 +16,15 @@ from tests.servers import RunningServer
 
 def test_an_image_is_on_the_server_as_it_was_put_there(server: RunningServer):
     data = factory.small(1)
+    # Incus 6.16 and newer refuses spaces in names.
+    odd = "a/b-c" if server.kind == "incus" else "a/b c"
 
-    fingerprint = server.add_image(data, ["web", "a/b c"], {"os": "Other"}, public=True, filename="one.tar.gz")
+    fingerprint = server.add_image(data, ["web", odd], {"os": "Other"}, public=True, filename="one.tar.gz")
 
     image = server.get(f"images/{fingerprint}")
     assert fingerprint == factory.fingerprint(data)
     assert (image["public"], image["filename"], image["size"]) == (True, "one.tar.gz", len(data))
-    assert sorted(alias["name"] for alias in image["aliases"]) == ["a/b c", "web"]
+    assert sorted(alias["name"] for alias in image["aliases"]) == [odd, "web"]
     assert image["properties"] == factory.properties(1) | {"os": "Other"}
     assert server.raw("GET", f"/1.0/images/{fingerprint}/export").body == data
 
