@@ -101,7 +101,7 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
     if instance.get("not_a_snapshot"):
         raise Refusal(500, "Not a snapshot")
     if instance.get("status") == "Running":
-        raise Refusal(500, "Cannot export a running instance as an image")
+        raise Refusal(500, "a running instance cannot be published; stop it first")
     compression = check_compression(call, body.get("compression_algorithm", ""))
     project = call.images_of()
     aliases = body.get("aliases", [])
