@@ -123,6 +123,15 @@ def test_progress_is_read_in_every_dialect(metadata: dict[str, object], done: in
     assert (progress.done, progress.text) == (done, text)
 
 
+def test_an_image_is_on_members_of_a_cluster_alone() -> None:
+    def locations(*said: str) -> tuple[str, ...]:
+        return ImageRecord.from_json({"fingerprint": FINGERPRINT, "locations": list(said)}).locations
+
+    assert locations("n1", "n2") == ("n1", "n2")
+    # Incus 7 without a cluster.
+    assert locations("none") == ()
+
+
 def test_a_change_says_what_differs_in_one_line_that_steers_no_terminal() -> None:
     before = {"public": False, "properties": {"os": "a", "same": "1"}, "expires_at": None}
     after = {

@@ -103,7 +103,7 @@ class ImageAttributes:
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Cluster members that hold the files, where the server says so."""
+        """Cluster members that hold the files, where the server says so; none on a server of its own."""
         return self._record.locations
 
     @property

@@ -171,8 +171,9 @@ class ImageRecord:
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Cluster members that hold the files, where the server says so."""
-        return texts(self.raw.get("locations"))
+        """Cluster members that hold the files, where the server says so; none on a server of its own."""
+        # Incus 7 calls itself "none" then, a name that no member can have.
+        return tuple(member for member in texts(self.raw.get("locations")) if member != "none")
 
 
 @dataclass(frozen=True, slots=True)
