@@ -109,14 +109,15 @@ def test_the_two_files_of_a_split_image_are_told_by_content(books, lxd, tmp_path
 
 
 @pytest.mark.parametrize("way", ["comm", "server"], indirect=True)
-def test_a_cancelled_file_leaves_nothing_behind(books, lxd, way, spool, tmp_path):
+def test_a_cancelled_file_leaves_nothing_behind(books, lab, lxd, way, spool, tmp_path):
     file = tmp_path / "big.tar.gz"
     factory.big(file, 64 * MIB, seed=3)
     book, panel = books.browser(lxd, own_spool(spool))
     book.run(1)
 
-    begin(panel, file)
+    quick = begin_slowly(lab, panel, file)
     panel.locator(".lxi-upload").get_by_role("button", name="Cancel").click()
+    quick()
 
     expect(panel.locator(".lxi-job-cancelled")).to_contain_text("Cancelled", timeout=SLOW)
     assert until(lambda: in_spool(spool) == [], timeout=5)
