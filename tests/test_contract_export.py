@@ -72,7 +72,6 @@ def test_a_split_image_becomes_two_files_that_import_again(server: RunningServer
     assert [p.read_bytes() for p in made.paths] == [metadata, rootfs]
     with pytest.raises(InvalidRequestError, match="export\\(folder\\)"):
         image.export()
-    image.delete()
     again = client.images.create(made.paths[1], metadata=made.paths[0], wait=True)
     assert again.fingerprint == fingerprint
 
@@ -89,9 +88,22 @@ def test_a_bundle_is_one_file_that_imports_to_the_same_image(
     assert names(out) == [f"{fingerprint}.bundle.tar"]
     assert client.images.check(made.path).exists
     kind = image.type
-    image.delete()
     again = client.images.create(made.path, wait=True)
     assert (again.fingerprint, again.type) == (fingerprint, kind)
+
+
+def test_progress_ends_at_the_whole(server: RunningServer, client: Client, big: Path, out: Path) -> None:
+    for image in (client.images.create(big, wait=True), client.images.get(server.add_image(factory.split(1)))):
+        seen: list[Progress] = []
+
+        image.export(out, progress=seen.append)
+
+        assert (seen[-1].phase, seen[-1].done, seen[-1].total) == ("receive", image.size, image.size)
+    small = client.images.create(factory.small(1), wait=True)
+    for target in (None, out):
+        seen = []
+        small.export(target, progress=seen.append)
+        assert [(p.done, p.total) for p in seen] == [(small.size, small.size)]
 
 
 def test_a_sidecar_tells_where_it_came_from_and_no_secret(server: RunningServer, client: Client, out: Path) -> None:
@@ -264,7 +276,6 @@ def test_a_split_image_needs_its_space_twice(
 def test_an_image_that_is_gone_leaves_nothing(server: RunningServer, client: Client, out: Path) -> None:
     fingerprint = server.add_image(factory.small(10))
     image = client.images.get(fingerprint)
-    image.delete()
 
     with pytest.raises(NotFoundError):
         image.export(out)

@@ -116,9 +116,10 @@ class Sink:
                     if filled:
                         self._full.put((buffer, filled))
                         self._put(view[:filled])
+                if filled:
+                    report(stream.received)
                 if filled < BLOCK:
                     return
-                report(stream.received)
         finally:
             self._stop()
 
