@@ -72,6 +72,7 @@ def test_a_split_image_becomes_two_files_that_import_again(server: RunningServer
     assert [p.read_bytes() for p in made.paths] == [metadata, rootfs]
     with pytest.raises(InvalidRequestError, match="export\\(folder\\)"):
         image.export()
+    image.delete()
     again = client.images.create(made.paths[1], metadata=made.paths[0], wait=True)
     assert again.fingerprint == fingerprint
 
@@ -88,6 +89,7 @@ def test_a_bundle_is_one_file_that_imports_to_the_same_image(
     assert names(out) == [f"{fingerprint}.bundle.tar"]
     assert client.images.check(made.path).exists
     kind = image.type
+    image.delete()
     again = client.images.create(made.path, wait=True)
     assert (again.fingerprint, again.type) == (fingerprint, kind)
 
@@ -276,6 +278,7 @@ def test_a_split_image_needs_its_space_twice(
 def test_an_image_that_is_gone_leaves_nothing(server: RunningServer, client: Client, out: Path) -> None:
     fingerprint = server.add_image(factory.small(10))
     image = client.images.get(fingerprint)
+    image.delete()
 
     with pytest.raises(NotFoundError):
         image.export(out)
