@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb import Client
+from lxdimg_nb import Client, demo
 from lxdimg_nb.errors import (
     ApiError,
     ConflictError,
@@ -200,6 +200,22 @@ def test_a_pulled_public_image_can_be_kept_current(lxd: RunningServer, demo: Run
     assert made.fingerprint == old
     assert again.fingerprint == fresh.fingerprint
     assert [a.name for a in again.aliases] == ["daily"]
+
+
+def test_an_incus_is_not_asked_to_keep_an_image_of_an_lxd_current(tmp_path: Path) -> None:
+    with (
+        demo.start(tmp_path / "lxd", product="lxd", inventory=False) as old,
+        demo.start(tmp_path / "incus", product="incus", inventory=False) as new,
+        lxdimg_nb.connect(old.url) as lxd,
+        lxdimg_nb.connect(new.url) as incus,
+    ):
+        image = lxd.images.create(factory.small(1), public=True, wait=True, aliases=["daily"])
+        for mode in ("auto", "pull"):
+            with pytest.raises(InvalidRequestError, match="without auto_update"):
+                image.copy(incus, mode=mode, auto_update=True)
+
+        assert incus.images.all() == []
+        assert image.copy(incus).fingerprint == image.fingerprint
 
 
 def test_an_image_without_a_source_cannot_be_refreshed(server: RunningServer, client: Client) -> None:

@@ -50,6 +50,9 @@ def copy_image(
     public = image.public if public is None else public
     if public:
         target.dialect.check_public(target.project)
+    if auto_update and mode in ("auto", "pull") and not target.dialect.follows(source.dialect):
+        # It would fail with the image stored already.
+        raise InvalidRequestError("an Incus cannot keep an image of an LXD current; copy it without auto_update")
     names = _names(image, target, aliases, copy_aliases)
     if target.exists(image.fingerprint):
         raise ImageExistsError(

@@ -83,6 +83,13 @@ class Dialect:
         """Whether the server fetches an image from a URL; removed in LXD 6.9 (CVE-2026-28385)."""
         return self.incus or not self.at_least(6, 9)
 
+    def follows(self, source: Dialect) -> bool:
+        """Whether this server can keep an image current that it fetched there.
+
+        Incus (6.0.4, 7.0.2) fetches from an LXD, but cannot note it as a source: "Invalid protocol: lxd".
+        """
+        return not self.incus or source.incus or source.catalogue
+
     @property
     def source_protocol(self) -> str:
         """What this server calls a server of its own kind as a source."""
