@@ -187,6 +187,17 @@ def test_newer_servers_are_told_apart_by_their_extensions() -> None:
     assert caught.value.extension == "instance_publish_split"
 
 
+def test_compressions_are_those_of_the_product() -> None:
+    lxd, incus = Dialect(info("lxd", "5.0.2")), Dialect(info("incus", "6.0.4"))
+
+    assert [incus.check_compression(name) for name in ("xz", "lz4")] == ["xz", "lz4"]
+    assert lxd.check_compression("xz") == "xz"
+    with pytest.raises(InvalidRequestError, match="no compression"):
+        lxd.check_compression("lz4")
+    with pytest.raises(InvalidRequestError, match="no compression"):
+        incus.check_compression("xz -9")
+
+
 def test_public_outside_the_default_project_is_refused_where_the_server_would() -> None:
     Dialect(info("lxd", "5.0.2")).check_public("web")
     Dialect(info("incus", "7.0")).check_public("web")

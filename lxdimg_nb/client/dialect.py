@@ -21,6 +21,7 @@ _INCUS_END = re.compile(r"^[0-9A-Za-z](.*[0-9A-Za-z])?$")
 _HEX = re.compile(r"^[0-9a-f]+$")
 
 COMPRESSIONS = ("bzip2", "gzip", "lzma", "pigz", "pzstd", "squashfs", "xz", "zstd", "none")
+_INCUS_COMPRESSIONS = ("lz4", "pxz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +148,13 @@ class Dialect:
         newer = self.at_least(6, 16) or (self.at_least(6, 0, 6) and self.info.version_tuple[:2] == (6, 0))
         return not newer or (len(name.encode()) <= 64 and bool(_INCUS_END.match(name)))
 
-    @staticmethod
-    def check_compression(name: str) -> str:
-        """The name of a compression, one of a fixed set (CVE-2026-28384: it ends in a command line).
+    def check_compression(self, name: str) -> str:
+        """The name of a compression, one of the product's fixed set (CVE-2026-28384: it ends in a command line).
 
         Raises:
             InvalidRequestError: any other.
         """
-        if name not in COMPRESSIONS:
-            raise InvalidRequestError(f"{name!r} is no compression; one of {', '.join(COMPRESSIONS)}")
+        known = (*COMPRESSIONS, *_INCUS_COMPRESSIONS) if self.incus else COMPRESSIONS
+        if name not in known:
+            raise InvalidRequestError(f"{name!r} is no compression; one of {', '.join(known)}")
         return name
