@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import factory
+import pytest
 
-__all__ = ["CommandLine", "image_files"]
+from lxdimg_nb import demo
+from tests import factory
+from tests.conftest import missing
+
+__all__ = ["CommandLine", "image_files", "product", "server"]
 
 
 @dataclass
@@ -70,3 +76,19 @@ def image_files(folder: Path) -> dict[str, Path]:
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     return {name: folder / name for name in contents}
+
+
+@pytest.fixture(params=["lxd", "incus"])
+def product(request: pytest.FixtureRequest) -> str:
+    """`lxd` and `incus` in turn, where their command lines are."""
+    program = "lxc" if request.param == "lxd" else "incus"
+    if shutil.which(program) is None:
+        missing(f"{program} is not installed")
+    return str(request.param)
+
+
+@pytest.fixture
+def server(product: str) -> Iterator[demo.DemoServer]:
+    """An empty demo server that plays it."""
+    with demo.start(product=product, inventory=False) as running:
+        yield running

@@ -9,12 +9,16 @@ import hashlib
 import http.client
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lxdimg_nb import demo
 from tests import factory
 from tests.demo_http import ask, finished
+from tests.servers import RunningServer
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 HEADERS = ("content-type", "location", "etag", "content-disposition", "accept-ranges", "content-range")
@@ -30,6 +34,27 @@ SPLIT = factory.split(3)
 DOUBLE = hashlib.sha256(b"".join(SPLIT)).hexdigest()
 IMAGE = f"/1.0/images/{FIRST}"
 Step = tuple[Any, ...]
+
+
+@pytest.fixture(params=["lxd", "incus"])
+def product(request: pytest.FixtureRequest) -> str:
+    """`lxd` and `incus` in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def daemon(product: str, request: pytest.FixtureRequest) -> Path:
+    """The socket of the real one."""
+    running = request.getfixturevalue(product)
+    assert isinstance(running, RunningServer)
+    return running.socket
+
+
+@pytest.fixture
+def imitation(product: str) -> Iterator[Path]:
+    """The socket of a demo server that plays it."""
+    with demo.start(product=product, inventory=False, https=False) as server:
+        yield server.socket
 
 
 def blotted(value: Any) -> str:

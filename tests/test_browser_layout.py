@@ -68,6 +68,8 @@ def test_nothing_sticks_out_whatever_the_names_and_the_room(shaped, lxd, lab, ax
     )
     for i in range(2, 14):
         lxd.add_image(factory.small(i), aliases=[f"{HEBREW}-{i}"], public=True, properties={"description": HOSTILE})
+    # So that the question before an image is made public names an address.
+    lxd.listen()
     lab.theme(theme)
     panel = shaped(lxd, width, letters)
     seen = {}

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,25 +16,13 @@ import yaml
 
 from lxdimg_nb import demo
 from tests import factory
-from tests.commandline import CommandLine, image_files
-from tests.conftest import missing
+from tests.commandline import CommandLine, image_files, product, server
 from tests.demo_http import ask
 
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def product(request: pytest.FixtureRequest) -> str:
-    program = "lxc" if request.param == "lxd" else "incus"
-    if shutil.which(program) is None:
-        missing(f"{program} is not installed")
-    return str(request.param)
-
-
-@pytest.fixture
-def server(product: str) -> Iterator[demo.DemoServer]:
-    with demo.start(product=product, inventory=False) as running:
-        yield running
+__all__ = ["product", "server"]
 
 
 @pytest.fixture

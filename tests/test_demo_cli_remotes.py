@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lxdimg_nb import demo
-from tests.commandline import CommandLine, image_files
-from tests.conftest import missing
+from tests.commandline import CommandLine, image_files, product, server
 from tests.demo_http import ask, finished
 from tests.servers import RunningServer
 
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def product(request: pytest.FixtureRequest) -> str:
-    program = "lxc" if request.param == "lxd" else "incus"
-    if shutil.which(program) is None:
-        missing(f"{program} is not installed")
-    return str(request.param)
-
-
-@pytest.fixture
-def server(product: str) -> Iterator[demo.DemoServer]:
-    with demo.start(product=product, inventory=False) as running:
-        yield running
+__all__ = ["product", "server"]
 
 
 @pytest.fixture
@@ -58,8 +44,8 @@ def _token(own: CommandLine, product: str) -> str:
 
 
 def _two_remotes(cli: CommandLine, product: str, one: demo.DemoServer, other: demo.DemoServer) -> None:
-    for name, server in (("one", one), ("other", other)):
-        cli("remote", "add", name, _trusting(cli, product, server))
+    for name, shown in (("one", one), ("other", other)):
+        cli("remote", "add", name, _trusting(cli, product, shown))
 
 
 def test_a_remote_is_added_with_a_trust_token_that_works_once(

@@ -7,38 +7,37 @@ out. Where a daemon kills itself or stalls for seconds it is not asked.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from lxdimg_nb import demo
 from tests import factory
 from tests.demo_http import ask
-from tests.parity import DOUBLE, FIRST, IMAGE, OCTETS, ONE, SECOND, SPLIT, TWO, Step, compare, told
-from tests.servers import RunningServer, multipart
+from tests.parity import (
+    DOUBLE,
+    FIRST,
+    IMAGE,
+    OCTETS,
+    ONE,
+    SECOND,
+    SPLIT,
+    TWO,
+    Step,
+    compare,
+    daemon,
+    imitation,
+    product,
+    told,
+)
+from tests.servers import multipart
 
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def product(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def daemon(product: str, request: pytest.FixtureRequest) -> Path:
-    running = request.getfixturevalue(product)
-    assert isinstance(running, RunningServer)
-    return running.socket
-
-
-@pytest.fixture
-def imitation(product: str) -> Iterator[Path]:
-    with demo.start(product=product, inventory=False, https=False) as server:
-        yield server.socket
+__all__ = ["daemon", "imitation", "product"]
 
 
 Compare = Callable[[Sequence[Step]], None]

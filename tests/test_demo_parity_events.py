@@ -11,30 +11,27 @@ from typing import Any
 import pytest
 import websocket
 
-from lxdimg_nb import demo
 from tests.demo_http import UnixConnection, ask, finished
-from tests.parity import FIRST, IMAGE, OCTETS, ONE, SECOND, TWO, Step, blotted, compare, told
-from tests.servers import RunningServer
+from tests.parity import (
+    FIRST,
+    IMAGE,
+    OCTETS,
+    ONE,
+    SECOND,
+    TWO,
+    Step,
+    blotted,
+    compare,
+    daemon,
+    imitation,
+    product,
+    told,
+)
 
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def product(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def daemon(product: str, request: pytest.FixtureRequest) -> Path:
-    running = request.getfixturevalue(product)
-    assert isinstance(running, RunningServer)
-    return running.socket
-
-
-@pytest.fixture
-def imitation(product: str) -> Iterator[Path]:
-    with demo.start(product=product, inventory=False, https=False) as server:
-        yield server.socket
+__all__ = ["daemon", "imitation", "product"]
 
 
 class _Ear:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,38 +19,14 @@ from lxdimg_nb.errors import (
     UnexpectedReplyError,
 )
 from tests import factory
+from tests.faulty import MIB, SEEDS, TIMEOUT, big, client, out
 from tests.leftovers import only_right
 from tests.proxy import Answer, Fault, Proxy
 from tests.servers import RunningServer
 
 pytestmark = pytest.mark.real
 
-MIB = 1024 * 1024
-SIZE = 3 * MIB
-SEEDS = range(6)
-# Long enough for a server under load, short enough to wait for.
-TIMEOUT = 1.0
-
-
-@pytest.fixture
-def client(proxy: Proxy) -> Iterator[Client]:
-    with lxdimg_nb.connect(proxy.url, timeout=TIMEOUT) as connected:
-        proxy.forget()
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("big") / "big.tar"
-    factory.big(path, SIZE, seed=1)
-    return path
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
+__all__ = ["big", "client", "out"]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,48 +7,22 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 import pytest
 
-import lxdimg_nb
 from lxdimg_nb import Client
 from lxdimg_nb.models import Progress
-from tests import factory
+from tests.faulty import big, client, out
 from tests.leftovers import only_right
 from tests.proxy import Proxy
 from tests.servers import RunningServer, until
 
 pytestmark = pytest.mark.real
 
-MIB = 1024 * 1024
-SIZE = 3 * MIB
-SEEDS = range(6)
-# Long enough for a server under load, short enough to wait for.
-TIMEOUT = 1.0
-
-
-@pytest.fixture
-def client(proxy: Proxy) -> Iterator[Client]:
-    with lxdimg_nb.connect(proxy.url, timeout=TIMEOUT) as connected:
-        proxy.forget()
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("big") / "big.tar"
-    factory.big(path, SIZE, seed=1)
-    return path
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
+__all__ = ["big", "client", "out"]
 
 
 class _InterruptedError(KeyboardInterrupt):

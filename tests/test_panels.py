@@ -180,7 +180,7 @@ def test_changes_made_elsewhere_arrive_without_a_listing(server, client, panels)
     assert server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"properties": {"note": "new"}}).status == 200
     server.raw("POST", "/1.0/images/aliases", json={"name": "web", "target": fingerprint})
 
-    assert view.sees(lambda p: {"name": "note", "value": "new"} in p["detail"]["properties"])
+    assert view.sees(lambda p: {x["name"]: x["value"] for x in p["detail"]["properties"]}["note"] == "new")
     assert view.sees(lambda p: p["list"]["rows"][0]["cells"][0] == "web")
 
 
