@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import lxdimg_nb
+from lxdimg_nb.magics.session import Session
 from tests import factory
 from tests.kernel import Kernel, remotes, running
 from tests.servers import RunningServer, until
@@ -184,9 +187,41 @@ def test_tab_never_waits_for_a_server_that_does_not_answer(
         offers = shared_kernel.complete("%lxdimg info w")
         took = time.monotonic() - begin
 
+        # Nor does the next server wait for the one that is still being asked.
         shared_kernel.run(f"%config LxdimgMagics.remote = {demo.url!r}")
+        shared_kernel.run("%lxdimg status")
+        in_all = time.monotonic() - begin
     assert "web" not in offers
     assert took < 2
+    assert in_all < 15
+
+
+def test_what_is_known_is_told_while_another_server_is_being_connected_to(
+    demo: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(None, lambda _: None)
+    begun, go_on, told = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(*_: object, **__: object) -> lxdimg_nb.Client:
+        begun.set()
+        assert go_on.wait(30)
+        return lxdimg_nb.connect(demo.url)
+
+    with lxdimg_nb.connect(demo.url) as client:
+        session.use(client)
+        monkeypatch.setattr(session, "_open", slow)
+        opening = threading.Thread(target=session.at, args=("slow",))
+        opening.start()
+        assert begun.wait(10)
+
+        asking = threading.Thread(target=lambda: (session.known(client), session.client, told.set()))
+        asking.start()
+
+        assert told.wait(10)
+        go_on.set()
+        opening.join()
+        asking.join()
+        session.close()
 
 
 def test_a_hostile_name_cannot_leave_its_word(kernel: Kernel, server: RunningServer) -> None:

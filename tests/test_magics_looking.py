@@ -88,7 +88,12 @@ def test_monitor_shows_events_and_returns_them(kernel: Kernel, server: RunningSe
 def test_monitor_ends_after_its_time_and_by_an_interrupt(kernel: Kernel) -> None:
     assert kernel.run("events = %lxdimg monitor --for 1s\n").status == "ok"
 
-    kernel.run("import threading, _thread\ntimer = threading.Timer(0.5, _thread.interrupt_main)")
+    # As the interrupt of a front end: a signal, which ends the waiting for the next event.
+    kernel.run(
+        "import signal, threading\n"
+        "interrupt = lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+        "timer = threading.Timer(0.5, interrupt)"
+    )
     cell = kernel.run("timer.start()\nevents = %lxdimg monitor --for 60s\n")
 
     assert cell.status == "ok"

@@ -58,7 +58,10 @@ class Session:
     def __init__(self, shell: Any, connected: Callable[[str], None]) -> None:
         self.shell = shell
         self._connected = connected
+        # Held for moments only, never while a server is asked: Tab takes it, too.
         self._lock = threading.RLock()
+        # What is opened for an earlier turn comes too late to be kept.
+        self._turn = 0
         self._client: Client | None = None
         self._wanted = ""
         self._own: set[int] = set()
@@ -77,11 +80,17 @@ class Session:
     @property
     def client(self) -> Client:
         """The connected client; the first use connects."""
-        with self._lock:
-            if self._client is None:
-                self._use(self._open(self._wanted, None) if self._wanted else connect_default(), own=True)
-            assert self._client is not None
-            return self._client
+        while True:
+            with self._lock:
+                if self._client is not None:
+                    return self._client
+                wanted, turn = self._wanted, self._turn
+            made = self._open(wanted, None) if wanted else connect_default()
+            with self._lock:
+                if turn == self._turn and self._client is None:
+                    self._use(made, own=True)
+                    return made
+            made.close()
 
     def connect(self, where: str, project: str | None = None, **options: Any) -> Client:
         """Connect and stay connected; where that fails, the session stays where it was."""
@@ -114,6 +123,7 @@ class Session:
     def forget(self) -> None:
         """Close what was opened here and know nothing any more; a demo server stays."""
         with self._lock:
+            self._turn += 1
             known, self._known = list(self._known.values()), {}
             clients = [c for c in [self._client, *self._others.values()] if c is not None]
             own, self._own = self._own, set()
@@ -149,13 +159,19 @@ class Session:
             return self.client
         key = (remote, project)
         with self._lock:
-            if key not in self._others:
-                if remote:
-                    self._others[key] = self._open(remote, project)
-                    self._own.add(id(self._others[key]))
-                else:
-                    self._others[key] = self._in_project(str(project))
-            return self._others[key]
+            found, turn = self._others.get(key), self._turn
+        if found is not None:
+            return found
+        made = self._open(remote, project) if remote else self._in_project(str(project))
+        with self._lock:
+            if turn != self._turn:
+                return made
+            kept = self._others.setdefault(key, made)
+            if remote and kept is made:
+                self._own.add(id(made))
+        if remote and kept is not made:
+            made.close()
+        return kept
 
     def _in_project(self, project: str) -> Client:
         client = self.client
