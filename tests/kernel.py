@@ -130,6 +130,13 @@ def remotes(configuration: Path, **found: dict[str, object]) -> None:
     (configuration / "config.yml").write_text(yaml.safe_dump({"remotes": found}))
 
 
+def store(configuration: Path, url: str, pem: str) -> None:
+    """Have that kernel know the catalogue at an address as the remote `store`, with its certificate."""
+    remotes(configuration, store={"addr": url, "protocol": "simplestreams", "public": True})
+    (configuration / "servercerts").mkdir(exist_ok=True)
+    (configuration / "servercerts" / "store.crt").write_text(pem)
+
+
 @contextmanager
 def running(folder: Path, **environment: str) -> Iterator[Kernel]:
     """A kernel that works in a folder, without this machine's LXD, Incus or IPython settings."""

@@ -10,7 +10,7 @@ import pytest
 from lxdimg_nb import demo as demos
 from lxdimg_nb.demo import DemoServer
 from tests import factory, streams
-from tests.kernel import Kernel, remotes
+from tests.kernel import Kernel, remotes, store
 from tests.servers import RunningServer
 
 START = (
@@ -75,9 +75,7 @@ def test_to_a_catalogue_nothing_is_published(
 ) -> None:
     with streams.serving(tmp_path / "site") as site:
         streams.ubuntu().publish(site)
-        remotes(configuration, store={"addr": site.url, "protocol": "simplestreams", "public": True})
-        (configuration / "servercerts").mkdir(exist_ok=True)
-        (configuration / "servercerts" / "store.crt").write_text(site.pem)
+        store(configuration, site.url, site.pem)
 
         cell = instance.run("%lxdimg publish c1 store:", ok=False)
 

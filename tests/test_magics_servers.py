@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import factory, streams
-from tests.kernel import Kernel, remotes, running
+from tests.kernel import Kernel, remotes, running, store
 from tests.servers import RunningServer
 from tests.test_enroll import token_of
 
@@ -31,9 +31,7 @@ def test_a_catalogue_is_listed_looked_at_and_copied_from(
 ) -> None:
     with streams.serving(tmp_path / "site") as site:
         streams.ubuntu().publish(site)
-        remotes(configuration, store={"addr": site.url, "protocol": "simplestreams", "public": True})
-        (configuration / "servercerts").mkdir(exist_ok=True)
-        (configuration / "servercerts" / "store.crt").write_text(site.pem)
+        store(configuration, site.url, site.pem)
 
         kernel.run("df = %lxdimg catalogue store release=noble\nmachine = %lxdimg info store:24.04 --vm\n")
         kernel.run("%lxdimg copy store:24.04 --target-project default --alias noble -o image")

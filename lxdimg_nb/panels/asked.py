@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +41,6 @@ class _Answer:
 class _Asking:
     """Where a chip's question is: `reading`, `consent`, `ready` or `failed`."""
 
-    number: int
     state: str = "reading"
     text: str = ""
     strangers: tuple[str, ...] = ()
@@ -55,7 +53,6 @@ class Asked:
     panel: BrowserPanel
     _asking: dict[str, _Asking] = field(default_factory=dict)
     _agreed: set[str] = field(default_factory=set)
-    _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
     def handlers(self) -> dict[str, Callable[[Mapping[str, Any]], object]]:
@@ -83,7 +80,7 @@ class Asked:
         table, panel = self.panel.table, self.panel
         if name not in table.chips or CHIPS[name].filter:
             return
-        asking = self._asking[name] = _Asking(next(self._numbers))
+        asking = self._asking[name] = _Asking()
         rows = list(table.rows.values())
         if name == "unused":
             asking.text = "Asking who uses what …"
