@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image, connect, enroll
     from lxdimg_nb.errors import LxdImageError
     from lxdimg_nb.inventory import Fleet, History, plan
-    from lxdimg_nb.models import Alias, Operation
+    from lxdimg_nb.values import Alias, Operation
 
 __version__ = "0.1.0"
 
@@ -44,13 +44,13 @@ __all__ = [
 
 # Each name is found where it lives when it is first used: importing the package loads none of the rooms.
 _HOMES = {
-    "Alias": "lxdimg_nb.models",
+    "Alias": "lxdimg_nb.values",
     "Client": "lxdimg_nb.client",
     "Fleet": "lxdimg_nb.inventory",
     "History": "lxdimg_nb.inventory",
     "Image": "lxdimg_nb.client",
     "LxdImageError": "lxdimg_nb.errors",
-    "Operation": "lxdimg_nb.models",
+    "Operation": "lxdimg_nb.values",
     "connect": "lxdimg_nb.client",
     "enroll": "lxdimg_nb.client",
     "plan": "lxdimg_nb.inventory",

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings
 
-from tests import factory, servers
-from tests.servers import Kind, RunningServer
+from tests.kit import factory, servers
+from tests.kit.servers import Kind, RunningServer
 
 if TYPE_CHECKING:
     from lxdimg_nb import Client
-    from tests.kernel import Kernel
-    from tests.proxy import Proxy
-    from tests.streams import Site
+    from tests.kit.kernel import Kernel
+    from tests.kit.proxy import Proxy
+    from tests.kit.streams import Site
 
 MISSING = "missing here: "
 
@@ -144,7 +144,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shared_kernel(tmp_path_factory: pytest.TempPathFactory, configuration: Path) -> Iterator[Kernel]:
     """A kernel with the magics, connected to nothing."""
-    from tests.kernel import running
+    from tests.kit.kernel import running
 
     home = {"LXD_CONF": str(configuration), "INCUS_CONF": str(configuration / "none")}
     with running(tmp_path_factory.mktemp("kernel"), **home, HOME=str(configuration)) as kernel:
@@ -191,7 +191,7 @@ def listening(server: RunningServer, home: Path) -> Iterator[RunningServer]:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """An empty web server over TLS."""
-    from tests import streams
+    from tests.kit import streams
 
     with streams.serving(tmp_path / "site") as served:
         yield served
@@ -200,7 +200,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def proxy(real: RunningServer) -> Iterator[Proxy]:
     """Between a client and a real daemon: counts, and spoils what it is told to."""
-    from tests.proxy import Proxy
+    from tests.kit.proxy import Proxy
 
     with Proxy(real.socket, real.folder) as running:
         yield running

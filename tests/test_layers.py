@@ -15,37 +15,36 @@ HOUSE = Path(lxdimg_nb.__file__).parent
 # room → the rooms it may import when it is loaded.
 ARROWS = {
     "errors": set(),
-    "formats": set(),
-    "models": {"errors"},
-    "filters": {"errors", "formats", "models"},
-    "client": {"errors", "formats", "models", "filters"},
-    "views": {"errors", "formats", "models", "filters"},
-    "inventory": {"errors", "formats", "models", "filters", "client", "views"},
-    "panels": {"errors", "formats", "models", "filters", "client", "inventory", "views"},
-    "magics": {"errors", "formats", "models", "filters", "client", "inventory", "views", "panels"},
-    "cli": {"errors", "formats", "models", "filters", "client", "inventory", "views", "panels", "magics", "demo"},
+    "text": {"values", "filters"},
+    "values": {"errors", "text"},
+    "filters": {"errors", "text", "values"},
+    "client": {"errors", "text", "values", "filters"},
+    "inventory": {"errors", "text", "values", "filters", "client"},
+    "panels": {"errors", "text", "values", "filters", "client", "inventory"},
+    "magics": {"errors", "text", "values", "filters", "client", "inventory", "panels"},
+    "cli": {"errors", "text", "values", "filters", "client", "inventory", "panels", "magics", "demo"},
     "demo": set(),
 }
 # The doors: calls on a client's objects that lead up to a room, opened only when they are used.
 # What reads well as `client.images.df()` must start somewhere; nothing else may look up.
 DOORS = {
-    "client": {"inventory", "panels", "views"},
+    "client": {"inventory", "panels"},
     "inventory": {"panels"},
     "magics": {"demo"},
-    "models": {"views"},
+    "values": {"text"},
 }
 # package of somebody else → the rooms (or files) that may import it at all.
 OUTSIDE = {
-    "requests": {"client/transport"},
-    "requests_unixsocket": {"client/transport"},
-    "urllib3": {"client/transport"},
+    "requests": {"client/http"},
+    "requests_unixsocket": {"client/http"},
+    "urllib3": {"client/http"},
     "websocket": {"client"},
     "cryptography": {"client", "demo"},
     "yaml": {"client", "inventory", "magics", "demo"},
     "zstandard": {"client", "demo"},
     "tqdm": {"client", "magics"},
-    "pandas": {"inventory", "views", "panels", "magics"},
-    "numpy": {"inventory", "views", "panels", "magics"},
+    "pandas": {"inventory", "panels", "magics"},
+    "numpy": {"inventory", "panels", "magics"},
     "pyarrow": {"inventory"},
     "matplotlib": {"inventory"},
     "dask": {"inventory"},
@@ -151,7 +150,7 @@ def test_the_demo_server_knows_nothing_of_the_rest() -> None:
 def test_html_is_escaped_in_one_place() -> None:
     users = {name_of(p) for p in modules() for n, _ in imports(p) if n.split(".")[0] == "html"}
 
-    assert {u.split("/")[0] for u in users} <= {"views", "demo"}
+    assert {u.split("/")[0] for u in users} <= {"demo"}
 
 
 def test_no_file_grows_a_second_subject() -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.names import checked
-from lxdimg_nb.client.transport import Transport
+from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.errors import (
     ChangedMeanwhileError,
     ConflictError,
@@ -15,7 +14,8 @@ from lxdimg_nb.errors import (
     LxdImageError,
     NotFoundError,
 )
-from lxdimg_nb.models import FINGERPRINT, Alias, Change
+from lxdimg_nb.values import FINGERPRINT, Alias, Change
+from lxdimg_nb.values.validation import checked
 
 if TYPE_CHECKING:
     from lxdimg_nb.client.image import Image

@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
 from lxdimg_nb.client.events import Events
+from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.client.images import Images
-from lxdimg_nb.client.listing import project_names
-from lxdimg_nb.client.names import checked
 from lxdimg_nb.client.operations import Operations
-from lxdimg_nb.client.transport import Transport
+from lxdimg_nb.client.verbs.listing import project_names
 from lxdimg_nb.errors import NotAllowedError, NotFoundError
-from lxdimg_nb.models import ServerInfo
+from lxdimg_nb.values import ServerInfo
+from lxdimg_nb.values.validation import checked
 
 __all__ = ["Client"]
 
@@ -114,7 +114,7 @@ class Client:
         self.close()
 
     def _repr_html_(self) -> str:
-        from lxdimg_nb.views import table
+        from lxdimg_nb.text.display import table
 
         return table(self.info, title=self.url).html()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.client import Client, server_info
-from lxdimg_nb.client.remotes import Remote, by_address, default_remotes, find, local_project
-from lxdimg_nb.client.transport import READ_TIMEOUT, Endpoint, Transport, read_pem
+from lxdimg_nb.client.config.remotes import Remote, by_address, default_remotes, find, local_project
+from lxdimg_nb.client.http.transport import READ_TIMEOUT, Endpoint, Transport, read_pem
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
 
 __all__ = ["connect", "local_sockets"]
@@ -201,9 +201,9 @@ def _remote(
 
 
 def _catalogue(url: str, server_cert: _PathLike | None, timeout: float) -> Client:
-    from lxdimg_nb.client import simplestreams
+    from lxdimg_nb.client.simplestreams import server
 
-    return simplestreams.connect(url, pinned=_pinned(server_cert), timeout=timeout)
+    return server.connect(url, pinned=_pinned(server_cert), timeout=timeout)
 
 
 def _pinned(server_cert: _PathLike | None) -> str:

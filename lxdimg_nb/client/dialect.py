@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lxdimg_nb.client.names import checked
 from lxdimg_nb.errors import InvalidRequestError, MissingExtensionError
-from lxdimg_nb.models import ServerInfo
+from lxdimg_nb.values import ServerInfo
+from lxdimg_nb.values.validation import checked
 
 __all__ = ["Dialect"]
 

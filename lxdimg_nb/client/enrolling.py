@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lxdimg_nb.client import identity
 from lxdimg_nb.client.client import server_info
+from lxdimg_nb.client.config import client_certificate
+from lxdimg_nb.client.config.remotes import Home, Remote, homes
 from lxdimg_nb.client.connecting import client_pair
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.remotes import Home, Remote, homes
-from lxdimg_nb.client.transport import Endpoint, Transport, pem_fingerprint, server_certificate
+from lxdimg_nb.client.http.transport import Endpoint, Transport, pem_fingerprint, server_certificate
 from lxdimg_nb.errors import (
     ApiError,
     ConflictError,
@@ -31,7 +31,7 @@ from lxdimg_nb.errors import (
     NotAllowedError,
     ServerUnreachableError,
 )
-from lxdimg_nb.models import FINGERPRINT, ServerInfo, parse_time
+from lxdimg_nb.values import FINGERPRINT, ServerInfo, parse_time
 
 __all__ = ["enroll"]
 
@@ -122,7 +122,7 @@ def enroll(
         token, server = server, ""
     ticket = TrustToken.parse(token)
     if name is not None:
-        identity.check_name(name)
+        client_certificate.check_name(name)
     base, pinned = _recognised(_candidates(server, ticket), ticket)
     info = _look(Endpoint(base, pinned=pinned), timeout)
     home = _home(info, name)
@@ -136,10 +136,12 @@ def enroll(
             status_code=409,
         )
     pair = _pair(home, cert, shared=name is not None)
-    pin = identity.write_pin(home, chosen, pinned)
+    pin = client_certificate.write_pin(home, chosen, pinned)
     try:
         _admit(Endpoint(base, cert=pair, pinned=pinned), ticket, exist_ok=exist_ok, timeout=timeout)
-        identity.write_remote(home, chosen, _entry(info, base, pair if cert is not None and name is None else None))
+        client_certificate.write_remote(
+            home, chosen, _entry(info, base, pair if cert is not None and name is None else None)
+        )
     except BaseException:
         if chosen not in home.remotes():
             pin.unlink(missing_ok=True)
@@ -215,7 +217,7 @@ def _name_of(base: str) -> str:
 
 def _pair(home: Home, cert: Any, *, shared: bool) -> tuple[str, str]:
     if cert is None:
-        return client_pair(identity.make_pair(home))
+        return client_pair(client_certificate.make_pair(home))
     pair = client_pair(cert)
     own = home.folder / "client.crt"
     if shared and not (own.is_file() and own.samefile(pair[0])):

@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
-from lxdimg_nb.client.names import names
-from lxdimg_nb.client.transport import Transport
+from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.errors import (
     ApiError,
     InvalidRequestError,
@@ -20,7 +19,8 @@ from lxdimg_nb.errors import (
     NotFoundError,
     ServerUnreachableError,
 )
-from lxdimg_nb.models import Event
+from lxdimg_nb.values import Event
+from lxdimg_nb.values.validation import names
 
 __all__ = ["Events"]
 

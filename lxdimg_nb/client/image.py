@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, overload
 
-from lxdimg_nb.client.attributes import ImageAttributes
-from lxdimg_nb.client.contents import Contents, read_contents
-from lxdimg_nb.client.copying import copy_image, refresh_image
-from lxdimg_nb.client.names import checked_path, names
-from lxdimg_nb.client.rangefile import open_image
-from lxdimg_nb.client.usage import users_of_images
-from lxdimg_nb.client.writing import same, send
+from lxdimg_nb.client.image_attributes import ImageAttributes
+from lxdimg_nb.client.verbs.contents import Contents, read_contents
+from lxdimg_nb.client.verbs.copy import copy_image, refresh_image
+from lxdimg_nb.client.verbs.edit import same, send
+from lxdimg_nb.client.verbs.range_file import open_image
+from lxdimg_nb.client.verbs.used_by import users_of_images
 from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError, NotFoundError
-from lxdimg_nb.models import (
+from lxdimg_nb.values import (
     Alias,
     Change,
     ImageRecord,
     Operation,
     writable,
 )
+from lxdimg_nb.values.validation import checked_path, names
 
 if TYPE_CHECKING:
     import io
     import os
 
     from lxdimg_nb.client.client import Client
-    from lxdimg_nb.client.export import Export
+    from lxdimg_nb.client.files.progress import ProgressArgument
     from lxdimg_nb.client.images import Images
-    from lxdimg_nb.client.progress import ProgressArgument
+    from lxdimg_nb.client.verbs.export import Export
 
 __all__ = ["Image"]
 
@@ -52,7 +52,7 @@ class Image(ImageAttributes):
         object.__setattr__(self, "operation", operation)
 
     def __repr__(self) -> str:
-        from lxdimg_nb import formats
+        from lxdimg_nb.text import formats
 
         names = ", ".join(a.name for a in self.aliases) or "no alias"
         flags = " public" if self.public else ""
@@ -60,7 +60,7 @@ class Image(ImageAttributes):
         return "".join(c if c.isprintable() else "?" for c in text[:500])
 
     def _repr_html_(self) -> str:
-        from lxdimg_nb.views import escape
+        from lxdimg_nb.text.display import escape
 
         return f"<code>{escape(repr(self), 600)}</code>"
 
@@ -219,7 +219,7 @@ class Image(ImageAttributes):
 
         Source: GET /1.0/images/{fingerprint}/export.
         """
-        from lxdimg_nb.client import export
+        from lxdimg_nb.client.verbs import export
 
         if path is None:
             return export.to_bytes(self._images, self._record, progress)

@@ -7,21 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.client.arrival import checked_aliases, follow_up, settle, wanted_profiles
-from lxdimg_nb.client.attributes import checked_properties, flag, moment
-from lxdimg_nb.client.fetching import from_simplestreams, from_url
+from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.client.image import Image
+from lxdimg_nb.client.image_attributes import checked_properties, flag, moment
 from lxdimg_nb.client.live import Live
-from lxdimg_nb.client.names import checked_path, names
-from lxdimg_nb.client.progress import ProgressArgument, reporting
-from lxdimg_nb.client.publishing import publish
 from lxdimg_nb.client.reader import ImageReader
-from lxdimg_nb.client.upload import CHECK_BUDGET, Preflight, Upload
+from lxdimg_nb.client.verbs.create import CHECK_BUDGET, Preflight, Upload
+from lxdimg_nb.client.verbs.fetch import from_simplestreams, from_url
+from lxdimg_nb.client.verbs.finish_import import checked_aliases, follow_up, settle, wanted_profiles
+from lxdimg_nb.client.verbs.publish import publish
 from lxdimg_nb.errors import ConflictError, ImageExistsError, InvalidRequestError, NotFoundError
-from lxdimg_nb.models import FINGERPRINT, ImageRecord, Operation
+from lxdimg_nb.values import FINGERPRINT, ImageRecord, Operation
+from lxdimg_nb.values.validation import checked_path, names
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client.source import Data
+    from lxdimg_nb.client.files.source import Data
 
 __all__ = ["Images"]
 

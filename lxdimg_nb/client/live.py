@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from lxdimg_nb.client import listing
 from lxdimg_nb.client.events import Events
+from lxdimg_nb.client.verbs import listing
 from lxdimg_nb.errors import ApiError, LxdImageError, NotAllowedError, NotFoundError
-from lxdimg_nb.models import FINGERPRINT, Event, ImageRecord
+from lxdimg_nb.values import FINGERPRINT, Event, ImageRecord
 
 if TYPE_CHECKING:
     import pandas
@@ -112,10 +112,10 @@ class Live:
 
     def df(self) -> pandas.DataFrame:
         """As `client.images.df()`, without asking the server."""
-        from lxdimg_nb.inventory import frame
+        from lxdimg_nb.inventory import make_frame
 
         info = self._images.dialect.info
-        return frame(
+        return make_frame(
             self.records(),
             server=self._images.transport.url,
             project=self._images.project,

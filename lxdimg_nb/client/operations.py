@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
-from lxdimg_nb.client.transport import Reply, Transport
+from lxdimg_nb.client.http.transport import Reply, Transport
 from lxdimg_nb.errors import (
     ApiError,
     InvalidRequestError,
@@ -16,7 +16,7 @@ from lxdimg_nb.errors import (
     OperationTimeoutError,
     UnexpectedReplyError,
 )
-from lxdimg_nb.models import Operation, Progress
+from lxdimg_nb.values import Operation, Progress
 
 __all__ = ["Operations"]
 

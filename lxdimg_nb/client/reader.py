@@ -6,16 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lxdimg_nb.client import listing
 from lxdimg_nb.client.aliases import Aliases
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.names import checked
+from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.client.operations import Operations
-from lxdimg_nb.client.transport import Transport
-from lxdimg_nb.client.usage import users_of_images
+from lxdimg_nb.client.verbs import listing
+from lxdimg_nb.client.verbs.used_by import users_of_images
 from lxdimg_nb.errors import ApiError, ConflictError, InvalidRequestError, NotFoundError
 from lxdimg_nb.filters import parse
-from lxdimg_nb.models import FINGERPRINT, ImageRecord
+from lxdimg_nb.values import FINGERPRINT, ImageRecord
+from lxdimg_nb.values.validation import checked
 
 if TYPE_CHECKING:
     import pandas
@@ -192,9 +192,9 @@ class ImageReader(ABC):
 
         Source: GET /1.0/images?recursion=1.
         """
-        from lxdimg_nb.inventory import frame
+        from lxdimg_nb.inventory import make_frame
 
-        return frame(
+        return make_frame(
             _drained(self.records(filter=filter, all_projects=all_projects)),
             server=self.transport.url,
             project=self.project,

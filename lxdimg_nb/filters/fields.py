@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from lxdimg_nb.models import Alias, UpdateSource
+from lxdimg_nb.values import Alias, UpdateSource
 
 __all__ = [
     "AGES",

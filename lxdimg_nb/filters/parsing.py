@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters.fields import AGES, ARCHITECTURES, CONVENTIONAL, FIELDS, FLAGS, SYNONYMS, TIMES
 from lxdimg_nb.filters.terms import Filter, Term
+from lxdimg_nb.text import formats
 
 __all__ = ["nearest", "parse"]
 

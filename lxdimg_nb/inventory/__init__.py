@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from lxdimg_nb.inventory import plan
-from lxdimg_nb.inventory.changes import diff
-from lxdimg_nb.inventory.explain import explain
-from lxdimg_nb.inventory.fleet import Fleet
-from lxdimg_nb.inventory.frame import InventoryFrame, frame, frame_from_json
-from lxdimg_nb.inventory.history import History
-from lxdimg_nb.inventory.plans import Plan
-from lxdimg_nb.inventory.questions import Questions
+from lxdimg_nb.inventory.fleet.fleet import Fleet
+from lxdimg_nb.inventory.frame.frame import InventoryFrame, frame_from_json, make_frame
+from lxdimg_nb.inventory.history.difference import diff
+from lxdimg_nb.inventory.history.history import History
+from lxdimg_nb.inventory.plans import planning as plan
+from lxdimg_nb.inventory.plans.plan import Plan
+from lxdimg_nb.inventory.questions.accessor import Questions
+from lxdimg_nb.inventory.questions.explanation import explain
 
 __all__ = [
     "Fleet",
@@ -19,7 +19,7 @@ __all__ = [
     "Questions",
     "diff",
     "explain",
-    "frame",
     "frame_from_json",
+    "make_frame",
     "plan",
 ]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from lxdimg_nb import formats, views
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.inventory import conditions
-from lxdimg_nb.inventory.drift import drift
-from lxdimg_nb.inventory.rows import level, needed
+from lxdimg_nb.inventory.fleet.drift import drift
+from lxdimg_nb.inventory.frame import conditions
+from lxdimg_nb.inventory.frame.rows import level, needed
+from lxdimg_nb.text import display, formats
 
 __all__ = ["Plots"]
 
@@ -36,7 +36,7 @@ def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
 
 def _label(value: object, limit: int = 36) -> str:
     """Text for a picture: defused, short, and `$` without its meaning for mathematics."""
-    return views.plain(value, limit).replace("$", r"\$") or "(none)"
+    return display.plain(value, limit).replace("$", r"\$") or "(none)"
 
 
 def _tidy(ax: Any, axis: str = "x") -> None:
@@ -252,7 +252,7 @@ class Plots:
                 there = isinstance(value, str) if by == "alias" else bool(value)
                 colour = "none" if not there else BLUE if by == "image" or value == common else ORANGE
                 ax.add_patch(_box(column, row, colour))
-                text = views.short(value)[:8] if by == "alias" and there else ("" if there else "missing")
+                text = display.short(value)[:8] if by == "alias" and there else ("" if there else "missing")
                 ax.text(column, row, text, ha="center", va="center", fontsize="small", color="white" if there else GREY)
         labels = [_label(_row_name(key, d, by), 40) for key, d in zip(shown.index, _words(shown), strict=True)]
         ax.set_yticks(range(len(shown)), labels)
@@ -289,5 +289,5 @@ def _words(table: pd.DataFrame) -> list[str]:
 def _row_name(key: Any, words: str, by: str) -> str:
     """What a row of the matrix is called: its project, where there are several, and its alias or image."""
     project, name = key if isinstance(key, tuple) else ("", key)
-    shown = str(name) if by == "alias" else f"{views.short(name)} {words}".strip()
+    shown = str(name) if by == "alias" else f"{display.short(name)} {words}".strip()
     return f"{project}: {shown}" if project else shown

@@ -9,7 +9,7 @@ from IPython.core.error import StdinNotImplementedError
 
 from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
 from lxdimg_nb.magics.session import say
-from lxdimg_nb.views import plain
+from lxdimg_nb.text.display import plain
 
 __all__ = ["confirm", "secret"]
 

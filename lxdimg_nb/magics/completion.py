@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from lxdimg_nb import filters
-from lxdimg_nb.client.remotes import named
+from lxdimg_nb.client.config.remotes import named
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.filters.fields import AGES
 from lxdimg_nb.magics.grammar import Flag, Kind, Verb, common, find

@@ -15,7 +15,7 @@ from lxdimg_nb.magics.line import quoted
 from lxdimg_nb.magics.reading import IMAGE, document
 from lxdimg_nb.magics.session import say
 from lxdimg_nb.magics.writing import YES, changed, name_of, value_of
-from lxdimg_nb.models import writable
+from lxdimg_nb.values import writable
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image

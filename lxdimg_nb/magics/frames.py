@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from lxdimg_nb.inventory.display import frame_table
-from lxdimg_nb.inventory.looks import Looks
-from lxdimg_nb.models import FINGERPRINT
-from lxdimg_nb.views import Table
+from lxdimg_nb.inventory.frame.frame_table import frame_table
+from lxdimg_nb.inventory.frame.styled_frame import Looks
+from lxdimg_nb.text.display import Table
+from lxdimg_nb.values import FINGERPRINT
 
 __all__ = ["Listing", "listing"]
 

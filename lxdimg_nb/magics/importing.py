@@ -15,7 +15,7 @@ from lxdimg_nb.magics.writing import moment, pairs
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
-    from lxdimg_nb.client.progress import ProgressArgument
+    from lxdimg_nb.client.files.progress import ProgressArgument
     from lxdimg_nb.magics.line import Word
     from lxdimg_nb.magics.session import Session
 
@@ -94,7 +94,7 @@ def file_of(word: Word, progress: ProgressArgument, *, alone: bool = True) -> It
     """What a word names to import: a file's path, an object of the user's, or a folder, packed meanwhile."""
     data: Any = word.value if word.value is not None else word.text
     if alone and isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
-        from lxdimg_nb.client.packing import packed
+        from lxdimg_nb.client.files.folder_archive import packed
 
         with packed(Path(data).expanduser(), progress=progress) as path:
             yield path

@@ -11,7 +11,7 @@ from lxdimg_nb.errors import LxdImageError
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.client.live import Live
-    from lxdimg_nb.models import ImageRecord
+    from lxdimg_nb.values import ImageRecord
 
 __all__ = ["Known"]
 

@@ -13,7 +13,7 @@ from lxdimg_nb.magics.writing import name_of
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
-    from lxdimg_nb.client.progress import ProgressArgument
+    from lxdimg_nb.client.files.progress import ProgressArgument
     from lxdimg_nb.magics.session import Session
 
 __all__ = ["ALIAS", "BACKGROUND", "EXPIRE", "PUBLIC", "REUSE", "VERBS", "copied", "long", "named", "new"]

@@ -15,7 +15,7 @@ from lxdimg_nb.magics.writing import YES, moment, value_of
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
-    from lxdimg_nb.inventory.plans import Plan
+    from lxdimg_nb.inventory.plans.plan import Plan
     from lxdimg_nb.magics.session import Session
 
 __all__ = ["VERBS"]
@@ -50,7 +50,7 @@ def _instances(value: Any, what: str) -> Any:
 
 
 def _rules(value: Any, what: str) -> list[Any]:
-    from lxdimg_nb.inventory.rules import Rule
+    from lxdimg_nb.inventory.plans.rules import Rule
 
     if not isinstance(value, list):
         raise InvalidRequestError(f"{what} takes a list of conditions, each with a dash")
@@ -136,7 +136,7 @@ def _given(call: Call) -> Word:
 
 
 def _apply(session: Session, call: Call) -> Any:
-    from lxdimg_nb.inventory.plans import Plan
+    from lxdimg_nb.inventory.plans.plan import Plan
 
     word = call.one("$PLAN")
     made = word.value

@@ -13,7 +13,7 @@ from lxdimg_nb.magics.writing import YES, moment, pairs
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
-    from lxdimg_nb.client.progress import ProgressArgument
+    from lxdimg_nb.client.files.progress import ProgressArgument
     from lxdimg_nb.magics.session import Session
 
 __all__ = ["VERBS"]
@@ -54,7 +54,7 @@ def _publish(session: Session, call: Call) -> Any:
 
 def _welcome(target: Client, call: Call) -> None:
     """Raise where the image could not be copied to, before it is made."""
-    from lxdimg_nb.client.arrival import checked_aliases
+    from lxdimg_nb.client.verbs.finish_import import checked_aliases
 
     if target.images.dialect.catalogue:
         raise InvalidRequestError(f"{target.url} only offers images; publish to an LXD or Incus")
@@ -63,7 +63,7 @@ def _welcome(target: Client, call: Call) -> None:
 
 
 def _ask(client: Client, instance: str, call: Call) -> None:
-    from lxdimg_nb.client.publishing import is_running
+    from lxdimg_nb.client.verbs.publish import is_running
 
     if call.has("--force") and is_running(client.images, instance):
         question = f"Stop {instance} on {client.url} without asking it, publish it, and start it again?"

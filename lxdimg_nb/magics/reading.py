@@ -11,7 +11,7 @@ from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
 from lxdimg_nb.magics.texts import FORMAT, as_text
-from lxdimg_nb.models import format_time, writable
+from lxdimg_nb.values import format_time, writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
     from lxdimg_nb.magics.line import Word
     from lxdimg_nb.magics.session import Session
-    from lxdimg_nb.models import ImageRecord
+    from lxdimg_nb.values import ImageRecord
 
 __all__ = ["IMAGE", "LETTERS", "REMOTE", "VERBS", "VM", "document"]
 
@@ -53,7 +53,7 @@ def _list(session: Session, call: Call) -> Any:
 
 
 def _catalogue(session: Session, call: Call) -> Any:
-    from lxdimg_nb.client.simplestreams import CatalogueClient
+    from lxdimg_nb.client.simplestreams.server import CatalogueClient
 
     remote = call.text("REMOTE").removesuffix(":")
     client = session.at(remote)
@@ -65,7 +65,7 @@ def _catalogue(session: Session, call: Call) -> Any:
 
 
 def _frame(session: Session, call: Call, remote: str, words: Sequence[Word]) -> Any:
-    from lxdimg_nb.inventory import frame
+    from lxdimg_nb.inventory import make_frame
 
     typed = " ".join(word.typed for word in words)
     filters.parse(typed)  # what makes no sense is said before a server is asked
@@ -76,7 +76,7 @@ def _frame(session: Session, call: Call, remote: str, words: Sequence[Word]) -> 
         session.known(client).learn(records)
     wanted = filters.parse(typed, known_properties={key for record in records for key in record.properties})
     kept: Sequence[ImageRecord] = [r for r in records if wanted.matches(r)] if wanted else records
-    made = frame(
+    made = make_frame(
         kept,
         server=client.url,
         project=client.images.project,
@@ -97,7 +97,7 @@ def _frame(session: Session, call: Call, remote: str, words: Sequence[Word]) -> 
 
 
 def _users(client: Client) -> dict[str, list[str]]:
-    from lxdimg_nb.client.usage import users_of_images
+    from lxdimg_nb.client.verbs.used_by import users_of_images
 
     return users_of_images(client.transport)
 

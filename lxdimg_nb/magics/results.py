@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from lxdimg_nb import formats
 from lxdimg_nb.client import Image
-from lxdimg_nb.client.upload import Preflight
-from lxdimg_nb.views import Table, escape, plain, table, word
+from lxdimg_nb.client.verbs.create import Preflight
+from lxdimg_nb.text import formats
+from lxdimg_nb.text.display import Table, escape, plain, table, word
 
 __all__ = ["Check", "ShownImage", "Text"]
 

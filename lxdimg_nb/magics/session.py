@@ -12,8 +12,8 @@ from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
 from lxdimg_nb.magics.grammar import nearest
 from lxdimg_nb.magics.known import Known
 from lxdimg_nb.magics.line import Word
-from lxdimg_nb.models import FINGERPRINT
-from lxdimg_nb.views import plain
+from lxdimg_nb.text.display import plain
+from lxdimg_nb.values import FINGERPRINT
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
@@ -263,7 +263,7 @@ class Session:
         ]
 
     def _get(self, text: str, project: str | None, *, remote: bool = True, vm: bool = False) -> Image:
-        from lxdimg_nb.client.simplestreams import CatalogueImages
+        from lxdimg_nb.client.simplestreams.server import CatalogueImages
 
         client, name = self.named(text, project) if remote else (self.at("", project), text)
         if not text:

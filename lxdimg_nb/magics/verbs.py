@@ -18,7 +18,7 @@ from lxdimg_nb.magics import (
     writing,
 )
 from lxdimg_nb.magics.grammar import Argument, Call, Verb, find, nearest
-from lxdimg_nb.views import Table
+from lxdimg_nb.text.display import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.magics.session import Session

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError, OperationFailedError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
 from lxdimg_nb.magics.session import say
+from lxdimg_nb.text import formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.magics.session import Session
-    from lxdimg_nb.models import Event
     from lxdimg_nb.panels.transfers import Transfer
+    from lxdimg_nb.values import Event
 
 __all__ = ["VERBS"]
 
@@ -109,7 +109,7 @@ def _transfers(session: Session, call: Call) -> Any:
 
 def _attached(transfer: Transfer) -> Any:
     """Wait for a transfer with a bar; an interrupt ends the waiting and not the transfer."""
-    from lxdimg_nb.client.progress import reporting
+    from lxdimg_nb.client.files.progress import reporting
 
     try:
         with reporting(True, transfer.title) as report:

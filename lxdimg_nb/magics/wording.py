@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lxdimg_nb.views import plain
+from lxdimg_nb.text.display import plain
 
 __all__ = ["advice"]
 

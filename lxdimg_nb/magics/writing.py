@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.asking import confirm
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
@@ -16,8 +15,9 @@ from lxdimg_nb.magics.line import Word
 from lxdimg_nb.magics.reading import IMAGE, REMOTE
 from lxdimg_nb.magics.session import remote_of, say
 from lxdimg_nb.magics.texts import FORMAT, as_text
-from lxdimg_nb.models import Alias
-from lxdimg_nb.views import word as shown
+from lxdimg_nb.text import formats
+from lxdimg_nb.text.display import word as shown
+from lxdimg_nb.values import Alias
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
@@ -218,7 +218,7 @@ def _alias_rename(session: Session, call: Call) -> Alias:
 
 def _new_name(call: Call) -> str:
     """The name behind the alias' own remote; that of another would become a part of the name."""
-    from lxdimg_nb.client.remotes import named
+    from lxdimg_nb.client.config.remotes import named
 
     remote, name = remote_of(call.text("NEW"))
     if remote and remote == remote_of(call.text("ALIAS"))[0]:

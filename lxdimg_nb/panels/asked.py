@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats, views
 from lxdimg_nb.client import connect
-from lxdimg_nb.client.remotes import remotes
-from lxdimg_nb.client.usage import users_of_images
+from lxdimg_nb.client.config.remotes import remotes
+from lxdimg_nb.client.verbs.used_by import users_of_images
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.table import CHIPS, Row
 from lxdimg_nb.panels.widget import text_of
 from lxdimg_nb.panels.words import why
+from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client.transport import Transport
+    from lxdimg_nb.client.http.transport import Transport
     from lxdimg_nb.panels.browser import BrowserPanel
 
 __all__ = ["Asked"]
@@ -128,7 +128,7 @@ def _unused(rows: Sequence[Row], transports: Mapping[str, Transport]) -> _Answer
         try:
             users = users_of_images(transport)
         except LxdImageError as error:
-            problems.append(f"{views.plain(server, 60)}: {why(error)}" if server else why(error))
+            problems.append(f"{display.plain(server, 60)}: {why(error)}" if server else why(error))
             continue
         of_server = (row for row in rows if row.server == server)
         found |= {row.key: "unused" for row in of_server if row.record.fingerprint not in users}
@@ -140,7 +140,7 @@ def _unused(rows: Sequence[Row], transports: Mapping[str, Transport]) -> _Answer
 
 def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Answer:
     """Images of which a catalogue that images came from has a newer build."""
-    from lxdimg_nb.inventory.catalogue import compared
+    from lxdimg_nb.inventory.questions.newer_builds import compared
 
     sources = [source for row in rows if (source := row.record.update_source) and source.protocol == "simplestreams"]
     certificates = {source.server: source.certificate for source in sources if source.server}
@@ -150,7 +150,7 @@ def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Answer:
     known = {a.rstrip("/") for remote in remotes() if remote.protocol == "simplestreams" for a in remote.addresses}
     strangers = tuple(a for a in addresses if a.rstrip("/") not in known and a not in agreed)
     if strangers:
-        names = ", ".join(views.plain(address, 120) for address in strangers)
+        names = ", ".join(display.plain(address, 120) for address in strangers)
         what = f"To compare, the kernel would read {names}: the server says that images came from there, but "
         what += "no remote of yours names it."
         return _Answer({}, what, (), strangers)
@@ -159,7 +159,7 @@ def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Answer:
     problems: list[str] = []
     asked: list[str] = []
     for address in addresses:
-        shown = views.plain(address, 120)
+        shown = display.plain(address, 120)
         try:
             with connect(f"simplestreams+{address}", server_cert=certificates[address] or None) as catalogue:
                 builds = compared(records, catalogue.images.records(), address)

@@ -8,10 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats, views
 from lxdimg_nb.client import Client, Images
 from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
-from lxdimg_nb.models import ImageRecord
 from lxdimg_nb.panels.asked import Asked
 from lxdimg_nb.panels.bulk import Bulk
 from lxdimg_nb.panels.imagework import ImageWork
@@ -21,11 +19,13 @@ from lxdimg_nb.panels.uploading import Uploading
 from lxdimg_nb.panels.watching import ListWatch
 from lxdimg_nb.panels.widget import text_of, texts_of, whole_of
 from lxdimg_nb.panels.words import product, why
+from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import ImageRecord
 
 if TYPE_CHECKING:
     import threading
 
-    from lxdimg_nb.views import Table
+    from lxdimg_nb.text.display import Table
 
 __all__ = ["BrowserPanel"]
 
@@ -138,7 +138,7 @@ class BrowserPanel(ImageWork):
         for server, reading in readings.items():
             rows += [Row(key_of(record, server), record, server) for record in self._follow_live(reading, server)]
             if reading.warning:
-                self.notice(f"{views.plain(server, 60)}: {reading.warning}" if server else reading.warning)
+                self.notice(f"{display.plain(server, 60)}: {reading.warning}" if server else reading.warning)
         self.table.replace(rows)
         self.asked.again()
         self._state, self._read_at = "ready", datetime.now(UTC)
@@ -225,7 +225,7 @@ class BrowserPanel(ImageWork):
 
     def show_header(self) -> None:
         super().show_header()
-        self.part("projects", [views.plain(name, 64) for name in self._projects])
+        self.part("projects", [display.plain(name, 64) for name in self._projects])
 
     def show_list(self) -> None:
         """Send the page that is looked at."""
@@ -344,7 +344,7 @@ class BrowserPanel(ImageWork):
             ready.set()
 
     def static(self) -> Table:
-        table = views.table([row.record for row in self.table.shown()], title=self._title())
+        table = display.table([row.record for row in self.table.shown()], title=self._title())
         if self._state in ("ready", "reloading"):
             more = len(self.table.found()) - len(self.table.shown())
             return replace(table, note=f"and {more:,} more" if more else "")
@@ -354,5 +354,5 @@ class BrowserPanel(ImageWork):
         images = formats.plural(len(self.table.rows), "image")
         info = self.images.dialect.info
         if info.product == "simplestreams":
-            return f"{images} of the catalogue {views.plain(self.images.transport.url, 120)}"
-        return f"{images} of {product(info)}, project {views.plain(self.images.instances, 64)}"
+            return f"{images} of the catalogue {display.plain(self.images.transport.url, 120)}"
+        return f"{images} of {product(info)}, project {display.plain(self.images.instances, 64)}"

@@ -9,19 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats, views
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
-from lxdimg_nb.models import ImageRecord, Progress
 from lxdimg_nb.panels.table import main_alias
 from lxdimg_nb.panels.transfers import Transfer, transfers
 from lxdimg_nb.panels.widget import text_of
 from lxdimg_nb.panels.words import exposure, no_update, sentence, why
+from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import ImageRecord, Progress
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
-    from lxdimg_nb.client.progress import Report
-    from lxdimg_nb.inventory.plans import Plan
+    from lxdimg_nb.client.files.progress import Report
+    from lxdimg_nb.inventory.plans.plan import Plan
     from lxdimg_nb.panels.browser import BrowserPanel
 
 __all__ = ["Bulk"]
@@ -132,8 +132,8 @@ class Bulk:
         bad = receipts[receipts["state"] != "done"]
         rows = [
             [
-                views.plain(r.alias, 60) if isinstance(r.alias, str) else "",
-                views.short(r.fingerprint),
+                display.plain(r.alias, 60) if isinstance(r.alias, str) else "",
+                display.short(r.fingerprint),
                 r.state,
                 r.detail,
             ]
@@ -143,7 +143,7 @@ class Bulk:
             "applied",
             text=transfer.text,
             good=not rows,
-            rows=[[views.plain(cell, 200) if isinstance(cell, str) else "" for cell in row] for row in rows],
+            rows=[[display.plain(cell, 200) if isinstance(cell, str) else "" for cell in row] for row in rows],
             more=max(0, len(bad) - SHOWN),
         )
         if self._panel.live == "off":
@@ -170,11 +170,11 @@ class Bulk:
     def _export(self, records: list[ImageRecord], folder: str) -> None:
         target = Path(folder).expanduser() if folder else Path.cwd()
         if not target.is_dir():
-            self._set("refused", text=sentence(f"There is no folder {views.plain(target)} on the kernel's machine"))
+            self._set("refused", text=sentence(f"There is no folder {display.plain(target)} on the kernel's machine"))
             return
         count, size = formats.plural(len(records), "image"), sum(record.size for record in records)
         free = shutil.disk_usage(target).free
-        room = f"{formats.size(size)} altogether; {formats.size(free)} are free in {views.plain(target, 200)}."
+        room = f"{formats.size(size)} altogether; {formats.size(free)} are free in {display.plain(target, 200)}."
         self._show(
             lambda: self._each(
                 f"Export to {target}:", records, lambda image, report: image.export(target, progress=report)
@@ -200,7 +200,7 @@ class Bulk:
                 except OperationCancelledError:
                     raise
                 except LxdImageError as error:
-                    failures.append(f"{views.short(record.fingerprint)}: {error.message}")
+                    failures.append(f"{display.short(record.fingerprint)}: {error.message}")
             if failures:
                 raise LxdImageError(f"{len(failures):,} of {len(records):,} failed; first {failures[0]}")
             return formats.plural(len(records), "image")
@@ -215,10 +215,10 @@ class Bulk:
 
 
 def _planned(records: list[ImageRecord], images: Images, action: str, name: str, value: str) -> Plan:
-    from lxdimg_nb.inventory import frame, plan
+    from lxdimg_nb.inventory import make_frame, plan
 
     info = images.dialect.info
-    df = frame(
+    df = make_frame(
         records,
         server=images.transport.url,
         project=images.project,
@@ -240,7 +240,7 @@ def _planned(records: list[ImageRecord], images: Images, action: str, name: str,
 def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
     steps = sorted(plan.steps, key=lambda step: step.action == "keep")
     rows = [
-        [step.alias, views.short(step.fingerprint), step.words or "left alone", step.protection or step.reason]
+        [step.alias, display.short(step.fingerprint), step.words or "left alone", step.protection or step.reason]
         for step in steps[:SHOWN]
     ]
     count = formats.plural(len(plan), "image")
@@ -253,7 +253,7 @@ def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
         "yes": yes if plan else "",
         "danger": danger,
         "hint": "Nothing has been changed yet. What somebody else changes meanwhile is left alone.",
-        "rows": [[views.plain(cell, 200) for cell in row] for row in rows],
+        "rows": [[display.plain(cell, 200) for cell in row] for row in rows],
         "more": max(0, len(steps) - SHOWN),
     }
 
@@ -261,5 +261,5 @@ def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
 def _rows(records: list[ImageRecord], words: list[list[str]]) -> dict[str, Any]:
     """The rows of a plan: the image, what is done with it, and why."""
     shown = zip(records[:SHOWN], words, strict=False)
-    rows = [[main_alias(record), views.short(record.fingerprint), *what] for record, what in shown]
-    return {"rows": [[views.plain(cell, 200) for cell in row] for row in rows], "more": max(0, len(records) - SHOWN)}
+    rows = [[main_alias(record), display.short(record.fingerprint), *what] for record, what in shown]
+    return {"rows": [[display.plain(cell, 200) for cell in row] for row in rows], "more": max(0, len(records) - SHOWN)}

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats, views
 from lxdimg_nb.client import Image, Images
 from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, InvalidRequestError, NotFoundError
-from lxdimg_nb.models import ImageRecord
 from lxdimg_nb.panels.table import Row
 from lxdimg_nb.panels.words import sentence, why
+from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import ImageRecord
 
 if TYPE_CHECKING:
     from lxdimg_nb.panels.actor import Actor
@@ -52,7 +52,7 @@ class Edit:
     def name(self) -> str:
         """The field in words."""
         words = {"auto_update": "auto-update", "expires_at": "expiry"}
-        return views.plain(self.key, 80) if self.field == "properties" else words.get(self.field, self.field)
+        return display.plain(self.key, 80) if self.field == "properties" else words.get(self.field, self.field)
 
     def word(self, value: Any) -> str:
         """A value of it in words."""
@@ -61,8 +61,8 @@ class Edit:
         if isinstance(value, datetime):
             return formats.when(value)
         if isinstance(value, list):
-            return views.word(value) or "none"
-        return views.plain(value, 200) if value else "none"
+            return display.word(value) or "none"
+        return display.plain(value, 200) if value else "none"
 
     @property
     def back(self) -> Edit:
@@ -106,7 +106,7 @@ class Said:
             # What makes an image public asks, undoing too.
             "guarded": self.undo is not None and self.undo.field == "public" and self.undo.after is True,
             "clash": clash,
-            "moves": views.plain(self.moves, 120),
+            "moves": display.plain(self.moves, 120),
         }
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats, views
 from lxdimg_nb.client import Client, connect
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.browser import BrowserPanel
 from lxdimg_nb.panels.reading import Reading, discard, read
 from lxdimg_nb.panels.table import DEFAULT_COLUMNS
 from lxdimg_nb.panels.words import product, why
+from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
@@ -73,7 +73,7 @@ class FleetPanel(BrowserPanel):
 
     def header(self) -> dict[str, Any]:
         count = formats.plural(len(self._servers), "server")
-        names = ", ".join(f"{views.plain(n, 40)} ({product(c.info)})" for n, c in list(self._clients.items())[:8])
+        names = ", ".join(f"{display.plain(n, 40)} ({product(c.info)})" for n, c in list(self._clients.items())[:8])
         return {"product": f"Fleet of {count}", "address": names, "project": "", "trusted": True, "uploads": False}
 
     def _title(self) -> str:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import views
 from lxdimg_nb.client import Client, connect
-from lxdimg_nb.inventory.explain import Explanation, explain
+from lxdimg_nb.inventory.questions.explanation import Explanation, explain
 from lxdimg_nb.panels.detail import describe, whole
 from lxdimg_nb.panels.editing import Edit, Editor, Said, parse_day, parse_profiles
 from lxdimg_nb.panels.table import Row, key_of, main_alias
@@ -17,11 +16,12 @@ from lxdimg_nb.panels.transfers import Transfer, transfers, written
 from lxdimg_nb.panels.watching import LIVE_WORDS
 from lxdimg_nb.panels.widget import Panel, text_of
 from lxdimg_nb.panels.words import distrust, gone, no_update, product, sentence, why
+from lxdimg_nb.text import display
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
-    from lxdimg_nb.client.progress import Report
-    from lxdimg_nb.models import ImageRecord
+    from lxdimg_nb.client.files.progress import Report
+    from lxdimg_nb.values import ImageRecord
 
 __all__ = ["ImageWork"]
 
@@ -62,7 +62,7 @@ class ImageWork(Panel):
     def where(self) -> str:
         """The server in words."""
         images = self.images_for(self.open)
-        return views.plain(f"{product(images.dialect.info)} {images.transport.url}", 120)
+        return display.plain(f"{product(images.dialect.info)} {images.transport.url}", 120)
 
     def _guarded(self, step: Callable[[Row, Mapping[str, Any]], object]) -> Callable[[Mapping[str, Any]], object]:
         """A step on the row that a message names, when it was shown."""
@@ -97,10 +97,10 @@ class ImageWork(Panel):
         catalogue = info.product == "simplestreams"
         return {
             "product": product(info),
-            "address": views.plain(images.transport.url, 120),
-            "project": "" if catalogue else views.plain(images.instances, 64),
+            "address": display.plain(images.transport.url, 120),
+            "project": "" if catalogue else display.plain(images.instances, 64),
             # A project without images of its own shows another's.
-            "images_of": views.plain(images.project, 64) if images.project != images.instances else "",
+            "images_of": display.plain(images.project, 64) if images.project != images.instances else "",
             "trusted": info.trusted,
             "distrust": distrust(info, images.transport.url),
             "catalogue": catalogue,
@@ -162,7 +162,7 @@ class ImageWork(Panel):
         """Told that another image took the place of one, by a refresh."""
         if self.open is not None and self.open.key == row.key:
             self.open = Row(key_of(record, row.server), record, row.server)
-            text = f"Refreshed: {views.short(row.record.fingerprint)} → {views.short(record.fingerprint)}"
+            text = f"Refreshed: {display.short(row.record.fingerprint)} → {display.short(record.fingerprint)}"
             self._say(Said(self.open.key, sentence(text), True))
 
     def row(self, content: Mapping[str, Any]) -> Row | None:
@@ -190,9 +190,9 @@ class ImageWork(Panel):
                 return
             now = record.properties.get(key, "")
             # What was seen is compared as it was shown: defused, and cut when it was long.
-            same = content.get("before") == views.plain(now, 400)
+            same = content.get("before") == display.plain(now, 400)
             if same and not whole(key, now):
-                self.complain(row, f"{views.plain(key, 80)} is not shown whole here: change it with image.properties")
+                self.complain(row, f"{display.plain(key, 80)} is not shown whole here: change it with image.properties")
                 return
             edit = Edit("properties", now if same else text_of(content, "before"), value, key)
         elif name == "expires_at":
@@ -232,21 +232,21 @@ class ImageWork(Panel):
 
     def _delete_alias(self, row: Row, content: Mapping[str, Any]) -> None:
         shown = text_of(content, "name")
-        names = [a.name for a in row.record.aliases if views.plain(a.name, 160) == shown]
+        names = [a.name for a in row.record.aliases if display.plain(a.name, 160) == shown]
         if len(names) == 1:
             self._said = None
             self.editor.delete_alias(row, names[0])
 
     def _delete(self, row: Row, content: Mapping[str, Any]) -> None:
         if content.get("confirmed") is True:
-            name = main_alias(row.record) or views.short(row.record.fingerprint)
+            name = main_alias(row.record) or display.short(row.record.fingerprint)
             self.editor.delete(row, lambda: self._deleted(row, name))
 
     def _deleted(self, row: Row, name: str) -> None:
         if self.open is not None and self.open.key == row.key:
             self.open = None
         self.removed(row)
-        self.notice(sentence(f"Deleted {views.plain(name, 80)}"), good=True)
+        self.notice(sentence(f"Deleted {display.plain(name, 80)}"), good=True)
         self.show_detail()
 
     def removed(self, row: Row) -> None:
@@ -263,7 +263,7 @@ class ImageWork(Panel):
 
         def answered(found: Explanation) -> None:
             answers = [
-                {"name": name[:1].upper() + name[1:], "value": views.plain(text, 600)}
+                {"name": name[:1].upper() + name[1:], "value": display.plain(text, 600)}
                 for name, text in found.answers.items()
             ]
             ended(state="ready", answers=answers, text=f"As of {datetime.now(UTC):%H:%M:%S} UTC.")
@@ -283,9 +283,9 @@ class ImageWork(Panel):
 
         def say(found: Image) -> str:
             same = found.fingerprint == row.record.fingerprint
-            return "there is no newer build" if same else f"now {views.short(found.fingerprint)}"
+            return "there is no newer build" if same else f"now {display.short(found.fingerprint)}"
 
-        name = main_alias(row.record) or views.short(row.record.fingerprint)
+        name = main_alias(row.record) or display.short(row.record.fingerprint)
         transfers.start(
             f"Refresh {name}", lambda report: image.refresh(progress=report), where=self.where, say=say, then=ended
         )
@@ -307,7 +307,7 @@ class ImageWork(Panel):
         # Only a server that fetches the image by its alias can look for newer builds there.
         follow = content.get("auto_update") is True
         project = text_of(content, "project").strip() or None
-        name = main_alias(row.record) or views.short(row.record.fingerprint)
+        name = main_alias(row.record) or display.short(row.record.fingerprint)
 
         def work(report: Report) -> Image:
             with connect(target, project=project) as client:
@@ -332,9 +332,9 @@ class ImageWork(Panel):
         image = self.editor.image(row)
         target = Path(folder).expanduser() if folder else Path.cwd()
         if not target.is_dir():
-            self.complain(row, f"There is no folder {views.plain(target)} on the kernel's machine")
+            self.complain(row, f"There is no folder {display.plain(target)} on the kernel's machine")
             return
-        name = main_alias(row.record) or views.short(row.record.fingerprint)
+        name = main_alias(row.record) or display.short(row.record.fingerprint)
 
         def work(report: Report) -> Any:
             return image.export(target, progress=report)
@@ -357,7 +357,7 @@ class ImageWork(Panel):
 
 
 def _copied(copy: Image, follow: bool) -> str:
-    words = f"copied as {views.short(copy.fingerprint)}"
+    words = f"copied as {display.short(copy.fingerprint)}"
     if not follow:
         return words
     if copy.auto_update:

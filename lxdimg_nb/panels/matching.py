@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.filters import Term
-from lxdimg_nb.models import ImageRecord
+from lxdimg_nb.values import ImageRecord
 
 if TYPE_CHECKING:
     from lxdimg_nb.panels.table import Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lxdimg_nb.client.listing import project_names
+from lxdimg_nb.client.verbs.listing import project_names
 from lxdimg_nb.errors import IncompleteListError, LxdImageError
 from lxdimg_nb.panels.watching import close_later
 from lxdimg_nb.panels.words import why
@@ -12,7 +12,7 @@ from lxdimg_nb.panels.words import why
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
     from lxdimg_nb.client.live import Live
-    from lxdimg_nb.models import ImageRecord
+    from lxdimg_nb.values import ImageRecord
 
 __all__ = ["Reading", "discard", "projects_of", "read"]
 

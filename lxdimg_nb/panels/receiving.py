@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
-from lxdimg_nb.models import Progress
 from lxdimg_nb.panels.spool import Hashing, SpoolFile
 from lxdimg_nb.panels.transfers import Transfer, transfers
+from lxdimg_nb.values import Progress
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client.midstates import Midstates
-    from lxdimg_nb.client.progress import Report
+    from lxdimg_nb.client.files.hash_cache import Midstates
+    from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.panels.actor import Actor
 
 __all__ = ["PIECE", "WINDOW", "Receiving"]

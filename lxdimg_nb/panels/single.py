@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lxdimg_nb import views
 from lxdimg_nb.client import Images
 from lxdimg_nb.panels.imagework import ImageWork
 from lxdimg_nb.panels.table import Row, key_of
 from lxdimg_nb.panels.watching import ImageWatch
+from lxdimg_nb.text import display
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
-    from lxdimg_nb.models import ImageRecord
-    from lxdimg_nb.views import Table
+    from lxdimg_nb.text.display import Table
+    from lxdimg_nb.values import ImageRecord
 
 __all__ = ["ImagePanel"]
 
@@ -51,4 +51,4 @@ class ImagePanel(ImageWork):
             self.editor.reread(self.open)
 
     def static(self) -> Table:
-        return views.table(self.open.record) if self.open is not None else super().static()
+        return display.table(self.open.record) if self.open is not None else super().static()

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lxdimg_nb import formats
 from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.text import formats
 
 __all__ = ["NAME", "Hashing", "Spool", "SpoolFile", "default_folder"]
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb import formats, views
 from lxdimg_nb.panels.paths import completed
 from lxdimg_nb.panels.receiving import PIECE, WINDOW, Receiving
 from lxdimg_nb.panels.spool import Spool, SpoolFile
 from lxdimg_nb.panels.transfers import Transfer, transfers
 from lxdimg_nb.panels.widget import text_of, whole_of
 from lxdimg_nb.panels.words import sentence, why
+from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
-    from lxdimg_nb.client.progress import Report
-    from lxdimg_nb.client.upload import Preflight
+    from lxdimg_nb.client.files.progress import Report
+    from lxdimg_nb.client.verbs.create import Preflight
     from lxdimg_nb.panels.browser import BrowserPanel
 
 __all__ = ["Uploading"]
@@ -91,7 +91,7 @@ class Uploading:
         slot = text_of(content, "slot")
         if slot not in SLOTS:
             return
-        name = views.plain(text_of(content, "name"), 200) or "file"
+        name = display.plain(text_of(content, "name"), 200) or "file"
         count = whole_of(content, "count")
         file = self.spool.file(name, whole_of(content, "size"), whole_of(content, "modified"))
         old = self._coming.get(slot)
@@ -170,7 +170,7 @@ class Uploading:
             return
         missing = [p for p in (path, second) if p is not None and not p.is_file()]
         if missing:
-            self._set("refused", text=f"There is no file {views.plain(missing[0], 300)} on the kernel's machine.")
+            self._set("refused", text=f"There is no file {display.plain(missing[0], 300)} on the kernel's machine.")
             return
         self._start_check(_Files(self._panel.images, path, second, path.name))
 
@@ -187,7 +187,7 @@ class Uploading:
             f"Check {files.name}",
             work,
             where=self._panel.where,
-            say=lambda found: f"checked {views.short(found.fingerprint)}",
+            say=lambda found: f"checked {display.short(found.fingerprint)}",
             then=ended,
         )
         self._set("checking", job=self._running.number)
@@ -232,11 +232,11 @@ class Uploading:
             f"Upload {files.name}",
             work,
             where=self._panel.where,
-            say=lambda image: f"imported as {views.short(image.fingerprint)}",
+            say=lambda image: f"imported as {display.short(image.fingerprint)}",
             then=ended,
         )
         size = formats.size(found.size)
-        self._set("uploading", job=self._running.number, name=views.plain(files.name, 100), size=size)
+        self._set("uploading", job=self._running.number, name=display.plain(files.name, 100), size=size)
 
     def _was_uploaded(self, transfer: Transfer, files: _Files) -> None:
         files.remove()
@@ -275,7 +275,7 @@ def _words(found: Preflight) -> dict[str, Any]:
     if found.swapped:
         notes.append("The two files were given the other way round; they are sent in the right order.")
     return {
-        "facts": [{"name": n, "value": views.plain(v, 200)} for n, v in facts if v],
+        "facts": [{"name": n, "value": display.plain(v, 200)} for n, v in facts if v],
         "problems": problems,
         "notes": notes,
         "ok": found.ok,

@@ -14,8 +14,8 @@ from lxdimg_nb.panels.words import log
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
     from lxdimg_nb.client.live import Live, LiveChange
-    from lxdimg_nb.models import ImageRecord
     from lxdimg_nb.panels.actor import Actor
+    from lxdimg_nb.values import ImageRecord
 
 __all__ = ["LIVE_WORDS", "ImageWatch", "ListWatch", "close_later"]
 

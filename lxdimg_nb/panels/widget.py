@@ -22,7 +22,7 @@ from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.actor import Actor
 from lxdimg_nb.panels.transfers import transfers
 from lxdimg_nb.panels.words import why
-from lxdimg_nb.views import Table
+from lxdimg_nb.text.display import Table
 
 __all__ = ["Panel", "script", "style", "text_of", "texts_of", "whole_of"]
 

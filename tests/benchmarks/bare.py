@@ -24,8 +24,8 @@ from typing import Any
 
 from websocket import WebSocket, WebSocketTimeoutException, create_connection
 
-from tests import lab
-from tests.servers import until
+from tests.kit import lab
+from tests.kit.servers import until
 
 __all__ = ["Book", "Page", "browser"]
 

@@ -18,10 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import factory, servers
 from tests.benchmarks.measure import MIB, Cost, Results, Series, Target, Worker, machine, processor_times, program, tell
-from tests.crowd import crowd
-from tests.servers import RunningServer
+from tests.kit import factory, servers
+from tests.kit.crowd import crowd
+from tests.kit.servers import RunningServer
 
 PARTS = ("listing", "upload", "split", "export", "tls", "start")
 

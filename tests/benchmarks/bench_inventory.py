@@ -102,14 +102,14 @@ def records(payload: bytes) -> Any:
 
     Its peak is that of `json.loads`, where the text and all objects exist together; the frame adds nothing to it.
     """
-    from lxdimg_nb.inventory import frame
-    from lxdimg_nb.models import ImageRecord
+    from lxdimg_nb.inventory import make_frame
+    from lxdimg_nb.values import ImageRecord
 
     gc.disable()
     try:
         found = [ImageRecord.from_json(row) for row in json.loads(payload)["metadata"]]
         found.reverse()
-        return frame(found.pop() for _ in range(len(found)))
+        return make_frame(found.pop() for _ in range(len(found)))
     finally:
         gc.enable()
 
@@ -199,7 +199,7 @@ def bench_fleet(rounds: int, count: int = 100) -> None:
     """Four private LXD daemons (demo servers where there is no LXD) with some images each."""
     from lxdimg_nb import connect
     from lxdimg_nb.inventory import Fleet
-    from tests import factory, servers
+    from tests.kit import factory, servers
 
     kind = "lxd" if servers.why_not("lxd") is None else "demo"
     start = servers.start_lxd if kind == "lxd" else servers.start_demo
@@ -288,7 +288,7 @@ def bench_history(most: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["frame", "fleet", "history"])
+    parser.add_argument("what", nargs="*", default=["make_frame", "fleet", "history"])
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--way", help=argparse.SUPPRESS)

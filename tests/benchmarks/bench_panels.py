@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lxdimg_nb.models import ImageRecord
 from lxdimg_nb.panels.table import COLUMNS, ImageTable, Row, key_of
-from tests import servers
+from lxdimg_nb.values import ImageRecord
 from tests.benchmarks import panels_in_browser
 from tests.benchmarks.bench_inventory import images
 from tests.benchmarks.measure import Cost, Results, Series, Target, machine, processor_times, tell
+from tests.kit import servers
 
 PARTS = ("list", "view", "upload", "change")
 MOST_BYTES = 64 * 1024
@@ -126,9 +126,9 @@ def _itable(records: Sequence[ImageRecord]) -> Callable[[], Cost]:
     import itables  # type: ignore[import-not-found,unused-ignore]
     import pandas as pd
 
-    from lxdimg_nb.inventory import frame
+    from lxdimg_nb.inventory import make_frame
 
-    table = pd.DataFrame(frame(records)).reset_index()[list(panels_in_browser.ITABLE_COLUMNS)].astype(str)
+    table = pd.DataFrame(make_frame(records)).reset_index()[list(panels_in_browser.ITABLE_COLUMNS)].astype(str)
 
     def document() -> Cost:
         made: list[str] = []

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from lxdimg_nb import demo
 from lxdimg_nb.panels.widget import script, style
-from tests import factory, servers
 from tests.benchmarks.bare import Book, Page, browser
 from tests.benchmarks.measure import Cost, Series, Target, quiet
-from tests.lab import lab_server
-from tests.servers import RunningServer
+from tests.kit import factory, servers
+from tests.kit.lab import lab_server
+from tests.kit.servers import RunningServer
 
 if TYPE_CHECKING:
     from tests.benchmarks.bench_panels import Bench

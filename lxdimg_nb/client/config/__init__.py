@@ -1,0 +1,1 @@
+"""The configuration files of lxc and incus: remotes, certificates, the client's own identity."""

@@ -1,0 +1,169 @@
+"""Files that appear whole or not at all: written under another name in the same folder, synced, renamed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.text import formats
+
+__all__ = ["Partial", "check_space", "copy_range", "publish", "sync_folder", "write_whole"]
+
+# Kept free on the disk beside the image: file system metadata, the sidecar.
+SPARE = 1024 * 1024
+
+
+class Partial:
+    """The temporary file beside the target: ours alone (locked), 0600, never a link."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.path = folder / f".{fingerprint}.part"
+        self._fd = -1
+        self.keep = False
+
+    def __enter__(self) -> Partial:
+        self._fd = self._open()
+        try:
+            self._claim()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        # Even the same mode would count as a change of the file.
+        if stat.S_IMODE(os.fstat(self._fd).st_mode) != 0o600:
+            os.fchmod(self._fd, 0o600)
+        return self
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise InvalidRequestError(f"cannot write in {self.path.parent}: {error.strerror}") from error
+
+    def _claim(self) -> None:
+        facts = os.fstat(self._fd)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink > 1:
+            raise InvalidRequestError(f"{self.path} is in the way and not ours; delete it")
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InvalidRequestError(f"another export of this image to {self.path.parent} is running") from error
+        if not self._ours():
+            # Between opening and locking it became somebody's finished file, or was taken away.
+            raise InvalidRequestError(f"another export of this image to {self.path.parent} has just ended")
+
+    def _ours(self) -> bool:
+        """Whether the file that is open is still the one of that name."""
+        try:
+            there = self.path.lstat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._fd))
+
+    @property
+    def fd(self) -> int:
+        """The open file."""
+        return self._fd
+
+    @property
+    def size(self) -> int:
+        """Bytes in it."""
+        return os.fstat(self._fd).st_size
+
+    def clear(self) -> None:
+        """Forget what is in it."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if self.keep and error is not None and self.size:
+            error.add_note("What came is kept beside the target: the same export goes on where it stopped.")
+        if not self.keep and self._ours():
+            # Unlinked while locked, so that nobody else's file of that name is taken away.
+            self.path.unlink(missing_ok=True)
+        os.close(self._fd)
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Nothing, when the disk has so many bytes free.
+
+    Raises:
+        InvalidRequestError: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE:
+        raise InvalidRequestError(
+            f"{folder} has {formats.size(free)} free, the image needs {formats.size(needed)} more; nothing was written"
+        )
+
+
+def publish(fd: int, temporary: Path, final: Path) -> None:
+    """Give an open temporary file its final name, when the disk has all of it.
+
+    Raises:
+        InvalidRequestError: a folder has that name, or the disk does not take it.
+    """
+    try:
+        os.fchmod(fd, 0o666 & ~_umask())
+        os.fsync(fd)
+        os.replace(temporary, final)
+    except OSError as error:
+        raise InvalidRequestError(f"cannot write {final}: {error.strerror}") from error
+
+
+def write_whole(final: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """A file made whole beside its place, then renamed.
+
+    Raises:
+        InvalidRequestError: the disk does not take it; nothing has the final name.
+    """
+    temporary = final.with_name(f".{final.name}.new")
+    temporary.unlink(missing_ok=True)
+    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            fill(file)
+        publish(fd, temporary, final)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InvalidRequestError(f"cannot write {final}: {error.strerror}") from error
+        raise
+    finally:
+        os.close(fd)
+
+
+def copy_range(source: int, at: int, count: int, file: BinaryIO) -> None:
+    """Bytes [at, at+count) of an open file to the end of another."""
+    file.flush()
+    target = file.fileno()
+    while count:
+        moved = os.sendfile(target, source, at, min(count, 1 << 30))
+        if not moved:
+            raise InvalidRequestError("the temporary file became shorter while it was copied")
+        at, count = at + moved, count - moved
+
+
+def _umask() -> int:
+    # os.umask() can only be read by setting it, for all threads at once.
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("Umask:"):
+            return int(line.split()[1], 8)
+    return 0o022
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk know the names in a folder."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,1 @@
+"""One exchange with a server: endpoint, connections, retries, envelopes, bodies."""

@@ -1,0 +1,365 @@
+"""Reading a simplestreams catalogue: products, versions and items become image records and the files behind them.
+
+Nothing is fetched here. Everything a catalogue says is taken as hostile: what makes no sense is left out and
+named in `problems`, and the work grows with the size of the file and no faster.
+
+Source: simplestreams' index and products formats as cloud-images.ubuntu.com and images.linuxcontainers.org
+use them; shared/simplestreams of LXD and Incus for what makes an image.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from lxdimg_nb.errors import UnexpectedReplyError
+from lxdimg_nb.values import FINGERPRINT, ImageRecord, format_time
+
+__all__ = ["Build", "Catalogue", "File", "architecture_name", "read_index", "read_products"]
+
+MAX_TEXT = 256
+MAX_ALIASES = 64
+MAX_IMAGES = 300_000
+MAX_PROBLEMS = 100
+MAX_SIZE = 1 << 44
+
+_SERIAL = re.compile(r"^(\d{8})(?:_(\d{2}):?(\d{2}))?(?!\d)")
+# What makes the metadata half of an image, or a whole one.
+_METADATA = ("incus.tar.xz", "lxd.tar.xz")
+_COMBINED = ("incus_combined.tar.gz", "lxd_combined.tar.gz")
+# Root file systems in the order servers prefer them, and the fields that hold the fingerprint.
+_ROOTS: Mapping[str, tuple[str, ...]] = {
+    "squashfs": ("combined_squashfs_sha256",),
+    "root.tar.xz": ("combined_rootxz_sha256", "combined_sha256"),
+    "disk-kvm.img": ("combined_disk-kvm-img_sha256",),
+    "uefi1.img": ("combined_uefi1-img_sha256",),
+    "disk1.img": ("combined_disk1-img_sha256",),
+}
+_PREFERRED = (*_ROOTS, "tar.gz")
+_DISKS = ("disk-kvm.img", "uefi1.img", "disk1.img")
+
+# Kernel name → what distributions call it. Source: shared/osarch of LXD.
+_ARCHITECTURES = {
+    "i686": ("i386", "i586", "386", "x86", "generic_32"),
+    "x86_64": ("amd64", "amd64v3", "generic_64"),
+    "armv6l": ("armel", "arm"),
+    "armv7l": ("armhf", "armhfp", "armv7", "armv7a_hardfp", "armv7a_vfpv3_hardfp"),
+    "armv8l": (),
+    "aarch64": ("arm64", "arm64_generic"),
+    "ppc": ("powerpc",),
+    "ppc64": ("powerpc64",),
+    "ppc64le": ("ppc64el",),
+    "s390x": (),
+    "mips": ("mipsel", "mipsle"),
+    "mips64": ("mips64el", "mips64le"),
+    "riscv32": (),
+    "riscv64": (),
+    "loongarch64": ("loong64",),
+}
+_KERNEL_NAMES = {name: kernel for kernel, names in _ARCHITECTURES.items() for name in (kernel, *names)}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of an image: a checked path below the catalogue's address, SHA-256 (may be empty), bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One image of a catalogue: its JSON object as a server would show it, its files, its product's aliases."""
+
+    raw: dict[str, Any]
+    files: tuple[File, ...]
+    aliases: tuple[str, ...]
+    order: tuple[str, str, str, str, str, int]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the files one after the other."""
+        return str(self.raw["fingerprint"])
+
+
+@dataclass
+class Problems:
+    """What was left out of a catalogue, in words; the first hundred."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, what: str) -> None:
+        """Note one."""
+        if len(self.texts) < MAX_PROBLEMS:
+            self.texts.append("".join(c if c.isprintable() else "?" for c in what[:MAX_TEXT]))
+
+
+class Catalogue:
+    """Every image of a catalogue, newest first within a product, with aliases pointing at the newest of each kind.
+
+    An alias is looked up by (name, architecture, type), as servers do; the bare name belongs to the images of
+    this machine's architecture, `name/amd64` to any.
+    """
+
+    def __init__(self, builds: Iterable[Build], *, default_os: str = "", problems: Iterable[str] = ()) -> None:
+        self.problems = tuple(problems)
+        self.builds: dict[str, Build] = {}
+        for build in _ordered(builds):
+            self.builds.setdefault(build.fingerprint, build)
+        self._names: dict[str, dict[tuple[str, str], str]] = {}
+        self._own = architecture_name(platform.machine().lower())
+        self.records = {f: self._record(build, default_os) for f, build in self.builds.items()}
+
+    def _record(self, build: Build, default_os: str) -> ImageRecord:
+        raw, shown = build.raw, []
+        kind = (raw["architecture"], raw["type"])
+        for alias in build.aliases:
+            bare = alias.removeprefix(f"{default_os}/") if default_os else alias
+            for name in (bare, f"{bare}/{raw['properties']['architecture']}"):
+                # The first to come is the newest; older builds get no name.
+                first = self._names.setdefault(name, {}).setdefault(kind, build.fingerprint) == build.fingerprint
+                if first and name and (name != bare or kind[0] == self._own):
+                    shown.append({"name": name, "description": ""})
+        unique = {entry["name"]: entry for entry in shown}
+        return ImageRecord(raw | {"aliases": list(unique.values())})
+
+    def target(self, name: str, *, architecture: str = "", type: str = "") -> str:
+        """The fingerprint an alias stands for; empty when there is none.
+
+        Args:
+            architecture: kernel or distribution name; empty prefers this machine's.
+            type: `container` or `virtual-machine`; empty prefers containers.
+        """
+        wanted = architecture_name(architecture) or architecture
+        kinds = self._names.get(name, {})
+        fitting = [
+            (arch != self._own, kind != "container", arch, fingerprint)
+            for (arch, kind), fingerprint in kinds.items()
+            if wanted in ("", arch) and type in ("", kind)
+        ]
+        return min(fitting)[3] if fitting else ""
+
+    def alias_names(self) -> list[str]:
+        """Every alias, by name."""
+        return sorted(self._names)
+
+
+def architecture_name(name: str) -> str:
+    """The kernel's name of an architecture, `x86_64` for `amd64`; empty for one that servers do not know."""
+    return _KERNEL_NAMES.get(name, "")
+
+
+def read_index(content: bytes) -> list[str]:
+    """The paths of the products files that hold images.
+
+    Raises:
+        UnexpectedReplyError: no index of simplestreams.
+    """
+    index = _object(content, "index").get("index")
+    if not isinstance(index, dict):
+        raise UnexpectedReplyError("this is no simplestreams index; check the address")
+    found = []
+    for entry in index.values():
+        if isinstance(entry, dict) and entry.get("datatype") == "image-downloads" and entry.get("products"):
+            path = _path(entry.get("path"))
+            if not path:
+                raise UnexpectedReplyError("the simplestreams index points outside of its own address")
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def read_products(content: bytes, problems: Problems) -> list[Build]:
+    """Every image of one products file.
+
+    Raises:
+        UnexpectedReplyError: no products file, or more images than there are.
+    """
+    products = _object(content, "products").get("products")
+    if not isinstance(products, dict):
+        raise UnexpectedReplyError("this is no list of simplestreams products")
+    found: list[Build] = []
+    for key, product in products.items():
+        versions = product.get("versions") if isinstance(product, dict) else None
+        if not isinstance(versions, dict):
+            problems.add(f"{key}: a product without versions")
+            continue
+        architecture = architecture_name(_text(product, "arch"))
+        if not architecture:
+            problems.add(f"{key}: the architecture {_text(product, 'arch')!r} is not known")
+            continue
+        known = _Product.of(key, product, architecture)
+        for serial, version in versions.items():
+            items = version.get("items") if isinstance(version, dict) else None
+            if isinstance(items, dict):
+                found += known.builds(serial, _text(version, "label"), items, problems)
+        if len(found) > MAX_IMAGES:
+            raise UnexpectedReplyError(f"the catalogue lists more than {MAX_IMAGES} images; that cannot be right")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """What all images of a product share."""
+
+    key: str
+    title: str
+    aliases: tuple[str, ...]
+    properties: Mapping[str, str]
+    shared: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, key: str, data: Mapping[str, Any], architecture: str) -> _Product:
+        """From the product's object."""
+        properties = {name: _text(data, name) for name in ("os", "release", "version", "variant")}
+        properties["architecture"] = _text(data, "arch")
+        for name in ("lxd_requirements", "requirements"):
+            wanted = data.get(name)
+            if isinstance(wanted, dict) and wanted:
+                pairs = list(wanted.items())[:MAX_ALIASES]
+                properties |= {f"requirements.{k[:MAX_TEXT]}": v[:MAX_TEXT] for k, v in pairs if isinstance(v, str)}
+                break
+        variant = properties["variant"] if properties["variant"] != "default" else ""
+        words = [properties["os"], _text(data, "release_title") or properties["release"], properties["architecture"]]
+        shared = {
+            "architecture": architecture,
+            "public": True,
+            "auto_update": False,
+            "cached": False,
+            "last_used_at": "0001-01-01T00:00:00Z",
+            "expires_at": format_time(_day(_text(data, "support_eol"))),
+            "profiles": [],
+        }
+        title = " ".join(word for word in [*words, f"({variant})" if variant else ""] if word)
+        return cls(key, title, _aliases(data), properties, shared)
+
+    def builds(self, serial: str, label: str, items: Mapping[str, Any], problems: Problems) -> list[Build]:
+        """The images of one version: one for each pair of metadata and root, one for each combined file."""
+        by_type: dict[str, Mapping[str, Any]] = {}
+        for _, item in sorted(items.items()):
+            if isinstance(item, dict):
+                by_type.setdefault(_text(item, "ftype"), item)
+        pairs: list[tuple[Mapping[str, Any], Mapping[str, Any] | None, str]] = []
+        for name in _METADATA:
+            if name in by_type:
+                pairs += [(by_type[name], by_type[root], root) for root in _ROOTS if root in by_type]
+        pairs += [(by_type[name], None, "tar.gz") for name in _COMBINED if name in by_type]
+        created = _created(serial)
+        if pairs and created is None:
+            problems.add(f"{self.key} {serial}: the version is no date")
+        if not pairs or created is None:
+            return []
+        shared = {**self.shared, "created_at": format_time(created), "uploaded_at": format_time(created)}
+        serial = serial[:MAX_TEXT]
+        found = []
+        for metadata, root, kind in pairs:
+            fingerprint = _fingerprint(metadata, kind if root is not None else "")
+            files = [_file(item) for item in (metadata, root) if item is not None]
+            checked = tuple(file for file in files if file is not None)
+            if not fingerprint or len(checked) < len(files):
+                why = "a file that makes no sense" if fingerprint else "no fingerprint"
+                problems.add(f"{self.key} {serial} {kind}: {why}")
+                continue
+            machine = kind in _DISKS or (root is None and metadata.get("combined_type") == "virtual-machine")
+            raw = {
+                **shared,
+                "fingerprint": fingerprint,
+                "type": "virtual-machine" if machine else "container",
+                "size": sum(file.size for file in checked),
+                "filename": checked[0].path.rpartition("/")[2],
+                "properties": self._properties(serial, label, kind),
+            }
+            found.append(Build(raw, checked, self.aliases, self._order(serial, kind)))
+        return found
+
+    def _properties(self, serial: str, label: str, kind: str) -> dict[str, str]:
+        description = " ".join([self.title, *(f"({text})" for text in (label, serial) if text)])
+        own = {"label": label, "serial": serial, "type": kind, "description": description}
+        return {k: v for k, v in {**self.properties, **own}.items() if v}
+
+    def _order(self, serial: str, kind: str) -> tuple[str, str, str, str, str, int]:
+        told = self.properties
+        return told["os"], told["release"], told["variant"], serial, told["architecture"], _PREFERRED.index(kind)
+
+
+def _ordered(builds: Iterable[Build]) -> list[Build]:
+    """By system, release and variant; within these the newest first, then by architecture and preference."""
+    found = sorted(builds, key=lambda b: (b.order[4], b.order[5], str(b.raw["filename"])))
+    found.sort(key=lambda b: b.order[3], reverse=True)
+    found.sort(key=lambda b: [(not text, text) for text in b.order[:3]])
+    return found
+
+
+def _aliases(product: Mapping[str, Any]) -> tuple[str, ...]:
+    written = product.get("aliases")
+    if not isinstance(written, str):
+        return ()
+    names = (name.strip() for name in written[: MAX_ALIASES * MAX_TEXT].split(",")[:MAX_ALIASES])
+    return tuple(dict.fromkeys(name for name in names if 0 < len(name) <= MAX_TEXT))
+
+
+def _fingerprint(metadata: Mapping[str, Any], root: str) -> str:
+    fields = _ROOTS[root] if root else ("sha256",)
+    values = (metadata.get(name) for name in fields)
+    return next((v for v in values if isinstance(v, str) and FINGERPRINT.fullmatch(v)), "")
+
+
+def _file(item: Mapping[str, Any]) -> File | None:
+    path, size, sha256 = _path(item.get("path")), item.get("size"), item.get("sha256")
+    if not path or not isinstance(size, int) or isinstance(size, bool) or not 0 < size < MAX_SIZE:
+        return None
+    if sha256 is not None and not (isinstance(sha256, str) and FINGERPRINT.fullmatch(sha256)):
+        return None
+    return File(path, sha256 or "", size)
+
+
+def _path(value: object) -> str:
+    """A path that stays below the catalogue's address; empty for any other."""
+    if not isinstance(value, str) or not 0 < len(value) <= 1024 or "\\" in value or not value.isprintable():
+        return ""
+    parts = value.split("/")
+    if any(part in ("", ".", "..") for part in parts) or ":" in parts[0]:
+        return ""
+    return value
+
+
+def _created(serial: str) -> datetime | None:
+    found = _SERIAL.match(serial)
+    if found is None:
+        return None
+    try:
+        day = datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    try:
+        return day.replace(hour=int(found[2] or 0), minute=int(found[3] or 0))
+    except ValueError:
+        return day
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    return value[:MAX_TEXT] if isinstance(value, str) else ""
+
+
+def _object(content: bytes, what: str) -> Mapping[str, Any]:
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UnexpectedReplyError(f"the simplestreams {what} file is no JSON; check the address") from error
+    if not isinstance(data, dict):
+        raise UnexpectedReplyError(f"the simplestreams {what} file is no object; check the address")
+    return data

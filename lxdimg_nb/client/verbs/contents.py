@@ -1,0 +1,159 @@
+"""What is in an image: metadata.yaml and the list of files, read as streams with limits, never extracted."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from lxdimg_nb.client.files.image_file import HEAD, kind_of, open_tar, read_metadata
+from lxdimg_nb.client.http.multipart_reader import PartReader
+from lxdimg_nb.errors import InvalidImageError
+
+if TYPE_CHECKING:
+    import pandas
+
+    from lxdimg_nb.client.images import Images
+    from lxdimg_nb.values import ImageRecord
+
+__all__ = ["Contents", "Member", "read_contents"]
+
+# Of decompressed bytes and of files; beyond, the list says that it is cut.
+MAX_BYTES = 64 * 1024**3
+MAX_MEMBERS = 2_000_000
+_KINDS = (
+    ("isreg", "file"),
+    ("isdir", "directory"),
+    ("issym", "symlink"),
+    ("islnk", "hard link"),
+    ("ischr", "character device"),
+    ("isblk", "block device"),
+    ("isfifo", "fifo"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in an image, as its archive describes it; a hostile image can say anything here."""
+
+    path: str
+    kind: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    modified_at: datetime | None
+    target: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an image holds.
+
+    Attributes:
+        metadata: the content of metadata.yaml.
+        members: every file of a unified image; of a split one those of its metadata part.
+        complete: False when a limit was reached, or when the root file system is no archive (squashfs, a disk).
+        fingerprint: the image's.
+    """
+
+    metadata: dict[str, Any]
+    members: tuple[Member, ...]
+    complete: bool
+    fingerprint: str
+
+    @property
+    def files(self) -> pandas.DataFrame:
+        """The members as a frame, index `path`; columns kind (category), size (int64, bytes), mode, uid, gid
+        (int64), modified_at (datetime64[us, UTC]), target (where a link points)."""
+        from lxdimg_nb.inventory.frame.file_frames import members_frame
+
+        return members_frame(self.members)
+
+    def compare(self, other: Contents) -> pandas.DataFrame:
+        """What differs between two images: one row a path that is added, removed or changed.
+
+        Returns:
+            Index `path`; columns `change` (`added` in the other, `removed`, `changed`), `size_before`, `size_after`.
+        """
+        from lxdimg_nb.inventory.frame.file_frames import members_diff
+
+        return members_diff(self.members, other.members)
+
+    def __repr__(self) -> str:
+        more = "" if self.complete else " (not everything could be read)"
+        return f"<Contents of {self.fingerprint[:12]}: {len(self.members):,} files{more}>"
+
+
+def read_contents(images: Images, record: ImageRecord) -> Contents:
+    """See `Image.contents`. Source: GET /1.0/images/{fingerprint}/export, read once from its beginning."""
+    with _first_file(images, record) as (file, split):
+        head = file.peek(HEAD)[:HEAD]
+        kind = kind_of(head)
+        if kind not in ("gz", "xz", "bz2", "zstd", "lzma", "tar"):
+            raise InvalidImageError(f"this image's files cannot be listed: it is {kind or 'of an unknown kind'}")
+        metadata: dict[str, Any] = {}
+        members: list[Member] = []
+        with open_tar(kind, cast(BinaryIO, file), limit=MAX_BYTES) as tar:
+            for info in tar:
+                if info.name.removeprefix("./") == "metadata.yaml" and info.isfile():
+                    metadata = read_metadata(tar, info)[0] or {}
+                members.append(_member(info))
+                if len(members) >= MAX_MEMBERS:
+                    return Contents(metadata, tuple(members), False, record.fingerprint)
+    return Contents(metadata, tuple(members), not split, record.fingerprint)
+
+
+@contextmanager
+def _first_file(images: Images, record: ImageRecord) -> Iterator[tuple[io.BufferedReader, bool]]:
+    """The unified image, or the metadata part of a split one, as a file; and which of the two."""
+    path = f"/1.0/images/{record.fingerprint}/export"
+    with images.transport.stream(path, params={"project": record.project}) as stream:
+        kind, _, rest = stream.headers.get("Content-Type", "").partition(";")
+        if not kind.lower().startswith("multipart/"):
+            yield io.BufferedReader(_Chunks(iter(stream.read, b"")), 256 * 1024), False
+            return
+        boundary = rest.partition("boundary=")[2].strip().strip('"')
+        for name, chunks in PartReader(stream, boundary).parts():
+            if name != "metadata":
+                break
+            yield io.BufferedReader(_Chunks(chunks), 256 * 1024), True
+            return
+    raise InvalidImageError("the server sent this image without a metadata part")
+
+
+class _Chunks(io.RawIOBase):
+    """Blocks of bytes as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer))
+        while not self._rest:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(view), len(self._rest))
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def _member(info: tarfile.TarInfo) -> Member:
+    kind = next((word for test, word in _KINDS if getattr(info, test)()), "other")
+    try:
+        modified = datetime.fromtimestamp(info.mtime, UTC)
+    except (ValueError, OverflowError, OSError):
+        modified = None
+    path = info.name.removeprefix("./") or "."
+    return Member(path, kind, info.size, info.mode, info.uid, info.gid, modified, info.linkname)

@@ -1,0 +1,326 @@
+"""Exports that are right or absent.
+
+What comes is written to a temporary file beside its place (mode 0600, no link followed), hashed on the way, and
+gets its name only when the SHA-256 of the whole is the fingerprint. Names come from the fingerprint: what the
+server calls the file is not used (CVE-2026-81500).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lxdimg_nb.client.files.bundle import write_bundle
+from lxdimg_nb.client.files.download_pipe import Sink
+from lxdimg_nb.client.files.image_file import HEAD, kind_of, suffix_of
+from lxdimg_nb.client.files.part_file import Partial, check_space, copy_range, publish, sync_folder, write_whole
+from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
+from lxdimg_nb.client.http.multipart_reader import PartReader
+from lxdimg_nb.client.http.transport import Stream
+from lxdimg_nb.errors import (
+    ApiError,
+    FingerprintMismatchError,
+    InvalidRequestError,
+    NotFoundError,
+    UnexpectedReplyError,
+)
+from lxdimg_nb.text import formats
+from lxdimg_nb.values import ImageRecord, Progress, format_time
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client.images import Images
+
+__all__ = ["Export", "to_bytes", "to_path"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Export:
+    """What an export wrote.
+
+    Attributes:
+        paths: the file, or the metadata file and the root file of a split image, in that order.
+        fingerprint: SHA-256 that the content was verified against.
+        size: bytes written to the final files.
+        received: bytes that came over the line; less than `size` after a resumed export.
+        seconds: how long it took.
+        sidecar: the JSON file with aliases, properties, profiles, provenance; None without.
+    """
+
+    paths: tuple[Path, ...]
+    fingerprint: str
+    size: int
+    received: int
+    seconds: float
+    sidecar: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file; of a split image the root file."""
+        return self.paths[-1]
+
+    def __repr__(self) -> str:
+        return f"<Export {self}>"
+
+    def __str__(self) -> str:
+        names = " and ".join(str(p) for p in self.paths)
+        saved = f", {formats.size(self.size - self.received)} of it resumed" if self.received < self.size else ""
+        return f"{names}: {formats.size(self.size)}{saved}, verified"
+
+
+def to_bytes(images: Images, record: ImageRecord, progress: ProgressArgument) -> bytes:
+    """A unified image's bytes, verified. Source: GET /1.0/images/{fingerprint}/export."""
+    with reporting(progress, record.fingerprint[:12]) as report, _opened(images, record) as stream:
+        if _boundary(stream):
+            raise InvalidRequestError(
+                f"the image {record.fingerprint[:12]} is split into two files; use export(folder), "
+                "or export(path, bundle=True) for one file"
+            )
+        # One copy: getvalue() hands out what was written.
+        held, sha = io.BytesIO(), hashlib.sha256()
+        while chunk := stream.read(1024 * 1024):
+            held.write(chunk)
+            sha.update(chunk)
+            if held.tell() > record.size > 0:
+                raise UnexpectedReplyError(f"the server sends more than the {record.size} bytes that the image has")
+            report(Progress("receive", stream.received, stream.length))
+    _verify(record, sha.hexdigest())
+    return held.getvalue()
+
+
+def to_path(
+    images: Images,
+    record: ImageRecord,
+    target: str | os.PathLike[str],
+    *,
+    resume: bool,
+    bundle: bool,
+    sidecar: bool,
+    progress: ProgressArgument,
+) -> Export:
+    """An image as one or two files, verified; see `Image.export`."""
+    begin = time.monotonic()
+    folder, name = _place(Path(target).expanduser(), record.fingerprint)
+    with reporting(progress, record.fingerprint[:12]) as report, Partial(folder, record.fingerprint) as partial:
+        done = _download(images, record, partial, resume, report)
+        paths = _finish(record, folder, name, partial, done, bundle)
+    beside = _sidecar(images, record, paths) if sidecar else None
+    size = sum(path.stat().st_size for path in paths)
+    return Export(paths, record.fingerprint, size, done.received, time.monotonic() - begin, beside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What lies in the partial file: `cut` is where the metadata part ends, 0 for a unified image."""
+
+    cut: int
+    received: int
+    part_name: str = ""
+
+
+# The server has no bytes that follow what is there: no SHA-256 is empty.
+_UNUSABLE = (_Done(0, 0), "")
+
+
+def _place(target: Path, fingerprint: str) -> tuple[Path, str]:
+    """The folder to write in, and the file name the user chose (empty: from the fingerprint).
+
+    Raises:
+        InvalidRequestError: no such folder, or something is there that is not to be replaced.
+    """
+    if target.is_dir():
+        return target, ""
+    folder = target.parent
+    if not folder.is_dir():
+        raise InvalidRequestError(f"there is no folder {folder}; make it first")
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return folder, target.name
+    except OSError as error:
+        raise InvalidRequestError(f"cannot write {target}: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise InvalidRequestError(f"{target} is there and is no ordinary file; choose another name")
+    if fingerprint not in target.name and _file_digest(target) != fingerprint:
+        raise InvalidRequestError(f"{target} is there and is another file; delete it or choose another name")
+    return folder, target.name
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""  # what cannot be read is not known to be this image
+
+
+def _download(images: Images, record: ImageRecord, partial: Partial, resume: bool, report: Report) -> _Done:
+    have = partial.size if resume else 0
+    if not resume or have > record.size:
+        partial.clear()
+        have = 0
+    check_space(partial.path.parent, record.size - have)
+    done, actual = _attempt(images, record, partial, have, report)
+    if actual != record.fingerprint and have:
+        # What an earlier export left was not the beginning of this image after all: once more, from the start.
+        partial.clear()
+        done, actual = _attempt(images, record, partial, 0, report)
+    partial.keep = False
+    _verify(record, actual)
+    return done
+
+
+def _attempt(images: Images, record: ImageRecord, partial: Partial, have: int, report: Report) -> tuple[_Done, str]:
+    states = images.transport.midstates
+    # An interrupt while hashing, or a server that is down, costs nothing of what is there.
+    partial.keep = bool(have)
+    with Sink(partial.fd, limit=record.size or None) as sink:
+        if have and not sink.resume(states.recall(partial.fd), have):
+            sink.rehash(have, lambda done: report(Progress("hash", done, have)))
+        if have and have == record.size:
+            return _Done(0, 0), sink.hexdigest()
+        try:
+            with _opened(images, record, start=have) as stream:
+                return _receive(stream, record, partial, sink, have, report)
+        except (UnexpectedReplyError, NotFoundError):
+            partial.keep = False
+            raise
+        except ApiError as error:
+            if not have or error.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            return _UNUSABLE
+        finally:
+            if partial.keep:
+                sink.leave(states)
+
+
+def _receive(
+    stream: Stream, record: ImageRecord, partial: Partial, sink: Sink, have: int, report: Report
+) -> tuple[_Done, str]:
+    boundary = _boundary(stream)
+    if have and not boundary and stream.status_code == HTTPStatus.PARTIAL_CONTENT and not _continues(stream, have):
+        return _UNUSABLE
+    if have and (boundary or stream.status_code != HTTPStatus.PARTIAL_CONTENT):
+        # A split image, or a server without ranges: the whole comes again.
+        partial.clear()
+        sink.restart()
+        have = 0
+    # Only what can be resumed is left behind when this is interrupted.
+    partial.keep = not boundary
+    if boundary:
+        # The two files are copied out of the partial one when the whole was verified.
+        check_space(partial.path.parent, 2 * record.size)
+        cut, part_name = _split(stream, boundary, sink, record, report)
+        return _Done(cut, stream.received, part_name), sink.hexdigest()
+    total = record.size or stream.length
+    sink.receive(stream, lambda count: report(Progress("receive", have + count, total)))
+    return _Done(0, stream.received), sink.hexdigest()
+
+
+def _split(stream: Stream, boundary: str, sink: Sink, record: ImageRecord, report: Report) -> tuple[int, str]:
+    """Both parts of a split image one after the other; returns where the second begins and its name."""
+    reader = PartReader(stream, boundary)
+    cut, names = 0, []
+    for name, chunks in reader.parts():
+        names.append(name)
+        if len(names) == 2:
+            cut = sink.size
+        for chunk in chunks:
+            sink.write(chunk)
+            report(Progress("receive", min(sink.size, record.size), record.size))
+    if len(names) != 2 or names[0] != "metadata" or names[1] not in ("rootfs", "rootfs.img"):
+        raise UnexpectedReplyError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
+    return cut, names[1]
+
+
+@contextmanager
+def _opened(images: Images, record: ImageRecord, *, start: int = 0) -> Iterator[Stream]:
+    headers = {"Range": f"bytes={start}-"} if start else None
+    path = f"/1.0/images/{record.fingerprint}/export"
+    with images.transport.stream(path, params={"project": record.project}, headers=headers) as stream:
+        yield stream
+
+
+def _continues(stream: Stream, have: int) -> bool:
+    return stream.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+
+
+def _boundary(stream: Stream) -> str:
+    """The boundary of a multipart reply, empty for a unified image."""
+    kind, _, rest = stream.headers.get("Content-Type", "").partition(";")
+    if not kind.strip().lower().startswith("multipart/"):
+        return ""
+    return rest.partition("boundary=")[2].strip().strip('"')
+
+
+def _verify(record: ImageRecord, actual: str) -> None:
+    if actual != record.fingerprint:
+        raise FingerprintMismatchError(
+            f"what came is not the image {record.fingerprint[:12]} (its SHA-256 is {actual[:12]}…); nothing was kept. "
+            "The server's file may be damaged",
+            expected=record.fingerprint,
+            actual=actual,
+        )
+
+
+def _finish(
+    record: ImageRecord, folder: Path, name: str, partial: Partial, done: _Done, bundle: bool
+) -> tuple[Path, ...]:
+    """Give the verified bytes their final names, durably."""
+    fingerprint = record.fingerprint
+    if not done.cut:
+        final = folder / (name or f"{fingerprint}{_suffix(partial.fd, 0)}")
+        publish(partial.fd, partial.path, final)
+        sync_folder(folder)
+        return (final,)
+    if bundle:
+        final = folder / (name or f"{fingerprint}.bundle.tar")
+        write_whole(final, lambda file: write_bundle(file, partial.fd, done.cut, done.part_name))
+        sync_folder(folder)
+        return (final,)
+    stem = name or fingerprint
+    meta_final = folder / (f"meta-{stem}" if name else f"meta-{fingerprint}{_suffix(partial.fd, 0)}")
+    root_final = folder / (stem if name else f"{fingerprint}{_suffix(partial.fd, done.cut)}")
+    write_whole(meta_final, lambda file: copy_range(partial.fd, 0, done.cut, file))
+    write_whole(root_final, lambda file: copy_range(partial.fd, done.cut, partial.size - done.cut, file))
+    sync_folder(folder)
+    return meta_final, root_final
+
+
+def _suffix(fd: int, at: int) -> str:
+    head = os.pread(fd, HEAD, at)
+    return suffix_of(head) or (".img" if at and not kind_of(head) else "")
+
+
+def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Path:
+    source = record.update_source
+    facts = {
+        "fingerprint": record.fingerprint,
+        "files": [path.name for path in paths],
+        "size": record.size,
+        "type": record.type,
+        "architecture": record.architecture,
+        "aliases": [{"name": a.name, "description": a.description} for a in record.aliases],
+        "properties": record.properties,
+        "profiles": list(record.profiles),
+        "public": record.public,
+        "auto_update": record.auto_update,
+        "created_at": format_time(record.created_at) if record.created_at else None,
+        "uploaded_at": format_time(record.uploaded_at) if record.uploaded_at else None,
+        "expires_at": format_time(record.expires_at) if record.expires_at else None,
+        "source": {"server": source.server, "protocol": source.protocol, "alias": source.alias} if source else None,
+        "exported_from": {"product": images.dialect.info.product, "project": record.project},
+    }
+    final = paths[0].parent / f"{record.fingerprint}.json"
+    text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    write_whole(final, lambda file: file.write(text.encode()))
+    return final

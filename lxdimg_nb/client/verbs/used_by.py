@@ -1,0 +1,51 @@
+"""Who uses an image: servers do not say, so instances and snapshots are joined by `volatile.base_image`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lxdimg_nb.client.http.transport import Transport
+from lxdimg_nb.client.verbs.listing import project_names
+from lxdimg_nb.errors import NotAllowedError
+from lxdimg_nb.values import FINGERPRINT
+
+__all__ = ["users_of_images"]
+
+
+def users_of_images(transport: Transport) -> dict[str, list[str]]:
+    """Fingerprint to the instances and snapshots made from it, in every project this connection may see.
+
+    Returns:
+        `project/instance` and `project/instance/snapshot`, sorted. A fingerprint that nobody uses is left out.
+
+    Source: GET /1.0/instances?recursion=2&all-projects=true (`snapshots` in each instance).
+    """
+    try:
+        rows = _instances(transport, {"all-projects": "true"})
+    except NotAllowedError:
+        # LXD 5.0.2 refuses that to a restricted certificate, which may ask in each of its projects.
+        rows = [row for name in project_names(transport) for row in _instances(transport, {"project": name})]
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        name = f"{row.get('project') or 'default'}/{row.get('name')}"
+        _note(found, row, name)
+        for snapshot in row.get("snapshots") or []:
+            if isinstance(snapshot, dict):
+                _note(found, snapshot, f"{name}/{str(snapshot.get('name')).rpartition('/')[2]}")
+    return {fingerprint: sorted(names) for fingerprint, names in found.items()}
+
+
+def _instances(transport: Transport, where: dict[str, str]) -> list[object]:
+    rows = transport.request("GET", "/1.0/instances", params={"recursion": "2"} | where, timeout=120).metadata
+    return rows if isinstance(rows, list) else []
+
+
+def _note(found: dict[str, list[str]], row: Mapping[str, object], name: str) -> None:
+    for key in ("expanded_config", "config"):
+        config = row.get(key)
+        base = config.get("volatile.base_image") if isinstance(config, dict) else None
+        if isinstance(base, str) and FINGERPRINT.match(base):
+            found.setdefault(base, []).append(name)
+            return

@@ -1,0 +1,1 @@
+"""Image records as pandas frames: one row an image, every attribute a typed column."""

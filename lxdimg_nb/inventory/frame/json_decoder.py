@@ -1,0 +1,155 @@
+"""A server's image list to Python objects, a few thousand at a time, in little memory.
+
+The document is decoded in a sliding window: neither its text nor all of its objects exist at once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lxdimg_nb.errors import UnexpectedReplyError
+from lxdimg_nb.values import FINGERPRINT
+
+__all__ = ["batches"]
+
+WINDOW = 1 << 20
+_HEX = re.compile("[0-9a-f]*")
+_OPENING = re.compile(r'\{"[^"\\]{0,64}":')
+_SPACE = re.compile(r"[ \t\n\r]*")
+_decode = json.JSONDecoder().raw_decode
+
+
+class _Window:
+    """The part of a JSON text that is being read."""
+
+    def __init__(self, payload: bytes | bytearray | memoryview) -> None:
+        self._bytes = memoryview(payload)
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
+        self._read = 0
+        self._step = WINDOW
+        self.text = ""
+        self.at = 0
+
+    def more(self) -> bool:
+        """Slide on; False at the end of the document."""
+        if self._read >= len(self._bytes):
+            return False
+        part = self._bytes[self._read : self._read + self._step]
+        self._read += len(part)
+        self.text = self.text[self.at :] + self._utf8.decode(part, final=self._read >= len(self._bytes))
+        self.at = 0
+        return True
+
+    def peek(self) -> str:
+        """The next character that is no space, empty at the end."""
+        while True:
+            found = _SPACE.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.more():
+                return ""
+
+    def take(self, char: str) -> None:
+        if self.peek() != char:
+            raise ValueError(f"{char!r} was due")
+        self.at += 1
+
+    def value(self) -> Any:
+        """The next JSON value."""
+        self.peek()
+        while True:
+            try:
+                value, end = _decode(self.text, self.at)
+                # A number may go on beyond the window.
+                if end < len(self.text) or not self.more():
+                    self.at, self._step = end, WINDOW
+                    return value
+            except json.JSONDecodeError:
+                if not self.more():
+                    raise
+            # A value larger than the window: double it, so that reading stays linear.
+            self._step *= 2
+
+    def block(self) -> list[Any]:
+        """The objects that lie whole in the window, read at once; empty where that cannot be told quickly.
+
+        A server writes the fields of all images in one order, so an image begins as the first one does. Should
+        the cut be inside an image all the same, then what is before it is no JSON, and nothing is taken.
+        """
+        opening = _OPENING.match(self.text, self.at)
+        cut = self.text.rfind(f"}},{opening[0]}", self.at) if opening else -1
+        if cut < 0:
+            return []
+        try:
+            found: list[Any] = json.loads(f"[{self.text[self.at : cut + 1]}]")
+        except json.JSONDecodeError:
+            return []
+        self.at = cut + 2
+        return found
+
+
+def batches(payload: bytes | bytearray | memoryview | Sequence[Any], count: int) -> Iterator[list[dict[str, Any]]]:
+    """The images of a document, `count` at a time, each with a proper fingerprint.
+
+    Raises:
+        UnexpectedReplyError: not JSON, or not a list of images.
+    """
+    batch: list[dict[str, Any]] = []
+    objects = _objects(payload) if isinstance(payload, bytes | bytearray | memoryview) else iter(payload)
+    while True:
+        try:
+            for value in objects:
+                batch.append(value)
+                if len(batch) == count:
+                    break
+        except (ValueError, RecursionError) as exc:
+            raise UnexpectedReplyError(f"the server's list of images is not proper JSON: {exc}") from exc
+        if not batch:
+            return
+        _check(batch)
+        yield batch
+        batch = []
+
+
+def _objects(payload: bytes | bytearray | memoryview) -> Iterator[Any]:
+    window = _Window(payload)
+    if window.peek() == "{":
+        window.take("{")
+        while True:
+            key = window.value()
+            window.take(":")
+            if key == "metadata":
+                break
+            window.value()
+            if window.peek() != ",":
+                raise ValueError("no metadata")
+            window.take(",")
+    window.take("[")
+    if window.peek() == "]":
+        return
+    while True:
+        yield from window.block()
+        yield window.value()
+        if window.peek() != ",":
+            break
+        window.take(",")
+    window.take("]")
+
+
+def _check(batch: list[dict[str, Any]]) -> None:
+    """Every entry an object with a fingerprint of 64 hexadecimal digits."""
+    try:
+        digits = "".join([image["fingerprint"] for image in batch])
+        if len(digits) == 64 * len(batch) and _HEX.fullmatch(digits):
+            return
+    except (TypeError, KeyError, LookupError):
+        pass
+    for image in batch:
+        fingerprint = image.get("fingerprint") if isinstance(image, dict) else None
+        if not isinstance(fingerprint, str) or not FINGERPRINT.match(fingerprint):
+            raise UnexpectedReplyError("the server sent an image without a proper fingerprint; is it LXD or Incus?")

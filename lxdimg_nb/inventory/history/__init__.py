@@ -1,0 +1,1 @@
+"""Inventories over time: recorded, read back, compared."""

@@ -1,0 +1,1 @@
+"""Plans of changes, made from frames, applied later, and their receipts."""

@@ -1,0 +1,1 @@
+"""Text for people: numbers in words, harmless text, tables. The one place that escapes."""

@@ -1,0 +1,164 @@
+"""Editing in the panel, and what others do meanwhile, in a real JupyterLab on real servers."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.kit import factory
+from tests.kit.commandline import CommandLine
+from tests.kit.lab import SLOW, books, lab, opened
+from tests.kit.servers import until
+
+__all__ = ["books", "lab"]
+
+
+@pytest.fixture(params=["lxd", "incus"])
+def daemon(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_a_property_is_edited_in_place_and_undone(books, daemon):
+    fingerprint = daemon.add_image(factory.small(1), properties={"note": "old"})
+    before = daemon.get(f"images/{fingerprint}")["properties"]
+    _, panel = books.browser(daemon)
+    detail = opened(panel, fingerprint)
+
+    detail.get_by_role("button", name="Edit note").click()
+    detail.get_by_label("Value of note").fill("new")
+    detail.get_by_label("Value of note").press("Enter")
+
+    expect(detail.get_by_role("status")).to_contain_text("Note old → new", timeout=SLOW)
+    assert daemon.get(f"images/{fingerprint}")["properties"] == before | {"note": "new"}
+    detail.get_by_role("button", name="Undo").click()
+    expect(detail.get_by_role("status")).to_contain_text("Note new → old", timeout=SLOW)
+    assert daemon.get(f"images/{fingerprint}")["properties"] == before
+
+
+def test_expiry_and_profiles_are_set_without_touching_the_rest(books, daemon):
+    fingerprint = daemon.add_image(factory.small(2), public=True)
+    before = daemon.get(f"images/{fingerprint}")
+    _, panel = books.browser(daemon)
+    detail = opened(panel, fingerprint)
+
+    detail.get_by_role("button", name="Edit expires").click()
+    detail.get_by_label("Expires").fill("2031-02-03")
+    detail.get_by_role("button", name="Save").click()
+
+    expect(detail.get_by_role("status")).to_contain_text("2031-02-03", timeout=SLOW)
+    image = daemon.get(f"images/{fingerprint}")
+    assert image["expires_at"].startswith("2031-02-03")
+    assert image == before | {"expires_at": image["expires_at"]}
+
+
+def test_an_alias_is_added_moved_and_removed(books, daemon):
+    other = daemon.add_image(factory.small(3), aliases=["web"])
+    fingerprint = daemon.add_image(factory.small(4))
+    _, panel = books.browser(daemon)
+    detail = opened(panel, fingerprint)
+
+    detail.get_by_role("button", name="Add an alias").click()
+    detail.get_by_label("New alias").fill("web")
+    detail.get_by_label("New alias").press("Enter")
+
+    expect(detail.get_by_role("alert")).to_contain_text("points at another image", timeout=SLOW)
+    assert daemon.get("images/aliases/web")["target"] == other
+    detail.get_by_role("button", name="Move it here").click()
+    expect(detail.locator(".lxi-tags")).to_contain_text("web", timeout=SLOW)
+    assert daemon.get("images/aliases/web")["target"] == fingerprint
+    detail.get_by_role("button", name="Remove the alias web").click()
+    detail.get_by_role("button", name="Remove", exact=True).click()
+    expect(detail).to_contain_text("No alias points at it", timeout=SLOW)
+    assert daemon.get("images/aliases") == []
+
+
+def test_a_conflict_shows_both_values_and_lets_the_user_choose(books, daemon):
+    fingerprint = daemon.add_image(factory.small(5), properties={"note": "seen"})
+    _, panel = books.browser(daemon)
+    detail = opened(panel, fingerprint)
+    detail.get_by_role("button", name="Edit note").click()
+    detail.get_by_label("Value of note").fill("mine")
+    assert daemon.raw("PATCH", f"/1.0/images/{fingerprint}", json={"properties": {"note": "theirs"}}).status == 200
+
+    detail.get_by_label("Value of note").press("Enter")
+
+    alert = detail.get_by_role("alert")
+    expect(alert).to_contain_text("nothing was written", timeout=SLOW)
+    expect(alert).to_contain_text("theirs")
+    expect(alert).to_contain_text("mine")
+    assert daemon.get(f"images/{fingerprint}")["properties"]["note"] == "theirs"
+    detail.get_by_role("button", name="Write mine over it").click()
+    expect(detail.get_by_role("status")).to_contain_text("→ mine", timeout=SLOW)
+    assert daemon.get(f"images/{fingerprint}")["properties"]["note"] == "mine"
+
+
+def test_deleting_asks_first(books, daemon):
+    fingerprint = daemon.add_image(factory.small(6), aliases=["web"])
+    _, panel = books.browser(daemon)
+    detail = opened(panel, fingerprint)
+
+    detail.get_by_role("button", name="Delete …").click()
+
+    assert daemon.get("images") != []
+    detail.get_by_role("button", name="Delete", exact=True).click()
+    expect(panel).to_contain_text("Deleted web", timeout=SLOW)
+    assert daemon.get("images") == []
+
+
+def test_what_others_do_appears_by_itself(books, daemon, tmp_path):
+    fingerprint = daemon.add_image(factory.small(7))
+    home = tmp_path / "home"
+    home.mkdir()
+    cli = CommandLine("incus" if daemon.kind == "incus" else "lxc", daemon.folder, home)
+    _, panel = books.browser(daemon)
+    detail = opened(panel, fingerprint)
+    expect(panel.locator(".lxi-live")).to_contain_text("live")
+
+    cli("image", "set-property", fingerprint, "note", "by the command line")
+    cli("image", "alias", "create", "named", fingerprint)
+    daemon.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+    second = daemon.add_image(factory.small(8), aliases=["later"])
+
+    expect(detail).to_contain_text("by the command line", timeout=3000)
+    expect(detail.locator(".lxi-title")).to_have_text("named", timeout=3000)
+    expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "true", timeout=3000)
+    expect(panel.locator(f'tr[data-key$="{second}"]')).to_contain_text("later", timeout=3000)
+    daemon.wait(daemon.raw("DELETE", f"/1.0/images/{second}"))
+    expect(panel.locator(f'tr[data-key$="{second}"]')).to_have_count(0, timeout=3000)
+
+
+def test_the_panel_of_one_image_edits_and_hears(books, lxd):
+    fingerprint = lxd.add_image(factory.small(9), aliases=["web"])
+    book = books.notebook(
+        [f"import lxdimg_nb\nclient = lxdimg_nb.connect({lxd.url!r})\nimage = client.images.get('web')\nimage.panel()"]
+    )
+    book.run(0)
+    panel = book.panel(0)
+    expect(panel).to_contain_text(fingerprint)
+
+    panel.get_by_role("switch", name="Public").click()
+    panel.get_by_role("button", name="Make public").click()
+
+    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is True, timeout=10)
+    expect(panel.locator(".lxi-live")).to_contain_text("live")
+    lxd.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": False})
+    expect(panel.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false", timeout=3000)
+
+
+def test_a_restarted_kernel_is_said_to_be_lost_and_nothing_is_written(books, lxd):
+    fingerprint = lxd.add_image(factory.small(10), public=True)
+    book, panel = books.browser(lxd)
+    detail = opened(panel, fingerprint)
+
+    book.restart_kernel()
+    if detail.is_visible():
+        detail.get_by_role("switch", name="Public").click()
+        expect(panel.get_by_text("lost its kernel").or_(panel.get_by_text("does not answer"))).to_be_visible(
+            timeout=SLOW
+        )
+
+    assert lxd.get(f"images/{fingerprint}")["public"] is True
+    book.run(0)
+    again = book.panel(0)
+    expect(again.locator("tbody tr")).to_have_count(1, timeout=SLOW)
+    assert lxd.get(f"images/{fingerprint}")["public"] is True

@@ -1,0 +1,53 @@
+"""Turns of listings: a Ctrl-C at any line must leave nobody waiting."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from lxdimg_nb.client.http import single_flight
+from lxdimg_nb.client.http.single_flight import Turns
+
+
+def interrupted_at(number: int, served: Turns) -> bool:
+    """One listing with a Ctrl-C at that line of the module, counted as they run; whether there was such a line."""
+    left = number
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != single_flight.__file__:
+            return None
+        line = linecache.getline(single_flight.__file__, frame.f_lineno)
+        # Python looks for signals after calls, never between the end of a with block and the release of its lock.
+        if event == "line" and not line.strip().startswith("with "):
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        served.take("key", lambda: 1)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_an_interrupt_at_any_line_leaves_nobody_waiting() -> None:
+    number = 1
+    served = Turns("interrupted")
+    while interrupted_at(number, served):
+        got: list[int] = []
+        waiting = threading.Thread(target=lambda got=got: got.append(served.take("key", lambda: 2)), daemon=True)
+        waiting.start()
+        waiting.join(20)
+
+        assert got == [2], number
+        number += 1
+    assert number > 10

@@ -1,0 +1,162 @@
+"""What a call is given by mistake: one error of the package, on one line, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lxdimg_nb
+from lxdimg_nb import Client, errors
+from tests.kit import factory
+from tests.kit.servers import RunningServer
+
+NAMES = (None, 5, b"web", ["web"], "", " ", "..", "\0", "two\nlines", "\x1b[31m", "\ud800", "ü%/?#", "x" * 5000)
+
+CALLS: dict[str, Callable[[Client, Any], object]] = {
+    "get": lambda client, x: client.images.get(x),
+    "exists": lambda client, x: client.images.exists(x) or client.images.get(x),
+    "get_by_alias": lambda client, x: client.images.get_by_alias(x),
+    "delete": lambda client, x: client.images.delete(x),
+    "create": lambda client, x: client.images.create(x, wait=True),
+    "check": lambda client, x: client.images.check(x).ok or client.images.get("none"),
+    "publish": lambda client, x: client.images.publish(x),
+    "from url": lambda client, x: client.images.create_from_url(x),
+    "from simplestreams": lambda client, x: client.images.create_from_simplestreams(x, x),
+    "alias get": lambda client, x: client.images.aliases.get(x),
+    "alias delete": lambda client, x: client.images.aliases.delete(x),
+    "alias update": lambda client, x: client.images.aliases.update(x, description="x"),
+    "alias target": lambda client, x: client.images.aliases.create("new", x),
+    "alias point": lambda client, x: client.images.aliases.point("web", to=x),
+    "copy": lambda client, x: client.images.get("web").copy(x),
+    "operation": lambda client, x: client.operations.get(x),
+    "events": lambda client, x: client.events(x),
+    "project": lambda client, x: client.in_project(x),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_names_nothing_is_one_error_on_one_line(server: RunningServer, client: Client, call: str) -> None:
+    server.add_image(factory.small(1), aliases=["web"])
+    image = client.images.get("web")
+
+    for wrong in NAMES:
+        with pytest.raises(errors.LxdImageError) as caught:
+            CALLS[call](client, wrong)
+        text = str(caught.value)
+        assert text.isprintable(), (wrong, text)
+        assert len(text) < 1000, wrong
+
+    assert [i.raw for i in client.images.records()] == [image.record.raw]
+
+
+@pytest.mark.parametrize("wrong", NAMES[1:])
+def test_an_address_that_makes_no_sense_is_said(wrong: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    with pytest.raises(errors.LxdImageError) as caught:
+        lxdimg_nb.connect(wrong)
+
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("field", ["public", "auto_update", "properties", "expires_at", "profiles"])
+def test_a_value_of_the_wrong_kind_is_refused_when_it_is_assigned(
+    server: RunningServer, client: Client, field: str
+) -> None:
+    server.add_image(factory.small(1), aliases=["web"])
+    image = client.images.get("web")
+
+    for wrong in (5, b"x", ["x", 3], {"a": 1}, object()):
+        with pytest.raises(errors.InvalidRequestError):
+            setattr(image, field, wrong)
+
+    assert image.changes == {}
+
+
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {"properties": "x"},
+    {"properties": [("a", "b")]},
+    {"properties": {"a": None}},
+    {"properties": {"a": "b\0c"}},
+    {"properties": {"\ud800": "a"}},
+    {"profiles": "nope"},
+    {"profiles": ["default", "nope"]},
+    {"profiles": ["default", "default"]},
+    {"profiles": 5},
+    {"aliases": [""]},
+    {"aliases": 5},
+    {"expires_at": "soon"},
+    {"filename": 5},
+    {"type": "vm"},
+    {"public": "no"},
+)
+
+
+@pytest.mark.parametrize("wrong", SETTINGS, ids=str)
+def test_a_setting_that_makes_no_sense_is_said_before_anything_is_sent(
+    server: RunningServer, client: Client, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(errors.LxdImageError) as caught:
+        client.images.create(factory.small(1), wait=True, **wrong)
+
+    assert str(caught.value).isprintable()
+    assert server.get("images") == []
+
+
+def test_what_was_put_into_an_images_own_lists_is_looked_at_before_it_is_sent(
+    server: RunningServer, client: Client
+) -> None:
+    server.add_image(factory.small(1), aliases=["web"])
+    for wrong in (5, None, "a\0b", "\ud800"):
+        image = client.images.get("web")
+        image.properties["x"] = wrong  # type: ignore[assignment]
+        with pytest.raises(errors.InvalidRequestError):
+            image.update()
+    for wrong in (5, "default", ""):
+        image = client.images.get("web")
+        image.profiles.append(wrong)  # type: ignore[arg-type]
+        with pytest.raises(errors.InvalidRequestError):
+            image.update()
+
+    assert image.reload().changes == {}
+
+
+def test_an_alias_that_is_named_twice_is_made_once(server: RunningServer, client: Client) -> None:
+    image = client.images.create(factory.small(1), wait=True, aliases=["x", "x"])
+
+    assert [alias.name for alias in image.aliases] == ["x"]
+
+
+@pytest.mark.parametrize("wrong", ["", 5, b"x", ["x"], "\0", "x" * 5000, "\ud8ff"])
+def test_a_path_that_no_file_can_have_is_said(server: RunningServer, client: Client, wrong: Any) -> None:
+    image = client.images.get(server.add_image(factory.small(1)))
+
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        image.export(wrong)
+
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("wrong", [5, b"os=debian", [5]])
+def test_a_filter_is_a_text(client: Client, wrong: Any) -> None:
+    with pytest.raises(errors.InvalidRequestError):
+        client.images.all(filter=wrong)
+
+
+def test_a_closed_client_opens_its_connections_again(server: RunningServer, client: Client) -> None:
+    fingerprint = server.add_image(factory.small(1))
+    client.close()
+    client.close()
+
+    assert [i.fingerprint for i in client.images.all()] == [fingerprint]
+
+
+def test_an_error_is_one_line_whatever_a_server_puts_in_it() -> None:
+    error = errors.ApiError("the server says: a\nb\x1b[2J\u202e secret=abc " + "x" * 9000 + " try again")
+
+    assert str(error).isprintable()
+    assert str(error).startswith("the server says: a b?[2J? secret=*** xxx")
+    assert str(error).endswith("… try again")

@@ -1,0 +1,57 @@
+"""The README's examples run, on the demo server as if it were the local LXD."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import lxdimg_nb
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[InteractiveShell]:
+    monkeypatch.chdir(tmp_path)
+    for name in ("LXD_DIR", "INCUS_DIR", "INCUS_SOCKET", "LXDIMG_URL"):
+        monkeypatch.delenv(name, raising=False)
+    shell = InteractiveShell()
+    with lxdimg_nb.demo.start() as server:
+        monkeypatch.setenv("LXD_SOCKET", str(server.socket))
+        yield shell
+        shell.run_line_magic("unload_ext", "lxdimg_nb")
+        client: Any = shell.user_ns.get("client")
+        client.close()
+    InteractiveShell.clear_instance()
+
+
+def test_every_python_and_ipython_example_runs_from_top_to_bottom(shell: InteractiveShell) -> None:
+    for kind, code in BLOCKS:
+        if kind in ("python", "ipython"):
+            result = shell.run_cell(code)
+            assert result.success, f"{code}\n{result.error_before_exec or result.error_in_exec}"
+
+
+def test_every_block_is_of_a_kind_that_is_checked() -> None:
+    assert {kind for kind, _ in BLOCKS} <= {"python", "ipython", "sh", "text"}
+    assert [kind for kind, _ in BLOCKS].count("python") >= 4
+
+
+def test_every_command_line_is_there() -> None:
+    for kind, code in BLOCKS:
+        if kind == "sh":
+            for line in code.splitlines():
+                program = ROOT / line.split()[0]
+                assert program.stat().st_mode & 0o100, line
+
+
+def test_every_picture_is_there() -> None:
+    for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / target).is_file(), target

@@ -1,0 +1,69 @@
+"""Client certificates for tests, and servers' own."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.kit.servers import RunningServer
+
+
+def pair(folder: Path, name: str = "client") -> tuple[Path, Path]:
+    """A certificate that signs itself, and its key, as files `<name>.crt` and `<name>.key`.
+
+    It is a client's, or that of a web server at localhost.
+    """
+    key = ec.generate_private_key(ec.SECP384R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    cert, secret = folder / f"{name}.crt", folder / f"{name}.key"
+    cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return cert, secret
+
+
+def of_server(url: str) -> str:
+    """What a server shows at an address, as PEM."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    return ssl.get_server_certificate((parts.hostname, parts.port))
+
+
+def restricted(server: RunningServer, folder: Path, project: str) -> tuple[Path, Path]:
+    """A certificate that the server trusts in one project and nowhere else."""
+    cert, key = pair(folder, f"only-{project}")
+    der = ssl.PEM_cert_to_DER_cert(cert.read_text())
+    document = {
+        "type": "client",
+        "name": f"only-{project}",
+        "certificate": base64.b64encode(der).decode(),
+        "restricted": True,
+        "projects": [project],
+    }
+    reply = server.raw("POST", "/1.0/certificates", json=document)
+    assert reply.status in (200, 201), reply.body
+    return cert, key

@@ -1,0 +1,160 @@
+"""A real kernel, as a notebook has one, for tests of what happens in cells."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import yaml
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 60.0
+
+
+@dataclass
+class Cell:
+    """What became of one cell."""
+
+    status: str = "ok"
+    ename: str = ""
+    evalue: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    text: str = ""
+    html: str = ""
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    payload: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Kernel:
+    """A running kernel with `%load_ext lxdimg_nb` not yet done."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager = manager
+        self.client = client
+
+    def run(self, code: str, *, answer: str | None = None, ok: bool = True) -> Cell:
+        """Execute a cell.
+
+        Args:
+            answer: typed when the cell asks; None is a front end that cannot answer.
+            ok: whether anything but success fails the test.
+        """
+        cell = self.finish(self.client.execute(code, allow_stdin=answer is not None), answer)
+        assert not ok or cell.status == "ok", f"{code!r} failed: {cell.ename}: {cell.evalue}\n{cell.stderr}"
+        return cell
+
+    def value(self, expression: str) -> Any:
+        """A plain value of the kernel's: numbers, texts, and what holds them."""
+        return ast.literal_eval(self.run(expression).text)
+
+    def finish(self, request: str, answer: str | None = None) -> Cell:
+        """What becomes of a cell that was begun with `client.execute`."""
+        cell = Cell()
+
+        def hear(message: dict[str, Any]) -> None:
+            kind, content = message["header"]["msg_type"], message["content"]
+            if kind == "stream":
+                setattr(cell, content["name"], getattr(cell, content["name"]) + content["text"])
+            elif kind in ("execute_result", "display_data"):
+                cell.outputs.append(content["data"])
+                if kind == "execute_result":
+                    cell.text = content["data"].get("text/plain", "")
+                    cell.html = content["data"].get("text/html", "")
+            elif kind == "error":
+                cell.outputs.append({"error": content})
+
+        def ask(message: dict[str, Any]) -> None:
+            cell.stdout += message["content"]["prompt"]
+            self.client.input(answer or "")
+
+        self._listen(request, hear, ask)
+        content = self._reply(request)
+        cell.status = content["status"]
+        cell.ename, cell.evalue = content.get("ename", ""), content.get("evalue", "")
+        cell.payload = content.get("payload", [])
+        return cell
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        # A slow start leaves answers to earlier requests behind.
+        while True:
+            message = self.client.get_shell_msg(timeout=SECONDS)
+            if message["parent_header"].get("msg_id") == request:
+                content: dict[str, Any] = message["content"]
+                return content
+
+    def until_shown(self, request: str) -> None:
+        """Wait until a cell that runs displays something, a bar for example; what came before it is lost."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=SECONDS)
+            if message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == "display_data":
+                return
+
+    def _listen(self, request: str, hear: Any, ask: Any) -> None:
+        while True:
+            if self.client.stdin_channel.msg_ready():
+                ask(self.client.get_stdin_msg(timeout=SECONDS))
+            try:
+                message = self.client.get_iopub_msg(timeout=0.2)
+            except Empty:
+                assert self.manager.is_alive(), "the kernel died"
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            hear(message)
+            if message["header"]["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return
+
+    def complete(self, code: str) -> list[str]:
+        """What Tab offers at the end of the code."""
+        return [match["text"] for match in self.offers(code)]
+
+    def offers(self, code: str) -> list[dict[str, Any]]:
+        """As `complete`, each with its type and what it replaces."""
+        content = self._reply(self.client.complete(code, len(code)))
+        assert content["status"] == "ok", content
+        found: list[dict[str, Any]] = content["metadata"].get("_jupyter_types_experimental", [])
+        return found
+
+
+def remotes(configuration: Path, **found: dict[str, object]) -> None:
+    """Write the remotes that the kernel of the fixtures knows."""
+    (configuration / "config.yml").write_text(yaml.safe_dump({"remotes": found}))
+
+
+def store(configuration: Path, url: str, pem: str) -> None:
+    """Have that kernel know the catalogue at an address as the remote `store`, with its certificate."""
+    remotes(configuration, store={"addr": url, "protocol": "simplestreams", "public": True})
+    (configuration / "servercerts").mkdir(exist_ok=True)
+    (configuration / "servercerts" / "store.crt").write_text(pem)
+
+
+@contextmanager
+def running(folder: Path, **environment: str) -> Iterator[Kernel]:
+    """A kernel that works in a folder, without this machine's LXD, Incus or IPython settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LXD", "INCUS", "IPYTHON"))}
+    kept |= {
+        "IPYTHONDIR": str(folder / "ipython"),
+        "PYTHONPATH": str(ROOT),
+        "LXD_DIR": str(folder / "nothing"),
+        "INCUS_DIR": str(folder / "nothing"),
+    }
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(folder), env=kept | environment)
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=SECONDS)
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()

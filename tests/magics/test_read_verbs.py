@@ -1,0 +1,107 @@
+"""%lxdimg where one looks: check, contents, differences, events, panels, who uses what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.kit import factory
+from tests.kit.kernel import Kernel
+from tests.kit.servers import RunningServer
+
+
+def test_used_by_names_the_instances(kernel: Kernel, server: RunningServer) -> None:
+    server.add_instance("c1", server.add_image(factory.small(1), aliases=["web"]))
+
+    assert kernel.value("%lxdimg used-by web") == ["default/c1"]
+    kernel.run("df = %lxdimg list --used-by\n")
+    assert kernel.value("list(df.used_by)") == [["default/c1"]]
+
+
+def test_check_says_what_an_import_would_meet_and_sends_nothing(
+    kernel: Kernel, server: RunningServer, web: str, tmp_path: Path
+) -> None:
+    (tmp_path / "there.tar.gz").write_bytes(factory.small(1))
+    (tmp_path / "new.tar.gz").write_bytes(factory.small(2))
+
+    kernel.run(f"a = %lxdimg check {tmp_path}/there.tar.gz\nb = %lxdimg check {tmp_path}/new.tar.gz\n")
+
+    assert kernel.value("a.exists, a.ok, a.fingerprint, b.exists, b.ok") == (True, False, web, False, True)
+    assert "already there yes" in " ".join(kernel.run("a").text.split())
+    assert len(server.get("images")) == 1
+
+
+def test_contents_lists_the_files_and_compares_two_images(kernel: Kernel, server: RunningServer) -> None:
+    server.add_image(factory.small(1, rootfs_files={"etc/one": b"1"}), aliases=["one"])
+    server.add_image(factory.small(1, rootfs_files={"etc/two": b"22"}), aliases=["two"])
+
+    kernel.run("files = %lxdimg contents one\nchanges = %lxdimg contents one two\n")
+
+    assert "rootfs/etc/one" in kernel.value("list(files.index)")
+    assert "0644" in kernel.run("files").text
+    assert kernel.value("changes.change.astype(str).to_dict()") == {
+        "rootfs/etc/one": "removed",
+        "rootfs/etc/two": "added",
+    }
+
+
+def test_diff_compares_a_frame_with_now(kernel: Kernel, server: RunningServer, web: str) -> None:
+    kernel.run("before = %lxdimg list\npart = %lxdimg list os=Nothing\n")
+    server.raw("PATCH", f"/1.0/images/{web}", json={"public": True})
+    new = server.add_image(factory.small(2))
+
+    kernel.run("changes = %lxdimg diff $before\n")
+
+    assert kernel.value("sorted(zip(changes.fingerprint, changes.change.astype(str), changes.field))") == sorted(
+        [(web, "changed", "public"), (new, "added", "")]
+    )
+    assert "part of an inventory" in kernel.run("%lxdimg diff $part", ok=False).stderr
+
+
+def test_diff_reads_a_history(kernel: Kernel, server: RunningServer, web: str, tmp_path: Path) -> None:
+    kernel.run(f"import lxdimg_nb\nhistory = lxdimg_nb.History({str(tmp_path / 'h')!r})")
+    kernel.run("df = %lxdimg list\n")
+    kernel.run("record = history.record(df)")
+    server.raw("PATCH", f"/1.0/images/{web}", json={"public": True})
+    kernel.run("df = %lxdimg list\n")
+    kernel.run("record = history.record(df)")
+
+    kernel.run(f"changes = %lxdimg diff {tmp_path}/h\n")
+
+    assert kernel.value("list(changes.field)") == ["public"]
+
+
+def test_monitor_shows_events_and_returns_them(kernel: Kernel, server: RunningServer, web: str) -> None:
+    kernel.run(
+        "import threading\n"
+        f"import lxdimg_nb; client = lxdimg_nb.connect({server.url!r}); image = client.images.get('web')\n"
+        "def change(): image.public = True; image.update()\n"
+        "timer = threading.Timer(0.5, change)"
+    )
+
+    cell = kernel.run("timer.start()\nevents = %lxdimg monitor --types lifecycle --count 1 --for 20s\n")
+
+    assert "image-updated" in cell.stdout
+    assert kernel.value("list(events.what)") == ["image-updated"]
+    assert web in kernel.value("events.source.iloc[0]")
+
+
+def test_monitor_ends_after_its_time_and_by_an_interrupt(kernel: Kernel) -> None:
+    assert kernel.run("events = %lxdimg monitor --for 1s\n").status == "ok"
+
+    # As the interrupt of a front end: a signal, which ends the waiting for the next event.
+    kernel.run(
+        "import signal, threading\n"
+        "interrupt = lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+        "timer = threading.Timer(0.5, interrupt)"
+    )
+    cell = kernel.run("timer.start()\nevents = %lxdimg monitor --for 60s\n")
+
+    assert cell.status == "ok"
+    assert kernel.value("type(events).__name__") == "Listing"
+
+
+def test_panel_is_the_browser_or_one_image(kernel: Kernel, web: str) -> None:
+    kernel.run("panel = %lxdimg panel\none = %lxdimg panel web\n")
+
+    assert kernel.value("type(panel).__name__, type(one).__name__") == ("BrowserPanel", "ImagePanel")
+    kernel.run("panel.close(); one.close()")

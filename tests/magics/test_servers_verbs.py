@@ -1,0 +1,133 @@
+"""%lxdimg and servers: remotes, catalogues, tokens, the demo, and none at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.client.test_enroll import token_of
+from tests.kit import factory, streams
+from tests.kit.kernel import Kernel, remotes, running, store
+from tests.kit.servers import RunningServer
+
+
+def test_remotes_are_those_of_lxc_and_incus(kernel: Kernel, configuration: Path) -> None:
+    remotes(configuration, staging={"addr": "https://192.0.2.1:8443", "protocol": "lxd", "project": "web"})
+
+    kernel.run("found = %lxdimg remotes\n")
+
+    assert kernel.value("tuple(found.loc['staging', ['address', 'protocol', 'project', 'home']])") == (
+        "https://192.0.2.1:8443",
+        "lxd",
+        "web",
+        "lxc",
+    )
+    assert "ubuntu" in kernel.value("list(found.index)")
+
+
+def test_a_catalogue_is_listed_looked_at_and_copied_from(
+    kernel: Kernel, server: RunningServer, configuration: Path, tmp_path: Path
+) -> None:
+    with streams.serving(tmp_path / "site") as site:
+        streams.ubuntu().publish(site)
+        store(configuration, site.url, site.pem)
+
+        kernel.run("df = %lxdimg catalogue store release=noble\nmachine = %lxdimg info store:24.04 --vm\n")
+        kernel.run("%lxdimg copy store:24.04 --target-project default --alias noble -o image")
+
+        releases = kernel.value("sorted(set(df['properties.release']))")
+        machine = kernel.value("machine.type")
+        copied = kernel.value("image.fingerprint, image.public")
+        kernel.run(f"%lxdimg connect {server.url}")
+
+    assert releases == ["noble"]
+    assert machine == "virtual-machine"
+    assert server.get("images/aliases/noble")["target"] == copied[0]
+    assert copied[1] is False
+
+
+def test_a_server_is_no_catalogue(kernel: Kernel, server: RunningServer, configuration: Path) -> None:
+    remotes(configuration, mine={"addr": server.url, "protocol": "lxd"})
+
+    assert "%lxdimg list mine:" in kernel.run("%lxdimg catalogue mine", ok=False).stderr
+
+
+@pytest.mark.parametrize("how", ["variable", "asked"])
+def test_a_token_enrols_and_is_never_shown(
+    kernel: Kernel, server: RunningServer, configuration: Path, how: str
+) -> None:
+    url = server.listen()
+    token = token_of(server)
+
+    typed = kernel.run(f"%lxdimg connect {url} --token {token}", ok=False)
+    kernel.run(f"token = {token!r}")
+    if how == "variable":
+        cell = kernel.run(f"client = %lxdimg connect {url} --token $token\n")
+    else:
+        cell = kernel.run(f"client = %lxdimg connect {url} --token -\n", answer=token)
+
+    assert "history" in typed.stderr
+    for shown in (typed, cell):
+        assert token not in shown.stdout + shown.stderr + shown.evalue + shown.text
+    assert kernel.value("client.url, client.info.trusted") == (url, True)
+
+
+def test_a_password_in_an_address_is_not_shown(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
+    with streams.serving(tmp_path / "site") as site:
+        streams.ubuntu().publish(site)
+        address = site.url.replace("https://", "simplestreams+https://me:pass-word@")
+
+        cell = kernel.run(f"%lxdimg connect {address} --server-cert {site.cert}")
+        alone = kernel.run("%lxdimg").text
+        remote = kernel.value("%config LxdimgMagics.remote")
+        wrong = kernel.run(f"%lxdimg connect {address}/nothing --server-cert {site.cert}", ok=False)
+        kernel.run(f"%lxdimg connect {server.url}")
+
+    assert site.url in alone
+    for shown in (cell.text, cell.stdout, alone, remote, wrong.stderr):
+        assert "pass-word" not in shown
+
+
+def test_demo_starts_a_server_in_the_kernel_and_stops_it(shared_kernel: Kernel) -> None:
+    begun = shared_kernel.run("client = %lxdimg demo\ndf = %lxdimg list\n")
+    url = shared_kernel.value("client.url")
+    shared_kernel.run("%lxdimg demo stop")
+
+    assert shared_kernel.value("%config LxdimgMagics.remote") == ""
+    assert "demo server" in begun.stdout
+    assert shared_kernel.value("len(df)") > 5
+    assert not Path(url.removeprefix("unix://")).exists()
+
+
+def test_another_demo_is_not_started_beside_the_first(shared_kernel: Kernel) -> None:
+    shared_kernel.run("client = %lxdimg demo --product incus\n")
+
+    refused = shared_kernel.run("%lxdimg demo --product lxd", ok=False)
+    shared_kernel.run("again = %lxdimg demo\n")
+    same = shared_kernel.value("again.url == client.url")
+    shared_kernel.run("%lxdimg demo stop")
+
+    assert "%lxdimg demo stop" in refused.stderr
+    assert same is True
+
+
+def test_without_a_server_it_says_where_it_looked_and_what_to_do(tmp_path: Path) -> None:
+    with running(tmp_path, HOME=str(tmp_path)) as kernel:
+        kernel.run("%load_ext lxdimg_nb")
+
+        alone = kernel.run("%lxdimg").text
+        verb = kernel.run("%lxdimg list", ok=False)
+
+    assert "not connected" in alone
+    assert "%lxdimg demo" in alone
+    assert str(tmp_path / "nothing") in verb.stderr
+
+
+def test_the_environment_names_the_server(tmp_path: Path, demo: RunningServer) -> None:
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
+
+    with running(tmp_path, HOME=str(tmp_path), LXDIMG_URL=demo.url) as kernel:
+        kernel.run("%load_ext lxdimg_nb\nimage = %lxdimg info web\n")
+
+        assert kernel.value("image.fingerprint") == fingerprint

@@ -1,0 +1,181 @@
+"""The thread behind a panel, and the transfers of a kernel."""
+
+from __future__ import annotations
+
+import contextvars
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+from lxdimg_nb.errors import InvalidImageError
+from lxdimg_nb.panels.actor import Actor
+from lxdimg_nb.panels.transfers import Transfers
+from lxdimg_nb.values import Progress
+from tests.kit.servers import until
+
+
+def test_steps_from_many_threads_run_one_at_a_time_and_in_order():
+    actor, seen, inside = Actor("test"), [], []
+
+    def step(value):
+        inside.append(1)
+        assert len(inside) == 1
+        seen.append(value)
+        inside.pop()
+
+    def post(base):
+        for i in range(100):
+            actor.post(lambda i=i: step(base + i))
+
+    threads = [threading.Thread(target=post, args=(1000 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert until(lambda: len(seen) == 400, timeout=5)
+    for n in range(4):
+        mine = [value for value in seen if value // 1000 == n]
+        assert mine == sorted(mine)
+    actor.close()
+    assert actor.join()
+
+
+def test_nudges_run_at_most_ten_times_a_second_and_once_after_the_last():
+    actor, seen = Actor("test"), []
+    value = [0]
+    begin = time.monotonic()
+
+    while time.monotonic() - begin < 0.55:
+        value[0] += 1
+        actor.nudge("x", lambda: seen.append(value[0]))
+
+    assert until(lambda: bool(seen) and seen[-1] == value[0], timeout=2)
+    assert 2 <= len(seen) <= 8
+    actor.close()
+
+
+def test_a_step_that_fails_does_not_stop_the_next(caplog):
+    actor, done = Actor("test"), threading.Event()
+
+    actor.post(lambda: 1 / 0)
+    actor.post(done.set)
+
+    assert done.wait(5)
+    assert "a step of test failed" in caplog.text
+    actor.close()
+
+
+def test_an_idle_actor_has_no_thread_and_gets_one_again(monkeypatch):
+    monkeypatch.setattr("lxdimg_nb.panels.actor.IDLE_SECONDS", 0.05)
+    actor, done = Actor("test"), threading.Event()
+
+    actor.post(lambda: None)
+
+    assert until(lambda: not actor.alive, timeout=5)
+    actor.post(done.set)
+    assert done.wait(5)
+    actor.close()
+    assert actor.join()
+
+
+def test_what_follows_a_message_runs_in_the_context_of_that_message():
+    shell = contextvars.ContextVar("shell", default="none")
+    actor, seen, done = Actor("test"), [], threading.Event()
+
+    def message():
+        shell.set("subshell-1")
+        actor.hear(lambda: seen.append(shell.get()))
+        actor.aside(lambda: seen.append(shell.get()), lambda _: (seen.append(shell.get()), done.set()), lambda _: None)
+
+    contextvars.copy_context().run(message)
+
+    assert done.wait(5)
+    assert seen == ["subshell-1"] * 3
+    actor.close()
+
+
+def test_a_closed_actor_takes_nothing_more():
+    actor, seen = Actor("test"), []
+    actor.post(lambda: seen.append(1))
+
+    actor.close()
+    actor.post(lambda: seen.append(2))
+
+    assert actor.join()
+    assert seen == [1]
+
+
+def test_a_transfer_is_cancelled_at_its_next_report():
+    transfers, going = Transfers(), threading.Event()
+
+    def work(report):
+        going.set()
+        while True:
+            report(Progress("send", 1, 10))
+
+    transfer = transfers.start("Upload x", work)
+    assert going.wait(5)
+    transfer.cancel()
+
+    assert transfer.wait(5)
+    assert (transfer.state, transfer.text) == ("cancelled", "Cancelled; nothing was left behind.")
+
+
+def test_a_failed_transfer_says_why_in_words():
+    transfers = Transfers()
+
+    def work(report):
+        raise InvalidImageError("this is no image")
+
+    transfer = transfers.start("Upload x", work)
+
+    assert transfer.wait(5)
+    assert (transfer.state, transfer.view()["text"]) == ("failed", "This is no image.")
+
+
+def test_no_more_than_three_transfers_run_at_once_and_a_waiting_one_can_be_cancelled():
+    transfers, release = Transfers(), threading.Event()
+    jobs = [transfers.start(f"job {n}", lambda _: release.wait(10)) for n in range(5)]
+
+    assert until(lambda: sum(job.state == "running" for job in jobs) == 3, timeout=5)
+    waiting = [job for job in jobs if job.state == "waiting"]
+    waiting[0].cancel()
+    release.set()
+
+    assert all(job.wait(5) for job in jobs)
+    assert waiting[0].state == "cancelled"
+    assert sorted(job.state for job in jobs) == ["cancelled", *["done"] * 4]
+
+
+def test_finished_transfers_are_remembered_until_they_are_forgotten():
+    transfers = Transfers()
+    told = []
+    stop = transfers.listen(lambda: told.append(1))
+    job = transfers.start("job", lambda _: "it went well", say=str)
+    assert job.wait(5)
+    assert until(lambda: len(told) >= 3, timeout=5)
+
+    assert [t.title for t in transfers] == ["job"]
+    assert "It went well in" in repr(transfers)
+    transfers.forget()
+    assert list(transfers) == []
+    stop()
+
+
+def test_python_ends_though_a_panel_is_still_there(tmp_path):
+    # What lives until then is closed by its __del__, where a thread that is started is waited for for ever.
+    script = """
+        import lxdimg_nb
+
+        server = lxdimg_nb.demo.start({folder!r})
+        panel = lxdimg_nb.connect(server.url).images.panel()
+        print("made")
+    """
+    script = textwrap.dedent(script).format(folder=str(tmp_path / "demo"))
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "made\n", "")

@@ -1,0 +1,78 @@
+"""Notebooks with panels as they are kept, by whichever front end: small, escaped, and without a secret."""
+
+from __future__ import annotations
+
+import nbclient
+import nbformat
+import pytest
+from nbconvert import HTMLExporter, MarkdownExporter
+
+from tests.kit.kernel import ROOT
+
+EVIL = "<img src=x onerror=alert(1)>"
+CELLS = (
+    """
+import lxdimg_nb
+from lxdimg_nb.values import ImageRecord
+client = lxdimg_nb.connect({url!r})
+def record(i):
+    return ImageRecord({{
+        "fingerprint": f"{{i:064x}}", "aliases": [{{"name": f"{{i}}-" + "<&" * 99, "description": {evil!r}}}],
+        "properties": {{"description": {evil!r} * 5000, "os": {evil!r}}}, "filename": {evil!r},
+        "update_source": {{"server": "https://h", "protocol": "lxd", "certificate": "THE-" "CERTIFICATE"}},
+    }})
+many = [record(i) for i in range(10_000)]
+client.images.records = lambda **_: many
+panel = client.images.panel()
+panel
+""",
+    "panel.actor.post(lambda: setattr(panel.table, 'size', 100))\npanel",
+)
+
+
+@pytest.fixture(scope="module")
+def saved(demo_daemon, tmp_path_factory):
+    """A notebook with a panel of ten thousand images, run and kept with the state of its widgets."""
+    folder = tmp_path_factory.mktemp("saved")
+    made = []
+    for number, cell in enumerate((CELLS[:1], CELLS)):
+        book = nbformat.v4.new_notebook(
+            cells=[
+                nbformat.v4.new_code_cell(c.format(url=demo_daemon.url, evil=EVIL) if c is CELLS[0] else c)
+                for c in cell
+            ]
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", str(ROOT))
+            patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+            nbclient.NotebookClient(book, timeout=60, store_widget_state=True).execute()
+        nbformat.write(book, folder / f"{number}.ipynb")
+        made.append(folder / f"{number}.ipynb")
+    return made
+
+
+def test_a_notebook_with_ten_thousand_images_is_small_and_holds_no_secret(saved):
+    for file in saved:
+        text = file.read_text()
+        assert "application/vnd.jupyter.widget-state+json" in text
+        assert "10,000 images of" in text
+        assert "THE-CERTIFICATE" not in text
+    # Shown twice, a hundred on a page: the second table is as small as the first.
+    assert saved[0].stat().st_size < 100_000
+    assert saved[1].stat().st_size < saved[0].stat().st_size + 30_000
+
+
+@pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
+def test_pages_made_of_it_show_escaped_rows(saved, exporter):
+    book = nbformat.read(saved[0], as_version=4)
+    for output in book.cells[0].outputs:
+        # What GitHub and nbviewer do, which run no script.
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    book.metadata.pop("widgets")
+
+    page, _ = exporter().from_notebook_node(book)
+
+    table = page[page.index('<div class="lxdimg">') :]
+    assert "9999-" in table
+    assert "&lt;img src=x" in table
+    assert "<img" not in table
