@@ -114,9 +114,7 @@ class Client:
         self.close()
 
     def _repr_html_(self) -> str:
-        from lxdimg_nb.text.display import table
-
-        return table(self.info, title=self.url).html()
+        return self.info.table(title=self.url).html()
 
     def __repr__(self) -> str:
         info = self.info

@@ -8,7 +8,8 @@ from typing import Any
 from lxdimg_nb.client import Image
 from lxdimg_nb.client.verbs.create import Preflight
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, escape, plain, table, word
+from lxdimg_nb.text.display import Table, escape, plain, word
+from lxdimg_nb.values import image_table
 
 __all__ = ["Check", "ShownImage", "Text"]
 
@@ -38,10 +39,10 @@ class ShownImage(Image):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         del cycle
-        printer.text(str(table(self)) if len(printer.stack) <= 1 else repr(self))
+        printer.text(str(image_table(self)) if len(printer.stack) <= 1 else repr(self))
 
     def _repr_html_(self) -> str:
-        return table(self).html()
+        return image_table(self).html()
 
 
 class Check(Preflight):

@@ -20,7 +20,7 @@ from lxdimg_nb.panels.watching import ListWatch
 from lxdimg_nb.panels.widget import text_of, texts_of, whole_of
 from lxdimg_nb.panels.words import product, why
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord, images_table
 
 if TYPE_CHECKING:
     import threading
@@ -344,7 +344,7 @@ class BrowserPanel(ImageWork):
             ready.set()
 
     def static(self) -> Table:
-        table = display.table([row.record for row in self.table.shown()], title=self._title())
+        table = images_table([row.record for row in self.table.shown()], title=self._title())
         if self._state in ("ready", "reloading"):
             more = len(self.table.found()) - len(self.table.shown())
             return replace(table, note=f"and {more:,} more" if more else "")

@@ -8,7 +8,7 @@ from lxdimg_nb.client import Images
 from lxdimg_nb.panels.imagework import ImageWork
 from lxdimg_nb.panels.table import Row, key_of
 from lxdimg_nb.panels.watching import ImageWatch
-from lxdimg_nb.text import display
+from lxdimg_nb.values import image_table
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
@@ -51,4 +51,4 @@ class ImagePanel(ImageWork):
             self.editor.reread(self.open)
 
     def static(self) -> Table:
-        return display.table(self.open.record) if self.open is not None else super().static()
+        return image_table(self.open.record) if self.open is not None else super().static()

@@ -1,4 +1,4 @@
-"""Text and HTML of everything: the one place that defuses and escapes what servers say.
+"""Harmless text and HTML: the one place that defuses and escapes what servers say.
 
 A `Table` is what is shown, once, as text and as HTML. The HTML has no script, no link, and neither id nor
 name nor class from data; its colours are those of JupyterLab's theme, light or dark, else the page's.
@@ -10,24 +10,19 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
 
 from lxdimg_nb.text import formats
-from lxdimg_nb.values import Alias, Change, Operation, ServerInfo
-
-if TYPE_CHECKING:
-    from lxdimg_nb.filters import Filterable
 
 __all__ = [
     "Table",
     "ago",
     "cell",
+    "details",
     "escape",
     "field",
     "plain",
     "short",
-    "table",
     "word",
 ]
 
@@ -197,136 +192,8 @@ class Table:
         return f' class="{name}"' if name else ""
 
 
-def table(value: object, *, now: datetime | None = None, title: str = "") -> Table:
-    """Whatever a client returns, as a table: an image or several, aliases, an operation, a change, the server.
-
-    Args:
-        value: a value of `models`, anything with the attributes of an image, or a sequence of one kind.
-        now: ages are counted from here; by default the clock.
-        title: above the table, instead of the usual one.
-
-    Raises:
-        TypeError: nothing this package shows.
-    """
-    moment = now or datetime.now(UTC)
-    if isinstance(value, Change):
-        return _change(value, title)
-    if isinstance(value, Operation):
-        return _operation(value, title)
-    if isinstance(value, ServerInfo):
-        return _server(value, title)
-    if isinstance(value, Alias):
-        return _aliases([value], title)
-    if hasattr(value, "fingerprint") and hasattr(value, "update_source"):
-        return _image(value, moment, title)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        if value and all(isinstance(v, Alias) for v in value):
-            return _aliases(value, title)
-        if value and all(isinstance(v, Change) for v in value):
-            return _changes(value, title)
-        if all(hasattr(v, "update_source") for v in value):
-            return _images(value, moment, title)
-    raise TypeError(f"nothing to show of a {type(value).__name__}")
-
-
-def _details(pairs: Iterable[tuple[str, str]], title: str, hints: Mapping[str, str] | None = None) -> Table:
+def details(pairs: Iterable[tuple[str, str]], title: str, hints: Mapping[str, str] | None = None) -> Table:
+    """Names and values as a table without headings; `hints` are words for hovering, by name."""
     rows = tuple(pairs)
     titles = tuple(("", (hints or {}).get(name, "")) for name, _ in rows) if hints else ()
     return Table(("", ""), rows, title=title, titles=titles)
-
-
-def _image(image: Any, now: datetime, title: str) -> Table:
-    source = image.update_source
-    times = ("created_at", "uploaded_at", "last_used_at", "expires_at")
-    rows = [
-        ("fingerprint", plain(image.fingerprint)),
-        ("aliases", word(_alias_names(image))),
-        *((name, word(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
-        ("size", f"{formats.size(image.size)} ({image.size:,} bytes)"),
-        *((name, word(getattr(image, name))) for name in ("public", "auto_update", "cached")),
-        *((name, field(name, getattr(image, name), now=now)) for name in times),
-        ("profiles", word(image.profiles)),
-        ("source", "" if source is None else f"{source.server} {source.protocol} {source.alias}"),
-        *((f"properties.{plain(key, 60)}", plain(v)) for key, v in sorted(image.properties.items())[:100]),
-    ]
-    hints = {name: formats.when(moment) for name in times if (moment := getattr(image, name)) is not None}
-    return _details(rows, title or f"image {short(image.fingerprint)}", hints)
-
-
-def _alias_names(image: Filterable) -> list[str]:
-    return [alias.name if isinstance(alias, Alias) else str(alias) for alias in image.aliases]
-
-
-def _images(images: Sequence[Any], now: datetime, title: str) -> Table:
-    headers = (
-        "fingerprint",
-        "alias",
-        "description",
-        "architecture",
-        "type",
-        "size",
-        "public",
-        "auto_update",
-        "uploaded",
-    )
-    rows = tuple(
-        (
-            short(image.fingerprint),
-            min(_alias_names(image), key=len, default=""),
-            image.properties.get("description", ""),
-            image.architecture,
-            image.type,
-            formats.size(image.size),
-            word(image.public),
-            word(image.auto_update),
-            ago(image.uploaded_at, now),
-        )
-        for image in images[:60]
-    )
-    left = len(images) - len(rows)
-    note = f"and {formats.plural(left, 'more image')}".replace("more images", "more") if left > 0 else ""
-    return Table(headers, rows, title or formats.plural(len(images), "image"), note, frozenset({5}), frozenset({0}))
-
-
-def _aliases(aliases: Sequence[Alias], title: str) -> Table:
-    rows = tuple((a.name, short(a.target), a.type, a.description) for a in aliases)
-    return Table(("alias", "target", "type", "description"), rows, title, code=frozenset({1}))
-
-
-def _operation(operation: Operation, title: str) -> Table:
-    progress = operation.progress
-    rows = [
-        ("status", f"{operation.status} {progress.text}".strip() if progress else operation.status),
-        ("description", operation.description),
-        ("started", word(operation.created_at)),
-        ("may be cancelled", word(operation.may_cancel)),
-        *([("error", operation.error)] if operation.error else []),
-    ]
-    return _details(rows, title or f"operation {plain(operation.id, 40)}")
-
-
-def _change(change: Change, title: str) -> Table:
-    rows = tuple((n, field(n, change.before.get(n)), field(n, value)) for n, value in change.after.items())
-    note = "" if rows else "unchanged"
-    return Table(("field", "before", "after"), rows, title or f"image {short(change.fingerprint)}", note)
-
-
-def _changes(changes: Sequence[Change], title: str) -> Table:
-    rows = tuple(
-        (short(c.fingerprint), n, field(n, c.before.get(n)), field(n, v)) for c in changes for n, v in c.after.items()
-    )
-    return Table(("fingerprint", "field", "before", "after"), rows, title, code=frozenset({0}))
-
-
-def _server(info: ServerInfo, title: str) -> Table:
-    rows = [
-        ("product", f"{info.product} {info.version}".strip()),
-        ("name", info.name),
-        ("project", info.project + (" (with the images of default)" if info.shares_images else "")),
-        ("access", info.auth),
-        ("cluster", word(info.cluster)),
-        ("addresses", word(info.addresses)),
-        ("certificate", info.certificate_fingerprint[:12]),
-        ("storage", word(info.storage_drivers)),
-    ]
-    return _details(rows, title or "server")

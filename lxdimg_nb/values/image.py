@@ -1,39 +1,22 @@
-"""An image, its names, its source, and what a write did to it."""
+"""An image as a server described it, and where it came from."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
+from lxdimg_nb.text.display import Table
+from lxdimg_nb.values.alias import Alias
+from lxdimg_nb.values.image_table import image_table
 from lxdimg_nb.values.json_fields import Json, mapping, parse_time, text, texts, whole
 
-__all__ = ["FINGERPRINT", "Alias", "Change", "ImageRecord", "UpdateSource", "fingerprints", "writable"]
+__all__ = ["FINGERPRINT", "ImageRecord", "UpdateSource", "fingerprints", "writable"]
 
 FINGERPRINT = re.compile(r"^[0-9a-f]{64}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """A name that points at one image, its target, in one project."""
-
-    name: str
-    description: str = ""
-    target: str = ""
-    type: str = ""
-
-    @classmethod
-    def from_json(cls, data: Json) -> Alias:
-        """From an entry of GET /1.0/images/aliases, or of an image's `aliases` (which has no target)."""
-        return cls(
-            text(data.get("name")),
-            text(data.get("description")),
-            text(data.get("target")),
-            text(data.get("type")),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,51 +158,12 @@ class ImageRecord:
         # Incus 7 calls itself "none" then, a name that no member can have.
         return tuple(member for member in texts(self.raw.get("locations")) if member != "none")
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a write did: each field's value before and after."""
-
-    fingerprint: str
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-
-    def __bool__(self) -> bool:
-        return bool(self.after)
-
-    def __str__(self) -> str:
-        if not self.after:
-            return f"{self.fingerprint[:12]}: unchanged"
-        return f"{self.fingerprint[:12]}: " + ", ".join(
-            f"{name} {_word(old)} → {_word(new)}" for name, old, new in self.steps()
-        )
-
-    def steps(self) -> list[tuple[str, Any, Any]]:
-        """Each thing that changed with its value before and after; of the properties only those that differ."""
-        found: list[tuple[str, Any, Any]] = []
-        for name, new in self.after.items():
-            old = self.before.get(name)
-            if name != "properties" or not isinstance(old, dict) or not isinstance(new, dict):
-                found.append((name, old, new))
-                continue
-            keys = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-            found += [(f"properties.{key}", old.get(key), new.get(key)) for key in keys]
-        return found
+    def table(self, *, now: datetime | None = None, title: str = "") -> Table:
+        """Every attribute, one a row; ages are counted from `now`, by default the clock."""
+        return image_table(self, now=now, title=title)
 
     def _repr_html_(self) -> str:
-        from lxdimg_nb.text.display import table
-
-        return table(self).html()
-
-
-def _word(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return "none"
-    said = value.isoformat() if isinstance(value, datetime) else str(value)
-    # Values come from servers: what steers a terminal or turns the line around is shown as a blot.
-    return "".join(c if c.isprintable() else "�" for c in said[:200])
+        return self.table().html()
 
 
 def writable(record: ImageRecord) -> dict[str, Any]:

@@ -21,7 +21,17 @@ from lxdimg_nb.inventory import Fleet, History, frame_from_json
 from lxdimg_nb.inventory.frame.file_frames import members_frame
 from lxdimg_nb.inventory.frame.frame_table import WordsFrame, frame_table
 from lxdimg_nb.text import display
-from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, ServerInfo
+from lxdimg_nb.values import (
+    Alias,
+    Change,
+    ImageRecord,
+    Operation,
+    ServerInfo,
+    aliases_table,
+    changes_table,
+    image_table,
+    images_table,
+)
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NASTY = "<script>alert(1)</script>\x1b[31mred\x1b]8;;http://x\x07\u202egnp\u200b'\"&"
@@ -137,7 +147,7 @@ def test_ages_tell_past_from_future() -> None:
 
 
 def test_an_image_is_shown_with_every_attribute_and_no_certificate() -> None:
-    seen = str(display.table(ImageRecord.from_json(RAW), now=NOW))
+    seen = str(image_table(ImageRecord.from_json(RAW), now=NOW))
 
     for part in (
         "ab" * 32,
@@ -163,38 +173,47 @@ class Look:
         return getattr(self.record, name)
 
 
-VALUES = [
-    ImageRecord.from_json(RAW),
-    Look(ImageRecord.from_json(RAW)),
-    [ImageRecord.from_json(RAW)] * 3,
-    [],
-    Alias("web", "words", "ab" * 32, "container"),
-    [Alias("web", "words", "ab" * 32, "container")],
-    Change("ab" * 32, {"public": False}, {"public": True}),
-    Change("ab" * 32, {}, {}),
-    [Change("ab" * 32, {"public": False}, {"public": True})],
-    Operation("1", "task", "Creating", "Running", 103, "", True, {"download_progress": "rootfs: 3%"}, {}),
-    Operation("1", "task", "Creating", "Failure", 400, "no room", False, {}, {}),
-    ServerInfo("lxd", "5.0.2", "trusted", "default", False, addresses=("127.0.0.1:8443",)),
+TABLES = [
+    image_table(ImageRecord.from_json(RAW), now=NOW),
+    image_table(Look(ImageRecord.from_json(RAW)), now=NOW),
+    images_table([ImageRecord.from_json(RAW)] * 3, now=NOW),
+    images_table([], now=NOW),
+    aliases_table([Alias("web", "words", "ab" * 32, "container")]),
+    Change("ab" * 32, {"public": False}, {"public": True}).table(),
+    Change("ab" * 32, {}, {}).table(),
+    changes_table([Change("ab" * 32, {"public": False}, {"public": True})]),
+    Operation("1", "task", "Creating", "Running", 103, "", True, {"download_progress": "rootfs: 3%"}, {}).table(),
+    Operation("1", "task", "Creating", "Failure", 400, "no room", False, {}, {}).table(),
+    ServerInfo("lxd", "5.0.2", "trusted", "default", False, addresses=("127.0.0.1:8443",)).table(),
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda v: type(v).__name__)
-def test_every_value_has_text_and_harmless_html(value: object) -> None:
-    seen = display.table(value, now=NOW)
-
+@pytest.mark.parametrize("seen", TABLES)
+def test_every_value_has_text_and_harmless_html(seen: display.Table) -> None:
     assert str(seen).strip()
     assert repr(seen) == str(seen)
     assert_harmless(seen.html())
     assert seen._repr_html_() == seen.html()
 
 
+def test_values_show_themselves() -> None:
+    record = ImageRecord.from_json(RAW)
+    operation = Operation("1", "task", "Creating", "Failure", 400, "no room", False, {}, {})
+    server = ServerInfo("lxd", "5.0.2", "trusted", "default", False)
+
+    assert "properties.os" in record._repr_html_()
+    assert "ab" * 6 in Alias("web", "words", "ab" * 32)._repr_html_()
+    assert "no room" in operation._repr_html_()
+    assert "lxd 5.0.2" in server._repr_html_()
+    assert "unchanged" in Change("ab" * 32, {}, {})._repr_html_()
+
+
 def test_an_unchanged_image_says_so() -> None:
-    assert "unchanged" in str(display.table(Change("ab" * 32, {}, {})))
+    assert "unchanged" in str(Change("ab" * 32, {}, {}).table())
 
 
 def test_a_change_shows_before_and_after() -> None:
-    seen = display.table(Change("ab" * 32, {"public": False}, {"public": True}))
+    seen = Change("ab" * 32, {"public": False}, {"public": True}).table()
 
     assert seen.rows == (("public", "no", "yes"),)
 
@@ -204,24 +223,19 @@ def test_a_last_use_and_an_expiry_that_are_not_are_never() -> None:
     image = ImageRecord.from_json(RAW | {"last_used_at": never, "expires_at": never, "created_at": never})
     change = Change("ab" * 32, {"expires_at": None}, {"expires_at": NOW})
 
-    seen = dict(display.table(image, now=NOW).rows)
+    seen = dict(image_table(image, now=NOW).rows)
 
     assert (seen["last_used_at"], seen["expires_at"]) == ("never", "never")
     assert seen["created_at"] == ""
-    assert display.table(change).rows[0][1] == "never"
-    assert display.table([change, change]).rows[0][2] == "never"
+    assert change.table().rows[0][1] == "never"
+    assert changes_table([change, change]).rows[0][2] == "never"
 
 
 def test_many_images_are_cut_and_counted() -> None:
-    seen = str(display.table([ImageRecord.from_json(RAW)] * 100, now=NOW))
+    seen = str(images_table([ImageRecord.from_json(RAW)] * 100, now=NOW))
 
     assert "100 images" in seen
     assert "40 more" in seen
-
-
-def test_what_has_no_looks_is_refused() -> None:
-    with pytest.raises(TypeError, match="nothing to show of a int"):
-        display.table(7)
 
 
 def test_hostile_text_neither_acts_nor_hides_anywhere() -> None:
@@ -240,12 +254,12 @@ def test_hostile_text_neither_acts_nor_hides_anywhere() -> None:
     )
     df = frame_from_json([dict(nasty.raw)], server=NASTY)
     shown = [
-        display.table(nasty),
-        display.table([nasty]),
-        display.table([Alias(NASTY, NASTY, NASTY)], title=NASTY),
-        display.table(Change(NASTY, {NASTY: NASTY}, {NASTY: NASTY})),
-        display.table(Operation(NASTY, NASTY, NASTY, NASTY, 400, NASTY, True, {}, {})),
-        display.table(ServerInfo(NASTY, NASTY, NASTY, NASTY, False, name=NASTY)),
+        image_table(nasty),
+        images_table([nasty]),
+        aliases_table([Alias(NASTY, NASTY, NASTY)], title=NASTY),
+        Change(NASTY, {NASTY: NASTY}, {NASTY: NASTY}).table(),
+        Operation(NASTY, NASTY, NASTY, NASTY, 400, NASTY, True, {}, {}).table(),
+        ServerInfo(NASTY, NASTY, NASTY, NASTY, False, name=NASTY).table(),
         frame_table(df, title=NASTY),
         frame_table(df),
         frame_table(df[["filename", "profiles"]]),
@@ -374,7 +388,7 @@ def test_a_frame_in_a_notebook_is_that_table() -> None:
 
 
 def test_colours_come_from_the_theme_with_a_way_out() -> None:
-    page = display.table(VALUES[0]).html()
+    page = TABLES[0].html()
 
     assert "var(--jp-content-font-color1,inherit)" in page
     assert not re.search(r"(?<!-)color:\s*(?:#|white|black)", page)

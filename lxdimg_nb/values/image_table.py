@@ -1,0 +1,76 @@
+"""One image or several as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lxdimg_nb.text import formats
+from lxdimg_nb.text.display import Table, ago, details, field, plain, short, word
+from lxdimg_nb.values.alias import Alias
+
+__all__ = ["image_table", "images_table"]
+
+
+def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> Table:
+    """Every attribute of an image, one a row.
+
+    Args:
+        image: anything with the attributes of an image.
+        now: ages are counted from here; by default the clock.
+        title: above the table, instead of the short fingerprint.
+    """
+    now = now or datetime.now(UTC)
+    source = image.update_source
+    times = ("created_at", "uploaded_at", "last_used_at", "expires_at")
+    rows = [
+        ("fingerprint", plain(image.fingerprint)),
+        ("aliases", word(_alias_names(image))),
+        *((name, word(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
+        ("size", f"{formats.size(image.size)} ({image.size:,} bytes)"),
+        *((name, word(getattr(image, name))) for name in ("public", "auto_update", "cached")),
+        *((name, field(name, getattr(image, name), now=now)) for name in times),
+        ("profiles", word(image.profiles)),
+        ("source", "" if source is None else f"{source.server} {source.protocol} {source.alias}"),
+        *((f"properties.{plain(key, 60)}", plain(v)) for key, v in sorted(image.properties.items())[:100]),
+    ]
+    hints = {name: formats.when(moment) for name in times if (moment := getattr(image, name)) is not None}
+    return details(rows, title or f"image {short(image.fingerprint)}", hints)
+
+
+def _alias_names(image: Any) -> list[str]:
+    return [alias.name if isinstance(alias, Alias) else str(alias) for alias in image.aliases]
+
+
+def images_table(images: Sequence[Any], *, now: datetime | None = None, title: str = "") -> Table:
+    """The first sixty of several images, one a row, with the columns that a list needs."""
+    now = now or datetime.now(UTC)
+    headers = (
+        "fingerprint",
+        "alias",
+        "description",
+        "architecture",
+        "type",
+        "size",
+        "public",
+        "auto_update",
+        "uploaded",
+    )
+    rows = tuple(
+        (
+            short(image.fingerprint),
+            min(_alias_names(image), key=len, default=""),
+            image.properties.get("description", ""),
+            image.architecture,
+            image.type,
+            formats.size(image.size),
+            word(image.public),
+            word(image.auto_update),
+            ago(image.uploaded_at, now),
+        )
+        for image in images[:60]
+    )
+    left = len(images) - len(rows)
+    note = f"and {formats.plural(left, 'more image')}".replace("more images", "more") if left > 0 else ""
+    return Table(headers, rows, title or formats.plural(len(images), "image"), note, frozenset({5}), frozenset({0}))

@@ -1,0 +1,120 @@
+"""The server's background work, and how far a long call is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lxdimg_nb.errors import UnexpectedReplyError
+from lxdimg_nb.text.display import Table, details, plain, word
+from lxdimg_nb.values.image import FINGERPRINT
+from lxdimg_nb.values.json_fields import Json, mapping, parse_time, text, whole
+
+__all__ = ["Operation", "Progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long call is.
+
+    `phase` is one of `pack`, `hash`, `send`, `receive`, `server`; `done` and `total` are bytes (`total` None when
+    unknown), `text` what the server says of its own work.
+    """
+
+    phase: str
+    done: int = 0
+    total: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The server's background work at one moment."""
+
+    id: str
+    kind: str
+    description: str
+    status: str
+    status_code: int
+    error: str
+    may_cancel: bool
+    metadata: Json = field(repr=False)
+    resources: Json
+    created_at: datetime | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Operation:
+        """From GET /1.0/operations/{id}, an async reply's metadata, or an operation event.
+
+        Raises:
+            UnexpectedReplyError: not an operation.
+        """
+        if not isinstance(data, dict) or not text(data.get("id")):
+            raise UnexpectedReplyError("the server sent something else where an operation was due")
+        return cls(
+            id=text(data.get("id")),
+            kind=text(data.get("class")),
+            description=text(data.get("description")),
+            status=text(data.get("status")),
+            status_code=whole(data.get("status_code")),
+            error=text(data.get("err")),
+            may_cancel=data.get("may_cancel") is True,
+            metadata=mapping(data.get("metadata")),
+            resources=mapping(data.get("resources")),
+            created_at=parse_time(data.get("created_at")),
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.status_code >= 200
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.status_code == 200
+
+    @property
+    def fingerprint(self) -> str:
+        """The image the work is about, where the server said so; also on a failed duplicate."""
+        value = text(self.metadata.get("fingerprint"))
+        return value if FINGERPRINT.match(value) else ""
+
+    @property
+    def secret(self) -> str:
+        """The one-time token of a token operation; never shown by repr."""
+        return text(self.metadata.get("secret"))
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the server says of its progress; None when it says nothing.
+
+        Source: `metadata.progress` (percent, speed), else any key that ends in `_progress`.
+        """
+        said = [v for k, v in self.metadata.items() if k.endswith("_progress") and isinstance(v, str)]
+        structured = mapping(self.metadata.get("progress"))
+        percent = text(structured.get("percent"))
+        words = said[0] if said else text(structured.get("stage"))
+        found = re.search(r"(\d+)%", words)
+        if not percent.isdigit() and found:
+            percent = found[1]
+        if not words and not percent:
+            return None
+        known = percent.isdigit()
+        return Progress("server", int(percent) if known else 0, 100 if known else None, words)
+
+    def table(self, title: str = "") -> Table:
+        """Status, description and error, one a row."""
+        progress = self.progress
+        rows = [
+            ("status", f"{self.status} {progress.text}".strip() if progress else self.status),
+            ("description", self.description),
+            ("started", word(self.created_at)),
+            ("may be cancelled", word(self.may_cancel)),
+            *([("error", self.error)] if self.error else []),
+        ]
+        return details(rows, title or f"operation {plain(self.id, 40)}")
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
