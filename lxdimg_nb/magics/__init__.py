@@ -18,13 +18,13 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_loca
 from traitlets import Bool, Unicode, observe
 
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
-from lxdimg_nb.magics.completion import Completion
 from lxdimg_nb.magics.grammar import HELP, Call, read, verb_of
-from lxdimg_nb.magics.line import silenced, split
-from lxdimg_nb.magics.servers import status
-from lxdimg_nb.magics.session import Session, say
-from lxdimg_nb.magics.verbs import VERBS, explained
-from lxdimg_nb.magics.wording import advice
+from lxdimg_nb.magics.line.completion import Completion
+from lxdimg_nb.magics.line.words import silenced, split
+from lxdimg_nb.magics.session.messages import advice
+from lxdimg_nb.magics.session.session import Session, say
+from lxdimg_nb.magics.verbs.root import VERBS, explained
+from lxdimg_nb.magics.verbs.server_verbs import status
 from lxdimg_nb.text.formats import plural
 
 __all__ = ["LxdimgMagics", "load", "unload"]

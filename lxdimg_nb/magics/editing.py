@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError
-from lxdimg_nb.magics.asking import confirm
-from lxdimg_nb.magics.document import load, mapping, names, text
 from lxdimg_nb.magics.grammar import Call, Flag, Verb, nearest
-from lxdimg_nb.magics.line import quoted
-from lxdimg_nb.magics.reading import IMAGE, document
-from lxdimg_nb.magics.session import say
-from lxdimg_nb.magics.writing import YES, changed, name_of, value_of
+from lxdimg_nb.magics.line.words import quoted
+from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
+from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.session.session import say
+from lxdimg_nb.magics.verbs.change_verbs import YES, changed, name_of, value_of
+from lxdimg_nb.magics.verbs.list_verbs import IMAGE, document
 from lxdimg_nb.values import writable
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.line import Word
+from lxdimg_nb.magics.line.words import Word
 
 if TYPE_CHECKING:
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["HELP", "Argument", "Call", "Flag", "Kind", "Verb", "common", "find", "nearest", "read", "verb_of"]
 

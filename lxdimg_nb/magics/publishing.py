@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
-from lxdimg_nb.magics.asking import confirm
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.moving import ALIAS, BACKGROUND, EXPIRE, PUBLIC, REUSE, copied, long, named, new
-from lxdimg_nb.magics.reading import REMOTE
-from lxdimg_nb.magics.writing import YES, moment, pairs
+from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.verbs.change_verbs import YES, moment, pairs
+from lxdimg_nb.magics.verbs.list_verbs import REMOTE
+from lxdimg_nb.magics.verbs.transfer_verbs import ALIAS, BACKGROUND, EXPIRE, PUBLIC, REUSE, copied, long, named, new
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
     from lxdimg_nb.client.files.progress import ProgressArgument
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS"]
 

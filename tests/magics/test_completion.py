@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb.magics.session import Session
+from lxdimg_nb.magics.session.session import Session
 from tests.kit import factory
 from tests.kit.kernel import Kernel, remotes, running
 from tests.kit.servers import RunningServer, until

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, read, verb_of
-from lxdimg_nb.magics.line import quoted, silenced, split
-from lxdimg_nb.magics.session import remote_of
-from lxdimg_nb.magics.verbs import VERBS, markdown
+from lxdimg_nb.magics.line.words import quoted, silenced, split
+from lxdimg_nb.magics.session.session import remote_of
+from lxdimg_nb.magics.verbs.root import VERBS, markdown
 from lxdimg_nb.values import ImageRecord
 
 
@@ -218,7 +218,7 @@ def test_a_remote_stands_before_a_colon(text: str, found: tuple[str, str]) -> No
 def test_the_readme_has_the_table_of_verbs() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
 
-    # `python -c "from lxdimg_nb.magics.verbs import markdown; print(markdown())"` prints it.
+    # `python -c "from lxdimg_nb.magics.verbs.root import markdown; print(markdown())"` prints it.
     tables = re.findall(r"^\| verb \|.*?\n(?=\n|\Z)", readme, re.MULTILINE | re.DOTALL)
 
     assert tables == [markdown()]

@@ -339,7 +339,7 @@ def test_images_are_named_by_rows_columns_and_lists(kernel: Kernel, server: Runn
 
 
 def test_help_names_every_verb_and_explains_one(kernel: Kernel) -> None:
-    from lxdimg_nb.magics.verbs import VERBS
+    from lxdimg_nb.magics.verbs.root import VERBS
 
     everything = kernel.run("%lxdimg help").text
     one = kernel.run("%lxdimg help list").text

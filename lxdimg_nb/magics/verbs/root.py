@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics import (
-    comparing,
-    editing,
-    importing,
-    moving,
-    planning,
-    publishing,
-    reading,
-    servers,
-    watching,
-    writing,
-)
+from lxdimg_nb.magics import editing, publishing
 from lxdimg_nb.magics.grammar import Argument, Call, Verb, find, nearest
+from lxdimg_nb.magics.verbs import (
+    change_verbs,
+    import_verbs,
+    inspect_verbs,
+    list_verbs,
+    plan_verbs,
+    server_verbs,
+    transfer_verbs,
+    watch_verbs,
+)
 from lxdimg_nb.text.display import Table
 
 if TYPE_CHECKING:
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS", "explained", "markdown"]
 
@@ -66,16 +65,16 @@ def _flag_help(text: str, choices: tuple[str, ...]) -> str:
 
 
 VERBS: tuple[Verb, ...] = (
-    *servers.VERBS,
-    *reading.VERBS,
-    *comparing.VERBS,
-    *importing.VERBS,
-    *moving.VERBS,
+    *server_verbs.VERBS,
+    *list_verbs.VERBS,
+    *inspect_verbs.VERBS,
+    *import_verbs.VERBS,
+    *transfer_verbs.VERBS,
     *publishing.VERBS,
-    *writing.VERBS,
+    *change_verbs.VERBS,
     *editing.VERBS,
-    *planning.VERBS,
-    *watching.VERBS,
+    *plan_verbs.VERBS,
+    *watch_verbs.VERBS,
     Verb(
         "help",
         "all verbs, or one in full",

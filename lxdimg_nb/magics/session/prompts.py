@@ -8,7 +8,7 @@ from getpass import getpass
 from IPython.core.error import StdinNotImplementedError
 
 from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
-from lxdimg_nb.magics.session import say
+from lxdimg_nb.magics.session.session import say
 from lxdimg_nb.text.display import plain
 
 __all__ = ["confirm", "secret"]

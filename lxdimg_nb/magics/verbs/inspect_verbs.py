@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Verb
-from lxdimg_nb.magics.importing import file_of
-from lxdimg_nb.magics.reading import IMAGE
+from lxdimg_nb.magics.verbs.import_verbs import file_of
+from lxdimg_nb.magics.verbs.list_verbs import IMAGE
 
 if TYPE_CHECKING:
-    from lxdimg_nb.magics.line import Word
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.line.words import Word
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS"]
 
 
 def _check(session: Session, call: Call) -> Any:
-    from lxdimg_nb.magics.results import Check
+    from lxdimg_nb.magics.show.results import Check
 
     client = session.at("", call.project)
     rootfs = call.text("ROOTFS")
@@ -27,7 +27,7 @@ def _check(session: Session, call: Call) -> Any:
 
 
 def _contents(session: Session, call: Call) -> Any:
-    from lxdimg_nb.magics.frames import Listing
+    from lxdimg_nb.magics.show.listing import Listing
 
     contents = session.image(call.one("IMAGE"), call.project).contents()
     others = call.some("OTHER")

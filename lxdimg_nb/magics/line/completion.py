@@ -16,15 +16,15 @@ from lxdimg_nb.client.config.remotes import named
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.filters.fields import AGES
 from lxdimg_nb.magics.grammar import Flag, Kind, Verb, common, find
-from lxdimg_nb.magics.line import Word, quoted, split
-from lxdimg_nb.magics.reading import LETTERS
-from lxdimg_nb.magics.session import remote_of
-from lxdimg_nb.magics.verbs import VERBS
-from lxdimg_nb.magics.writing import FIELDS
+from lxdimg_nb.magics.line.words import Word, quoted, split
+from lxdimg_nb.magics.session.session import remote_of
+from lxdimg_nb.magics.verbs.change_verbs import FIELDS
+from lxdimg_nb.magics.verbs.list_verbs import LETTERS
+from lxdimg_nb.magics.verbs.root import VERBS
 
 if TYPE_CHECKING:
     from lxdimg_nb.magics import LxdimgMagics
-    from lxdimg_nb.magics.known import Known
+    from lxdimg_nb.magics.session.known_images import Known
 
 __all__ = ["Completion"]
 

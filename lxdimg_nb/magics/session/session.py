@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
 from lxdimg_nb.magics.grammar import nearest
-from lxdimg_nb.magics.known import Known
-from lxdimg_nb.magics.line import Word
+from lxdimg_nb.magics.line.words import Word
+from lxdimg_nb.magics.session.known_images import Known
 from lxdimg_nb.text.display import plain
 from lxdimg_nb.values import FINGERPRINT
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
-from lxdimg_nb.magics.asking import secret
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.session import say
-from lxdimg_nb.magics.wording import advice
+from lxdimg_nb.magics.session.messages import advice
+from lxdimg_nb.magics.session.prompts import secret
+from lxdimg_nb.magics.session.session import say
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS", "status"]
 
@@ -107,7 +107,7 @@ def _amount(session: Session, client: Client) -> str:
 def _remotes(session: Session, call: Call) -> Any:
     del call
     from lxdimg_nb.client.config.remotes import named
-    from lxdimg_nb.magics.frames import listing
+    from lxdimg_nb.magics.show.listing import listing
 
     found = named()
     current = session.current.url if session.current is not None else ""

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.asking import confirm
-from lxdimg_nb.magics.document import load, mapping, names, text
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
-from lxdimg_nb.magics.line import Word, quoted
-from lxdimg_nb.magics.session import say
-from lxdimg_nb.magics.writing import YES, moment, value_of
+from lxdimg_nb.magics.line.words import Word, quoted
+from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
+from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.session.session import say
+from lxdimg_nb.magics.verbs.change_verbs import YES, moment, value_of
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.inventory.plans.plan import Plan
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS"]
 

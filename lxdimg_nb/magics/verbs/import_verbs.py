@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.moving import ALIAS, BACKGROUND, EXPIRE, PUBLIC, REUSE, long, named, new
-from lxdimg_nb.magics.writing import moment, pairs
+from lxdimg_nb.magics.verbs.change_verbs import moment, pairs
+from lxdimg_nb.magics.verbs.transfer_verbs import ALIAS, BACKGROUND, EXPIRE, PUBLIC, REUSE, long, named, new
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
     from lxdimg_nb.client.files.progress import ProgressArgument
-    from lxdimg_nb.magics.line import Word
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.line.words import Word
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS", "file_of"]
 

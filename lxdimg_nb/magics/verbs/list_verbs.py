@@ -10,15 +10,15 @@ import yaml
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
-from lxdimg_nb.magics.texts import FORMAT, as_text
+from lxdimg_nb.magics.show.text_formats import FORMAT, as_text
 from lxdimg_nb.values import format_time, writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lxdimg_nb.client import Client, Image
-    from lxdimg_nb.magics.line import Word
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.line.words import Word
+    from lxdimg_nb.magics.session.session import Session
     from lxdimg_nb.values import ImageRecord
 
 __all__ = ["IMAGE", "LETTERS", "REMOTE", "VERBS", "VM", "document"]
@@ -134,13 +134,13 @@ def _plainly(name: str) -> str:
 
 
 def _info(session: Session, call: Call) -> Image:
-    from lxdimg_nb.magics.results import ShownImage
+    from lxdimg_nb.magics.show.results import ShownImage
 
     return ShownImage.of(session.image(call.one("IMAGE"), call.project, vm=call.has("--vm")))
 
 
 def _show(session: Session, call: Call) -> str:
-    from lxdimg_nb.magics.results import Text
+    from lxdimg_nb.magics.show.results import Text
 
     return Text(document(session.image(call.one("IMAGE"), call.project, vm=call.has("--vm"))))
 
@@ -154,7 +154,7 @@ def document(image: Image) -> str:
 
 
 def _get_property(session: Session, call: Call) -> str:
-    from lxdimg_nb.magics.results import Text
+    from lxdimg_nb.magics.show.results import Text
 
     image, key = session.image(call.one("IMAGE"), call.project), call.text("KEY")
     properties = image.record.properties

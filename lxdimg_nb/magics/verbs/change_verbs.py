@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.asking import confirm
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
-from lxdimg_nb.magics.line import Word
-from lxdimg_nb.magics.reading import IMAGE, REMOTE
-from lxdimg_nb.magics.session import remote_of, say
-from lxdimg_nb.magics.texts import FORMAT, as_text
+from lxdimg_nb.magics.line.words import Word
+from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.session.session import remote_of, say
+from lxdimg_nb.magics.show.text_formats import FORMAT, as_text
+from lxdimg_nb.magics.verbs.list_verbs import IMAGE, REMOTE
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import word as shown
 from lxdimg_nb.values import Alias
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["FIELDS", "VERBS", "YES", "apply", "changed", "moment", "name_of", "pairs", "value_of"]
 
@@ -168,7 +168,7 @@ def _delete(session: Session, call: Call) -> None:
 
 
 def _alias_list(session: Session, call: Call) -> Any:
-    from lxdimg_nb.magics.frames import listing
+    from lxdimg_nb.magics.show.listing import listing
 
     texts = list(call.some("REMOTE:|TEXT"))
     remote = texts.pop(0).text[:-1] if texts and REMOTE.fullmatch(texts[0].text) else ""

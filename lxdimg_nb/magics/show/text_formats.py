@@ -15,7 +15,7 @@ from lxdimg_nb.magics.grammar import Flag
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lxdimg_nb.magics.results import Text
+    from lxdimg_nb.magics.show.results import Text
 
 __all__ = ["FORMAT", "as_text"]
 
@@ -40,7 +40,7 @@ def as_text(
         rows: all columns, without an index.
         names: which of them csv has, in this order; `f` is a short fingerprint. Sizes are bytes, times ISO 8601.
     """
-    from lxdimg_nb.magics.results import Text
+    from lxdimg_nb.magics.show.results import Text
 
     if form == "json":
         return Text(json.dumps([dict(one) for one in documents], indent=2, ensure_ascii=False))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError, OperationFailedError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.session import say
+from lxdimg_nb.magics.session.session import say
 from lxdimg_nb.text import formats
 
 if TYPE_CHECKING:
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
     from lxdimg_nb.panels.transfers import Transfer
     from lxdimg_nb.values import Event
 
@@ -26,7 +26,7 @@ def _panel(session: Session, call: Call) -> Any:
 
 
 def _monitor(session: Session, call: Call) -> Any:
-    from lxdimg_nb.magics.frames import listing
+    from lxdimg_nb.magics.show.listing import listing
 
     client = session.at("", call.project)
     kinds = [kind for kind in (call.option("--types") or "lifecycle,operation").split(",") if kind]
@@ -84,7 +84,7 @@ def _seconds(text: str | None) -> float | None:
 
 def _transfers(session: Session, call: Call) -> Any:
     del session
-    from lxdimg_nb.magics.frames import listing
+    from lxdimg_nb.magics.show.listing import listing
     from lxdimg_nb.panels.transfers import transfers
 
     text = call.text("NUMBER")

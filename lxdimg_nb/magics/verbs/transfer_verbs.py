@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.reading import IMAGE, VM
-from lxdimg_nb.magics.session import say
-from lxdimg_nb.magics.writing import name_of
+from lxdimg_nb.magics.session.session import say
+from lxdimg_nb.magics.verbs.change_verbs import name_of
+from lxdimg_nb.magics.verbs.list_verbs import IMAGE, VM
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
     from lxdimg_nb.client.files.progress import ProgressArgument
-    from lxdimg_nb.magics.session import Session
+    from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["ALIAS", "BACKGROUND", "EXPIRE", "PUBLIC", "REUSE", "VERBS", "copied", "long", "named", "new"]
 

@@ -1,0 +1,1 @@
+"""What verbs return beside images and inventories, and how it is shown."""
