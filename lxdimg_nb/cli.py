@@ -1,19 +1,49 @@
-"""`lxdimg-nb lab` and `lxdimg-nb demo`: JupyterLab on the tour, and a demo server of its own."""
+"""`lxdimg-nb lab` and `lxdimg-nb demo`: JupyterLab on the tour, and a demo server."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
+
 import lxdimg_nb
 
 __all__ = ["main"]
 
 TOUR = Path("notebooks/tour.ipynb")
+# The rest of the line belongs to the command, --help included.
+_PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@click.group(no_args_is_help=False, epilog="All else happens in a notebook: import lxdimg_nb, or %load_ext lxdimg_nb.")
+@click.version_option(lxdimg_nb.__version__, message="%(prog)s %(version)s")
+def _commands() -> None:
+    """The notebook home of LXD and Incus images."""
+
+
+@_commands.command("lab", context_settings=_PASS_ON, short_help="JupyterLab, on the tour where it is found.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def _lab(arguments: tuple[str, ...]) -> None:
+    """JupyterLab, with the arguments of `jupyter lab`."""
+    if find_spec("jupyterlab") is None:
+        raise click.ClickException("JupyterLab is not installed; pip install 'lxdimg-nb[lab]'")
+    sys.stdout.flush()
+    # JupyterLab replaces this process, with its signals and its terminal.
+    os.execv(sys.executable, _lab_command(arguments))  # noqa: S606
+
+
+@_commands.command("demo", context_settings=_PASS_ON, short_help="A demo server; `lxdimg-nb demo --help` tells more.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def _demo(ctx: click.Context, arguments: tuple[str, ...]) -> None:
+    """A demo server."""
+    from lxdimg_nb import demo
+
+    ctx.exit(demo.main(arguments))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,50 +55,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    # What follows the command is the command's own, `--help` included.
-    at = next((i for i, word in enumerate(arguments) if not word.startswith("-")), len(arguments))
-    command = _parser().parse_args(arguments[: at + 1]).command
-    rest = arguments[at + 1 :]
-    if command == "demo":
-        from lxdimg_nb import demo
-
-        return demo.main(rest)
-    if find_spec("jupyterlab") is None:
-        print("lxdimg-nb: JupyterLab is not installed; pip install 'lxdimg-nb[lab]'", file=sys.stderr)
-        return 1
-    sys.stdout.flush()
-    # Lab takes this process over, with its signals and its terminal.
-    return os.execv(sys.executable, _lab(rest))  # noqa: S606
+    try:
+        _commands.main(argv, prog_name="lxdimg-nb")
+    except SystemExit as end:
+        return int(end.code or 0)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lxdimg-nb",
-        description="The notebook home of LXD and Incus images.",
-        epilog="Everything else happens in a notebook: import lxdimg_nb, or %load_ext lxdimg_nb.",
-    )
-    parser.add_argument("--version", action="version", version=f"lxdimg-nb {lxdimg_nb.__version__}")
-    parser.add_argument(
-        "command",
-        choices=("lab", "demo"),
-        help="lab: JupyterLab, on the tour where it is found, with the arguments of `jupyter lab`; "
-        "demo: a server to play with, `lxdimg-nb demo --help` tells more",
-    )
-    return parser
-
-
-def _lab(arguments: Sequence[str]) -> list[str]:
-    """The command that is JupyterLab, on the tour unless another file or folder is named."""
+def _lab_command(arguments: Sequence[str]) -> list[str]:
+    """The command that starts JupyterLab, on the tour unless a file or folder is named."""
     command = [sys.executable, "-m", "jupyter", "lab"]
     folder = _home_of_the_tour()
     if folder is not None and all(word.startswith("-") for word in arguments):
-        # As the first page and not as a file to open: so it is in the address that Lab prints, too.
+        # As the default page instead of a file to open, so that the address that JupyterLab prints has it, too.
         command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{TOUR}"]
     return [*command, *arguments]
 
 
 def _home_of_the_tour() -> Path | None:
-    """This folder, or the checkout that this package is run from, where it has the tour."""
+    """The current folder or the checkout that the package runs from, if it has the tour."""
     folders = (Path.cwd(), Path(lxdimg_nb.__file__).resolve().parent.parent)
     return next((folder for folder in folders if (folder / TOUR).is_file()), None)

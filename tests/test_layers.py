@@ -35,6 +35,7 @@ DOORS = {
 }
 # package of somebody else → the rooms (or files) that may import it at all.
 OUTSIDE = {
+    "click": {"magics", "cli"},
     "requests": {"client/http"},
     "requests_unixsocket": {"client/http"},
     "urllib3": {"client/http"},

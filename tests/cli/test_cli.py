@@ -89,7 +89,7 @@ def test_anything_else_is_refused_with_the_usage(arguments: tuple[str, ...]) -> 
     done = run(*arguments)
 
     assert done.returncode == 2
-    assert done.stderr.startswith("usage: lxdimg-nb")
+    assert done.stderr.startswith("Usage: lxdimg-nb")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -48,7 +48,7 @@ def test_a_semicolon_shows_nothing_and_still_assigns(kernel: Kernel) -> None:
 def test_help_is_had_as_in_a_shell(kernel: Kernel, line: str) -> None:
     text = kernel.run(f"%lxdimg {line}").text
 
-    assert text.startswith("%lxdimg list: the images as a frame")
+    assert text.startswith("%lxdimg list: The images as a frame")
     assert "-c, --columns COLUMNS" in text
     assert text.splitlines()[-1].startswith("%lxdimg list [REMOTE:|FILTER…] ")
     assert "demo" in kernel.run("%lxdimg --help").text
@@ -135,7 +135,7 @@ def test_an_alias_is_renamed_on_its_own_server(kernel: Kernel, server: RunningSe
         ("list --project none", "%lxdimg list --all-projects shows what there is"),
         ("connect /none.socket", "there is no such socket"),
         ("list -x", "it takes --columns, --format"),
-        ("list -zlf", "no flag '-zlf'"),
+        ("list -zlf", "no option '-z'"),
     ],
 )
 def test_advice_is_given_in_verbs(kernel: Kernel, tmp_path: Path, line: str, said: str) -> None:

@@ -339,12 +339,12 @@ def test_images_are_named_by_rows_columns_and_lists(kernel: Kernel, server: Runn
 
 
 def test_help_names_every_verb_and_explains_one(kernel: Kernel) -> None:
-    from lxdimg_nb.magics.verbs.root import VERBS
+    from lxdimg_nb.magics.verbs.root import LXDIMG
 
     everything = kernel.run("%lxdimg help").text
     one = kernel.run("%lxdimg help list").text
 
-    assert [verb.name for verb in VERBS if verb.name not in everything] == []
+    assert [verb.label for verb in LXDIMG.every_verb if verb.label not in everything] == []
     assert "--all-projects" in one
 
 

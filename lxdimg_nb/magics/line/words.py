@@ -1,10 +1,9 @@
-"""A line of `%lxdimg` as words: quotes as in a shell, `$name` for the user's variables, nothing else expanded."""
+"""Splitting a line into words: quotes as in a shell, `$name` for the user's variables, no other expansion."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal
 
@@ -17,29 +16,50 @@ _TERM = re.compile(r"[A-Za-z_][\w.-]*\s*(?:[!<>=]=|[<>=])\s*")
 _PLAIN = re.compile(r"[^\s\"'\\$#-][^\s\"'\\$]*(?<!;)\Z")
 
 _Piece = tuple[str, Literal["", "quotes", "variable"]]
-"""A part of a word, and what protects it."""
+"""A part of a word, and what protects it from being read as syntax."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word.
+class Word(str):
+    """One word of a line; it passes through click's parser as a `str` and keeps what was typed and meant.
 
     Attributes:
-        text: what is meant: quotes gone, variables filled in.
-        typed: for languages with quotes of their own (filters): what was protected stays in quotes. Of a term that
-            stands in quotes as a whole, as in a shell, only the blanks are: `'os=ubuntu*'`.
-        start: where it begins in the line.
-        protected: its beginning stood in quotes or came from a variable, so it is no flag.
-        value: the object, when the whole word is one variable that holds no text; else None.
+        text: what is meant: quotes removed, variables filled in. The `str` itself differs where click would take a
+            protected word for an option: it has a NUL in front.
+        typed: the text with protected parts in quotes, for the filter language, which has quotes of its own. Of a
+            term that is quoted as a whole, as in a shell, only the blanks are protected: `'os=ubuntu*'`.
+        start: its place in the line.
+        protected: it begins with a quote or a variable, so it is no option.
+        value: the object, when the whole word is a variable that holds something else than a text; else None.
         variable: the name of the variable that the whole word is; else empty.
     """
 
+    __slots__ = ("protected", "start", "text", "typed", "value", "variable")
     text: str
     typed: str
     start: int
-    protected: bool = False
-    value: Any = None
-    variable: str = ""
+    protected: bool
+    value: Any
+    variable: str
+
+    def __new__(
+        cls,
+        text: str,
+        *,
+        typed: str | None = None,
+        start: int = 0,
+        protected: bool = False,
+        value: Any = None,
+        variable: str = "",
+    ) -> Word:
+        word = super().__new__(cls, f"\0{text}" if protected and text.startswith("-") else text)
+        word.text, word.typed, word.start = text, text if typed is None else typed, start
+        word.protected, word.value, word.variable = protected, value, variable
+        return word
+
+    @classmethod
+    def of(cls, text: str) -> Word:
+        """A text as a word; a word as it is. The value in `--name=value` arrives as a plain text."""
+        return text if isinstance(text, cls) else cls(text)
 
 
 def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bool = False) -> list[Word]:
@@ -47,10 +67,10 @@ def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bo
 
     Args:
         variables: the user's; None leaves `$name` as it is.
-        open_end: take an open quote as closed at the end, for a line that is still being typed.
+        open_end: close an open quote at the end, for a line that is still being typed.
 
     Raises:
-        InvalidRequestError: an open quote, a variable that does not exist.
+        InvalidRequestError: a quote is not closed, or a variable does not exist.
     """
     reader = _Reader(line, variables, open_end)
     words = []
@@ -62,16 +82,16 @@ def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bo
 
 
 def silenced(line: str) -> bool:
-    """Whether a line ends with a semicolon, which says that nothing is to be shown."""
+    """Whether a line ends with a semicolon, so that its result is not shown."""
     reader = _Reader(line, None, True)
     while (word := reader.word()) is not None and word.typed != "#":
         pass
     return reader.silent
 
 
-def quoted(text: str) -> str:
-    """Text as one word that `split` reads back, in quotes only where it needs them."""
-    if _PLAIN.match(text):
+def quoted(text: str, *, always: bool = False) -> str:
+    """Text as one word that `split` reads back, quoted only where needed, or always."""
+    if _PLAIN.match(text) and not always:
         return text
     if "'" not in text:
         return f"'{text}'"
@@ -121,15 +141,15 @@ class _Reader:
                 raise InvalidRequestError(f"the variable {variable!r} is None")
         return Word(
             text,
-            _typed(pieces),
-            start,
-            bool(pieces[0][1]),
-            None if isinstance(value, str) else value,
-            variable,
+            typed=_typed(pieces),
+            start=start,
+            protected=bool(pieces[0][1]),
+            value=None if isinstance(value, str) else value,
+            variable=variable,
         )
 
     def _last(self) -> bool:
-        """Whether nothing follows but a comment: a semicolon there says, as in IPython, that nothing is to be shown."""
+        """Whether only a comment follows: a semicolon there hides the result, as in IPython."""
         return re.match(r"\s*(?:\s#.*)?\Z", self._line[self._at + 1 :], re.DOTALL) is not None
 
     def _quotes(self, quote: str) -> list[_Piece]:
@@ -162,7 +182,7 @@ class _Reader:
     def _value(self, name: str) -> Any:
         self._at += 1 + len(name)
         if self._variables is None or name not in self._variables:
-            raise InvalidRequestError(f"no variable {name!r} here; put a dollar sign that is meant as such in '…'")
+            raise InvalidRequestError(f"no variable {name!r} here; put a literal dollar sign in '…'")
         return self._variables[name]
 
 
@@ -174,7 +194,7 @@ def _text(value: Any) -> str:
 
 
 def _typed(pieces: list[_Piece]) -> str:
-    """The word again with what was protected in quotes, in each run whichever quote does not occur in it."""
+    """The word with its protected parts in quotes; each run uses a quote that does not occur in it."""
     begin = "".join(text for text, _ in takewhile(lambda piece: piece[1] == "quotes", pieces))
     term = _TERM.match(begin)
     runs: list[tuple[str, bool]] = [("".join(term[0].split()), False)] if term else []
@@ -189,7 +209,7 @@ def _typed(pieces: list[_Piece]) -> str:
 
 
 def _behind(pieces: list[_Piece], count: int) -> list[_Piece]:
-    """What stands behind the first so many characters, of which each is a piece, as quotes make them."""
+    """The pieces after the first `count` characters, each of which is a piece of its own, as quotes make them."""
     for number, (text, _) in enumerate(pieces):
         if count == 0 and text:
             return pieces[number:]

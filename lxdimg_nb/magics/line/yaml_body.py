@@ -1,4 +1,4 @@
-"""YAML in a cell: mappings, lists and texts as they were typed. A version 11.10 stays that, and so does `yes`."""
+"""The YAML below `%%lxdimg`: mappings, lists and texts as typed. `11.10` and `yes` stay texts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from lxdimg_nb.errors import InvalidRequestError
 
 __all__ = ["load", "mapping", "names", "text"]
 
-DEEPEST = 6
-_NOTHING = ("", "~", "null", "Null", "NULL")
+MAX_DEPTH = 6
+_EMPTY = ("", "~", "null", "Null", "NULL")
 
 
 def load(body: str) -> dict[str, Any]:
-    """The document of a cell: mappings, lists and texts; what is left empty is None.
+    """Parse the body of a cell into mappings, lists and texts; empty values are None.
 
     Raises:
-        InvalidRequestError: no YAML, no list of KEY: VALUE lines, a key that is there twice.
+        InvalidRequestError: not YAML, not KEY: VALUE lines, or a key is given twice.
     """
     try:
         node = yaml.compose(body, Loader=yaml.SafeLoader)
@@ -26,14 +26,14 @@ def load(body: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
-        raise InvalidRequestError(f"{where}this is no proper YAML ({problem})") from error
-    return {} if node is None else mapping(_value(node, DEEPEST), "the cell")
+        raise InvalidRequestError(f"{where}this is not valid YAML ({problem})") from error
+    return {} if node is None else mapping(_value(node, MAX_DEPTH), "the cell")
 
 
 def _value(node: yaml.Node, deep: int) -> Any:
-    line = node.start_mark.line + 2  # the first line of the cell is that of the verb
+    line = node.start_mark.line + 2  # the first line of the cell is the verb
     if deep == 0:
-        raise InvalidRequestError(f"line {line}: that is nested too deep")
+        raise InvalidRequestError(f"line {line}: this is nested too deeply")
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
         for key, value in node.value:
@@ -47,14 +47,14 @@ def _value(node: yaml.Node, deep: int) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, deep - 1) for item in node.value]
     plain = getattr(node, "style", None) is None
-    return None if plain and node.value in _NOTHING else str(node.value)
+    return None if plain and node.value in _EMPTY else str(node.value)
 
 
 def mapping(value: Any, what: str) -> dict[str, Any]:
-    """A mapping; nothing is an empty one.
+    """The value as a mapping, empty for None.
 
     Raises:
-        InvalidRequestError: something else.
+        InvalidRequestError: it is something else.
     """
     if value is None:
         return {}
@@ -64,10 +64,10 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
 
 
 def text(value: Any, what: str) -> str:
-    """One text; nothing is an empty one.
+    """The value as one text, empty for None.
 
     Raises:
-        InvalidRequestError: something else.
+        InvalidRequestError: it is something else.
     """
     if value is not None and not isinstance(value, str):
         raise InvalidRequestError(f"{what} takes one text")
@@ -75,7 +75,7 @@ def text(value: Any, what: str) -> str:
 
 
 def names(value: Any, what: str) -> list[str]:
-    """A list of texts, or one text with commas."""
+    """The value as a list of texts: a list, or one text with commas."""
     if isinstance(value, list):
         return [text(item, what) for item in value]
     return [name.strip() for name in text(value, what).split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""What is known of a server's images without asking: a live inventory, begun and kept in the background."""
+"""The images of a server as last known, without a request: a live inventory that runs in the background."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from lxdimg_nb.client.live import Live
     from lxdimg_nb.values import ImageRecord
 
-__all__ = ["Known"]
+__all__ = ["KnownImages"]
 
 
-class Known:
-    """The images of a client as far as they are known. Nothing here waits for a server, but `close` for a second."""
+class KnownImages:
+    """The images of one client as last known. No method waits for the server; `close` waits at most a second."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -29,46 +29,42 @@ class Known:
         self._closed = False
 
     def refresh(self) -> None:
-        """See to it that the live inventory is there soon. Returns at once."""
+        """Start the live inventory in the background unless it runs. Returns at once."""
         with self._lock:
             running = self._thread is not None and self._thread.is_alive()
             if self._closed or running or (self._live is not None and self._live.state != "closed"):
                 return
-            self._thread = threading.Thread(target=self._begin, name="lxdimg-known", daemon=True)
+            self._thread = threading.Thread(target=self._start, name="lxdimg-known", daemon=True)
             self._thread.start()
 
     def learn(self, records: Sequence[ImageRecord]) -> None:
-        """Keep the result of a listing, until the live inventory is there."""
+        """Keep the result of a listing until the live inventory is ready."""
         self._listed = records
 
     @property
     def live(self) -> bool:
-        """Whether it is current."""
+        """Whether the images are current."""
         return self._live is not None and self._live.state == "live"
 
     def records(self) -> Sequence[ImageRecord]:
-        """The images as last heard of, by fingerprint."""
+        """The images, by fingerprint."""
         live = self._live
         return self._listed if live is None else live.records()
 
     def aliases(self) -> list[str]:
-        """The names of images."""
+        """The aliases of all images."""
         return sorted({alias.name for record in self.records() for alias in record.aliases})
 
-    def fingerprints(self) -> list[str]:
-        """The fingerprints, whole."""
-        return [record.fingerprint for record in self.records()]
-
     def keys(self) -> list[str]:
-        """The keys of properties that images have."""
+        """The keys of all properties."""
         return sorted({key for record in self.records() for key in record.properties})
 
     def values(self, key: str) -> list[str]:
-        """What images have as that property."""
+        """The values of one property."""
         return sorted({value for record in self.records() if (value := record.properties.get(key))})
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop the live inventory."""
         with self._lock:
             self._closed = True
             live, self._live = self._live, None
@@ -76,15 +72,15 @@ class Known:
         if live is not None:
             live.close()
         if thread is not None:
-            # Where it is still being begun, it ends itself as soon as the server answers.
+            # Where it still starts, it stops by itself as soon as the server answers.
             thread.join(timeout=1.0)
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         try:
             self.projects = self._client.projects()
             live = self._client.images.live()
         except LxdImageError:
-            return  # nothing is offered then; the verbs themselves say what is wrong
+            return  # Nothing is offered then; the next verb reports the error.
         with self._lock:
             if not self._closed:
                 self._live = live

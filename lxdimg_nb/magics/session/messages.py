@@ -1,14 +1,18 @@
-"""What the client advises in Python, said as it is typed behind `%lxdimg`."""
+"""One-line messages for the user: what a verb prints, errors with advice in verbs, and suggestions."""
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable
 
+from lxdimg_nb import filters
 from lxdimg_nb.text.display import plain
 
-__all__ = ["advice"]
+__all__ = ["advice", "did_you_mean", "say"]
 
-_WORDS = tuple(
+# What the client advises in Python, and the same as it is typed behind %lxdimg.
+_VERBS_FOR_PYTHON = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
         (r"list them with images\.all\(\)", "%lxdimg list shows them"),
@@ -30,13 +34,25 @@ _WORDS = tuple(
 )
 
 
-def advice(error: BaseException, said: str = "") -> str:
-    """The line for an error: its message, and what was noted of it, with the way on as a verb where there is one.
+def say(text: str) -> None:
+    """Print one line, with control characters that servers put into it made harmless."""
+    sys.stdout.write(plain(text, 2000) + "\n")
+    sys.stdout.flush()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'? ` for the known word that is spelled most like this one, else an empty text."""
+    near = filters.nearest(word.lower(), known)
+    return f"did you mean {near!r}? " if near else ""
+
+
+def advice(error: BaseException, message: str = "") -> str:
+    """The line for an error: its message and its notes, with advice in verbs instead of Python.
 
     Args:
-        said: what stands before the notes instead of the message.
+        message: used instead of the error's own message.
     """
-    text = " ".join([said or str(error), *getattr(error, "__notes__", ())])
-    for pattern, words in _WORDS:
+    text = " ".join([message or str(error), *getattr(error, "__notes__", ())])
+    for pattern, words in _VERBS_FOR_PYTHON:
         text = pattern.sub(words, text)
     return plain(text, 2000)

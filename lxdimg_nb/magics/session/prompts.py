@@ -1,4 +1,4 @@
-"""Asking before something goes, and refusing where nobody can answer."""
+"""Questions to the user: a confirmation before something is deleted, and a secret; refused where nobody can answer."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from getpass import getpass
 from IPython.core.error import StdinNotImplementedError
 
 from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
-from lxdimg_nb.magics.session.session import say
+from lxdimg_nb.magics.session.messages import say
 from lxdimg_nb.text.display import plain
 
 __all__ = ["confirm", "secret"]
 
-SHOWN = 20
+MAX_LINES = 20
 
 
 def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
-    """Show what will go and go on only after a yes.
+    """Show what will be done and return only if the user agrees.
 
     Args:
-        yes: it was given beforehand, with --yes; then nothing is shown.
+        question: asked after the lines.
+        lines: what will be done, one step a line; the first 20 are shown.
+        yes: the user agreed beforehand, with --yes; nothing is shown or asked.
 
     Raises:
-        InvalidRequestError: nobody can answer here: a notebook that is run by a program.
-        OperationCancelledError: the answer is no.
+        InvalidRequestError: nobody can answer, as in a notebook that a program runs.
+        OperationCancelledError: the answer is not yes.
     """
     if yes:
         return
-    for line in lines[:SHOWN]:
+    for line in lines[:MAX_LINES]:
         say(f"  {line}")
-    if len(lines) > SHOWN:
-        say(f"  … and {len(lines) - SHOWN:,} more")
+    if len(lines) > MAX_LINES:
+        say(f"  … and {len(lines) - MAX_LINES:,} more")
     try:
         answer = input(f"{plain(question, 500)} [y/N] ")
     except (StdinNotImplementedError, EOFError, OSError) as error:
@@ -43,15 +45,15 @@ def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
 
 
 def secret(question: str) -> str:
-    """Ask for something that is neither shown nor kept.
+    """Ask for a text that is neither shown nor stored.
 
     Raises:
-        InvalidRequestError: nobody can answer here, or the answer is empty.
+        InvalidRequestError: nobody can answer, or the answer is empty.
     """
     try:
         answer = getpass(question)
     except (StdinNotImplementedError, EOFError, OSError) as error:
-        raise InvalidRequestError("nobody can answer here; give it in a variable") from error
+        raise InvalidRequestError("nothing was done: nobody can answer here; give it in a variable") from error
     if not answer.strip():
         raise InvalidRequestError("nothing was done: the answer is empty")
     return answer.strip()

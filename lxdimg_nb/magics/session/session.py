@@ -1,41 +1,40 @@
-"""What `%lxdimg` remembers between two lines: the connected client, other servers by name, what is known of them."""
+"""What `%lxdimg` remembers between two lines: the connected client, other servers by name, and their known images."""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
-from lxdimg_nb.magics.grammar import nearest
-from lxdimg_nb.magics.line.words import Word
-from lxdimg_nb.magics.session.known_images import Known
-from lxdimg_nb.text.display import plain
-from lxdimg_nb.values import FINGERPRINT
+from lxdimg_nb.client.config.remotes import named
+from lxdimg_nb.errors import LxdImageError, NotFoundError
+from lxdimg_nb.magics.session.known_images import KnownImages
+from lxdimg_nb.magics.session.messages import did_you_mean
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client import Client, Image
+    from lxdimg_nb.client import Client
 
-__all__ = ["Session", "connect_default", "remote_of", "say"]
-
-
-def say(text: str) -> None:
-    """One line for the user, with whatever servers put in it defused."""
-    sys.stdout.write(plain(text, 2000) + "\n")
-    sys.stdout.flush()
+__all__ = ["Session", "connect_default", "remote_names", "split_remote"]
 
 
 def connect_default(project: str | None = None) -> Client:
-    """The server of `$LXDIMG_URL`, else the local one; never the demo."""
+    """Connect to the server of `$LXDIMG_URL`, else to the local one; never to a demo."""
     from lxdimg_nb.client import connect
 
     return connect(os.environ.get("LXDIMG_URL") or None, project=project)
 
 
-def remote_of(text: str) -> tuple[str, str]:
-    """`remote:name` in two; `lxc:images:name` says whose remote. Without a remote it is empty."""
+def remote_names() -> list[str]:
+    """The remotes in the configurations of lxc and incus: small files of this machine."""
+    try:
+        return list(named())
+    except LxdImageError:
+        return []
+
+
+def split_remote(text: str) -> tuple[str, str]:
+    """Split `remote:name`; the remote may say whose it is, as in `lxc:images:name`. Without a remote it is empty."""
     home, colon, rest = text.partition(":")
     if colon and home in ("lxc", "lxd", "incus", "lxdimg") and ":" in rest:
         remote, _, name = rest.partition(":")
@@ -43,43 +42,32 @@ def remote_of(text: str) -> tuple[str, str]:
     return ("", text) if not colon or not home or "/" in home else (home, rest)
 
 
-def _last(key: Any) -> str:
-    return str(key[-1] if isinstance(key, tuple) and key else key)
-
-
-def _fresh(image: Image) -> Image:
-    """An image of the user's as it is now; changes made on it and not yet sent are neither sent nor lost."""
-    return image.images.get(image.fingerprint) if image.changes else image.reload()
-
-
 class Session:
-    """The servers of one IPython session. `connected` is told where the session is connected."""
+    """The servers of one IPython session. `connected` is called with each place the session connects to."""
 
     def __init__(self, shell: Any, connected: Callable[[str], None]) -> None:
         self.shell = shell
         self._connected = connected
-        # Held for moments only, never while a server is asked: Tab takes it, too.
+        # Never held during a request: completion takes it, too.
         self._lock = threading.RLock()
-        # What is opened for an earlier turn comes too late to be kept.
+        # Counts calls of `forget`: a client whose opening began before the last one is not kept.
         self._turn = 0
         self._client: Client | None = None
         self._wanted = ""
         self._own: set[int] = set()
         self._others: dict[tuple[str, str | None], Client] = {}
-        self._known: dict[tuple[str, str], Known] = {}
+        self._known: dict[tuple[str, str], KnownImages] = {}
         self._warming: threading.Thread | None = None
         self.demo: Any = None
 
-    # Which server
-
     @property
     def current(self) -> Client | None:
-        """The connected client, without connecting."""
+        """The connected client, or None; never connects."""
         return self._client
 
     @property
     def client(self) -> Client:
-        """The connected client; the first use connects."""
+        """The connected client; connects at the first use."""
         while True:
             with self._lock:
                 if self._client is not None:
@@ -93,13 +81,13 @@ class Session:
             made.close()
 
     def connect(self, where: str, project: str | None = None, **options: Any) -> Client:
-        """Connect and stay connected; where that fails, the session stays where it was."""
+        """Connect and stay connected; if that fails, the session stays where it was."""
         client = self._open(where, project, **options) if where else connect_default(project)
         self.use(client, name=where, own=True)
         return client
 
     def use(self, client: Client, *, name: str = "", own: bool = False) -> None:
-        """Stay with this client; one that is not our own is not closed by us."""
+        """Use this client from here on; it is closed with the session only if `own`."""
         with self._lock:
             self.forget()
             self._use(client, own=own, name=name)
@@ -109,19 +97,19 @@ class Session:
         self._wanted = name or self._wanted or client.url
         if own:
             self._own.add(id(client))
-        # An address can hold a name and a password; what is visible does not.
+        # An address may hold a password, and this one is shown.
         self._connected(client.url if "@" in self._wanted else self._wanted)
         self.known(client).refresh()
 
     def prefer(self, where: str) -> None:
-        """Connect there when a server is needed next."""
+        """Connect there when a server is needed next; not before."""
         with self._lock:
             self.forget()
             self._wanted = where
             self._connected(where)
 
     def forget(self) -> None:
-        """Close what was opened here and know nothing any more; a demo server stays."""
+        """Close every client opened here and drop what is known of them; a demo server stays."""
         with self._lock:
             self._turn += 1
             known, self._known = list(self._known.values()), {}
@@ -135,7 +123,7 @@ class Session:
                 client.close()
 
     def close(self) -> None:
-        """As `forget`, and stop the demo server."""
+        """Close everything, the demo server included."""
         self.forget()
         demo, self.demo = self.demo, None
         if demo is not None:
@@ -147,14 +135,14 @@ class Session:
         return connect(where, project=project, **options)
 
     def opened(self, remote: str = "", project: str | None = None) -> Client | None:
-        """As `at`, only where it was opened before."""
+        """As `at`, or None where that client was not opened before."""
         client = self._client
         if not remote and (client is None or project in (None, client.project)):
             return client
         return self._others.get((remote, project))
 
     def at(self, remote: str = "", project: str | None = None) -> Client:
-        """The client for a remote (empty: the connected one) and a project (None: its own)."""
+        """The client for a remote (empty: the connected server) and a project (None: the client's own)."""
         if not remote and (project is None or project == self.client.project):
             return self.client
         key = (remote, project)
@@ -178,15 +166,15 @@ class Session:
         try:
             return client.in_project(project)
         except NotFoundError as error:
-            hint = nearest(project, self.known(client).projects or client.projects())
+            hint = did_you_mean(project, self.known(client).projects or client.projects())
             raise NotFoundError(
-                f"no project {project!r} on {client.url}, or not for this connection; {hint}"
+                f"no project {project!r} on {client.url}, or no access to it; {hint}"
                 "%lxdimg list --all-projects shows what there is",
                 status_code=404,
             ) from error
 
     def warm(self, remote: str = "") -> None:
-        """Have what is known of a server refreshed in the background, connecting if need be; returns at once."""
+        """Refresh what is known of a server in the background, connecting if necessary; returns at once."""
         client = self.opened(remote)
         if client is not None:
             self.known(client).refresh()
@@ -198,101 +186,9 @@ class Session:
         try:
             self.known(self.at(remote)).refresh()
         except LxdImageError:
-            return  # the next verb says what is wrong
+            return  # The next verb reports the error.
 
-    def known(self, client: Client) -> Known:
-        """What is known of a client's images."""
+    def known(self, client: Client) -> KnownImages:
+        """The known images of a client."""
         with self._lock:
-            return self._known.setdefault((client.url, client.project), Known(client))
-
-    # Which image
-
-    def named(self, text: str, project: str | None = None) -> tuple[Client, str]:
-        """`remote:name` as the remote's client and the name; a name alone is one of the connected server."""
-        remote, name = remote_of(text)
-        return self.at(remote, project), name
-
-    def image(self, word: Word, project: str | None = None, *, vm: bool = False) -> Image:
-        """The one image a word names; with `vm` the virtual machine of that name.
-
-        Raises:
-            NotFoundError: there is none; says which one was probably meant.
-            InvalidRequestError: a variable with none or with several.
-        """
-        found = self.images([word], project, vm=vm)
-        if len(found) != 1:
-            raise InvalidRequestError(f"${word.variable} holds {len(found)} images where one is due")
-        return found[0]
-
-    def images(self, words: Iterable[Word], project: str | None = None, *, vm: bool = False) -> list[Image]:
-        """The images that words name: aliases, fingerprints, variables with images or frames of them; each once."""
-        return list(dict.fromkeys(image for word in words for image in self._of(word, project, vm)))
-
-    def _of(self, word: Word, project: str | None, vm: bool) -> list[Image]:
-        from lxdimg_nb.client import Image
-
-        value = word.value
-        if value is None:
-            return [self._get(word.text, project, vm=vm)]
-        if isinstance(value, Image):
-            return [_fresh(value)]
-        if hasattr(value, "index") and hasattr(value, "columns"):
-            return self._of_frame(value, word.variable, project)
-        if hasattr(value, "index") and FINGERPRINT.match(_last(getattr(value, "name", ""))):
-            # A row of a frame: df.loc[fingerprint], df.iloc[0].
-            key = value.name if isinstance(value.name, tuple) else (value.get("project"), value.name)
-            if len(key) > 2:
-                raise InvalidRequestError(f"${word.variable} is of several servers' frame; name the image of one")
-            return [self._get(str(key[-1]), project or key[0], remote=False)]
-        if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
-            items = list(value)
-            if all(isinstance(item, str | Image) for item in items):
-                return [_fresh(item) if isinstance(item, Image) else self._get(item, project) for item in items]
-        raise InvalidRequestError(
-            f"${word.variable} is a {type(value).__name__}; images are named by an Image, a text, a list or a frame"
-        )
-
-    def _of_frame(self, frame: Any, variable: str, project: str | None) -> list[Image]:
-        names = list(frame.index.names)
-        if names[-1] != "fingerprint" or "server" in names:
-            raise InvalidRequestError(f"${variable} is not a frame of one server's images")
-        keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
-        own = frame.attrs.get("project") if "project" not in names else None
-        return [
-            self._get(str(key[-1]), project or (str(key[0]) if len(key) > 1 else own), remote=False) for key in keys
-        ]
-
-    def _get(self, text: str, project: str | None, *, remote: bool = True, vm: bool = False) -> Image:
-        from lxdimg_nb.client.simplestreams.server import CatalogueImages
-
-        client, name = self.named(text, project) if remote else (self.at("", project), text)
-        if not text:
-            raise InvalidRequestError("an empty text names no image")
-        if not name:
-            raise InvalidRequestError(f"{text!r} names a server and no image; write {text}ALIAS")
-        try:
-            if vm and isinstance(client.images, CatalogueImages):
-                return client.images.get(name, type="virtual-machine")
-            image = client.images.get(name)
-            if vm and image.type != "virtual-machine":
-                raise InvalidRequestError(f"{name!r} is a {image.type} and no virtual machine; leave --vm out")
-            return image
-        except NotFoundError as error:
-            known = self._names(client)
-            hint = nearest(name, known)
-            what = error.message.removesuffix("; list them with images.all()")
-            raise NotFoundError(f"{what}; {hint}%lxdimg list shows them", status_code=404) from error
-
-    @staticmethod
-    def server_of(image: Image) -> str:
-        """The address of the server that an image was read from."""
-        return image.server
-
-    def _names(self, client: Client) -> list[str]:
-        known = self.known(client).aliases()
-        if known:
-            return known
-        try:
-            return [alias.name for alias in client.images.aliases.all()]
-        except LxdImageError:
-            return []
+            return self._known.setdefault((client.url, client.project), KnownImages(client))

@@ -1,4 +1,4 @@
-"""What `lxc image list -f` has: a list as csv, json, yaml or compact text, to paste elsewhere."""
+"""A list as csv, json, yaml or compact text, as `lxc image list -f` prints it, to paste elsewhere."""
 
 from __future__ import annotations
 
@@ -10,22 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lxdimg_nb.magics.grammar import Flag
+from lxdimg_nb.magics.show.results import Text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lxdimg_nb.magics.show.results import Text
-
-__all__ = ["FORMAT", "as_text"]
-
-FORMAT = Flag(
-    "--format",
-    "as a text instead of a frame",
-    "FORMAT",
-    short="-f",
-    choices=("table", "csv", "csv,header", "json", "yaml", "compact"),
-)
+__all__ = ["as_text"]
 
 
 def as_text(
@@ -34,14 +24,12 @@ def as_text(
     """A list as a text.
 
     Args:
-        form: of `FORMAT`; json and yaml are what the server said, the others are columns.
-        documents: what the server said.
-        shown: what is shown as a table.
-        rows: all columns, without an index.
-        names: which of them csv has, in this order; `f` is a short fingerprint. Sizes are bytes, times ISO 8601.
+        form: csv, csv,header, json, yaml or compact.
+        documents: what the server said, for json and yaml.
+        shown: the frame as it is shown, for compact.
+        rows: all columns, without an index, for csv.
+        names: the columns of csv in their order; `f` is a short fingerprint. Sizes are bytes, times ISO 8601.
     """
-    from lxdimg_nb.magics.show.results import Text
-
     if form == "json":
         return Text(json.dumps([dict(one) for one in documents], indent=2, ensure_ascii=False))
     if form == "yaml":

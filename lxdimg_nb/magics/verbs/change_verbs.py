@@ -1,286 +1,192 @@
-"""Verbs that change what a server says of an image, and its names. Each says before → after in one line."""
+"""Verbs that change or delete images; each prints before → after in one line."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
-from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
-from lxdimg_nb.magics.line.words import Word
+import click
+
+from lxdimg_nb.client import Image
+from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError
+from lxdimg_nb.magics.line.command import argument, option, verb
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, IMAGES_ARGUMENT, YES
+from lxdimg_nb.magics.line.server_types import IMAGE, IMAGES, KEY, read_image
+from lxdimg_nb.magics.line.types import FIELDS, SETTING, TEXT, Pair, WordType, field_value, first_fitting
+from lxdimg_nb.magics.line.words import Word, quoted
+from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
+from lxdimg_nb.magics.session.messages import did_you_mean, say
 from lxdimg_nb.magics.session.prompts import confirm
-from lxdimg_nb.magics.session.session import remote_of, say
-from lxdimg_nb.magics.show.text_formats import FORMAT, as_text
-from lxdimg_nb.magics.verbs.list_verbs import IMAGE, REMOTE
+from lxdimg_nb.magics.show.image_words import changes_in_words, image_name, image_yaml
+from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import word as shown
-from lxdimg_nb.values import Alias
+from lxdimg_nb.values import writable
 
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Image
-    from lxdimg_nb.magics.session.session import Session
+__all__ = ["VERBS"]
 
-__all__ = ["FIELDS", "VERBS", "YES", "apply", "changed", "moment", "name_of", "pairs", "value_of"]
-
-YES = Flag("--yes", "without asking", short="-y")
-FIELDS = ("public", "auto_update", "expires_at", "profiles")
-_YES = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
-_PAIR = re.compile(r"([^\s=]+)=(.*)", re.DOTALL)
+_EDITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
 
-def name_of(image: Image) -> str:
-    """An image in a sentence: its shortest alias and short fingerprint."""
-    alias = min((a.name for a in image.aliases), key=len, default="")
-    return f"{alias} ({image.fingerprint[:12]})" if alias else image.fingerprint[:12]
-
-
-def apply(image: Image) -> Image:
-    """Send what was changed on an image and say what became of it."""
-    change = image.update()
-    say(f"{name_of(image)}: {', '.join(changed(change.before, change.after)) or 'unchanged'}")
-    return image
-
-
-def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """`public no → yes` for each field of `now`, properties key by key."""
-    parts: list[str] = []
-    for field, after in now.items():
-        before = was.get(field)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            keys = [k for k in sorted({*before, *after}) if before.get(k) != after.get(k)]
-            parts += [f"{key} {_word(before.get(key))} → {_word(after.get(key))}" for key in keys]
-        else:
-            parts.append(f"{field} {_word(before)} → {_word(after)}")
-    return parts
-
-
-def _word(value: object) -> str:
-    return shown(value, limit=80) or "none"
-
-
-def pairs(words: list[Word]) -> dict[str, str]:
-    """`key=value` words.
-
-    Raises:
-        InvalidRequestError: a word that is none.
-    """
-    found: dict[str, str] = {}
-    for word in words:
-        match = _PAIR.fullmatch(word.text)
-        if match is None:
-            raise InvalidRequestError(f"{word.text!r} is no KEY=VALUE")
-        found[match[1]] = match[2]
+def _first_images(word: Word, ctx: click.Context) -> list[Image]:
+    """The images of the first word, where a setting may have been typed first."""
+    if not word.protected and word.text.partition("=")[0] in FIELDS and "=" in word.text:
+        raise InvalidRequestError(f"the image stands first: %lxdimg set IMAGE {word.text}")
+    found: list[Image] = IMAGES.read(word, ctx)
     return found
 
 
-def _set(session: Session, call: Call) -> Any:
-    words = call.some("FIELD=VALUE")
-    names = [w for w in words if w.value is not None or not _PAIR.fullmatch(w.text)]
-    wanted = pairs([w for w in words if w not in names])
-    if not wanted and _PAIR.fullmatch(call.text("IMAGE")):
-        raise InvalidRequestError(f"the image stands first: %lxdimg set IMAGE {call.text('IMAGE')}")
-    if not wanted:
-        raise InvalidRequestError(f"nothing to set; write {', '.join(f'{f}=…' for f in FIELDS)}")
-    values = {_field(key): value for key, value in wanted.items()}
-    changes = {field: value_of(field, value) for field, value in values.items()}
-    images = session.images([call.one("IMAGE"), *names], call.project)
+def _typed_and_image(word: Word, ctx: click.Context) -> tuple[str, Image]:
+    """How the user names an image, and the image."""
+    typed = f"${word.variable}" if word.variable else quoted(word.text, always=word.protected)
+    return typed, read_image(word, ctx)
+
+
+def _update(image: Image) -> Image:
+    """Send what was changed on an image and print it."""
+    change = image.update()
+    say(f"{image_name(image)}: {', '.join(changes_in_words(change.before, change.after)) or 'unchanged'}")
+    return image
+
+
+@verb("set")
+@argument("first", "IMAGE", WordType(_first_images, IMAGES.offers))
+@argument("words", "FIELD=VALUE", first_fitting(SETTING, IMAGES), many=True)
+def set_fields(invocation: Invocation, first: list[Image], words: Sequence[Any]) -> Any:
+    """Set public, auto_update, expires_at, profiles of images.
+
+    expires_at takes a date, 90d or never; profiles takes names with commas. Several images may be named.
+    """
+    settings = [word for word in words if isinstance(word, Pair)]
+    if not settings:
+        raise InvalidRequestError(f"nothing to set; write {', '.join(f'{field}=…' for field in FIELDS)}")
+    others = chain.from_iterable(word for word in words if not isinstance(word, Pair))
+    images = list(dict.fromkeys([*first, *others]))
     for image in images:
-        for field, value in changes.items():
+        for field, value in settings:
             setattr(image, field, value)
-        apply(image)
+        _update(image)
     return images[0] if len(images) == 1 else images
 
 
-def _field(key: str) -> str:
-    name = key.replace("-", "_").lower()
-    name = {"expires": "expires_at", "expiry": "expires_at", "profile": "profiles"}.get(name, name)
-    if name not in FIELDS:
-        raise InvalidRequestError(
-            f"{key!r} cannot be set; {nearest(key, FIELDS)}these can: {', '.join(FIELDS)}; "
-            "for a property write %lxdimg set-property"
-        )
-    return name
-
-
-def value_of(field: str, text: str) -> Any:
-    """A field's value from its text."""
-    if field in ("public", "auto_update"):
-        if text.lower() not in _YES:
-            raise InvalidRequestError(f"{field} is yes or no, not {text!r}")
-        return _YES[text.lower()]
-    if field == "profiles":
-        return [name for name in text.split(",") if name]
-    return moment(text)
-
-
-def moment(text: str) -> datetime | str | None:
-    """A date, `never`, or how long from now: `90d`."""
-    if text.lower() in ("", "never", "none"):
-        return None
-    try:
-        return (datetime.now(UTC) + formats.parse_duration(text)).replace(microsecond=0)
-    except ValueError:
-        return text  # a date, which the image reads
-    except OverflowError as error:
-        raise InvalidRequestError(f"{text!r} is too far away; write never") from error
-
-
-def _set_property(session: Session, call: Call) -> Image:
-    key, value = call.text("KEY"), call.text("VALUE")
+@verb("set-property")
+@IMAGE_ARGUMENT
+@argument("key", "KEY", KEY)
+@argument("value", "VALUE", TEXT)
+def set_property(invocation: Invocation, image: Image, key: str, value: str) -> Image:
+    """Set one property."""
     if not value:
         raise InvalidRequestError(f"a server keeps no empty property; write %lxdimg unset-property IMAGE {key}")
-    image = session.image(call.one("IMAGE"), call.project)
     image.properties = image.record.properties | {key: value}
-    return apply(image)
+    return _update(image)
 
 
-def _unset_property(session: Session, call: Call) -> Image:
-    key, image = call.text("KEY"), session.image(call.one("IMAGE"), call.project)
+@verb("unset-property")
+@IMAGE_ARGUMENT
+@argument("key", "KEY", KEY)
+def unset_property(invocation: Invocation, image: Image, key: str) -> Image:
+    """Remove one property."""
     properties = image.record.properties
     if key not in properties:
-        known = sorted(properties)
-        raise InvalidRequestError(
-            f"the image has no property {key!r}; {nearest(key, known)}it has {', '.join(known) or 'none'}"
+        raise missing_property(image, key)
+    image.properties = {name: value for name, value in properties.items() if name != key}
+    return _update(image)
+
+
+@verb("edit", takes_body=True)
+@argument("named_image", "IMAGE", WordType(_typed_and_image, IMAGE.offers))
+@option("--base", metavar="MARK", help="only if the image is still as it was when the cell was made")
+@YES
+def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | None, yes: bool) -> Image | None:
+    """Edit an image as YAML, in a cell of its own.
+
+    %lxdimg edit IMAGE makes the cell; %%lxdimg edit IMAGE with YAML below writes it. Fields that are left out stay;
+    properties are the whole list, and it asks before one is removed.
+    """
+    typed, image = named_image
+    if invocation.body is None:
+        where = f" --project {quoted(invocation.project)}" if invocation.project else ""
+        line = f"%%lxdimg edit {typed}{where} --base {_mark(image)}"
+        invocation.session.shell.set_next_input(f"{line}\n{image_yaml(image)}")
+        return None
+    if base is not None and base != _mark(image):
+        raise ChangedMeanwhileError(
+            f"{image_name(image)} was changed since this cell was made, or the name points at another image; "
+            f"nothing was written. %lxdimg edit {typed} makes a cell with what is there",
+            theirs=writable(image.record),
+            ours={},
         )
-    image.properties = {k: v for k, v in properties.items() if k != key}
-    return apply(image)
+    fields = _fields(invocation.body)
+    for name, value in fields.items():
+        setattr(image, name, value)
+    lines = changes_in_words(writable(image.record), image.changes)
+    if not lines:
+        say(f"{image_name(image)}: unchanged")
+        return image
+    removed = sorted(image.record.properties.keys() - fields["properties"].keys()) if "properties" in fields else []
+    if removed and not yes:
+        confirm(f"Change {image_name(image)}, removing {', '.join(removed)}?", lines, yes=False)
+    else:
+        for line in lines:
+            say(f"  {line}")
+    image.update()
+    say(f"{image_name(image)}: written")
+    return image
 
 
-def _delete(session: Session, call: Call) -> None:
-    images = session.images(call.some("IMAGE"), call.project)
+def _mark(image: Image) -> str:
+    """12 digits that change with the image or any of its writable fields."""
+    state = json.dumps([image.fingerprint, writable(image.record)], sort_keys=True, default=str)
+    return hashlib.sha256(state.encode(errors="replace")).hexdigest()[:12]
+
+
+def _fields(body: str) -> dict[str, Any]:
+    """The fields in the YAML of a cell.
+
+    Raises:
+        InvalidRequestError: not YAML, an unknown field, or a value that does not fit its field.
+    """
+    found = load(body)
+    if not found:
+        raise InvalidRequestError("the cell is empty; %lxdimg edit IMAGE, with one percent sign, makes one to edit")
+    for name in found:
+        if name not in _EDITABLE:
+            raise InvalidRequestError(
+                f"{name!r} cannot be written; {did_you_mean(name, _EDITABLE)}these can: {', '.join(_EDITABLE)}"
+            )
+    return {name: _field(name, value) for name, value in found.items()}
+
+
+def _field(name: str, value: Any) -> Any:
+    if name == "properties":
+        found = {key: text(one, f"properties.{key}") for key, one in mapping(value, name).items()}
+        return {key: one for key, one in found.items() if one}
+    return names(value, name) if name == "profiles" else field_value(name, text(value, name))
+
+
+@verb("delete")
+@IMAGES_ARGUMENT
+@YES
+def delete(invocation: Invocation, images: list[Image], yes: bool) -> None:
+    """Delete images with their aliases, after asking.
+
+    A frame in a variable names many: %lxdimg delete $old
+    """
     if not images:
         say("nothing to delete")
         return
-    lines = [f"{name_of(i)}  {formats.size(i.size)}  {i.record.properties.get('description', '')}" for i in images]
+    lines = [f"{image_name(i)}  {formats.size(i.size)}  {i.record.properties.get('description', '')}" for i in images]
     total = formats.size(sum(image.size for image in images))
-    places = sorted({f"project {image.project} on {session.server_of(image)}" for image in images})
+    places = sorted({f"project {image.project} on {image.server}" for image in images})
     whose = "its" if len(images) == 1 else "their"
-    question = (
-        f"Delete {formats.plural(len(images), 'image')}, {total}, with {whose} aliases, from {', '.join(places)}?"
-    )
-    confirm(question, lines, yes=call.has("--yes"))
+    count = formats.plural(len(images), "image")
+    confirm(f"Delete {count}, {total}, with {whose} aliases, from {', '.join(places)}?", lines, yes=yes)
     for image in images:
         image.delete()
-        say(f"deleted {name_of(image)}, {formats.size(image.size)}")
+        say(f"deleted {image_name(image)}, {formats.size(image.size)}")
 
 
-def _alias_list(session: Session, call: Call) -> Any:
-    from lxdimg_nb.magics.show.listing import listing
-
-    texts = list(call.some("REMOTE:|TEXT"))
-    remote = texts.pop(0).text[:-1] if texts and REMOTE.fullmatch(texts[0].text) else ""
-    client = session.at(remote, call.project)
-    aliases = [
-        a
-        for a in client.images.aliases.all()
-        if all(w.text.lower() in f"{a.name} {a.target} {a.description}".lower() for w in texts)
-    ]
-    columns = {
-        "target": [a.target for a in aliases],
-        "type": [a.type for a in aliases],
-        "description": [a.description for a in aliases],
-    }
-    made = listing("alias", [a.name for a in aliases], columns)
-    form = call.option("--format") or "table"
-    if form == "table":
-        return made
-    rows = made.reset_index().rename(columns={"target": "fingerprint"})
-    documents = [{"name": a.name, "description": a.description, "target": a.target, "type": a.type} for a in aliases]
-    return as_text(form, documents, made, rows, ["alias", "f", "type", "description"])
-
-
-def _beside(session: Session, call: Call) -> Image:
-    """The image of an alias' verb: of the server that the alias is on, where it names none itself."""
-    word = call.one("IMAGE")
-    remote, _ = remote_of(call.text("ALIAS"))
-    if remote and word.value is None and not remote_of(word.text)[0]:
-        word = replace(word, text=f"{remote}:{word.text}")
-    return session.image(word, call.project)
-
-
-def _alias_create(session: Session, call: Call) -> Alias:
-    client, name = session.named(call.text("ALIAS"), call.project)
-    image = _beside(session, call)
-    made = client.images.aliases.create(name, image, description=call.option("--description") or "")
-    say(f"{made.name}: none → {made.target[:12]}")
-    return made
-
-
-def _alias_rename(session: Session, call: Call) -> Alias:
-    client, name = session.named(call.text("ALIAS"), call.project)
-    made = client.images.aliases.rename(name, _new_name(call))
-    say(f"{name} → {made.name}, still {made.target[:12]}")
-    return made
-
-
-def _new_name(call: Call) -> str:
-    """The name behind the alias' own remote; that of another would become a part of the name."""
-    from lxdimg_nb.client.config.remotes import named
-
-    remote, name = remote_of(call.text("NEW"))
-    if remote and remote == remote_of(call.text("ALIAS"))[0]:
-        return name
-    if remote in named():
-        raise InvalidRequestError(
-            f"an alias is renamed where it is; %lxdimg copy IMAGE {remote}: --alias {name} copies"
-        )
-    return call.text("NEW")
-
-
-def _alias_delete(session: Session, call: Call) -> None:
-    client, name = session.named(call.text("ALIAS"), call.project)
-    old = client.images.aliases.get(name)
-    client.images.aliases.delete(name)
-    say(f"{name}: {old.target[:12]} → none; the image stays")
-
-
-def _alias_point(session: Session, call: Call) -> Alias:
-    client, name = session.named(call.text("ALIAS"), call.project)
-    image = _beside(session, call)
-    change = client.images.aliases.point(name, to=image)
-    before = change.before.get("target") or "none"
-    say(f"{name}: {before[:12]} → {image.fingerprint[:12]}" if change else f"{name}: unchanged")
-    return client.images.aliases.get(name)
-
-
-_ALIAS = Argument("ALIAS", "alias")
-
-VERBS = (
-    Verb(
-        "set",
-        "public, auto_update, expires_at, profiles of images",
-        _set,
-        (IMAGE, Argument("FIELD=VALUE", "field", many=True)),
-        more="expires_at takes a date, 90d or never; profiles takes names with commas. Several images may be named.",
-    ),
-    Verb("set-property", "set one property", _set_property, (IMAGE, Argument("KEY", "key"), Argument("VALUE", "text"))),
-    Verb("unset-property", "remove one property", _unset_property, (IMAGE, Argument("KEY", "key"))),
-    Verb(
-        "delete",
-        "delete images with their aliases, after asking",
-        _delete,
-        (Argument("IMAGE", "image", many=True),),
-        (YES,),
-        more="A frame in a variable names many: %lxdimg delete $old",
-    ),
-    Verb(
-        "alias list",
-        "the aliases as a frame",
-        _alias_list,
-        (Argument("REMOTE:|TEXT", "text", optional=True, many=True),),
-        (FORMAT,),
-    ),
-    Verb(
-        "alias create",
-        "a new name for an image",
-        _alias_create,
-        (_ALIAS, IMAGE),
-        (Flag("--description", "what it is for", "TEXT"),),
-    ),
-    Verb("alias rename", "another name for an alias", _alias_rename, (_ALIAS, Argument("NEW", "text"))),
-    Verb("alias delete", "remove a name; the image stays", _alias_delete, (_ALIAS,)),
-    Verb("alias point", "let a name point at another image, safely", _alias_point, (_ALIAS, IMAGE)),
-)
+VERBS = (set_fields, set_property, unset_property, edit, delete)

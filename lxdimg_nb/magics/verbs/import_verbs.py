@@ -1,138 +1,223 @@
-"""`import`: files, a folder or an address as an image."""
+"""`import` and `publish`: images of files, folders, addresses and instances."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.verbs.change_verbs import moment, pairs
-from lxdimg_nb.magics.verbs.transfer_verbs import ALIAS, BACKGROUND, EXPIRE, PUBLIC, REUSE, long, named, new
+from lxdimg_nb.client import Client, Image
+from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
+from lxdimg_nb.magics.line.command import argument, flag, option, verb
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.line.options import ALIASES, AUTO_UPDATE, BACKGROUND, EXPIRE, PUBLIC, REUSE, YES
+from lxdimg_nb.magics.line.server_types import REMOTE_COLON, REMOTE_NAME, RemoteName, separate_remote
+from lxdimg_nb.magics.line.types import FILE, PAIR, Choice, Pair, first_fitting
+from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.verbs.long_running import copy_image, describe, packed_folder, point_aliases, run_or_start
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client import Image
     from lxdimg_nb.client.files.progress import ProgressArgument
-    from lxdimg_nb.magics.line.words import Word
-    from lxdimg_nb.magics.session.session import Session
 
-__all__ = ["VERBS", "file_of"]
+__all__ = ["VERBS"]
 
 _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 
 
-def _import(session: Session, call: Call) -> Any:
-    files, remote, properties = _sorted(call.some("ROOTFS|REMOTE:|KEY=VALUE"))
-    first = call.one("FILE|URL")
-    address = first.value is None and first.text.startswith(("https://", "http://"))
-    _fitting(call, files, address=address)
-    client = session.at(remote, call.project)
-    aliases, reuse, expiry = call.options("--alias"), call.has("--reuse"), call.option("--expire")
-    options: dict[str, Any] = {
-        "properties": properties or None,
-        "aliases": () if reuse else aliases,
-        "expires_at": moment(expiry) if expiry else None,
-        "exist_ok": reuse,
-    }
+@verb("import")
+@argument("file", "FILE|URL", FILE)
+@argument("words", "ROOTFS|REMOTE:|KEY=VALUE", first_fitting(REMOTE_COLON, PAIR, FILE), required=False, many=True)
+@ALIASES
+@PUBLIC
+@AUTO_UPDATE
+@EXPIRE
+@REUSE
+@option(
+    "--type", "kind", type=Choice("container", "vm"), metavar="TYPE", help="of a split image that does not show its own"
+)
+@option("--sha256", metavar="SUM", help="the checksum that the file at the address must have")
+@option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept from the address")
+@BACKGROUND
+def import_image(
+    invocation: Invocation,
+    file: Any,
+    words: Sequence[Any],
+    aliases: tuple[str, ...],
+    public: bool,
+    auto_update: bool,
+    expire: datetime | str | None,
+    reuse: bool,
+    kind: str | None,
+    sha256: str | None,
+    server_cert: str | None,
+    background: bool,
+) -> Image | None:
+    """Import an image from files of the kernel's machine, a folder, or an address.
 
-    def fetch(progress: ProgressArgument) -> Image:
-        return client.images.create_from_url(
-            first.text,
-            call.has("--public"),
-            call.has("--auto-update"),
-            sha256=call.option("--sha256"),
-            server_cert=call.option("--server-cert"),
-            progress=progress,
-            **options,
-        )
-
-    def send(progress: ProgressArgument) -> Image:
-        with file_of(first, progress, alone=not files) as data:
-            return client.images.create(
-                files[0] if files else data,
-                public=call.has("--public"),
-                wait=True,
-                metadata=data if files else None,
-                type=_TYPES[call.option("--type")],
-                auto_update=True if call.has("--auto-update") else None,
-                progress=progress,
-                **options,
-            )
-
-    def work(progress: ProgressArgument) -> Image:
-        image = fetch(progress) if address else send(progress)
-        return named(client, image, aliases if reuse else [])
-
-    name = first.variable if first.value is not None else first.text.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return long(
-        call,
-        f"import of {name or 'an image'}",
-        client.url,
-        work,
-        lambda image: f"imported {new(image)} on {client.url}",
-    )
-
-
-def _fitting(call: Call, files: list[str], *, address: bool) -> None:
-    """Raise where words and flags do not go together."""
+    For a split image name the metadata and the root file system. A folder with metadata.yaml and rootfs is packed with
+    its owners and modes, which needs root. KEY=VALUE sets properties.
+    """
+    remote, others = separate_remote(words)
+    properties = dict(word for word in others if isinstance(word, Pair))
+    files = [word for word in others if not isinstance(word, Pair)]
+    from_address = isinstance(file, str) and file.startswith(("https://", "http://"))
     if len(files) > 1:
         raise InvalidRequestError(
             f"an image is one file, or two: the metadata and the root file system; {files[1]} is a third"
         )
-    if address and (files or call.has("--type")):
-        raise InvalidRequestError("from an address comes a unified image: one file, without --type")
-    for flag in ("--sha256", "--server-cert"):
-        if call.has(flag) and not address:
-            raise InvalidRequestError(f"{flag} goes with an https:// address")
+    if from_address and (files or kind):
+        raise InvalidRequestError("an address gives a unified image: one file, without --type")
+    for name, value in (("--sha256", sha256), ("--server-cert", server_cert)):
+        if value and not from_address:
+            raise InvalidRequestError(f"{name} goes with an https:// address")
+    client = invocation.client(remote)
+    options: dict[str, Any] = {
+        "properties": properties or None,
+        "aliases": () if reuse else aliases,
+        "expires_at": expire,
+        "exist_ok": reuse,
+    }
 
+    def send(data: Any, metadata: Any, progress: ProgressArgument) -> Image:
+        return client.images.create(
+            data,
+            public=public,
+            wait=True,
+            metadata=metadata,
+            type=_TYPES[kind],
+            auto_update=auto_update or None,
+            progress=progress,
+            **options,
+        )
 
-@contextmanager
-def file_of(word: Word, progress: ProgressArgument, *, alone: bool = True) -> Iterator[Any]:
-    """What a word names to import: a file's path, an object of the user's, or a folder, packed meanwhile."""
-    data: Any = word.value if word.value is not None else word.text
-    if alone and isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
-        from lxdimg_nb.client.files.folder_archive import packed
-
-        with packed(Path(data).expanduser(), progress=progress) as path:
-            yield path
-    else:
-        yield data
-
-
-def _sorted(words: list[Word]) -> tuple[list[str], str, dict[str, str]]:
-    """Files, the remote and the properties among the words behind the first file."""
-    remote, files, properties = "", [], []
-    for word in words:
-        if word.text.endswith(":") and "/" not in word.text:
-            remote = word.text[:-1]
-        elif "=" in word.text and not Path(word.text).expanduser().exists():
-            properties.append(word)
+    def work(progress: ProgressArgument) -> Image:
+        if from_address:
+            image = client.images.create_from_url(
+                file, public, auto_update, sha256=sha256, server_cert=server_cert, progress=progress, **options
+            )
+        elif files:
+            image = send(files[0], file, progress)
         else:
-            files.append(word.text)
-    return files, remote, pairs(properties)
+            with packed_folder(file, progress) as data:
+                image = send(data, None, progress)
+        return point_aliases(client, image, aliases if reuse else ())
+
+    return run_or_start(
+        invocation,
+        f"import of {_file_name(file)}",
+        work,
+        lambda image: f"imported {describe(image)}, on {client.url}",
+        where=client.url,
+        background=background,
+    )
 
 
-VERBS = (
-    Verb(
-        "import",
-        "import an image from a file or two of the kernel's machine, a folder, or an address",
-        _import,
-        (Argument("FILE|URL", "file"), Argument("ROOTFS|REMOTE:|KEY=VALUE", "file", optional=True, many=True)),
-        (
-            ALIAS,
-            PUBLIC,
-            Flag("--auto-update", "keep it fresh, where it has a source"),
-            EXPIRE,
-            REUSE,
-            Flag("--type", "of a split image, when its content does not tell", "TYPE", choices=("container", "vm")),
-            Flag("--sha256", "what the file at the address must be", "SUM"),
-            Flag("--server-cert", "the certificate of the address, and no other", "FILE", "file"),
-            BACKGROUND,
-        ),
-        more="For a split image name the metadata and the root file system. A folder with metadata.yaml and rootfs is "
-        "packed with its owners and modes, which wants root. KEY=VALUE sets properties.",
-    ),
-)
+def _file_name(file: Any) -> str:
+    if not isinstance(file, str | os.PathLike):
+        return "an image"
+    return str(file).partition("?")[0].rstrip("/").rpartition("/")[2] or "an image"
+
+
+@verb("publish")
+@argument("instance", "INSTANCE[/SNAPSHOT]", REMOTE_NAME)
+@argument("words", "REMOTE:|KEY=VALUE", first_fitting(REMOTE_COLON, PAIR), required=False, many=True)
+@ALIASES
+@PUBLIC
+@flag("-f", "--force", help="stop an instance that runs for the while, after asking")
+@YES
+@option("--compression", metavar="NAME", help="gzip, zstd, xz, none …")
+@EXPIRE
+@REUSE
+@option("--format", "form", type=Choice("unified", "split"), metavar="FORMAT", help="where the server can choose")
+@BACKGROUND
+def publish(
+    invocation: Invocation,
+    instance: RemoteName,
+    words: Sequence[Any],
+    aliases: tuple[str, ...],
+    public: bool,
+    force: bool,
+    yes: bool,
+    compression: str | None,
+    expire: datetime | str | None,
+    reuse: bool,
+    form: str | None,
+    background: bool,
+) -> Image | None:
+    """Make an image of an instance, or of a snapshot.
+
+    What is published can hold the instance's secrets: think before it is public. With REMOTE: it is copied there and
+    not kept here.
+    """
+    remote, pairs = separate_remote(words)
+    client, name = invocation.client(instance.remote), instance.name
+    target = invocation.session.at(remote) if remote else client
+    if (target.url, target.project) == (client.url, client.project):
+        target = client
+    if target is not client:
+        _check_target(target, () if reuse else aliases)
+    if force:
+        _confirm_stop(client, name, yes=yes)
+
+    def make(progress: ProgressArgument, **options: Any) -> Image:
+        return client.images.publish(
+            name,
+            properties=dict(pairs) or None,
+            expires_at=expire,
+            compression=compression,
+            format=form,
+            stop=force,
+            progress=progress,
+            **options,
+        )
+
+    def here(progress: ProgressArgument) -> Image:
+        try:
+            image = make(progress, aliases=() if reuse else aliases, public=public)
+        except ImageExistsError as error:
+            if not reuse:
+                raise
+            image = client.images.get(error.fingerprint)
+        return point_aliases(client, image, aliases if reuse else ())
+
+    def there(progress: ProgressArgument) -> Image:
+        ours = True
+        try:
+            image = make(progress)
+        except ImageExistsError as error:
+            image, ours = client.images.get(error.fingerprint), False
+        try:
+            return copy_image(image, target, progress, aliases=aliases, public=public, reuse=reuse)
+        finally:
+            if ours:
+                image.delete()
+
+    where = "" if target is client else f" on {target.url}"
+    return run_or_start(
+        invocation,
+        f"publish of {name}",
+        here if target is client else there,
+        lambda image: f"published {name} as {describe(image)}{where}",
+        where=target.url,
+        background=background,
+    )
+
+
+def _check_target(target: Client, aliases: tuple[str, ...]) -> None:
+    """Raise where the image could not be copied to, before it is made."""
+    from lxdimg_nb.client.verbs.finish_import import checked_aliases
+
+    if target.info.product == "simplestreams":
+        raise InvalidRequestError(f"{target.url} only offers images; publish to an LXD or Incus")
+    checked_aliases(target.images, aliases)
+
+
+def _confirm_stop(client: Client, instance: str, *, yes: bool) -> None:
+    from lxdimg_nb.client.verbs.publish import is_running
+
+    if is_running(client.images, instance):
+        confirm(f"Stop {instance} on {client.url} without asking it, publish it, and start it again?", [], yes=yes)
+
+
+VERBS = (import_image, publish)

@@ -1,4 +1,4 @@
-"""Verbs that look into images and compare: files before an import, contents, inventories."""
+"""Verbs that look at one image, at files before an import, and at differences."""
 
 from __future__ import annotations
 
@@ -6,77 +6,139 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.grammar import Argument, Call, Verb
-from lxdimg_nb.magics.verbs.import_verbs import file_of
-from lxdimg_nb.magics.verbs.list_verbs import IMAGE
+from lxdimg_nb.magics.line.command import argument, verb
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, VM
+from lxdimg_nb.magics.line.server_types import IMAGE, KEY
+from lxdimg_nb.magics.line.types import FILE, is_frame
+from lxdimg_nb.magics.session.messages import did_you_mean
+from lxdimg_nb.magics.show.image_words import image_yaml
+from lxdimg_nb.magics.show.results import Check, ShownImage, Text
+from lxdimg_nb.magics.verbs.long_running import packed_folder
 
 if TYPE_CHECKING:
-    from lxdimg_nb.magics.line.words import Word
-    from lxdimg_nb.magics.session.session import Session
-
-__all__ = ["VERBS"]
-
-
-def _check(session: Session, call: Call) -> Any:
-    from lxdimg_nb.magics.show.results import Check
-
-    client = session.at("", call.project)
-    rootfs = call.text("ROOTFS")
-    with file_of(call.one("FILE"), True, alone=not rootfs) as data:
-        return Check.of(client.images.check(rootfs or data, metadata=data if rootfs else None, progress=True))
-
-
-def _contents(session: Session, call: Call) -> Any:
+    from lxdimg_nb.client import Image
     from lxdimg_nb.magics.show.listing import Listing
 
-    contents = session.image(call.one("IMAGE"), call.project).contents()
-    others = call.some("OTHER")
-    if others:
-        return Listing(contents.compare(session.image(others[0], call.project).contents()))
-    files = Listing(contents.files)
-    files.attrs |= {"metadata": contents.metadata, "complete": contents.complete}
-    if not contents.complete:
+__all__ = ["VERBS", "missing_property"]
+
+
+@verb("info")
+@IMAGE_ARGUMENT
+@VM
+def info(invocation: Invocation, image: Image, vm: bool) -> Image:
+    """One image with every attribute."""
+    return ShownImage.of(image)
+
+
+@verb("show")
+@IMAGE_ARGUMENT
+@VM
+def show(invocation: Invocation, image: Image, vm: bool) -> str:
+    """The writable fields of an image, as YAML."""
+    return Text(image_yaml(image))
+
+
+@verb("get-property")
+@IMAGE_ARGUMENT
+@argument("key", "KEY", KEY)
+def get_property(invocation: Invocation, image: Image, key: str) -> str:
+    """One property's text."""
+    if key not in image.record.properties:
+        raise missing_property(image, key)
+    return Text(image.record.properties[key])
+
+
+def missing_property(image: Image, key: str) -> InvalidRequestError:
+    """The error for a property that an image does not have."""
+    known = sorted(image.record.properties)
+    return InvalidRequestError(
+        f"the image has no property {key!r}; {did_you_mean(key, known)}it has {', '.join(known) or 'none'}"
+    )
+
+
+@verb("used-by")
+@IMAGE_ARGUMENT
+def used_by(invocation: Invocation, image: Image) -> list[str]:
+    """Instances and snapshots made from the image."""
+    return image.used_by()
+
+
+@verb("check")
+@argument("file", "FILE", FILE)
+@argument("rootfs", "ROOTFS", FILE, required=False)
+def check(invocation: Invocation, file: Any, rootfs: Any) -> Check:
+    """What an import would meet: kind, problems, already there?
+
+    Nothing is sent. For a split image name the metadata and the root file system.
+    """
+    images = invocation.client().images
+    if rootfs is not None:
+        return Check.of(images.check(rootfs, metadata=file, progress=True))
+    with packed_folder(file, True) as data:
+        return Check.of(images.check(data, progress=True))
+
+
+@verb("contents")
+@IMAGE_ARGUMENT
+@argument("other", "OTHER", IMAGE, required=False)
+def contents(invocation: Invocation, image: Image, other: Image | None) -> Listing:
+    """The files in an image as a frame, or the differences between two.
+
+    Read from the server without keeping or extracting anything; metadata.yaml is in .attrs['metadata'].
+    """
+    from lxdimg_nb.magics.show.listing import Listing
+
+    found = image.contents()
+    if other is not None:
+        return Listing(found.compare(other.contents()))
+    files = Listing(found.files)
+    files.attrs |= {"metadata": found.metadata, "complete": found.complete}
+    if not found.complete:
         files.attrs["note"] = "Not every file is listed: the root file system is no archive, or very large."
     return files
 
 
-def _diff(session: Session, call: Call) -> Any:
-    from lxdimg_nb.inventory import History, diff
+@verb("diff")
+@argument("first", "$FRAME|FOLDER", FILE)
+@argument("others", "$FRAME|WHEN", FILE, required=False, many=True)
+def diff(invocation: Invocation, first: Any, others: tuple[Any, ...]) -> Any:
+    """What changed since a frame was taken, or within a history.
 
-    words = call.some("$FRAME|FOLDER [$FRAME|WHEN…]")
-    if len(words) > 3:
-        raise InvalidRequestError(f"{words[3].text!r} is one word too many; write %lxdimg {call.verb.usage}")
-    first = words[0]
-    if first.value is None:
-        folder = Path(first.text).expanduser()
-        if not folder.is_dir():
-            raise InvalidRequestError(
-                f"{first.text!r} is no frame in a variable and no folder of a history; write %lxdimg diff $before"
-            )
-        return History(folder).diff(*(word.text for word in words[1:]))
-    if len(words) > 2:
-        raise InvalidRequestError("frames are compared by twos")
-    before = _whole(first)
-    if len(words) == 2:
-        return diff(before, _whole(words[1]))
-    return diff(before, _now(session, before, call.project))
+    %lxdimg diff $before compares with now, $before $after two frames, FOLDER [WHEN [WHEN]] a History.
+    """
+    from lxdimg_nb import inventory
+
+    if is_frame(first):
+        if len(others) > 1:
+            raise InvalidRequestError("compare two frames at a time: %lxdimg diff $before $after")
+        before = _whole(first)
+        return inventory.diff(before, _whole(others[0]) if others else _inventory_now(invocation, before))
+    folder = Path(str(first)).expanduser()
+    if not folder.is_dir():
+        raise InvalidRequestError(
+            f"{str(first)[:60]!r} is no frame in a variable and no folder of a history; write %lxdimg diff $before"
+        )
+    if len(others) > 2:
+        raise InvalidRequestError(f"{str(others[2])!r} is one word too many; write %lxdimg diff FOLDER WHEN WHEN")
+    return inventory.History(folder).diff(*map(str, others))
 
 
-def _whole(word: Word) -> Any:
-    frame = word.value
-    if not hasattr(frame, "columns") or not hasattr(frame, "attrs"):
-        raise InvalidRequestError(f"{word.text[:60]!r} is no frame of images; keep one with df = %lxdimg list")
+def _whole(frame: Any) -> Any:
+    if not is_frame(frame):
+        raise InvalidRequestError(f"{str(frame)[:60]!r} is no frame of images; keep one with df = %lxdimg list")
     if frame.attrs.get("filter") or frame.attrs.get("images", len(frame)) != len(frame):
-        raise InvalidRequestError(f"${word.variable} is only a part of an inventory; compare whole ones")
+        raise InvalidRequestError("one of the frames is only a part of an inventory; compare whole ones")
     return frame
 
 
-def _now(session: Session, before: Any, project: str | None) -> Any:
-    """The connected server's inventory of the same extent."""
+def _inventory_now(invocation: Invocation, before: Any) -> Any:
+    """The connected server's inventory, of the same projects as the frame."""
     if "server" in before.index.names:
         raise InvalidRequestError("a frame of several servers is compared with another one: %lxdimg diff $a $b")
     everywhere = "project" in before.index.names
-    client = session.at("", project if everywhere else str(before.attrs.get("project") or project or "default"))
+    project = str(before.attrs.get("project") or invocation.project or "default")
+    client = invocation.session.at("", invocation.project if everywhere else project)
     if before.attrs.get("server") not in (client.url, None):
         raise InvalidRequestError(
             f"that frame is of {before.attrs['server']}, and this session is connected to {client.url}"
@@ -84,26 +146,4 @@ def _now(session: Session, before: Any, project: str | None) -> Any:
     return client.images.df(all_projects=everywhere)
 
 
-VERBS = (
-    Verb(
-        "check",
-        "what an import would meet: kind, problems, already there?",
-        _check,
-        (Argument("FILE", "file"), Argument("ROOTFS", "file", optional=True)),
-        more="Nothing is sent. For a split image name the metadata and the root file system.",
-    ),
-    Verb(
-        "contents",
-        "the files in an image as a frame, or what differs between two",
-        _contents,
-        (IMAGE, Argument("OTHER", "image", optional=True)),
-        more="Read from the server without keeping or extracting anything; metadata.yaml is in .attrs['metadata'].",
-    ),
-    Verb(
-        "diff",
-        "what changed since a frame was taken, or within a history",
-        _diff,
-        (Argument("$FRAME|FOLDER [$FRAME|WHEN…]", "file", many=True),),
-        more="%lxdimg diff $before compares with now, $before $after two frames, FOLDER [WHEN [WHEN]] a History.",
-    ),
-)
+VERBS = (info, show, get_property, used_by, check, contents, diff)

@@ -1,24 +1,27 @@
-"""`plan`: changes to many images, written as YAML in a cell, looked at, then applied."""
+"""The verbs of `plan`: changes to many images, written as YAML in a cell, reviewed, then applied."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb, nearest
+from lxdimg_nb.magics.line.command import VerbGroup, argument, verb
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.line.options import ALL_PROJECTS, YES
+from lxdimg_nb.magics.line.types import FRAME, WordType, field_value, moment
 from lxdimg_nb.magics.line.words import Word, quoted
 from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
+from lxdimg_nb.magics.session.messages import did_you_mean, say
 from lxdimg_nb.magics.session.prompts import confirm
-from lxdimg_nb.magics.session.session import say
-from lxdimg_nb.magics.verbs.change_verbs import YES, moment, value_of
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.inventory.plans.plan import Plan
-    from lxdimg_nb.magics.session.session import Session
 
-__all__ = ["VERBS"]
+__all__ = ["PLAN_GROUP"]
 
 Reader = Callable[[Any, str], Any]
 
@@ -30,11 +33,11 @@ prune:
 """
 
 
-def _flag(value: Any, what: str) -> bool:
-    return bool(value_of("public", text(value, what)))
+def _boolean(value: Any, what: str) -> bool:
+    return bool(field_value("public", text(value, what)))
 
 
-def _whole(value: Any, what: str) -> int:
+def _number(value: Any, what: str) -> int:
     found = text(value, what)
     if not found.isdigit():
         raise InvalidRequestError(f"{what} takes a number, not {found!r}")
@@ -59,123 +62,110 @@ def _rules(value: Any, what: str) -> list[Any]:
 
 _CONDITIONS: Mapping[str, Reader] = {
     "filter": text,
-    "keep_last": _whole,
+    "keep_last": _number,
     "per": names,
     "unused_for": text,
     "older_than": text,
-    "expired": _flag,
+    "expired": _boolean,
 }
 _RULE: Mapping[str, Reader] = {**_CONDITIONS, "name": text}
 KINDS: Mapping[str, Mapping[str, Reader]] = {
     "prune": {**_CONDITIONS, "rules": _rules, "keep": names, "pinned": text, "grace": text},
     "set": {
         "filter": text,
-        "public": _flag,
-        "auto_update": _flag,
+        "public": _boolean,
+        "auto_update": _boolean,
         "properties": _properties,
         "expires_at": lambda value, what: moment(text(value, what)),
         "profiles": names,
     },
     "alias": {"name": text, "to": text},
-    "copy": {"to": names, "filter": text, "source": text, "copy_aliases": _flag},
-    "publish": {"instances": _instances, "public": _flag, "properties": _properties},
+    "copy": {"to": names, "filter": text, "source": text, "copy_aliases": _boolean},
+    "publish": {"instances": _instances, "public": _boolean, "properties": _properties},
 }
-"""What each kind of plan takes; the words are those of `lxdimg_nb.plan`."""
+"""What each kind of plan takes; the names are those of `lxdimg_nb.plan`."""
 
 
 def _read(found: Mapping[str, Any], readers: Mapping[str, Reader], what: str) -> dict[str, Any]:
     for name in found:
         if name not in readers:
             raise InvalidRequestError(
-                f"{what} has no {name!r}; {nearest(name, list(readers))}it takes {', '.join(readers)}"
+                f"{what} has no {name!r}; {did_you_mean(name, readers)}it takes {', '.join(readers)}"
             )
     return {name: readers[name](value, name) for name, value in found.items()}
 
 
-def _plan(session: Session, call: Call) -> Plan | None:
+@verb("plan", takes_body=True)
+@argument("frame", "$FRAME", FRAME, required=False)
+@ALL_PROJECTS
+def make_plan(invocation: Invocation, frame: Word | None, all_projects: bool) -> Plan | None:
+    """Changes to many images from YAML: prune, set, alias, copy, publish.
+
+    %lxdimg plan makes a cell to begin with. Nothing is changed before %lxdimg plan apply $plan.
+    """
+    if invocation.body is None:
+        words = [f"${frame.variable}"] if frame is not None else []
+        words += ["--all-projects"] if all_projects else []
+        words += ["--project", quoted(invocation.project)] if invocation.project else []
+        invocation.session.shell.set_next_input(f"{' '.join(['%%lxdimg plan', *words])}\n{_START}")
+        return None
+    kind, first, options = _from_yaml(invocation.body)
+    if frame is not None:
+        images = frame.value
+    else:
+        images = invocation.client().images.df(all_projects=all_projects, used_by=True)
     from lxdimg_nb.inventory import plan
 
-    if call.body is None:
-        frame = f" ${_given(call).variable}" if call.some("$FRAME") else ""
-        where = " --all-projects" if call.has("--all-projects") else ""
-        where += f" --project {quoted(call.project)}" if call.project else ""
-        session.shell.set_next_input(f"%%lxdimg plan{frame}{where}\n{_START}")
-        return None
-    found = load(call.body)
+    made: Plan = getattr(plan, kind)(images, *first, **options)
+    return made
+
+
+def _from_yaml(body: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """The kind of plan in a cell, its positional and its other arguments."""
+    found = load(body)
     if len(found) != 1:
         raise InvalidRequestError(f"a plan is one of {', '.join(KINDS)}, with what it takes below it")
     ((kind, conditions),) = found.items()
     if kind not in KINDS:
-        raise InvalidRequestError(f"no plan {kind!r}; {nearest(kind, list(KINDS))}known: {', '.join(KINDS)}")
+        raise InvalidRequestError(f"no plan {kind!r}; {did_you_mean(kind, KINDS)}known: {', '.join(KINDS)}")
     options = _read(mapping(conditions, kind), KINDS[kind], kind)
     required = {"alias": ("name", "to"), "copy": ("to",), "publish": ("instances",)}.get(kind, ())
     missing = [name for name in required if name not in options]
     if missing:
         raise InvalidRequestError(f"{kind} needs {' and '.join(missing)}")
-    frame = _frame(session, call)
-    first = [options.pop(name) for name in ("name", "instances") if name in required]
-    made: Plan = getattr(plan, kind)(frame, *first, **options)
-    return made
+    return kind, [options.pop(name) for name in ("name", "instances") if name in required], options
 
 
-def _frame(session: Session, call: Call) -> Any:
-    words = call.some("$FRAME")
-    if not words:
-        client = session.at("", call.project)
-        return client.images.df(all_projects=call.has("--all-projects"), used_by=True)
-    return _given(call).value
-
-
-def _given(call: Call) -> Word:
-    word = call.one("$FRAME")
-    if not hasattr(word.value, "columns"):
-        raise InvalidRequestError(
-            f"{word.text[:60]!r} is no frame of images; keep one with df = %lxdimg list, then write %lxdimg plan $df"
-        )
-    return word
-
-
-def _apply(session: Session, call: Call) -> Any:
+def _plan_in(word: Word, ctx: click.Context) -> Plan:
     from lxdimg_nb.inventory.plans.plan import Plan
 
-    word = call.one("$PLAN")
-    made = word.value
-    if not isinstance(made, Plan):
+    if not isinstance(word.value, Plan):
         raise InvalidRequestError(f"{word.text[:60]!r} is no plan; keep one: %%lxdimg plan -o NAME")
-    if not made:
-        say(made.summary)
+    return word.value
+
+
+@verb("apply")
+@argument("plan", "$PLAN", WordType(_plan_in))
+@YES
+def apply_plan(invocation: Invocation, plan: Plan, yes: bool) -> Any:
+    """Do what a plan says, after asking; each image is read again first."""
+    if not plan:
+        say(plan.summary)
         return None
     lines = [
-        f"{step.action}  {step.alias or step.fingerprint[:12]}  {step.words}  {step.reason}" for step in made.actions
+        f"{step.action}  {step.alias or step.fingerprint[:12]}  {step.words}  {step.reason}" for step in plan.actions
     ]
-    confirm(f"{made.summary}. Do it?", lines, yes=call.has("--yes"))
-    receipts = made.apply(_clients(session, made), confirm=True)
+    confirm(f"{plan.summary}. Do it?", lines, yes=yes)
+    receipts = plan.apply(_clients(invocation, plan), confirm=True)
     say(receipts.summary)
     return receipts
 
 
-def _clients(session: Session, made: Plan) -> Client | dict[str, Client]:
-    if len(made.places) == 1:
-        return session.at("", None if made.project == "*" else made.project)
-    # The servers of a fleet go by the names of their remotes.
-    return {name: session.at(name) for name in made.places}
+def _clients(invocation: Invocation, plan: Plan) -> Client | dict[str, Client]:
+    if len(plan.places) == 1:
+        return invocation.session.at("", None if plan.project == "*" else plan.project)
+    # The servers of a fleet have the names of their remotes.
+    return {name: invocation.session.at(name) for name in plan.places}
 
 
-VERBS = (
-    Verb(
-        "plan",
-        "changes to many images from YAML: prune, set, alias, copy, publish",
-        _plan,
-        (Argument("$FRAME", "variable", optional=True),),
-        (Flag("--all-projects", "of every project"),),
-        body=True,
-        more="%lxdimg plan makes a cell to begin with. Nothing is changed before %lxdimg plan apply $plan.",
-    ),
-    Verb(
-        "plan apply",
-        "do what a plan says, after asking; each image is looked at again first",
-        _apply,
-        (Argument("$PLAN", "variable"),),
-        (YES,),
-    ),
-)
+PLAN_GROUP = VerbGroup("plan", (apply_plan,), default=make_plan)

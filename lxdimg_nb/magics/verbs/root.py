@@ -1,94 +1,85 @@
-"""All verbs of `%lxdimg`, and what `help` says of them."""
+"""All verbs of `%lxdimg` in one group, `help`, and running a line."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics import editing, publishing
-from lxdimg_nb.magics.grammar import Argument, Call, Verb, find, nearest
+from lxdimg_nb.magics.line.command import HelpRequested, VerbGroup, argument, verb
+from lxdimg_nb.magics.line.help import explain, explain_words
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.line.types import WordType, offer
+from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.verbs import (
     change_verbs,
     import_verbs,
     inspect_verbs,
     list_verbs,
-    plan_verbs,
     server_verbs,
     transfer_verbs,
     watch_verbs,
 )
+from lxdimg_nb.magics.verbs.alias_verbs import ALIAS_GROUP
+from lxdimg_nb.magics.verbs.plan_verbs import PLAN_GROUP
 from lxdimg_nb.text.display import Table
 
-if TYPE_CHECKING:
-    from lxdimg_nb.magics.session.session import Session
-
-__all__ = ["VERBS", "explained", "markdown"]
+__all__ = ["LXDIMG", "run"]
 
 
-def _help(session: Session, call: Call) -> Table:
-    del session
-    words = [word.text for word in call.some("VERB")]
-    if not words:
-        rows = tuple((verb.name, verb.help) for verb in VERBS)
-        note = (
-            "%lxdimg help VERB tells more. df = %lxdimg list keeps a result, -o NAME does, too. "
-            "$name is your variable; a semicolon at the end shows nothing. --project and --help work everywhere, "
-            "REMOTE:IMAGE names an image of another server. "
-            "ls, cp, rm and mv are short for list, copy, delete and rename."
-        )
-        return Table(("verb", "what it does"), rows, "%lxdimg VERB …", note)
-    verb, _ = find(VERBS, words)
-    if verb is not None:
-        return explained(verb)
-    below = [v for v in VERBS if v.name.startswith(f"{words[0]} ")]
-    if below:
-        return Table(("verb", "what it does"), tuple((v.usage, v.help) for v in below), f"%lxdimg {words[0]} …")
-    names = [v.name for v in VERBS]
-    raise InvalidRequestError(f"no verb {words[0]!r}; {nearest(words[0], names)}%lxdimg help lists them")
+def _verb_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    group: click.Command | None = LXDIMG
+    for word in ctx.params.get("words") or ():
+        group = group.get_command(ctx, word) if isinstance(group, VerbGroup) else None
+    return [offer(name, "verb") for name in (group.commands if isinstance(group, VerbGroup) else ())]
 
 
-def explained(verb: Verb) -> Table:
-    """What a verb does and takes, for `help VERB` and `VERB --help`."""
-    rows = tuple(
-        (
-            f"{flag.short + ', ' if flag.short else ''}{flag.name} {flag.takes}".strip(),
-            _flag_help(flag.help, flag.choices),
-        )
-        for flag in verb.every_flag
-    )
-    usage = f"%lxdimg {verb.usage}"
-    return Table(("", ""), rows, f"%lxdimg {verb.name}: {verb.help}", f"{usage}. {verb.more}" if verb.more else usage)
+@verb("help")
+@argument("words", "VERB", WordType(offers=_verb_offers), required=False, many=True)
+def show_help(invocation: Invocation, words: Sequence[str]) -> Table:
+    """All verbs, or one in full."""
+    return explain_words(LXDIMG, words)
 
 
-def _flag_help(text: str, choices: tuple[str, ...]) -> str:
-    return f"{text}: {', '.join(choices)}" if choices else text
+@click.pass_context
+def _without_a_verb(ctx: click.Context) -> Any:
+    if ctx.invoked_subcommand is not None:
+        return None
+    if ctx.obj.body is not None:
+        raise InvalidRequestError("write a verb behind %%lxdimg, such as %%lxdimg edit NAME")
+    return ctx.invoke(server_verbs.status, ctx.obj)
 
 
-VERBS: tuple[Verb, ...] = (
-    *server_verbs.VERBS,
-    *list_verbs.VERBS,
-    *inspect_verbs.VERBS,
-    *import_verbs.VERBS,
-    *transfer_verbs.VERBS,
-    *publishing.VERBS,
-    *change_verbs.VERBS,
-    *editing.VERBS,
-    *plan_verbs.VERBS,
-    *watch_verbs.VERBS,
-    Verb(
-        "help",
-        "all verbs, or one in full",
-        _help,
-        (Argument("VERB", "verb", optional=True, many=True),),
-        connected=False,
+LXDIMG = VerbGroup(
+    "",
+    (
+        *server_verbs.VERBS,
+        *list_verbs.VERBS,
+        *inspect_verbs.VERBS,
+        *import_verbs.VERBS,
+        *transfer_verbs.VERBS,
+        *change_verbs.VERBS,
+        ALIAS_GROUP,
+        PLAN_GROUP,
+        *watch_verbs.VERBS,
+        show_help,
     ),
+    callback=_without_a_verb,
+    invoke_without_command=True,
 )
 
 
-def markdown() -> str:
-    """The table of all verbs, as it stands in the README."""
-    lines = ["| verb | what it does |", "|---|---|"]
-    for verb in VERBS:
-        usage, help_ = (text.replace("|", "\\|") for text in (verb.usage, verb.help))
-        lines.append(f"| `{usage}` | {help_} |")
-    return "\n".join(lines) + "\n"
+def run(words: Sequence[Word], invocation: Invocation) -> Any:
+    """Run the verb that words name and return its result.
+
+    Raises:
+        LxdImageError: in one line, what is wrong and what to write.
+    """
+    try:
+        with LXDIMG.make_context("%lxdimg", list(words), obj=invocation) as ctx:
+            return LXDIMG.invoke(ctx)
+    except HelpRequested as request:
+        return explain(request.command)

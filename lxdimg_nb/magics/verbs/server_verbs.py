@@ -1,19 +1,22 @@
-"""Verbs about the connection: where it goes, what is there, what can be typed."""
+"""Verbs about the connection: connect, remotes, status, demo."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lxdimg_nb.client import Client
+from lxdimg_nb.client.config.remotes import named
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
-from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.session.messages import advice
+from lxdimg_nb.magics.line.command import argument, flag, option, verb
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.line.server_types import SERVER
+from lxdimg_nb.magics.line.types import ASK, FILE, TOKEN, Choice
+from lxdimg_nb.magics.session.messages import advice, say
 from lxdimg_nb.magics.session.prompts import secret
-from lxdimg_nb.magics.session.session import say
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client import Client
     from lxdimg_nb.magics.session.session import Session
 
 __all__ = ["VERBS", "status"]
@@ -22,56 +25,78 @@ FEW = 200
 PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
 
 
-def _connect(session: Session, call: Call) -> Client:
-    from lxdimg_nb.client import Client
+@verb("connect")
+@argument("server", "URL|REMOTE", SERVER, required=False)
+@option("--cert", type=FILE, metavar="FILE", help="the client's certificate")
+@option("--key", type=FILE, metavar="FILE", help="its key")
+@option(
+    "--token", type=TOKEN, metavar="-|$VARIABLE", help="become trusted by a token: - asks for it, $variable holds it"
+)
+@option("--name", metavar="NAME", help="keep the enrolled server under this name, for lxc or incus as well")
+@option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept")
+def connect(
+    invocation: Invocation,
+    server: Client | str | None,
+    cert: str | None,
+    key: str | None,
+    token: str | None,
+    name: str | None,
+    server_cert: str | None,
+) -> Client:
+    """Use this server from here on; without a word $LXDIMG_URL, else the local LXD or Incus.
 
-    words = call.some("URL|REMOTE")
-    if words and isinstance(words[0].value, Client):
-        client = words[0].value
-        if call.project:
-            client = client.in_project(call.project)
+    A client in a variable may be given as well: %lxdimg connect $client
+    """
+    session, project = invocation.session, invocation.project
+    if isinstance(server, Client):
+        client = server.in_project(project) if project else server
         session.use(client)
         return client
-    options: dict[str, Any] = {}
-    if call.has("--cert") or call.has("--key"):
-        if not (call.has("--cert") and call.has("--key")):
-            raise InvalidRequestError("--cert and --key go together")
-        options["cert"] = (call.option("--cert"), call.option("--key"))
-    if call.has("--server-cert"):
-        options["server_cert"] = call.option("--server-cert")
-    where = call.text("URL|REMOTE")
-    if call.has("--token"):
-        return _enrolled(session, call, where)
-    if call.has("--name"):
+    if (cert is None) != (key is None):
+        raise InvalidRequestError("--cert and --key go together")
+    if token is not None:
+        return _enroll(invocation, server, token, name)
+    if name is not None:
         raise InvalidRequestError("--name goes with --token: it names the server that is enrolled")
-    if options and not where:
+    options: dict[str, Any] = {"cert": (cert, key)} if cert is not None else {}
+    options |= {"server_cert": server_cert} if server_cert is not None else {}
+    if options and not server:
         raise InvalidRequestError("certificates go with an address: %lxdimg connect https://host:8443 …")
-    return session.connect(where.removesuffix(":"), call.project, **options)
+    return session.connect(server or "", project, **options)
 
 
-def _enrolled(session: Session, call: Call, where: str) -> Client:
-    """Have the server trust us by a token, which is neither shown nor typed where it would be kept."""
+def _enroll(invocation: Invocation, server: str | None, token: str, name: str | None) -> Client:
+    """Have the server trust us by a token, which is neither shown nor kept in the history."""
     from lxdimg_nb.client import enroll
 
-    given = call.flags["--token"][-1]
-    if given.variable:
-        token = given.text
-    elif given.text == "-":
-        token = secret("token: ")
-    else:
-        raise InvalidRequestError(
-            "what is typed here is kept in the history: write --token - to be asked for it, or --token $variable"
-        )
-    arguments = (where, token) if where else (token,)
-    remote = enroll(*arguments, name=call.option("--name"), exist_ok=True)
+    given = secret("token: ") if token == ASK else token
+    remote = enroll(*(word for word in (server, given) if word), name=name, exist_ok=True)
     say(f"enrolled {remote.name} at {remote.addresses[0]}; %lxdimg connect {remote.name} leads there")
-    return session.connect(remote.name, call.project)
+    return invocation.session.connect(remote.name, invocation.project)
 
 
-def status(session: Session, call: Call) -> Table:
-    """What `%lxdimg` alone shows; connects first where nothing is connected."""
+@verb("remotes")
+def remotes(invocation: Invocation) -> Any:
+    """The servers that lxc, incus and enroll have names for, as a frame."""
+    from lxdimg_nb.magics.show.listing import listing
+
+    found = named()
+    current = invocation.session.current
+    rows = list(found.values())
+    columns: dict[str, list[Any]] = {
+        "address": [remote.addresses[0] if remote.addresses else "" for remote in rows],
+        **{name: [getattr(remote, name) for remote in rows] for name in ("protocol", "public", "project", "home")},
+        "connected": [current is not None and current.url in remote.addresses for remote in rows],
+    }
+    return listing("remote", list(found), columns)
+
+
+@verb("status")
+def status(invocation: Invocation) -> Table:
+    """Server, version, project, trust, images; as %lxdimg alone."""
+    session = invocation.session
     try:
-        client = session.at("", call.project)
+        client = invocation.client()
         info = client.reload()
         images = _amount(session, client)
     except LxdImageError as error:
@@ -95,7 +120,7 @@ def status(session: Session, call: Call) -> Table:
 def _amount(session: Session, client: Client) -> str:
     known = session.known(client)
     records = known.records()
-    # What is kept current by events is milliseconds late, which shows right behind an import; few are asked for again.
+    # The live inventory lags by milliseconds, which shows right after an import; a short list is asked for again.
     if not known.live or len(records) < FEW:
         records = client.images.records()
         known.learn(records)
@@ -104,78 +129,38 @@ def _amount(session: Session, client: Client) -> str:
     return f"{len(records):,}, {total}, {public:,} of them public"
 
 
-def _remotes(session: Session, call: Call) -> Any:
-    del call
-    from lxdimg_nb.client.config.remotes import named
-    from lxdimg_nb.magics.show.listing import listing
-
-    found = named()
-    current = session.current.url if session.current is not None else ""
-    rows = list(found.values())
-    columns: dict[str, list[Any]] = {
-        "address": [remote.addresses[0] if remote.addresses else "" for remote in rows],
-        "protocol": [remote.protocol for remote in rows],
-        "public": [remote.public for remote in rows],
-        "project": [remote.project for remote in rows],
-        "home": [remote.home for remote in rows],
-        "connected": [current in remote.addresses for remote in rows],
-    }
-    return listing("remote", list(found), columns)
-
-
-def _demo(session: Session, call: Call) -> Client | None:
+@verb("demo")
+@argument("action", "START|STOP", Choice("start", "stop"), required=False)
+@option("--product", type=Choice("lxd", "incus"), metavar="PRODUCT", help="the product to imitate")
+@flag("--empty", help="begin without images")
+def run_demo(invocation: Invocation, action: str | None, product: str | None, empty: bool) -> Client | None:
+    """Start a demo server in this kernel and connect to it."""
     from lxdimg_nb import demo
 
-    wanted = call.text("START|STOP") or "start"
-    if wanted not in ("start", "stop"):
-        raise InvalidRequestError(f"write %lxdimg demo, or %lxdimg demo stop; not {wanted!r}")
-    if wanted == "stop":
-        if session.demo is None:
-            raise InvalidRequestError("no demo server was started here; %lxdimg demo starts one")
-        connected = session.current is not None and session.current.url == session.demo.url
-        if connected:
-            session.prefer("")
-        session.demo.close()
-        session.demo = None
-        say("the demo server is gone")
+    session = invocation.session
+    if action == "stop":
+        _stop_demo(session)
         return None
     if session.demo is not None and session.demo.closed:
         session.demo = None
-    if session.demo is not None and (call.has("--product") or call.has("--empty")):
+    if session.demo is not None and (product or empty):
         raise InvalidRequestError(
             f"a demo server is there already, at {session.demo.url}; %lxdimg demo stop ends it, %lxdimg demo goes there"
         )
     if session.demo is None:
-        session.demo = demo.start(product=call.option("--product") or "lxd", inventory=not call.has("--empty"))
+        session.demo = demo.start(product="incus" if product == "incus" else "lxd", inventory=not empty)
         say(f"this is a demo server with small images, at {session.demo.url}; it ends with the kernel")
     return session.connect(session.demo.url)
 
 
-VERBS = (
-    Verb(
-        "connect",
-        "use this server from here on; without a word $LXDIMG_URL, else the local LXD or Incus",
-        _connect,
-        (Argument("URL|REMOTE", "remote", optional=True),),
-        (
-            Flag("--cert", "the client's certificate", "FILE", "file"),
-            Flag("--key", "its key", "FILE", "file"),
-            Flag("--token", "be trusted by a token: - asks for it, $variable holds it", "-|$VARIABLE", "variable"),
-            Flag("--name", "keep the server that is enrolled under this name, for lxc or incus as well", "NAME"),
-            Flag("--server-cert", "the one certificate to accept", "FILE", "file"),
-        ),
-        more="A client in a variable may be given as well: %lxdimg connect $client",
-    ),
-    Verb("remotes", "the servers that lxc, incus and enroll have names for, as a frame", _remotes),
-    Verb("status", "server, version, project, trust, images; as %lxdimg alone", status),
-    Verb(
-        "demo",
-        "start a demo server in this kernel and connect to it",
-        _demo,
-        (Argument("START|STOP", "text", optional=True, choices=("start", "stop")),),
-        (
-            Flag("--product", "whom to imitate", "PRODUCT", choices=("lxd", "incus")),
-            Flag("--empty", "begin without images"),
-        ),
-    ),
-)
+def _stop_demo(session: Session) -> None:
+    if session.demo is None:
+        raise InvalidRequestError("no demo server was started here; %lxdimg demo starts one")
+    if session.current is not None and session.current.url == session.demo.url:
+        session.prefer("")
+    session.demo.close()
+    session.demo = None
+    say("the demo server is gone")
+
+
+VERBS = (connect, remotes, status, run_demo)

@@ -1,53 +1,63 @@
-"""Verbs that show what goes on: events, transfers, panels."""
+"""Verbs that show what goes on: panels, events, transfers in the background."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any
 
+from lxdimg_nb.client import Image
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError, OperationFailedError
-from lxdimg_nb.magics.grammar import Argument, Call, Flag, Verb
-from lxdimg_nb.magics.session.session import say
+from lxdimg_nb.magics.line.command import argument, flag, option, verb
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.line.options import ALL_PROJECTS
+from lxdimg_nb.magics.line.server_types import IMAGE, TRANSFER
+from lxdimg_nb.magics.line.types import COUNT, DURATION
+from lxdimg_nb.magics.session.messages import say
 from lxdimg_nb.text import formats
 
 if TYPE_CHECKING:
-    from lxdimg_nb.magics.session.session import Session
     from lxdimg_nb.panels.transfers import Transfer
     from lxdimg_nb.values import Event
 
 __all__ = ["VERBS"]
 
 
-def _panel(session: Session, call: Call) -> Any:
-    words = call.some("IMAGE")
-    if words:
-        return session.image(words[0], call.project).panel()
-    return session.at("", call.project).images.panel()
+@verb("panel")
+@argument("image", "IMAGE", IMAGE, required=False)
+def open_panel(invocation: Invocation, image: Image | None) -> Any:
+    """The browser of images, or the panel of one."""
+    return image.panel() if image is not None else invocation.client().images.panel()
 
 
-def _monitor(session: Session, call: Call) -> Any:
+@verb("monitor")
+@option("--types", metavar="TYPES", help="lifecycle, operation, logging; with commas")
+@option("--for", "seconds", type=DURATION, metavar="TIME", help="how long: 30s, 5m")
+@option("--count", "limit", type=COUNT, metavar="NUMBER", help="stop after so many events")
+@ALL_PROJECTS
+def monitor(
+    invocation: Invocation, types: str | None, seconds: float | None, limit: int | None, all_projects: bool
+) -> Any:
+    """What happens on the server, as it happens, until interrupted."""
     from lxdimg_nb.magics.show.listing import listing
 
-    client = session.at("", call.project)
-    kinds = [kind for kind in (call.option("--types") or "lifecycle,operation").split(",") if kind]
-    most, seconds = _count(call.option("--count")), _seconds(call.option("--for"))
+    kinds = [kind for kind in (types or "lifecycle,operation").split(",") if kind]
     heard: list[Event] = []
-    with client.events(kinds, all_projects=call.has("--all-projects")) as events:
-        end = threading.Timer(seconds, events.close) if seconds is not None else None
-        if end is not None:
-            end.daemon = True
-            end.start()
+    with invocation.client().events(kinds, all_projects=all_projects) as events:
+        timer = threading.Timer(seconds, events.close) if seconds is not None else None
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
         try:
             for event in events:
                 heard.append(event)
                 say(_line(event))
-                if most is not None and len(heard) >= most:
+                if len(heard) == limit:
                     break
         except KeyboardInterrupt:
-            pass  # that is how one stops to watch
+            pass  # This is how a user stops it.
         finally:
-            if end is not None:
-                end.cancel()
+            if timer is not None:
+                timer.cancel()
     columns = {
         "type": [event.type for event in heard],
         "what": [event.action or str(event.metadata.get("description") or "") for event in heard],
@@ -65,50 +75,33 @@ def _line(event: Event) -> str:
     return f"{time} {event.action or event.type} {event.source} {event.project}".rstrip()
 
 
-def _count(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isdigit() or int(text) == 0:
-        raise InvalidRequestError(f"--count takes a number, not {text!r}")
-    return int(text)
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return formats.parse_duration(text).total_seconds()
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequestError(str(error)) from error
-
-
-def _transfers(session: Session, call: Call) -> Any:
-    del session
+@verb("transfers")
+@argument("transfer", "NUMBER", TRANSFER, required=False)
+@flag("--cancel", help="stop it")
+def show_transfers(invocation: Invocation, transfer: Transfer | None, cancel: bool) -> Any:
+    """What runs in the background, as a frame; with a number, wait for it."""
+    if transfer is not None:
+        return _cancel(transfer) if cancel else _wait(transfer)
+    if cancel:
+        raise InvalidRequestError("say which: %lxdimg transfers NUMBER --cancel")
     from lxdimg_nb.magics.show.listing import listing
     from lxdimg_nb.panels.transfers import transfers
 
-    text = call.text("NUMBER")
-    if not text:
-        if call.has("--cancel"):
-            raise InvalidRequestError("say which: %lxdimg transfers NUMBER --cancel")
-        found = list(transfers)
-        views = [transfer.view() for transfer in found]
-        columns = {name: [str(view[name]) for view in views] for name in ("title", "state", "text", "where")}
-        return listing("transfer", [str(transfer.number) for transfer in found], columns)
-    transfer = transfers.get(int(text)) if text.isdigit() else None
-    if transfer is None:
-        known = ", ".join(str(t.number) for t in transfers) or "none"
-        raise InvalidRequestError(f"no transfer {text!r} in this kernel; there are: {known}")
-    if not call.has("--cancel"):
-        return _attached(transfer)
+    found = list(transfers)
+    views = [one.view() for one in found]
+    columns = {name: [str(view[name]) for view in views] for name in ("title", "state", "text", "where")}
+    return listing("transfer", [str(one.number) for one in found], columns)
+
+
+def _cancel(transfer: Transfer) -> Any:
     transfer.cancel()
     transfer.wait()
     say(f"transfer {transfer.number}: {transfer.text}")
     return transfer.result
 
 
-def _attached(transfer: Transfer) -> Any:
-    """Wait for a transfer with a bar; an interrupt ends the waiting and not the transfer."""
+def _wait(transfer: Transfer) -> Any:
+    """Wait for a transfer with a bar; an interrupt ends only the waiting."""
     from lxdimg_nb.client.files.progress import reporting
 
     try:
@@ -128,31 +121,4 @@ def _attached(transfer: Transfer) -> Any:
     raise OperationFailedError(f"{transfer.title} failed: {transfer.error}") from transfer.error
 
 
-VERBS = (
-    Verb(
-        "panel",
-        "the browser of images, or the panel of one",
-        _panel,
-        (Argument("IMAGE", "image", optional=True),),
-    ),
-    Verb(
-        "monitor",
-        "what happens on the server, as it happens, until interrupted",
-        _monitor,
-        (),
-        (
-            Flag("--types", "lifecycle, operation, logging; with commas", "TYPES"),
-            Flag("--for", "how long: 30s, 5m", "TIME"),
-            Flag("--count", "so many events at most", "NUMBER"),
-            Flag("--all-projects", "of every project"),
-        ),
-    ),
-    Verb(
-        "transfers",
-        "what runs in the background, as a frame; with a number, wait for it",
-        _transfers,
-        (Argument("NUMBER", "transfer", optional=True),),
-        (Flag("--cancel", "stop it"),),
-        connected=False,
-    ),
-)
+VERBS = (open_panel, monitor, show_transfers)

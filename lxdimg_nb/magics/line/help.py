@@ -1,0 +1,79 @@
+"""Help and the README's table, made from the declarations of the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.magics.line.command import Option, Verb, VerbGroup
+from lxdimg_nb.magics.line.types import Choice
+from lxdimg_nb.magics.session.messages import did_you_mean
+from lxdimg_nb.text.display import Table
+
+__all__ = ["explain", "explain_words", "readme_table"]
+
+_HEADINGS = ("verb", "what it does")
+
+
+def explain_words(root: VerbGroup, words: Sequence[str]) -> Table:
+    """Help for the verb that words name, or for all without words."""
+    command: click.Command = root
+    for word in words:
+        if not isinstance(command, VerbGroup):
+            break
+        found = command.get_command(None, word)
+        if found is None:
+            raise InvalidRequestError(
+                f"no verb {word!r}; {did_you_mean(word, command.commands)}%lxdimg help lists all of them"
+            )
+        command = found
+    return explain(command)
+
+
+def explain(command: click.Command) -> Table:
+    """Help for a verb or a group of verbs."""
+    if isinstance(command, VerbGroup) and command.default is not None:
+        command = command.default
+    if isinstance(command, Verb):
+        return _explain_verb(command)
+    assert isinstance(command, VerbGroup)
+    if command.name:
+        rows = tuple((verb.usage, verb.summary) for verb in command.every_verb)
+        return Table(_HEADINGS, rows, f"%lxdimg {command.name} …")
+    note = (
+        "%lxdimg help VERB tells more. df = %lxdimg list keeps a result, -o NAME does, too. "
+        "$name is your variable; a semicolon at the end shows nothing. --project and --help work with every verb, "
+        "REMOTE:IMAGE names an image of another server. "
+        "ls, cp, rm and mv are short for list, copy, delete and rename."
+    )
+    return Table(_HEADINGS, tuple((verb.label, verb.summary) for verb in command.every_verb), "%lxdimg VERB …", note)
+
+
+def _explain_verb(verb: Verb) -> Table:
+    with click.Context(verb) as ctx:
+        options = [param for param in verb.get_params(ctx) if isinstance(param, Option)]
+    rows = tuple((_option_words(one), _option_help(one)) for one in options)
+    usage = f"%lxdimg {verb.usage}"
+    note = f"{usage}. {verb.details}" if verb.details else usage
+    return Table(("", ""), rows, f"%lxdimg {verb.label}: {verb.summary}", note)
+
+
+def _option_words(option: Option) -> str:
+    names = ", ".join(option.opts)
+    return names if option.is_flag else f"{names} {option.metavar}"
+
+
+def _option_help(option: Option) -> str:
+    choices = f": {', '.join(option.type.choices)}" if isinstance(option.type, Choice) else ""
+    return f"{option.help}{choices}"
+
+
+def readme_table(root: VerbGroup) -> str:
+    """The table of all verbs, as it stands in the README."""
+    lines = ["| verb | what it does |", "|---|---|"]
+    for verb in root.every_verb:
+        usage, summary = (text.replace("|", "\\|") for text in (verb.usage, verb.summary))
+        lines.append(f"| `{usage}` | {summary} |")
+    return "\n".join(lines) + "\n"

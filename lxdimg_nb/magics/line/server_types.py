@@ -1,0 +1,220 @@
+"""Parameter types for what servers have: images, aliases, remotes, filters, columns, projects, transfers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+from lxdimg_nb import filters
+from lxdimg_nb.client import Client
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.filters.fields import AGES
+from lxdimg_nb.magics.line.types import FLAGS, WordType, offer
+from lxdimg_nb.magics.line.words import Word
+from lxdimg_nb.magics.session.image_lookup import image_named, images_in, split_name
+from lxdimg_nb.magics.session.session import remote_names, split_remote
+from lxdimg_nb.magics.show.columns import COLUMN_LETTERS
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Image
+    from lxdimg_nb.magics.line.invocation import Invocation
+    from lxdimg_nb.magics.session.known_images import KnownImages
+    from lxdimg_nb.panels.transfers import Transfer
+
+_REMOTE = re.compile(r"[^/=<>!]+:")
+_TERM = re.compile(r"(?P<field>[^\s=<>!,]+)(?:[!<>=]=|[=<>])")
+
+
+class RemoteName(NamedTuple):
+    """A name, as of an alias or an instance, and the remote it is on; empty for the connected server."""
+
+    remote: str
+    name: str
+
+
+class Remote(str):
+    """The name of a remote."""
+
+    __slots__ = ()
+
+
+def separate_remote(words: Iterable[Any]) -> tuple[str, list[Any]]:
+    """The one `Remote` among values, empty without one, and the others.
+
+    Raises:
+        InvalidRequestError: there are several.
+    """
+    found = list(words)
+    remotes = [value for value in found if isinstance(value, Remote)]
+    if len(remotes) > 1:
+        raise InvalidRequestError(f"{remotes[0]}: and {remotes[1]}: are two servers; name one")
+    return str(remotes[0]) if remotes else "", [value for value in found if not isinstance(value, Remote)]
+
+
+def _known(ctx: click.Context, remote: str = "") -> KnownImages | None:
+    session = ctx.obj.session
+    client = session.opened(remote)
+    return None if client is None else session.known(client)
+
+
+def _typed_remote(ctx: click.Context) -> str:
+    """The remote named by the words before the one that is completed."""
+    for value in ctx.params.values():
+        first = value[0] if isinstance(value, tuple | list) and value else value
+        if isinstance(first, str):
+            return split_remote(Word.of(first).text)[0]
+    return ""
+
+
+def _remote_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+    return (offer(f"{name}:", "remote") for name in remote_names())
+
+
+def _alias_offers(typed: str, ctx: click.Context, *, fingerprints: bool = False) -> Iterator[CompletionItem]:
+    """Aliases and fingerprints, behind `remote:` those of that server."""
+    remote, _ = split_remote(typed)
+    prefix = f"{remote}:" if remote else ""
+    if typed and not prefix:
+        yield from _remote_offers(typed, ctx)
+    if remote in remote_names():
+        ctx.obj.session.warm(remote)
+    elif remote:
+        remote = prefix = ""
+    known = _known(ctx, remote)
+    if known is None:
+        return
+    for alias in known.aliases():
+        yield offer(f"{prefix}{alias}", "alias", quote=not prefix and ":" in alias)
+    for record in known.records() if fingerprints else ():
+        # Before the first digit is typed, only fingerprints of images without an alias.
+        if typed != prefix or not record.aliases:
+            yield offer(f"{prefix}{record.fingerprint[:12]}", "fingerprint")
+
+
+def _image_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+    return _alias_offers(typed, ctx, fingerprints=True)
+
+
+def _images(word: Word, ctx: click.Context) -> list[Image]:
+    invocation: Invocation = ctx.obj
+    if word.value is not None:
+        return images_in(invocation.session, word.value, word.variable, invocation.project)
+    remote, name = split_name(word.text, quoted=word.protected)
+    alias = ctx.params.get("alias")
+    if not remote and isinstance(alias, RemoteName):
+        # The image of an alias is on the server of the alias.
+        remote = alias.remote
+    # --project and --vm were read before: options come before arguments.
+    return [image_named(invocation.session, name, remote, invocation.project, vm=bool(ctx.params.get("vm")))]
+
+
+def read_image(word: Word, ctx: click.Context) -> Image:
+    """The one image that a word names, read from its server."""
+    found = _images(word, ctx)
+    if len(found) != 1:
+        raise InvalidRequestError(f"${word.variable} holds {len(found)} images; this verb takes one")
+    return found[0]
+
+
+def _filter_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+    known = _known(ctx, _typed_remote(ctx))
+    term = _TERM.match(typed)
+    if term is None:
+        keys = [key for key in (known.keys() if known else ()) if not re.search(r"[\s=<>!]", key)]
+        yield from (offer(f"{name}=", "field") for name in dict.fromkeys([*filters.FIELDS, *keys]))
+        return
+    # Several values stand between commas.
+    before = typed[: max(term.end(), typed.rfind(",") + 1)]
+    yield from (offer(f"{before}{value}", "value") for value in _filter_values(known, term["field"]))
+
+
+def _filter_values(known: KnownImages | None, field: str) -> Sequence[str]:
+    if field in FLAGS:
+        return ("yes", "no")
+    if field == "size":
+        return ("100MiB", "1GiB", "10GiB")
+    if field in AGES:
+        return ("7d", "30d", "90d", "1y")
+    if known is None:
+        return ()
+    if field in ("architecture", "type", "project"):
+        return sorted({str(getattr(record, field)) for record in known.records()})
+    return known.aliases() if field in ("alias", "aliases") else known.values(field.removeprefix("properties."))
+
+
+def _key_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    known = _known(ctx, _typed_remote(ctx))
+    if known is None:
+        return []
+    name = split_remote(Word.of(ctx.params.get("image") or "").text)[1]
+    of_image = (
+        sorted(record.properties)
+        for record in known.records()
+        if name in (alias.name for alias in record.aliases) or (len(name) > 5 and record.fingerprint.startswith(name))
+    )
+    return [offer(key, "property") for key in next(of_image, None) or known.keys()]
+
+
+def _column_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    known = _known(ctx, _typed_remote(ctx))
+    if known is None:
+        return []
+    before, comma, _ = typed.rpartition(",")
+    names = dict.fromkeys([*COLUMN_LETTERS.values(), "auto_update", "last_used_at", *known.keys()])
+    return [offer(f"{before}{comma}{name}", "column") for name in names if name != "fingerprint"]
+
+
+def _project_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    known = _known(ctx)
+    return [offer(name, "project") for name in (known.projects if known else ())]
+
+
+def _transfer(word: Word, ctx: click.Context) -> Transfer:
+    from lxdimg_nb.panels.transfers import transfers
+
+    found = transfers.get(int(word.text)) if word.text.isdigit() else None
+    if found is None:
+        known = ", ".join(str(transfer.number) for transfer in transfers) or "none"
+        raise InvalidRequestError(f"no transfer {word.text!r} in this kernel; there are: {known}")
+    return found
+
+
+def _transfer_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    loaded = sys.modules.get("lxdimg_nb.panels.transfers")
+    return [offer(str(transfer.number), "transfer") for transfer in (loaded.transfers if loaded else ())]
+
+
+def _remote_name(word: Word, ctx: click.Context) -> RemoteName:
+    return RemoteName(*split_name(word.text, quoted=word.protected))
+
+
+def _is_remote(word: Word) -> bool:
+    return word.value is None and _REMOTE.fullmatch(word.text) is not None
+
+
+IMAGE = WordType(read_image, _image_offers)
+IMAGES = WordType(_images, _image_offers)
+"""The images that one word names; a variable may hold many."""
+REMOTE_NAME = WordType(_remote_name)
+ALIAS = WordType(_remote_name, _alias_offers)
+REMOTE = WordType(
+    lambda word, ctx: Remote(word.text.removesuffix(":")),
+    lambda typed, ctx: [offer(name, "remote") for name in remote_names()],
+)
+REMOTE_COLON = WordType(REMOTE.read, _remote_offers, _is_remote)
+"""`remote:` beside other words."""
+SERVER = WordType(
+    lambda word, ctx: word.value if isinstance(word.value, Client) else word.text.removesuffix(":"), REMOTE.offers
+)
+"""A remote, an address or a socket's path; a client in a variable."""
+FILTER = WordType(lambda word, ctx: word.typed, _filter_offers)
+"""A part of a filter, still with its quotes."""
+KEY = WordType(offers=_key_offers)
+COLUMNS = WordType(offers=_column_offers)
+PROJECT = WordType(offers=_project_offers)
+TRANSFER = WordType(_transfer, _transfer_offers)

@@ -1,0 +1,221 @@
+"""Parameter types that need no server: texts, choices, files, times, settings, variables."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.magics.line.words import Word
+from lxdimg_nb.magics.session.messages import did_you_mean
+from lxdimg_nb.text import formats
+
+FIELDS = ("public", "auto_update", "expires_at", "profiles")
+FLAGS = ("public", "auto_update", "cached")
+ASK = "-"
+"""Typed for a secret that the user wants to be asked for."""
+
+_BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+_PAIR = re.compile(r"([^\s=]+)=(.*)", re.DOTALL)
+_RESERVED_NAMES = ("In", "Out", "exit", "get_ipython", "quit")
+
+Read = Callable[[Word, click.Context], Any]
+"""The value that a word stands for; raises InvalidRequestError, or click.BadParameter to name the parameter."""
+Offers = Callable[[str, click.Context], Iterable[CompletionItem]]
+"""Completions for the text at the cursor, of what is known without a request; also some that do not fit it."""
+
+
+class WordType(click.ParamType):
+    """A type of words. It takes a `Word` apart after it has passed click's parser.
+
+    Args:
+        read: how a word becomes a value; the text by default.
+        offers: what Tab offers.
+        fits: whether a word looks like one of this type, for `first_fitting`.
+    """
+
+    name = "text"
+
+    def __init__(
+        self,
+        read: Read = lambda word, ctx: word.text,
+        offers: Offers = lambda typed, ctx: (),
+        fits: Callable[[Word], bool] = lambda word: True,
+    ) -> None:
+        self.read, self.offers, self.fits = read, offers, fits
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a word; during completion it stays a word, so that no server is asked."""
+        if ctx is None or ctx.resilient_parsing or not isinstance(value, str):
+            return value
+        return self.read(Word.of(value), ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What may stand for an unfinished word."""
+        return list(self.offers(Word.of(incomplete).text, ctx))
+
+
+def offer(text: str, kind: str, *, quote: bool = False) -> CompletionItem:
+    """One completion, labelled with its kind; with `quote` it is always inserted in quotes."""
+    return CompletionItem(text, type=kind, quote=quote)
+
+
+def first_fitting(*types: WordType) -> WordType:
+    """The first of several types that a word looks like, else the last."""
+
+    def read(word: Word, ctx: click.Context) -> Any:
+        return next((one for one in types if one.fits(word)), types[-1]).read(word, ctx)
+
+    return WordType(read, lambda typed, ctx: [item for one in reversed(types) for item in one.offers(typed, ctx)])
+
+
+class Choice(WordType):
+    """One of a few words."""
+
+    def __init__(self, *choices: str) -> None:
+        super().__init__(self._checked, lambda typed, ctx: [offer(choice, "value") for choice in choices])
+        self.choices = choices
+
+    def _checked(self, word: Word, ctx: click.Context) -> str:
+        if word.text not in self.choices:
+            hint = did_you_mean(word.text, self.choices)
+            raise click.BadParameter(f"{hint}write one of {', '.join(self.choices)}, not {word.text!r}")
+        return word.text
+
+
+class Pair(NamedTuple):
+    """`KEY=VALUE`."""
+
+    key: str
+    value: Any
+
+
+def field_value(field: str, text: str) -> Any:
+    """The value of one of `FIELDS` from its text."""
+    if field in FLAGS:
+        if text.lower() not in _BOOLEANS:
+            raise InvalidRequestError(f"{field} is yes or no, not {text!r}")
+        return _BOOLEANS[text.lower()]
+    if field == "profiles":
+        return [name for name in text.split(",") if name]
+    return moment(text)
+
+
+def moment(text: str) -> datetime | str | None:
+    """A time: a date, which the image reads; `never`; or how long from now, as in `90d`."""
+    if text.lower() in ("", "never", "none"):
+        return None
+    try:
+        return (datetime.now(UTC) + formats.parse_duration(text)).replace(microsecond=0)
+    except ValueError:
+        return text
+    except OverflowError as error:
+        raise InvalidRequestError(f"{text!r} is too far away; write never") from error
+
+
+def is_frame(value: object) -> bool:
+    """Whether an object is a DataFrame, without loading pandas."""
+    return hasattr(value, "columns") and hasattr(value, "attrs")
+
+
+def _pair(word: Word, ctx: click.Context) -> Pair:
+    match = _PAIR.fullmatch(word.text)
+    if match is None:
+        raise InvalidRequestError(f"{word.text!r} is not KEY=VALUE")
+    return Pair(match[1], match[2])
+
+
+def _setting(word: Word, ctx: click.Context) -> Pair:
+    key, text = _pair(word, ctx)
+    name = key.replace("-", "_").lower()
+    name = {"expires": "expires_at", "expiry": "expires_at", "profile": "profiles"}.get(name, name)
+    if name not in FIELDS:
+        raise InvalidRequestError(
+            f"{key!r} cannot be set; {did_you_mean(key, FIELDS)}these can: {', '.join(FIELDS)}; "
+            "for a property write %lxdimg set-property"
+        )
+    return Pair(name, field_value(name, text))
+
+
+def _setting_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    field, equals, _ = typed.partition("=")
+    if not equals:
+        return [offer(f"{name}=", "field") for name in FIELDS]
+    values = ("yes", "no") if field in FLAGS else ("never", "30d", "90d", "1y") if field == "expires_at" else ()
+    return [offer(f"{field}={value}", "value") for value in values]
+
+
+def _file_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+    folder, slash, beginning = typed.rpartition("/")
+    folder += slash
+    try:
+        entries = sorted(os.scandir(Path(folder or ".").expanduser()), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if not entry.name.startswith(".") or beginning.startswith("."):
+            yield offer(f"{folder}{entry.name}/", "folder") if entry.is_dir() else offer(folder + entry.name, "file")
+
+
+def _duration(word: Word, ctx: click.Context) -> float:
+    try:
+        return formats.parse_duration(word.text).total_seconds()
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _count(word: Word, ctx: click.Context) -> int:
+    if not word.text.isdigit() or int(word.text) == 0:
+        raise click.BadParameter(f"write a number above zero, not {word.text!r}")
+    return int(word.text)
+
+
+def _token(word: Word, ctx: click.Context) -> str:
+    if not word.variable and word.text != ASK:
+        raise InvalidRequestError(
+            "what is typed here is kept in the history: write --token - to be asked for it, or --token $variable"
+        )
+    return word.text
+
+
+def _result_name(word: Word, ctx: click.Context) -> str:
+    if not word.text.isidentifier() or iskeyword(word.text):
+        raise InvalidRequestError(f"{word.text!r} is no name for a variable")
+    if word.text in _RESERVED_NAMES:
+        raise InvalidRequestError(f"{word.text!r} is IPython's own; nothing was done, choose another name")
+    return word.text
+
+
+def _frame_word(word: Word, ctx: click.Context) -> Word:
+    if not is_frame(word.value):
+        raise InvalidRequestError(
+            f"{word.text[:60]!r} is no frame of images; keep one with df = %lxdimg list, "
+            f"then write %lxdimg {ctx.info_name} $df"
+        )
+    return word
+
+
+TEXT = WordType()
+FILE = WordType(lambda word, ctx: word.text if word.value is None else word.value, _file_offers)
+"""A path on the kernel's machine, or an object in a variable."""
+PAIR = WordType(_pair, fits=lambda word: "=" in word.text and not Path(word.text).expanduser().exists())
+"""`KEY=VALUE`, unless a file is called so."""
+SETTING = WordType(_setting, _setting_offers, fits=lambda word: word.value is None and bool(_PAIR.fullmatch(word.text)))
+"""`FIELD=VALUE` with one of `FIELDS`."""
+WHEN = WordType(lambda word, ctx: moment(word.text))
+DURATION = WordType(_duration)
+"""Seconds: `30s`, `5m`."""
+COUNT = WordType(_count)
+TOKEN = WordType(_token)
+"""A trust token in a variable, or `ASK`."""
+RESULT_NAME = WordType(_result_name)
+FRAME = WordType(_frame_word)
+"""A frame of images in a variable; read as the word, whose `value` is the frame."""

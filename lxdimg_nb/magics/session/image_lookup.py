@@ -1,0 +1,118 @@
+"""Find the images that a name or a value in a variable stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lxdimg_nb.client import Image
+from lxdimg_nb.client.simplestreams.server import CatalogueImages
+from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
+from lxdimg_nb.magics.session.messages import did_you_mean
+from lxdimg_nb.magics.session.session import Session, remote_names, split_remote
+from lxdimg_nb.values import FINGERPRINT
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Client
+
+__all__ = ["image_named", "images_in", "split_name"]
+
+
+def split_name(text: str, *, quoted: bool = False) -> tuple[str, str]:
+    """Split `remote:name`. In quotes, what stands before the colon is part of the name unless a remote is called so."""
+    remote, name = split_remote(text)
+    return ("", text) if remote and quoted and remote not in remote_names() else (remote, name)
+
+
+def image_named(
+    session: Session, name: str, remote: str = "", project: str | None = None, *, vm: bool = False
+) -> Image:
+    """Get an image by alias or fingerprint.
+
+    Args:
+        vm: the virtual machine of that name, where a catalogue has a container of it as well.
+
+    Raises:
+        NotFoundError: there is none; suggests a similar name.
+        InvalidRequestError: the name is empty, or the image is no virtual machine.
+    """
+    if not name:
+        empty = f"{remote + ':'!r} names a server and no image; write {remote}:ALIAS"
+        raise InvalidRequestError(empty if remote else "an empty text names no image")
+    try:
+        client = session.at(remote, project)
+    except InvalidRequestError as error:
+        if remote:
+            error.add_note(f"(An alias with a colon stands in quotes: '{remote}:{name}'.)")
+        raise
+    try:
+        if vm and isinstance(client.images, CatalogueImages):
+            return client.images.get(name, type="virtual-machine")
+        image = client.images.get(name)
+    except NotFoundError as error:
+        hint = did_you_mean(name, _aliases(session, client))
+        what = error.message.removesuffix("; list them with images.all()")
+        raise NotFoundError(f"{what}; {hint}%lxdimg list shows them", status_code=404) from error
+    if vm and image.type != "virtual-machine":
+        raise InvalidRequestError(f"{name!r} is a {image.type} and no virtual machine; leave out --vm")
+    return image
+
+
+def images_in(session: Session, value: Any, variable: str, project: str | None = None) -> list[Image]:
+    """Get the images that a variable holds: an image, a row, a list of names or images, or a frame.
+
+    Args:
+        variable: its name, for messages.
+
+    Raises:
+        InvalidRequestError: it holds something else.
+    """
+    if isinstance(value, Image):
+        return [_current(value)]
+    if hasattr(value, "index") and hasattr(value, "columns"):
+        return _of_frame(session, value, variable, project)
+    key = getattr(value, "name", "")
+    if hasattr(value, "index") and FINGERPRINT.match(str(key[-1] if isinstance(key, tuple) and key else key)):
+        # A row of a frame: df.loc[fingerprint], df.iloc[0].
+        levels = key if isinstance(key, tuple) else (value.get("project"), key)
+        if len(levels) > 2:
+            raise InvalidRequestError(f"${variable} is a row of several servers' frame; name an image of one server")
+        return [image_named(session, str(levels[-1]), project=project or levels[0])]
+    if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+        items = list(value)
+        if all(isinstance(item, str | Image) for item in items):
+            return [_current(item) if isinstance(item, Image) else _of_text(session, item, project) for item in items]
+    raise InvalidRequestError(
+        f"${variable} is a {type(value).__name__}; images are named by an Image, a text, a list or a frame"
+    )
+
+
+def _current(image: Image) -> Image:
+    """The image of the user as it is on the server; changes made on it and not yet sent are neither sent nor lost."""
+    return image.images.get(image.fingerprint) if image.changes else image.reload()
+
+
+def _of_text(session: Session, text: str, project: str | None) -> Image:
+    remote, name = split_name(text, quoted=True)
+    return image_named(session, name, remote, project)
+
+
+def _of_frame(session: Session, frame: Any, variable: str, project: str | None) -> list[Image]:
+    levels = list(frame.index.names)
+    if levels[-1] != "fingerprint" or "server" in levels:
+        raise InvalidRequestError(f"${variable} is not a frame of one server's images")
+    keys = [key if isinstance(key, tuple) else (key,) for key in frame.index]
+    own = frame.attrs.get("project") if "project" not in levels else None
+    return [
+        image_named(session, str(key[-1]), project=project or (str(key[0]) if len(key) > 1 else own)) for key in keys
+    ]
+
+
+def _aliases(session: Session, client: Client) -> list[str]:
+    known = session.known(client).aliases()
+    if known:
+        return known
+    try:
+        return [alias.name for alias in client.images.aliases.all()]
+    except LxdImageError:
+        return []

@@ -1,0 +1,53 @@
+"""The columns of a list: letters as `lxc image list -c` has them, or names."""
+
+from __future__ import annotations
+
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.magics.session.messages import did_you_mean
+
+__all__ = ["COLUMN_LETTERS", "column_names"]
+
+# The fingerprint is the index of a frame.
+COLUMN_LETTERS = {
+    "l": "alias",
+    "L": "aliases",
+    "f": "fingerprint",
+    "F": "fingerprint",
+    "p": "public",
+    "d": "description",
+    "a": "architecture",
+    "s": "size",
+    "u": "uploaded_at",
+    "t": "type",
+    "e": "project",
+}
+
+
+def column_names(text: str, present: list[str], index: list[str]) -> list[str]:
+    """The columns that letters (`lfpdatsu`) or names with commas stand for; a property also by its key alone.
+
+    Args:
+        present: the columns of the frame.
+        index: the levels of its index.
+
+    Returns:
+        Names of columns and of levels; `f` is a short fingerprint.
+    """
+    found: list[str] = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        column = f"properties.{name.removeprefix('properties:')}"
+        if name in (*present, *index):
+            found.append(name)
+        elif set(name) <= COLUMN_LETTERS.keys():
+            found += ["f" if letter == "f" else COLUMN_LETTERS[letter] for letter in name]
+        elif column in present:
+            found.append(column)
+        else:
+            known = [c.removeprefix("properties.") for c in present]
+            raise InvalidRequestError(
+                f"no column {name!r}; {did_you_mean(name, known)}known: {', '.join(known)}, or the letters "
+                f"{''.join(COLUMN_LETTERS)}"
+            )
+    if not found:
+        raise InvalidRequestError(f"no column is named; write -c {''.join(COLUMN_LETTERS)[:4]}, or names with commas")
+    return found

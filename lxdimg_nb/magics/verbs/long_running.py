@@ -1,0 +1,110 @@
+"""What the verbs that move bytes share: a bar or the background, folders as files, names that move."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lxdimg_nb.client import Client, Image
+from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
+from lxdimg_nb.magics.line.invocation import Invocation
+from lxdimg_nb.magics.session.messages import say
+from lxdimg_nb.magics.show.image_words import image_name
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client.files.progress import ProgressArgument
+
+__all__ = ["copy_image", "describe", "packed_folder", "point_aliases", "run_or_start"]
+
+_T = TypeVar("_T")
+
+
+def run_or_start(
+    invocation: Invocation,
+    title: str,
+    work: Callable[[ProgressArgument], _T],
+    said: Callable[[_T], str],
+    *,
+    where: str,
+    background: bool,
+) -> _T | None:
+    """Do the work with a bar, or start it in the background.
+
+    Args:
+        title: what the work is, as in `export of web`.
+        said: the line about its result.
+        where: the server's address.
+    """
+    if not background:
+        result = work(True)
+        say(said(result))
+        return result
+    if invocation.result_name is not None:
+        raise InvalidRequestError(
+            f"in the background there is no result yet; %lxdimg transfers NUMBER -o {invocation.result_name}"
+        )
+    from lxdimg_nb.panels.transfers import transfers
+
+    transfer = transfers.start(title, work, where=where, say=said)
+    say(f"transfer {transfer.number} has begun: {title}; %lxdimg transfers {transfer.number} waits for it")
+    return None
+
+
+def point_aliases(client: Client, image: Image, aliases: Iterable[str]) -> Image:
+    """Let aliases point at an image, wherever they pointed before."""
+    for alias in aliases:
+        change = client.images.aliases.point(alias, to=image)
+        if change and change.before.get("target"):
+            say(f"{alias}: {change.before['target'][:12]} → {image.fingerprint[:12]}")
+    return image.reload() if aliases else image
+
+
+def describe(image: Image) -> str:
+    """A new image: `web (0123456789ab), private`."""
+    return f"{image_name(image)}, {'public' if image.public else 'private'}"
+
+
+def copy_image(
+    image: Image,
+    target: Client,
+    progress: ProgressArgument,
+    *,
+    aliases: tuple[str, ...],
+    public: bool,
+    reuse: bool,
+    copy_aliases: bool = False,
+    auto_update: bool = False,
+    mode: str | None = None,
+) -> Image:
+    """Copy an image to another server or project; with `reuse` its aliases are moved where they are taken."""
+    moved = [*aliases, *([alias.name for alias in image.aliases] if copy_aliases else [])] if reuse else []
+    try:
+        made = image.copy(
+            target,
+            mode=mode or "auto",
+            aliases=() if reuse else aliases,
+            copy_aliases=copy_aliases and not reuse,
+            public=public,
+            auto_update=auto_update,
+            progress=progress,
+        )
+    except ImageExistsError:
+        if not reuse:
+            raise
+        made = target.images.get(image.fingerprint)
+    return point_aliases(target, made, moved)
+
+
+@contextmanager
+def packed_folder(data: Any, progress: ProgressArgument) -> Iterator[Any]:
+    """A folder as the file of an image, packed for the while; any other data as it is."""
+    if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
+        from lxdimg_nb.client.files.folder_archive import packed
+
+        with packed(Path(data).expanduser(), progress=progress) as path:
+            yield path
+    else:
+        yield data
