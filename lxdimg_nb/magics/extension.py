@@ -14,14 +14,11 @@ from traitlets import Bool, Unicode, observe
 
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.magics.line.completion import Completion
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.words import silenced, split
 from lxdimg_nb.magics.session.messages import advice, say
-from lxdimg_nb.magics.session.session import Session
+from lxdimg_nb.magics.session.session import Invocation, Session
 from lxdimg_nb.magics.verbs.root import LXDIMG, run
 from lxdimg_nb.text.formats import plural
-
-__all__ = ["LxdimgMagics", "load", "unload"]
 
 
 @magics_class

@@ -15,11 +15,10 @@ from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import HelpRequested, Verb, VerbGroup, argument, flag, option, verb
 from lxdimg_nb.magics.line.help import readme_table
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.types import TEXT, Choice
 from lxdimg_nb.magics.line.words import quoted, silenced, split
 from lxdimg_nb.magics.session.image_lookup import split_name
-from lxdimg_nb.magics.session.session import Session, split_remote
+from lxdimg_nb.magics.session.session import Invocation, Session, split_remote
 from lxdimg_nb.magics.verbs.root import LXDIMG
 from lxdimg_nb.values import ImageRecord
 

@@ -125,6 +125,22 @@ def test_an_alias_is_renamed_on_its_own_server(kernel: Kernel, server: RunningSe
     assert server.get("images/aliases?recursion=1")[0]["name"] == "db"
 
 
+def test_an_alias_with_a_colon_is_named_in_quotes_or_behind_its_remote(
+    kernel: Kernel, server: RunningServer, configuration: Path
+) -> None:
+    remotes(configuration, there={"addr": server.url, "protocol": "lxd"})
+
+    kernel.run("%lxdimg alias create 'release:8' web")
+    refused = kernel.run("%lxdimg info release:8", ok=False)
+    kernel.run("name = 'release:8'\na = %lxdimg info 'release:8'\nb = %lxdimg info there:release:8\n")
+    kernel.run("c = %lxdimg info $name\n")
+    kernel.run("%lxdimg alias delete 'release:8'")
+
+    assert "'release:8'" in refused.stderr
+    assert kernel.value("a.fingerprint == b.fingerprint == c.fingerprint") is True
+    assert [a["name"] for a in server.get("images/aliases?recursion=1")] == ["web"]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -134,7 +150,7 @@ def test_an_alias_is_renamed_on_its_own_server(kernel: Kernel, server: RunningSe
         ("import $file", "--reuse takes what is there"),
         ("list --project none", "%lxdimg list --all-projects shows what there is"),
         ("connect /none.socket", "there is no such socket"),
-        ("list -x", "it takes --columns, --format"),
+        ("list -x", "it takes: --columns, --format"),
         ("list -zlf", "no option '-z'"),
     ],
 )

@@ -229,7 +229,7 @@ def test_delete_takes_a_frame_and_yes(kernel: Kernel, server: RunningServer, web
     ("code", "said"),
     [
         ("lst", "did you mean 'list'?"),
-        ("list --publik", "it takes "),
+        ("list --publik", "it takes: "),
         ("list --all-project", "did you mean '--all-projects'?"),
         ("list relaese=noble", "did you mean 'release'?"),
         ("list -c oss", "no column 'oss'; did you mean 'os'?"),

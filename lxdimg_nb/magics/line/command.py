@@ -13,12 +13,9 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.server_types import PROJECT
 from lxdimg_nb.magics.line.types import RESULT_NAME, TEXT, WordType, offer
 from lxdimg_nb.magics.line.words import Word
-from lxdimg_nb.magics.session.messages import did_you_mean
-
-__all__ = ["HelpRequested", "Option", "Verb", "VerbGroup", "argument", "flag", "option", "parameter_words", "verb"]
+from lxdimg_nb.magics.session.messages import suggest
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 # As lxc and incus have them.
 _SHORT_VERBS = {"ls": "list", "cp": "copy", "rm": "delete", "mv": "rename"}
@@ -36,11 +33,11 @@ _HABITS = {
 }
 
 
-class HelpRequested(Exception):  # noqa: N818
-    """`--help` was typed; ends the reading of a line."""
+class HelpRequested(click.exceptions.Exit):
+    """`--help` was typed behind a command; ends the reading of a line."""
 
     def __init__(self, command: click.Command) -> None:
-        super().__init__(command.name)
+        super().__init__()
         self.command = command
 
 
@@ -49,55 +46,43 @@ class Option(click.Option):
 
     Args:
         repeatable: it may be given several times and is a tuple; otherwise a second time is an error.
+        on_invocation: it is an attribute of the `Invocation` instead of an argument of the verb's function.
     """
 
     def __init__(
-        self, names: Sequence[str], *, repeatable: bool = False, callback: _Callback | None = None, **attrs: Any
+        self, names: Sequence[str], *, repeatable: bool = False, on_invocation: bool = False, **attrs: Any
     ) -> None:
-        self.repeatable = repeatable
-        self._then = callback
+        self.repeatable, self.on_invocation = repeatable, on_invocation
         attrs["multiple"] = not attrs.get("is_flag", False)
-        super().__init__(names, is_eager=True, callback=self._checked, **attrs)
+        attrs.setdefault("callback", self._checked)
+        super().__init__(names, is_eager=True, expose_value=not on_invocation, **attrs)
 
     def _checked(self, ctx: click.Context, param: click.Parameter, value: Any) -> Any:
         if self.multiple and not self.repeatable:
             if len(value) > 1:
                 raise InvalidRequestError(f"{self.opts[-1]} is given twice")
             value = value[0] if value else None
-        return self._then(ctx, param, value) if self._then is not None else value
+        if self.on_invocation and value:
+            setattr(ctx.obj, str(self.name), value)
+        return value
 
 
-def option(*names: str, metavar: str, help: str, type: WordType = TEXT, repeatable: bool = False) -> Callable[[_F], _F]:
-    """Declare an option with a value."""
-    return click.option(*names, cls=Option, metavar=metavar, help=help, type=type, repeatable=repeatable)
+def option(*names: str, type: WordType = TEXT, **attrs: Any) -> Callable[[_F], _F]:
+    """Declare an option with a value; see `Option`."""
+    return click.option(*names, cls=Option, type=type, **attrs)
 
 
-def flag(*names: str, help: str) -> Callable[[_F], _F]:
+def flag(*names: str, **attrs: Any) -> Callable[[_F], _F]:
     """Declare an option without a value."""
-    return click.option(*names, cls=Option, is_flag=True, help=help)
+    return click.option(*names, cls=Option, is_flag=True, **attrs)
 
 
 def argument(
-    name: str,
-    metavar: str,
-    type: WordType,
-    *,
-    required: bool = True,
-    many: bool = False,
-    callback: _Callback | None = None,
+    name: str, metavar: str, type: WordType, *, required: bool = True, many: bool = False, callback: Any = None
 ) -> Callable[[_F], _F]:
     """Declare a word without a dash; with `many` all that are left, as a tuple."""
-    return click.argument(
-        name, metavar=metavar, type=type, required=required, nargs=-1 if many else 1, callback=callback
-    )
-
-
-def _set_project(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    ctx.obj.project = value or ctx.obj.project
-
-
-def _set_result_name(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    ctx.obj.result_name = value or ctx.obj.result_name
+    nargs = -1 if many else 1
+    return click.argument(name, metavar=metavar, type=type, required=required, nargs=nargs, callback=callback)
 
 
 def _request_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -105,24 +90,11 @@ def _request_help(ctx: click.Context, param: click.Parameter, value: bool) -> No
         raise HelpRequested(ctx.command)
 
 
-_COMMON: tuple[click.Parameter, ...] = (
-    Option(
-        ["--project"],
-        type=PROJECT,
-        metavar="PROJECT",
-        help="in this project",
-        callback=_set_project,
-        expose_value=False,
-    ),
-    Option(
-        ["-o", "result_name"],
-        type=RESULT_NAME,
-        metavar="NAME",
-        help="store the result in this variable and show nothing",
-        callback=_set_result_name,
-        expose_value=False,
-    ),
-    Option(["-h", "--help"], is_flag=True, help="show this help", callback=_request_help, expose_value=False),
+_RESULT_HELP = "store the result in this variable and show nothing"
+_COMMON = (
+    Option(["--project"], type=PROJECT, metavar="PROJECT", help="in this project", on_invocation=True),
+    Option(["-o", "result_name"], type=RESULT_NAME, metavar="NAME", help=_RESULT_HELP, on_invocation=True),
+    Option(["-h", "--help"], is_flag=True, help="show this help", on_invocation=True, callback=_request_help),
 )
 
 
@@ -141,12 +113,10 @@ class _Command(click.Command):
     label: str
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Its own parameters and those of every verb."""
         return [*self.params, *_COMMON]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the words; what click finds wrong is said in one line that tells what to write."""
-        # click takes the text behind -c for its value, with the sign in -c=lf.
+        # click takes the sign in -c=lf for a part of the value.
         args = [_without_sign(word) for word in args]
         try:
             return super().parse_args(ctx, args)
@@ -154,25 +124,22 @@ class _Command(click.Command):
             raise InvalidRequestError(self._explain(ctx, error)) from error
 
     def _explain(self, ctx: click.Context, error: click.UsageError) -> str:
-        name = self.label
+        options = [param for param in self.get_params(ctx) if isinstance(param, Option)]
         if isinstance(error, click.NoSuchOption):
-            names = [param.opts[-1] for param in self.get_params(ctx) if isinstance(param, Option)]
-            typed = error.option_name
-            return f"{name} has no option {typed!r}; {did_you_mean(typed, names)}it takes {', '.join(names)}"
+            names, typed = [one.opts[-1] for one in options], error.option_name
+            return f"{self.label} has no option {typed!r}; {suggest(typed, names, 'it takes')}"
         if isinstance(error, click.BadOptionUsage):
-            found = next(param for param in self.get_params(ctx) if error.option_name in param.opts)
-            if isinstance(found, Option) and found.is_flag:
-                return f"{error.option_name} takes no value"
-            return f"{error.option_name} needs a value: {error.option_name} {found.metavar}"
+            name = error.option_name
+            found = next(one for one in options if name in one.opts)
+            return f"{name} takes no value" if found.is_flag else f"{name} needs a value: {name} {found.metavar}"
         if isinstance(error, click.BadParameter) and error.param is not None:
             shown = error.param.opts[-1] if isinstance(error.param, Option) else str(error.param.metavar)
             if isinstance(error, click.MissingParameter):
-                return f"{shown} is missing; write %lxdimg {getattr(self, 'usage', name)}"
+                return f"{shown} is missing; write %lxdimg {getattr(self, 'usage', self.label)}"
             return f"{shown}: {error.message}"
         return error.format_message()
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The options that were not given yet, behind a dash."""
         if not incomplete.startswith("-"):
             return []
         return [
@@ -189,11 +156,7 @@ def _without_sign(word: str) -> str:
 
 
 class Verb(_Command):
-    """One verb. Its function is called with an `Invocation` and its parameters.
-
-    Args:
-        takes_body: `%%lxdimg` gives it the rest of the cell.
-    """
+    """One verb; its function gets an `Invocation` and the parameters. With `takes_body`, `%%lxdimg` is allowed."""
 
     def __init__(self, name: str, *, takes_body: bool = False, **attrs: Any) -> None:
         super().__init__(name, context_settings={"allow_extra_args": True}, add_help_option=False, **attrs)
@@ -218,7 +181,6 @@ class Verb(_Command):
         return " ".join([self.label, *map(parameter_words, [*arguments, *options])])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the words, all of them."""
         if ctx.obj.body is not None and not self.takes_body:
             raise InvalidRequestError(f"{self.label} takes no further lines; write %lxdimg with one percent sign")
         rest = super().parse_args(ctx, args)
@@ -227,7 +189,6 @@ class Verb(_Command):
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
         assert self.callback is not None
         return ctx.invoke(self.callback, ctx.obj, **ctx.params)
 
@@ -238,11 +199,7 @@ def verb(name: str, *, takes_body: bool = False) -> Callable[[Callable[..., Any]
 
 
 class VerbGroup(_Command, click.Group):
-    """Verbs behind a common first word; without a name the group of all.
-
-    Args:
-        default: the verb that the first word alone is, also with words behind it that are no verb.
-    """
+    """Verbs behind a common first word, which alone is the verb `default`; without a name the group of all."""
 
     def __init__(
         self, name: str, verbs: Iterable[Verb | VerbGroup], *, default: Verb | None = None, **attrs: Any
@@ -266,50 +223,41 @@ class VerbGroup(_Command, click.Group):
         return found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of its verbs in their order."""
         return list(self.commands)
 
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
-        """The verb of a name, or of the short name that lxc has for it."""
         if self.default is not None and cmd_name == self.default.name:
             return self.default
         return self.commands.get(_SHORT_VERBS.get(cmd_name, cmd_name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options before the verb."""
-        if (
-            self.default is not None
-            and (not args or args[0] not in self.commands)
-            and (args or not ctx.resilient_parsing)
-        ):
+        # While the word behind the group is completed, there is none.
+        named = args[0] in self.commands if args else ctx.resilient_parsing
+        if self.default is not None and not named:
             args = [str(self.default.name), *args]
         return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb that the next word names."""
         typed = Word.of(args[0]).text
         command = self.get_command(ctx, typed)
         if command is None and not ctx.resilient_parsing:
-            raise InvalidRequestError(self._no_verb(typed))
+            raise InvalidRequestError(self.no_verb(typed))
         return typed, command, args[1:]
 
-    def _no_verb(self, typed: str) -> str:
-        names = list(self.commands)
+    def no_verb(self, typed: str) -> str:
+        """The message about a word that names none of its verbs."""
         habit = "" if self.name else _HABITS.get(typed.lower(), "")
-        hint = f"did you mean {habit!r}? " if habit else did_you_mean(typed, names)
-        return f"{self.label} has no verb {typed!r}; {hint}known: {', '.join(names)}"
+        return f"{self.label} has no verb {typed!r}; {suggest(habit or typed, self.commands)}"
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb that was named."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
             raise InvalidRequestError(f"{self.label} does nothing alone; known: {', '.join(self.commands)}") from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Its verbs, or options behind a dash."""
         if self.default is not None and incomplete.startswith("-"):
             return self.default.shell_complete(ctx, incomplete)
         return [*(offer(name, "verb") for name in self.commands), *super().shell_complete(ctx, incomplete)]

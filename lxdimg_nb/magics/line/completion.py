@@ -11,12 +11,9 @@ from click.shell_completion import CompletionItem, ShellComplete
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from lxdimg_nb.magics.line.command import VerbGroup
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.types import offer
 from lxdimg_nb.magics.line.words import Word, quoted, split
-from lxdimg_nb.magics.session.session import Session
-
-__all__ = ["Completion"]
+from lxdimg_nb.magics.session.session import Invocation, Session
 
 MAX_OFFERS = 500
 _LINE = re.compile(r"^\s*(?:[^%\"'#]*=\s*)?%lxdimg\s(?P<rest>.*)$", re.DOTALL)

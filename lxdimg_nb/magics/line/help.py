@@ -9,10 +9,7 @@ import click
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import Option, Verb, VerbGroup
 from lxdimg_nb.magics.line.types import Choice
-from lxdimg_nb.magics.session.messages import did_you_mean
 from lxdimg_nb.text.display import Table
-
-__all__ = ["explain", "explain_words", "readme_table"]
 
 _HEADINGS = ("verb", "what it does")
 
@@ -25,9 +22,7 @@ def explain_words(root: VerbGroup, words: Sequence[str]) -> Table:
             break
         found = command.get_command(None, word)
         if found is None:
-            raise InvalidRequestError(
-                f"no verb {word!r}; {did_you_mean(word, command.commands)}%lxdimg help lists all of them"
-            )
+            raise InvalidRequestError(command.no_verb(word))
         command = found
     return explain(command)
 

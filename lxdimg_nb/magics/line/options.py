@@ -11,23 +11,6 @@ from lxdimg_nb.magics.line.command import argument, flag, option
 from lxdimg_nb.magics.line.server_types import COLUMNS, IMAGE, IMAGES
 from lxdimg_nb.magics.line.types import WHEN, Choice
 
-__all__ = [
-    "ALIASES",
-    "ALL_PROJECTS",
-    "AUTO_UPDATE",
-    "BACKGROUND",
-    "COLUMN_OPTION",
-    "EXPIRE",
-    "FORMAT",
-    "IMAGES_ARGUMENT",
-    "IMAGE_ARGUMENT",
-    "PUBLIC",
-    "REUSE",
-    "VM",
-    "YES",
-    "each_once",
-]
-
 
 def each_once(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """The images of several words as one list, each once; `callback` of an argument."""
@@ -39,24 +22,14 @@ IMAGES_ARGUMENT = argument("images", "IMAGE", IMAGES, many=True, callback=each_o
 ALIASES = option("--alias", "aliases", metavar="NAME", repeatable=True, help="a name for it; may be repeated")
 ALL_PROJECTS = flag("--all-projects", help="of every project")
 AUTO_UPDATE = flag("--auto-update", help="keep it up to date, where it has a source")
-BACKGROUND = flag("-b", "--background", help="continue in the background; %lxdimg transfers shows it")
+BACKGROUND = flag("-b", "--background", on_invocation=True, help="in the background; %lxdimg transfers shows it")
 COLUMN_OPTION = option(
-    "-c",
-    "--columns",
-    type=COLUMNS,
-    metavar="COLUMNS",
-    help="only these columns: letters as lxc has them, or names with commas",
+    "-c", "--columns", type=COLUMNS, metavar="COLUMNS", help="only these: letters as lxc has them, or names with commas"
 )
 EXPIRE = option("--expire", type=WHEN, metavar="WHEN", help="a date, or 90d")
-FORMAT = option(
-    "-f",
-    "--format",
-    "form",
-    type=Choice("table", "csv", "csv,header", "json", "yaml", "compact"),
-    metavar="FORMAT",
-    help="as a text instead of a frame",
-)
+_FORMATS = Choice("table", "csv", "csv,header", "json", "yaml", "compact")
+FORMAT = option("-f", "--format", "form", type=_FORMATS, metavar="FORMAT", help="as a text instead of a frame")
 PUBLIC = flag("--public", help="visible without authentication")
 REUSE = flag("--reuse", help="move names that are taken to this image")
-VM = flag("--vm", help="the virtual machine of that name, where a catalogue has both kinds")
+VM = flag("--vm", on_invocation=True, help="the virtual machine of that name, where a catalogue has both kinds")
 YES = flag("-y", "--yes", help="without asking")

@@ -22,8 +22,8 @@ from lxdimg_nb.magics.show.columns import COLUMN_LETTERS
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
-    from lxdimg_nb.magics.line.invocation import Invocation
     from lxdimg_nb.magics.session.known_images import KnownImages
+    from lxdimg_nb.magics.session.session import Invocation
     from lxdimg_nb.panels.transfers import Transfer
 
 _REMOTE = re.compile(r"[^/=<>!]+:")
@@ -44,11 +44,7 @@ class Remote(str):
 
 
 def separate_remote(words: Iterable[Any]) -> tuple[str, list[Any]]:
-    """The one `Remote` among values, empty without one, and the others.
-
-    Raises:
-        InvalidRequestError: there are several.
-    """
+    """The one `Remote` among values, empty without one, and the others; several are an InvalidRequestError."""
     found = list(words)
     remotes = [value for value in found if isinstance(value, Remote)]
     if len(remotes) > 1:
@@ -110,7 +106,7 @@ def _images(word: Word, ctx: click.Context) -> list[Image]:
         # The image of an alias is on the server of the alias.
         remote = alias.remote
     # --project and --vm were read before: options come before arguments.
-    return [image_named(invocation.session, name, remote, invocation.project, vm=bool(ctx.params.get("vm")))]
+    return [image_named(invocation.session, name, remote, invocation.project, vm=invocation.vm)]
 
 
 def read_image(word: Word, ctx: click.Context) -> Image:

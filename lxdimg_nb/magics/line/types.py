@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.words import Word
-from lxdimg_nb.magics.session.messages import did_you_mean
+from lxdimg_nb.magics.session.messages import did_you_mean, suggest
 from lxdimg_nb.text import formats
 
 FIELDS = ("public", "auto_update", "expires_at", "profiles")
@@ -139,8 +139,7 @@ def _setting(word: Word, ctx: click.Context) -> Pair:
     name = {"expires": "expires_at", "expiry": "expires_at", "profile": "profiles"}.get(name, name)
     if name not in FIELDS:
         raise InvalidRequestError(
-            f"{key!r} cannot be set; {did_you_mean(key, FIELDS)}these can: {', '.join(FIELDS)}; "
-            "for a property write %lxdimg set-property"
+            f"{key!r} cannot be set; {suggest(key, FIELDS, 'these can')}; for a property write %lxdimg set-property"
         )
     return Pair(name, field_value(name, text))
 

@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from lxdimg_nb.errors import InvalidRequestError
 
-__all__ = ["Word", "quoted", "silenced", "split"]
-
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TERM = re.compile(r"[A-Za-z_][\w.-]*\s*(?:[!<>=]=|[<>=])\s*")
 _PLAIN = re.compile(r"[^\s\"'\\$#-][^\s\"'\\$]*(?<!;)\Z")

@@ -8,18 +8,12 @@ import yaml
 
 from lxdimg_nb.errors import InvalidRequestError
 
-__all__ = ["load", "mapping", "names", "text"]
-
 MAX_DEPTH = 6
 _EMPTY = ("", "~", "null", "Null", "NULL")
 
 
 def load(body: str) -> dict[str, Any]:
-    """Parse the body of a cell into mappings, lists and texts; empty values are None.
-
-    Raises:
-        InvalidRequestError: not YAML, not KEY: VALUE lines, or a key is given twice.
-    """
+    """Parse the body of a cell into mappings, lists and texts; empty values are None. Keys are unique."""
     try:
         node = yaml.compose(body, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -51,11 +45,7 @@ def _value(node: yaml.Node, deep: int) -> Any:
 
 
 def mapping(value: Any, what: str) -> dict[str, Any]:
-    """The value as a mapping, empty for None.
-
-    Raises:
-        InvalidRequestError: it is something else.
-    """
+    """The value as a mapping, empty for None; anything else is an InvalidRequestError."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -64,11 +54,7 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
 
 
 def text(value: Any, what: str) -> str:
-    """The value as one text, empty for None.
-
-    Raises:
-        InvalidRequestError: it is something else.
-    """
+    """The value as one text, empty for None; anything else is an InvalidRequestError."""
     if value is not None and not isinstance(value, str):
         raise InvalidRequestError(f"{what} takes one text")
     return value or ""

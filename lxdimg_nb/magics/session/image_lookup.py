@@ -15,8 +15,6 @@ from lxdimg_nb.values import FINGERPRINT
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
 
-__all__ = ["image_named", "images_in", "split_name"]
-
 
 def split_name(text: str, *, quoted: bool = False) -> tuple[str, str]:
     """Split `remote:name`. In quotes, what stands before the colon is part of the name unless a remote is called so."""
@@ -27,15 +25,7 @@ def split_name(text: str, *, quoted: bool = False) -> tuple[str, str]:
 def image_named(
     session: Session, name: str, remote: str = "", project: str | None = None, *, vm: bool = False
 ) -> Image:
-    """Get an image by alias or fingerprint.
-
-    Args:
-        vm: the virtual machine of that name, where a catalogue has a container of it as well.
-
-    Raises:
-        NotFoundError: there is none; suggests a similar name.
-        InvalidRequestError: the name is empty, or the image is no virtual machine.
-    """
+    """Get an image by alias or fingerprint; with `vm` the virtual machine, if a catalogue has a container as well."""
     if not name:
         empty = f"{remote + ':'!r} names a server and no image; write {remote}:ALIAS"
         raise InvalidRequestError(empty if remote else "an empty text names no image")
@@ -59,14 +49,7 @@ def image_named(
 
 
 def images_in(session: Session, value: Any, variable: str, project: str | None = None) -> list[Image]:
-    """Get the images that a variable holds: an image, a row, a list of names or images, or a frame.
-
-    Args:
-        variable: its name, for messages.
-
-    Raises:
-        InvalidRequestError: it holds something else.
-    """
+    """Get the images that a variable holds: an image, a row, a list of names or images, or a frame."""
     if isinstance(value, Image):
         return [_current(value)]
     if hasattr(value, "index") and hasattr(value, "columns"):

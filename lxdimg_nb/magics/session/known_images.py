@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from lxdimg_nb.client.live import Live
     from lxdimg_nb.values import ImageRecord
 
-__all__ = ["KnownImages"]
-
 
 class KnownImages:
     """The images of one client as last known. No method waits for the server; `close` waits at most a second."""

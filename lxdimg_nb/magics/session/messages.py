@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from lxdimg_nb import filters
 from lxdimg_nb.text.display import plain
 
-__all__ = ["advice", "did_you_mean", "say"]
-
 # What the client advises in Python, and the same as it is typed behind %lxdimg.
 _VERBS_FOR_PYTHON = tuple(
     (re.compile(pattern), words)
@@ -44,6 +42,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'? ` for the known word that is spelled most like this one, else an empty text."""
     near = filters.nearest(word.lower(), known)
     return f"did you mean {near!r}? " if near else ""
+
+
+def suggest(word: str, known: Iterable[str], label: str = "known") -> str:
+    """What follows `no field 'x'; `: the similar word, and all that there are: `did you mean 'a'? known: a, b`."""
+    words = list(known)
+    return f"{did_you_mean(word, words)}{label}: {', '.join(words) or 'none'}"
 
 
 def advice(error: BaseException, message: str = "") -> str:

@@ -11,18 +11,11 @@ from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
 from lxdimg_nb.magics.session.messages import say
 from lxdimg_nb.text.display import plain
 
-__all__ = ["confirm", "secret"]
-
 MAX_LINES = 20
 
 
 def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
-    """Show what will be done and return only if the user agrees.
-
-    Args:
-        question: asked after the lines.
-        lines: what will be done, one step a line; the first 20 are shown.
-        yes: the user agreed beforehand, with --yes; nothing is shown or asked.
+    """Show what will be done and return only if the user agrees; with `yes` the user did so beforehand.
 
     Raises:
         InvalidRequestError: nobody can answer, as in a notebook that a program runs.
@@ -45,11 +38,7 @@ def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
 
 
 def secret(question: str) -> str:
-    """Ask for a text that is neither shown nor stored.
-
-    Raises:
-        InvalidRequestError: nobody can answer, or the answer is empty.
-    """
+    """Ask for a text that is neither shown nor stored; InvalidRequestError without an answer."""
     try:
         answer = getpass(question)
     except (StdinNotImplementedError, EOFError, OSError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client.config.remotes import named
@@ -14,15 +15,6 @@ from lxdimg_nb.magics.session.messages import did_you_mean
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
-
-__all__ = ["Session", "connect_default", "remote_names", "split_remote"]
-
-
-def connect_default(project: str | None = None) -> Client:
-    """Connect to the server of `$LXDIMG_URL`, else to the local one; never to a demo."""
-    from lxdimg_nb.client import connect
-
-    return connect(os.environ.get("LXDIMG_URL") or None, project=project)
 
 
 def remote_names() -> list[str]:
@@ -73,7 +65,7 @@ class Session:
                 if self._client is not None:
                     return self._client
                 wanted, turn = self._wanted, self._turn
-            made = self._open(wanted, None) if wanted else connect_default()
+            made = self._open(wanted, None)
             with self._lock:
                 if turn == self._turn and self._client is None:
                     self._use(made, own=True)
@@ -82,7 +74,7 @@ class Session:
 
     def connect(self, where: str, project: str | None = None, **options: Any) -> Client:
         """Connect and stay connected; if that fails, the session stays where it was."""
-        client = self._open(where, project, **options) if where else connect_default(project)
+        client = self._open(where, project, **options)
         self.use(client, name=where, own=True)
         return client
 
@@ -132,7 +124,8 @@ class Session:
     def _open(self, where: str, project: str | None, **options: Any) -> Client:
         from lxdimg_nb.client import connect
 
-        return connect(where, project=project, **options)
+        # The demo is never a default.
+        return connect(where or os.environ.get("LXDIMG_URL") or None, project=project, **options)
 
     def opened(self, remote: str = "", project: str | None = None) -> Client | None:
         """As `at`, or None where that client was not opened before."""
@@ -192,3 +185,27 @@ class Session:
         """The known images of a client."""
         with self._lock:
             return self._known.setdefault((client.url, client.project), KnownImages(client))
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One run of a verb; `obj` of click's contexts.
+
+    Attributes:
+        body: the rest of the cell below `%%lxdimg`; None behind `%lxdimg`.
+        project: of `--project`.
+        result_name: of `-o`, the variable for the result.
+        vm: of `--vm`: of two images with one name the virtual machine.
+        background: of `--background`.
+    """
+
+    session: Session
+    body: str | None = None
+    project: str | None = None
+    result_name: str | None = None
+    vm: bool = False
+    background: bool = False
+
+    def client(self, remote: str = "") -> Client:
+        """The client for a remote, or the connected one, in the project of the line."""
+        return self.session.at(remote, self.project)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.magics.session.messages import did_you_mean
-
-__all__ = ["COLUMN_LETTERS", "column_names"]
+from lxdimg_nb.magics.session.messages import suggest
 
 # The fingerprint is the index of a frame.
 COLUMN_LETTERS = {
@@ -24,14 +22,9 @@ COLUMN_LETTERS = {
 
 
 def column_names(text: str, present: list[str], index: list[str]) -> list[str]:
-    """The columns that letters (`lfpdatsu`) or names with commas stand for; a property also by its key alone.
+    """The columns, or levels of the index, that letters (`lfpdatsu`) or names with commas stand for.
 
-    Args:
-        present: the columns of the frame.
-        index: the levels of its index.
-
-    Returns:
-        Names of columns and of levels; `f` is a short fingerprint.
+    A property is named by its key alone as well; the name `f` in the result is a short fingerprint.
     """
     found: list[str] = []
     for name in filter(None, (part.strip() for part in text.split(","))):
@@ -44,10 +37,8 @@ def column_names(text: str, present: list[str], index: list[str]) -> list[str]:
             found.append(column)
         else:
             known = [c.removeprefix("properties.") for c in present]
-            raise InvalidRequestError(
-                f"no column {name!r}; {did_you_mean(name, known)}known: {', '.join(known)}, or the letters "
-                f"{''.join(COLUMN_LETTERS)}"
-            )
+            letters = "".join(COLUMN_LETTERS)
+            raise InvalidRequestError(f"no column {name!r}; {suggest(name, known)}, or the letters {letters}")
     if not found:
         raise InvalidRequestError(f"no column is named; write -c {''.join(COLUMN_LETTERS)[:4]}, or names with commas")
     return found

@@ -13,8 +13,6 @@ from lxdimg_nb.values import format_time, writable
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image
 
-__all__ = ["changes_in_words", "image_name", "image_yaml"]
-
 
 def image_name(image: Image) -> str:
     """Its shortest alias and its short fingerprint: `web (0123456789ab)`."""

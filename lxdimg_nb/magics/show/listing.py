@@ -13,8 +13,6 @@ from lxdimg_nb.inventory.frame.styled_frame import Looks
 from lxdimg_nb.text.display import Table
 from lxdimg_nb.values import FINGERPRINT
 
-__all__ = ["Listing", "listing"]
-
 
 class Listing(Looks):
     """A DataFrame in all but its looks: fingerprints are shown short and servers' texts defused."""

@@ -11,8 +11,6 @@ from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table, escape, plain, word
 from lxdimg_nb.values import image_table
 
-__all__ = ["Check", "ShownImage", "Text"]
-
 
 class Text(str):
     """A text of several lines: a `str`, shown line by line instead of in quotes."""

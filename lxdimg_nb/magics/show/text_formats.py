@@ -15,20 +15,14 @@ from lxdimg_nb.magics.show.results import Text
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_text"]
-
 
 def as_text(
     form: str, documents: Sequence[Mapping[str, Any]], shown: pd.DataFrame, rows: pd.DataFrame, names: Sequence[str]
 ) -> Text:
-    """A list as a text.
+    """A list as csv, csv,header, json, yaml or compact text.
 
-    Args:
-        form: csv, csv,header, json, yaml or compact.
-        documents: what the server said, for json and yaml.
-        shown: the frame as it is shown, for compact.
-        rows: all columns, without an index, for csv.
-        names: the columns of csv in their order; `f` is a short fingerprint. Sizes are bytes, times ISO 8601.
+    The documents are what the server said, for json and yaml; `shown` is for compact; csv has the columns `names` of
+    `rows`, where `f` is a short fingerprint, sizes are bytes and times ISO 8601.
     """
     if form == "json":
         return Text(json.dumps([dict(one) for one in documents], indent=2, ensure_ascii=False))

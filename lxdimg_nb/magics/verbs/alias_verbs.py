@@ -8,23 +8,13 @@ from typing import Any
 from lxdimg_nb.client import Image
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import VerbGroup, argument, option, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import FORMAT
-from lxdimg_nb.magics.line.server_types import (
-    ALIAS,
-    IMAGE,
-    REMOTE_COLON,
-    REMOTE_NAME,
-    RemoteName,
-    separate_remote,
-)
+from lxdimg_nb.magics.line.server_types import ALIAS, IMAGE, REMOTE_COLON, REMOTE_NAME, RemoteName, separate_remote
 from lxdimg_nb.magics.line.types import TEXT, first_fitting
 from lxdimg_nb.magics.session.messages import say
-from lxdimg_nb.magics.session.session import remote_names
+from lxdimg_nb.magics.session.session import Invocation, remote_names
 from lxdimg_nb.magics.show.text_formats import as_text
 from lxdimg_nb.values import Alias
-
-__all__ = ["ALIAS_GROUP"]
 
 _ALIAS_ARGUMENT = argument("alias", "ALIAS", ALIAS)
 _IMAGE_ARGUMENT = argument("image", "IMAGE", IMAGE)

@@ -13,20 +13,18 @@ import click
 from lxdimg_nb.client import Image
 from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, option, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, IMAGES_ARGUMENT, YES
 from lxdimg_nb.magics.line.server_types import IMAGE, IMAGES, KEY, read_image
 from lxdimg_nb.magics.line.types import FIELDS, SETTING, TEXT, Pair, WordType, field_value, first_fitting
 from lxdimg_nb.magics.line.words import Word, quoted
 from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
-from lxdimg_nb.magics.session.messages import did_you_mean, say
+from lxdimg_nb.magics.session.messages import say, suggest
 from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import changes_in_words, image_name, image_yaml
 from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import writable
-
-__all__ = ["VERBS"]
 
 _EDITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
@@ -144,19 +142,13 @@ def _mark(image: Image) -> str:
 
 
 def _fields(body: str) -> dict[str, Any]:
-    """The fields in the YAML of a cell.
-
-    Raises:
-        InvalidRequestError: not YAML, an unknown field, or a value that does not fit its field.
-    """
+    """The fields in the YAML of a cell; InvalidRequestError where one cannot be written."""
     found = load(body)
     if not found:
         raise InvalidRequestError("the cell is empty; %lxdimg edit IMAGE, with one percent sign, makes one to edit")
     for name in found:
         if name not in _EDITABLE:
-            raise InvalidRequestError(
-                f"{name!r} cannot be written; {did_you_mean(name, _EDITABLE)}these can: {', '.join(_EDITABLE)}"
-            )
+            raise InvalidRequestError(f"{name!r} cannot be written; {suggest(name, _EDITABLE, 'these can')}")
     return {name: _field(name, value) for name, value in found.items()}
 
 

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import ALIASES, AUTO_UPDATE, BACKGROUND, EXPIRE, PUBLIC, REUSE, YES
 from lxdimg_nb.magics.line.server_types import REMOTE_COLON, REMOTE_NAME, RemoteName, separate_remote
 from lxdimg_nb.magics.line.types import FILE, PAIR, Choice, Pair, first_fitting
 from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, packed_folder, point_aliases, run_or_start
 
 if TYPE_CHECKING:
     from lxdimg_nb.client.files.progress import ProgressArgument
-
-__all__ = ["VERBS"]
 
 _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 
@@ -33,9 +31,7 @@ _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 @AUTO_UPDATE
 @EXPIRE
 @REUSE
-@option(
-    "--type", "kind", type=Choice("container", "vm"), metavar="TYPE", help="of a split image that does not show its own"
-)
+@option("--type", "kind", type=Choice("container", "vm"), metavar="TYPE", help="of a split image, if it is unclear")
 @option("--sha256", metavar="SUM", help="the checksum that the file at the address must have")
 @option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept from the address")
 @BACKGROUND
@@ -51,7 +47,6 @@ def import_image(
     kind: str | None,
     sha256: str | None,
     server_cert: str | None,
-    background: bool,
 ) -> Image | None:
     """Import an image from files of the kernel's machine, a folder, or an address.
 
@@ -79,28 +74,17 @@ def import_image(
         "exist_ok": reuse,
     }
 
-    def send(data: Any, metadata: Any, progress: ProgressArgument) -> Image:
-        return client.images.create(
-            data,
-            public=public,
-            wait=True,
-            metadata=metadata,
-            type=_TYPES[kind],
-            auto_update=auto_update or None,
-            progress=progress,
-            **options,
-        )
+    as_file: dict[str, Any] = {"public": public, "wait": True, "type": _TYPES[kind], "auto_update": auto_update or None}
 
     def work(progress: ProgressArgument) -> Image:
         if from_address:
-            image = client.images.create_from_url(
-                file, public, auto_update, sha256=sha256, server_cert=server_cert, progress=progress, **options
-            )
+            expected: dict[str, Any] = {"sha256": sha256, "server_cert": server_cert}
+            image = client.images.create_from_url(file, public, auto_update, progress=progress, **expected, **options)
         elif files:
-            image = send(files[0], file, progress)
+            image = client.images.create(files[0], metadata=file, progress=progress, **as_file, **options)
         else:
             with packed_folder(file, progress) as data:
-                image = send(data, None, progress)
+                image = client.images.create(data, progress=progress, **as_file, **options)
         return point_aliases(client, image, aliases if reuse else ())
 
     return run_or_start(
@@ -109,7 +93,6 @@ def import_image(
         work,
         lambda image: f"imported {describe(image)}, on {client.url}",
         where=client.url,
-        background=background,
     )
 
 
@@ -143,7 +126,6 @@ def publish(
     expire: datetime | str | None,
     reuse: bool,
     form: str | None,
-    background: bool,
 ) -> Image | None:
     """Make an image of an instance, or of a snapshot.
 
@@ -200,12 +182,11 @@ def publish(
         here if target is client else there,
         lambda image: f"published {name} as {describe(image)}{where}",
         where=target.url,
-        background=background,
     )
 
 
 def _check_target(target: Client, aliases: tuple[str, ...]) -> None:
-    """Raise where the image could not be copied to, before it is made."""
+    """Raise, before the image is made, if it could not be copied there."""
     from lxdimg_nb.client.verbs.finish_import import checked_aliases
 
     if target.info.product == "simplestreams":

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, VM
 from lxdimg_nb.magics.line.server_types import IMAGE, KEY
 from lxdimg_nb.magics.line.types import FILE, is_frame
-from lxdimg_nb.magics.session.messages import did_you_mean
+from lxdimg_nb.magics.session.messages import suggest
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_yaml
 from lxdimg_nb.magics.show.results import Check, ShownImage, Text
 from lxdimg_nb.magics.verbs.long_running import packed_folder
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Image
     from lxdimg_nb.magics.show.listing import Listing
 
-__all__ = ["VERBS", "missing_property"]
-
 
 @verb("info")
 @IMAGE_ARGUMENT
 @VM
-def info(invocation: Invocation, image: Image, vm: bool) -> Image:
+def info(invocation: Invocation, image: Image) -> Image:
     """One image with every attribute."""
     return ShownImage.of(image)
 
@@ -34,7 +32,7 @@ def info(invocation: Invocation, image: Image, vm: bool) -> Image:
 @verb("show")
 @IMAGE_ARGUMENT
 @VM
-def show(invocation: Invocation, image: Image, vm: bool) -> str:
+def show(invocation: Invocation, image: Image) -> str:
     """The writable fields of an image, as YAML."""
     return Text(image_yaml(image))
 
@@ -51,10 +49,7 @@ def get_property(invocation: Invocation, image: Image, key: str) -> str:
 
 def missing_property(image: Image, key: str) -> InvalidRequestError:
     """The error for a property that an image does not have."""
-    known = sorted(image.record.properties)
-    return InvalidRequestError(
-        f"the image has no property {key!r}; {did_you_mean(key, known)}it has {', '.join(known) or 'none'}"
-    )
+    return InvalidRequestError(f"the image has no property {key!r}; {suggest(key, sorted(image.record.properties))}")
 
 
 @verb("used-by")

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import ALL_PROJECTS, COLUMN_OPTION, FORMAT
 from lxdimg_nb.magics.line.server_types import FILTER, REMOTE, REMOTE_COLON, Remote, separate_remote
 from lxdimg_nb.magics.line.types import first_fitting
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.columns import COLUMN_LETTERS, column_names
 from lxdimg_nb.magics.show.text_formats import as_text
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.values import ImageRecord
-
-__all__ = ["VERBS"]
 
 
 @verb("list")
@@ -28,20 +26,13 @@ __all__ = ["VERBS"]
 @FORMAT
 @ALL_PROJECTS
 @flag("--used-by", help="with the instances made from each image")
-def list_images(
-    invocation: Invocation,
-    words: Sequence[str],
-    columns: str | None,
-    form: str | None,
-    all_projects: bool,
-    used_by: bool,
-) -> Any:
+def list_images(invocation: Invocation, words: Sequence[str], **view: Any) -> Any:
     """The images as a frame, filtered: os=ubuntu size>1GiB age>90d.
 
     With REMOTE: those of another server.
     """
     remote, terms = separate_remote(words)
-    return _listed(invocation, remote, terms, columns, form, all_projects=all_projects, used_by=used_by)
+    return _listed(invocation, remote, terms, **view)
 
 
 @verb("catalogue")
@@ -50,14 +41,7 @@ def list_images(
 @COLUMN_OPTION
 @FORMAT
 @flag("--again", help="fetch the catalogue again, however recent it is")
-def catalogue(
-    invocation: Invocation,
-    remote: Remote,
-    terms: Sequence[str],
-    columns: str | None,
-    form: str | None,
-    again: bool,
-) -> Any:
+def catalogue(invocation: Invocation, remote: Remote, terms: Sequence[str], again: bool, **view: Any) -> Any:
     """The images that a simplestreams remote offers, as a frame."""
     from lxdimg_nb.client.simplestreams.server import CatalogueClient
 
@@ -66,16 +50,16 @@ def catalogue(
         raise InvalidRequestError(f"{str(remote)!r} is a server and no catalogue; write %lxdimg list {remote}:")
     if again:
         client.reload()
-    return _listed(invocation, remote, terms, columns, form)
+    return _listed(invocation, remote, terms, **view)
 
 
 def _listed(
     invocation: Invocation,
     remote: str,
     terms: Sequence[str],
+    *,
     columns: str | None,
     form: str | None,
-    *,
     all_projects: bool = False,
     used_by: bool = False,
 ) -> Any:

@@ -10,35 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.session.messages import say
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name
 
 if TYPE_CHECKING:
     from lxdimg_nb.client.files.progress import ProgressArgument
 
-__all__ = ["copy_image", "describe", "packed_folder", "point_aliases", "run_or_start"]
-
 _T = TypeVar("_T")
 
 
 def run_or_start(
-    invocation: Invocation,
-    title: str,
-    work: Callable[[ProgressArgument], _T],
-    said: Callable[[_T], str],
-    *,
-    where: str,
-    background: bool,
+    invocation: Invocation, title: str, work: Callable[[ProgressArgument], _T], said: Callable[[_T], str], *, where: str
 ) -> _T | None:
-    """Do the work with a bar, or start it in the background.
-
-    Args:
-        title: what the work is, as in `export of web`.
-        said: the line about its result.
-        where: the server's address.
-    """
-    if not background:
+    """Do the work with a bar, or start it in the background; `said` makes the line about its result."""
+    if not invocation.background:
         result = work(True)
         say(said(result))
         return result

@@ -9,19 +9,17 @@ import click
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import VerbGroup, argument, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import ALL_PROJECTS, YES
 from lxdimg_nb.magics.line.types import FRAME, WordType, field_value, moment
 from lxdimg_nb.magics.line.words import Word, quoted
 from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
-from lxdimg_nb.magics.session.messages import did_you_mean, say
+from lxdimg_nb.magics.session.messages import say, suggest
 from lxdimg_nb.magics.session.prompts import confirm
+from lxdimg_nb.magics.session.session import Invocation
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.inventory.plans.plan import Plan
-
-__all__ = ["PLAN_GROUP"]
 
 Reader = Callable[[Any, str], Any]
 
@@ -89,9 +87,7 @@ KINDS: Mapping[str, Mapping[str, Reader]] = {
 def _read(found: Mapping[str, Any], readers: Mapping[str, Reader], what: str) -> dict[str, Any]:
     for name in found:
         if name not in readers:
-            raise InvalidRequestError(
-                f"{what} has no {name!r}; {did_you_mean(name, readers)}it takes {', '.join(readers)}"
-            )
+            raise InvalidRequestError(f"{what} has no {name!r}; {suggest(name, readers)}")
     return {name: readers[name](value, name) for name, value in found.items()}
 
 
@@ -127,7 +123,7 @@ def _from_yaml(body: str) -> tuple[str, list[Any], dict[str, Any]]:
         raise InvalidRequestError(f"a plan is one of {', '.join(KINDS)}, with what it takes below it")
     ((kind, conditions),) = found.items()
     if kind not in KINDS:
-        raise InvalidRequestError(f"no plan {kind!r}; {did_you_mean(kind, KINDS)}known: {', '.join(KINDS)}")
+        raise InvalidRequestError(f"no plan {kind!r}; {suggest(kind, KINDS)}")
     options = _read(mapping(conditions, kind), KINDS[kind], kind)
     required = {"alias": ("name", "to"), "copy": ("to",), "publish": ("instances",)}.get(kind, ())
     missing = [name for name in required if name not in options]

@@ -11,9 +11,9 @@ from click.shell_completion import CompletionItem
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import HelpRequested, VerbGroup, argument, verb
 from lxdimg_nb.magics.line.help import explain, explain_words
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.types import WordType, offer
 from lxdimg_nb.magics.line.words import Word
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.verbs import (
     change_verbs,
     import_verbs,
@@ -26,8 +26,6 @@ from lxdimg_nb.magics.verbs import (
 from lxdimg_nb.magics.verbs.alias_verbs import ALIAS_GROUP
 from lxdimg_nb.magics.verbs.plan_verbs import PLAN_GROUP
 from lxdimg_nb.text.display import Table
-
-__all__ = ["LXDIMG", "run"]
 
 
 def _verb_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:

@@ -8,18 +8,16 @@ from lxdimg_nb.client import Client
 from lxdimg_nb.client.config.remotes import named
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.server_types import SERVER
 from lxdimg_nb.magics.line.types import ASK, FILE, TOKEN, Choice
 from lxdimg_nb.magics.session.messages import advice, say
 from lxdimg_nb.magics.session.prompts import secret
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.magics.session.session import Session
-
-__all__ = ["VERBS", "status"]
 
 FEW = 200
 PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
@@ -29,9 +27,7 @@ PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
 @argument("server", "URL|REMOTE", SERVER, required=False)
 @option("--cert", type=FILE, metavar="FILE", help="the client's certificate")
 @option("--key", type=FILE, metavar="FILE", help="its key")
-@option(
-    "--token", type=TOKEN, metavar="-|$VARIABLE", help="become trusted by a token: - asks for it, $variable holds it"
-)
+@option("--token", type=TOKEN, metavar="-|$VARIABLE", help="a trust token: - asks for it, $variable holds it")
 @option("--name", metavar="NAME", help="keep the enrolled server under this name, for lxc or incus as well")
 @option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept")
 def connect(

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb.client import Image
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import ALIASES, BACKGROUND, IMAGE_ARGUMENT, IMAGES_ARGUMENT, PUBLIC, REUSE, VM
 from lxdimg_nb.magics.line.server_types import IMAGES, PROJECT, REMOTE_COLON, separate_remote
 from lxdimg_nb.magics.line.types import FILE, Choice, first_fitting
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, run_or_start
 
 if TYPE_CHECKING:
     from lxdimg_nb.client.files.progress import ProgressArgument
-
-__all__ = ["VERBS"]
 
 
 @verb("export")
@@ -30,16 +28,7 @@ __all__ = ["VERBS"]
 @flag("--sidecar", help="with aliases, properties and provenance in a JSON file beside it")
 @flag("--restart", help="from the beginning, even if an earlier try left a part")
 @BACKGROUND
-def export(
-    invocation: Invocation,
-    image: Image,
-    target: Any,
-    vm: bool,
-    bundle: bool,
-    sidecar: bool,
-    restart: bool,
-    background: bool,
-) -> Any:
+def export(invocation: Invocation, image: Image, target: Any, bundle: bool, sidecar: bool, restart: bool) -> Any:
     """Write an image to a folder or file, verified; resumes."""
     if target == "-":
         raise InvalidRequestError("a notebook has no pipe; for the bytes write image.export()")
@@ -53,7 +42,6 @@ def export(
         work,
         lambda made: f"exported {image_name(image)} to {made}",
         where=image.server,
-        background=background,
     )
 
 
@@ -68,14 +56,7 @@ def export(
 @option("--target-project", type=PROJECT, metavar="PROJECT", help="into this project")
 @REUSE
 @BACKGROUND
-def copy(
-    invocation: Invocation,
-    words: Sequence[Any],
-    target_project: str | None,
-    vm: bool,
-    background: bool,
-    **options: Any,
-) -> Any:
+def copy(invocation: Invocation, words: Sequence[Any], target_project: str | None, **options: Any) -> Any:
     """Copy images to another server or project.
 
     The copy is private without --public. Within a server, --target-project alone is enough.
@@ -97,7 +78,6 @@ def copy(
             lambda progress: copy_image(image, target, progress, **options),
             lambda made: f"copied {describe(made)}, to project {target.project} on {target.url}",
             where=target.url,
-            background=background,
         )
 
     made = [copy_one(image) for image in images]
@@ -107,7 +87,7 @@ def copy(
 @verb("refresh")
 @IMAGES_ARGUMENT
 @BACKGROUND
-def refresh(invocation: Invocation, images: list[Image], background: bool) -> Any:
+def refresh(invocation: Invocation, images: list[Image]) -> Any:
     """Have the server fetch newer builds of images."""
 
     def refresh_one(image: Image) -> Image | None:
@@ -123,7 +103,6 @@ def refresh(invocation: Invocation, images: list[Image], background: bool) -> An
             lambda progress: image.refresh(progress=progress),
             said,
             where=image.server,
-            background=background,
         )
 
     made = [refresh_one(image) for image in images]

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb.client import Image
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError, OperationFailedError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
-from lxdimg_nb.magics.line.invocation import Invocation
 from lxdimg_nb.magics.line.options import ALL_PROJECTS
 from lxdimg_nb.magics.line.server_types import IMAGE, TRANSFER
 from lxdimg_nb.magics.line.types import COUNT, DURATION
 from lxdimg_nb.magics.session.messages import say
+from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.text import formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.panels.transfers import Transfer
     from lxdimg_nb.values import Event
-
-__all__ = ["VERBS"]
 
 
 @verb("panel")
