@@ -71,7 +71,10 @@ class LxdimgMagics(Magics):
         except KeyboardInterrupt as error:
             if self.debug:
                 raise
-            raise UsageError(_stopped(error)) from error
+            # What was under way is undone, unless the client noted otherwise.
+            noted = getattr(error, "__notes__", ())
+            said = "stopped." if noted else "stopped; the work was undone or had not begun"
+            raise UsageError(advice(error, said)) from error
 
     def _alone(self, line: str) -> bool:
         """Whether the running cell uses the line as a statement, so that its result would only be displayed.
@@ -94,12 +97,6 @@ class LxdimgMagics(Magics):
         self.shell.user_ns[name] = result
         say(f"{name} = {_in_short(result)}")
         return None
-
-
-def _stopped(error: KeyboardInterrupt) -> str:
-    """The line for an interrupt: the work was undone, unless the client noted otherwise."""
-    noted = bool(getattr(error, "__notes__", ()))
-    return advice(error, "stopped." if noted else "stopped; the work was undone or had not begun")
 
 
 def _magic_line(call: ast.Call) -> str | None:

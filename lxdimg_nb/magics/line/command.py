@@ -214,13 +214,9 @@ class VerbGroup(_Command, click.Group):
     @property
     def every_verb(self) -> list[Verb]:
         """The verbs in their order, those of groups included."""
-        found = [self.default] if self.default is not None else []
-        for one in self.commands.values():
-            if isinstance(one, VerbGroup):
-                found += one.every_verb
-            elif isinstance(one, Verb):
-                found.append(one)
-        return found
+        found = [self.default, *self.commands.values()]
+        verbs = (one.every_verb if isinstance(one, VerbGroup) else [one] for one in found)
+        return [one for group in verbs for one in group if isinstance(one, Verb)]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)

@@ -49,20 +49,16 @@ def explain(command: click.Command) -> Table:
 def _explain_verb(verb: Verb) -> Table:
     with click.Context(verb) as ctx:
         options = [param for param in verb.get_params(ctx) if isinstance(param, Option)]
-    rows = tuple((_option_words(one), _option_help(one)) for one in options)
+    rows = tuple(map(_explain_option, options))
     usage = f"%lxdimg {verb.usage}"
     note = f"{usage}. {verb.details}" if verb.details else usage
     return Table(("", ""), rows, f"%lxdimg {verb.label}: {verb.summary}", note)
 
 
-def _option_words(option: Option) -> str:
+def _explain_option(option: Option) -> tuple[str, str]:
     names = ", ".join(option.opts)
-    return names if option.is_flag else f"{names} {option.metavar}"
-
-
-def _option_help(option: Option) -> str:
     choices = f": {', '.join(option.type.choices)}" if isinstance(option.type, Choice) else ""
-    return f"{option.help}{choices}"
+    return (names if option.is_flag else f"{names} {option.metavar}", f"{option.help}{choices}")
 
 
 def readme_table(root: VerbGroup) -> str:

@@ -11,19 +11,17 @@ import click
 from click.shell_completion import CompletionItem
 
 from lxdimg_nb import filters
-from lxdimg_nb.client import Client
+from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters.fields import AGES
 from lxdimg_nb.magics.line.types import FLAGS, WordType, offer
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.image_lookup import image_named, images_in, split_name
-from lxdimg_nb.magics.session.session import remote_names, split_remote
+from lxdimg_nb.magics.session.known_images import KnownImages
+from lxdimg_nb.magics.session.session import Invocation, remote_names, split_remote
 from lxdimg_nb.magics.show.columns import COLUMN_LETTERS
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client import Image
-    from lxdimg_nb.magics.session.known_images import KnownImages
-    from lxdimg_nb.magics.session.session import Invocation
     from lxdimg_nb.panels.transfers import Transfer
 
 _REMOTE = re.compile(r"[^/=<>!]+:")

@@ -205,6 +205,8 @@ def _frame_word(word: Word, ctx: click.Context) -> Word:
 TEXT = WordType()
 FILE = WordType(lambda word, ctx: word.text if word.value is None else word.value, _file_offers)
 """A path on the kernel's machine, or an object in a variable."""
+FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _file_offers)
+"""Read as the word."""
 PAIR = WordType(_pair, fits=lambda word: "=" in word.text and not Path(word.text).expanduser().exists())
 """`KEY=VALUE`, unless a file is called so."""
 SETTING = WordType(_setting, _setting_offers, fits=lambda word: word.value is None and bool(_PAIR.fullmatch(word.text)))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lxdimg_nb.client import Image
+from lxdimg_nb.client import Client, Image
 from lxdimg_nb.client.simplestreams.server import CatalogueImages
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
 from lxdimg_nb.magics.session.messages import did_you_mean
 from lxdimg_nb.magics.session.session import Session, remote_names, split_remote
 from lxdimg_nb.values import FINGERPRINT
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Client
 
 
 def split_name(text: str, *, quoted: bool = False) -> tuple[str, str]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from lxdimg_nb.client import Client
+from lxdimg_nb.client.live import Live
 from lxdimg_nb.errors import LxdImageError
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Client
-    from lxdimg_nb.client.live import Live
-    from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord
 
 
 class KnownImages:

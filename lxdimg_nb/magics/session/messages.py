@@ -51,11 +51,7 @@ def suggest(word: str, known: Iterable[str], label: str = "known") -> str:
 
 
 def advice(error: BaseException, message: str = "") -> str:
-    """The line for an error: its message and its notes, with advice in verbs instead of Python.
-
-    Args:
-        message: used instead of the error's own message.
-    """
+    """The line for an error: its message, or another, and its notes, with advice in verbs instead of Python."""
     text = " ".join([message or str(error), *getattr(error, "__notes__", ())])
     for pattern, words in _VERBS_FOR_PYTHON:
         text = pattern.sub(words, text)

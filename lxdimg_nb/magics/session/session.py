@@ -6,15 +6,13 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lxdimg_nb.client import Client, connect
 from lxdimg_nb.client.config.remotes import named
 from lxdimg_nb.errors import LxdImageError, NotFoundError
 from lxdimg_nb.magics.session.known_images import KnownImages
 from lxdimg_nb.magics.session.messages import did_you_mean
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Client
 
 
 def remote_names() -> list[str]:
@@ -122,8 +120,6 @@ class Session:
             demo.close()
 
     def _open(self, where: str, project: str | None, **options: Any) -> Client:
-        from lxdimg_nb.client import connect
-
         # The demo is never a default.
         return connect(where or os.environ.get("LXDIMG_URL") or None, project=project, **options)
 
@@ -191,12 +187,7 @@ class Session:
 class Invocation:
     """One run of a verb; `obj` of click's contexts.
 
-    Attributes:
-        body: the rest of the cell below `%%lxdimg`; None behind `%lxdimg`.
-        project: of `--project`.
-        result_name: of `-o`, the variable for the result.
-        vm: of `--vm`: of two images with one name the virtual machine.
-        background: of `--background`.
+    `body` is the rest of the cell below `%%lxdimg`, None behind `%lxdimg`; the others are set by their options.
     """
 
     session: Session

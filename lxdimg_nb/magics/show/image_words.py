@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from lxdimg_nb.client import Image
 from lxdimg_nb.text.display import word
 from lxdimg_nb.values import format_time, writable
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Image
 
 
 def image_name(image: Image) -> str:

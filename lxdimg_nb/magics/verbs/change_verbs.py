@@ -29,12 +29,11 @@ from lxdimg_nb.values import writable
 _EDITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
 
-def _first_images(word: Word, ctx: click.Context) -> list[Image]:
+def _first_images(word: Word, ctx: click.Context) -> Any:
     """The images of the first word, where a setting may have been typed first."""
     if not word.protected and word.text.partition("=")[0] in FIELDS and "=" in word.text:
         raise InvalidRequestError(f"the image stands first: %lxdimg set IMAGE {word.text}")
-    found: list[Image] = IMAGES.read(word, ctx)
-    return found
+    return IMAGES.read(word, ctx)
 
 
 def _typed_and_image(word: Word, ctx: click.Context) -> tuple[str, Image]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from lxdimg_nb.client import Client, Image
+from lxdimg_nb.client import Image
+from lxdimg_nb.client.files.progress import ProgressArgument
+from lxdimg_nb.client.verbs.finish_import import checked_aliases
+from lxdimg_nb.client.verbs.publish import is_running
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.options import ALIASES, AUTO_UPDATE, BACKGROUND, EXPIRE, PUBLIC, REUSE, YES
@@ -16,9 +20,6 @@ from lxdimg_nb.magics.line.types import FILE, PAIR, Choice, Pair, first_fitting
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, packed_folder, point_aliases, run_or_start
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client.files.progress import ProgressArgument
 
 _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 
@@ -87,19 +88,14 @@ def import_image(
                 image = client.images.create(data, progress=progress, **as_file, **options)
         return point_aliases(client, image, aliases if reuse else ())
 
+    path = str(file).partition("?")[0] if isinstance(file, str | os.PathLike) else ""
     return run_or_start(
         invocation,
-        f"import of {_file_name(file)}",
+        f"import of {Path(path).name or 'an image'}",
         work,
         lambda image: f"imported {describe(image)}, on {client.url}",
         where=client.url,
     )
-
-
-def _file_name(file: Any) -> str:
-    if not isinstance(file, str | os.PathLike):
-        return "an image"
-    return str(file).partition("?")[0].rstrip("/").rpartition("/")[2] or "an image"
 
 
 @verb("publish")
@@ -138,9 +134,12 @@ def publish(
     if (target.url, target.project) == (client.url, client.project):
         target = client
     if target is not client:
-        _check_target(target, () if reuse else aliases)
-    if force:
-        _confirm_stop(client, name, yes=yes)
+        # What could not be copied there is said before the image is made.
+        if target.info.product == "simplestreams":
+            raise InvalidRequestError(f"{target.url} only offers images; publish to an LXD or Incus")
+        checked_aliases(target.images, () if reuse else aliases)
+    if force and is_running(client.images, name):
+        confirm(f"Stop {name} on {client.url} without asking it, publish it, and start it again?", [], yes=yes)
 
     def make(progress: ProgressArgument, **options: Any) -> Image:
         return client.images.publish(
@@ -183,22 +182,6 @@ def publish(
         lambda image: f"published {name} as {describe(image)}{where}",
         where=target.url,
     )
-
-
-def _check_target(target: Client, aliases: tuple[str, ...]) -> None:
-    """Raise, before the image is made, if it could not be copied there."""
-    from lxdimg_nb.client.verbs.finish_import import checked_aliases
-
-    if target.info.product == "simplestreams":
-        raise InvalidRequestError(f"{target.url} only offers images; publish to an LXD or Incus")
-    checked_aliases(target.images, aliases)
-
-
-def _confirm_stop(client: Client, instance: str, *, yes: bool) -> None:
-    from lxdimg_nb.client.verbs.publish import is_running
-
-    if is_running(client.images, instance):
-        confirm(f"Stop {instance} on {client.url} without asking it, publish it, and start it again?", [], yes=yes)
 
 
 VERBS = (import_image, publish)

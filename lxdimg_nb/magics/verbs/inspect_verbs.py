@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lxdimg_nb.client import Image
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, verb
 from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, VM
 from lxdimg_nb.magics.line.server_types import IMAGE, KEY
-from lxdimg_nb.magics.line.types import FILE, is_frame
+from lxdimg_nb.magics.line.types import FILE, FRAME_OR_FOLDER, is_frame
+from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.messages import suggest
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_yaml
@@ -17,7 +19,6 @@ from lxdimg_nb.magics.show.results import Check, ShownImage, Text
 from lxdimg_nb.magics.verbs.long_running import packed_folder
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client import Image
     from lxdimg_nb.magics.show.listing import Listing
 
 
@@ -95,35 +96,36 @@ def contents(invocation: Invocation, image: Image, other: Image | None) -> Listi
 
 
 @verb("diff")
-@argument("first", "$FRAME|FOLDER", FILE)
-@argument("others", "$FRAME|WHEN", FILE, required=False, many=True)
-def diff(invocation: Invocation, first: Any, others: tuple[Any, ...]) -> Any:
+@argument("first", "$FRAME|FOLDER", FRAME_OR_FOLDER)
+@argument("others", "$FRAME|WHEN", FRAME_OR_FOLDER, required=False, many=True)
+def diff(invocation: Invocation, first: Word, others: tuple[Word, ...]) -> Any:
     """What changed since a frame was taken, or within a history.
 
     %lxdimg diff $before compares with now, $before $after two frames, FOLDER [WHEN [WHEN]] a History.
     """
     from lxdimg_nb import inventory
 
-    if is_frame(first):
+    if len(others) > 2:
+        raise InvalidRequestError(f"{others[2].text!r} is one word too many; write %lxdimg {diff.usage}")
+    if is_frame(first.value):
         if len(others) > 1:
             raise InvalidRequestError("compare two frames at a time: %lxdimg diff $before $after")
         before = _whole(first)
         return inventory.diff(before, _whole(others[0]) if others else _inventory_now(invocation, before))
-    folder = Path(str(first)).expanduser()
+    folder = Path(first.text).expanduser()
     if not folder.is_dir():
         raise InvalidRequestError(
-            f"{str(first)[:60]!r} is no frame in a variable and no folder of a history; write %lxdimg diff $before"
+            f"{first.text[:60]!r} is no frame in a variable and no folder of a history; write %lxdimg diff $before"
         )
-    if len(others) > 2:
-        raise InvalidRequestError(f"{str(others[2])!r} is one word too many; write %lxdimg diff FOLDER WHEN WHEN")
-    return inventory.History(folder).diff(*map(str, others))
+    return inventory.History(folder).diff(*(word.text for word in others))
 
 
-def _whole(frame: Any) -> Any:
+def _whole(word: Word) -> Any:
+    frame = word.value
     if not is_frame(frame):
-        raise InvalidRequestError(f"{str(frame)[:60]!r} is no frame of images; keep one with df = %lxdimg list")
+        raise InvalidRequestError(f"{word.text[:60]!r} is no frame of images; keep one with df = %lxdimg list")
     if frame.attrs.get("filter") or frame.attrs.get("images", len(frame)) != len(frame):
-        raise InvalidRequestError("one of the frames is only a part of an inventory; compare whole ones")
+        raise InvalidRequestError(f"${word.variable} is only a part of an inventory; compare whole ones")
     return frame
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxdimg_nb import filters
+from lxdimg_nb.client.simplestreams.server import CatalogueClient
+from lxdimg_nb.client.verbs.used_by import users_of_images
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, verb
 from lxdimg_nb.magics.line.options import ALL_PROJECTS, COLUMN_OPTION, FORMAT
@@ -14,10 +16,7 @@ from lxdimg_nb.magics.line.types import first_fitting
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.columns import COLUMN_LETTERS, column_names
 from lxdimg_nb.magics.show.text_formats import as_text
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Client
-    from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord
 
 
 @verb("list")
@@ -43,8 +42,6 @@ def list_images(invocation: Invocation, words: Sequence[str], **view: Any) -> An
 @flag("--again", help="fetch the catalogue again, however recent it is")
 def catalogue(invocation: Invocation, remote: Remote, terms: Sequence[str], again: bool, **view: Any) -> Any:
     """The images that a simplestreams remote offers, as a frame."""
-    from lxdimg_nb.client.simplestreams.server import CatalogueClient
-
     client = invocation.session.at(remote)
     if not isinstance(client, CatalogueClient):
         raise InvalidRequestError(f"{str(remote)!r} is a server and no catalogue; write %lxdimg list {remote}:")
@@ -81,7 +78,7 @@ def _listed(
         product=client.info.product,
         identity=client.info.certificate_fingerprint,
         filter=str(wanted),
-        used_by=_users(client) if used_by else None,
+        used_by=users_of_images(client.transport) if used_by else None,
     )
     if columns is None and form in (None, "table"):
         return frame
@@ -94,12 +91,6 @@ def _listed(
     if form in (None, "table"):
         return shown
     return as_text(form, [record.raw for record in kept], shown, frame.reset_index(), names)
-
-
-def _users(client: Client) -> dict[str, list[str]]:
-    from lxdimg_nb.client.verbs.used_by import users_of_images
-
-    return users_of_images(client.transport)
 
 
 VERBS = (list_images, catalogue)

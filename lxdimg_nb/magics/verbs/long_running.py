@@ -6,16 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lxdimg_nb.client import Client, Image
+from lxdimg_nb.client.files.folder_archive import packed
+from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.session.messages import say
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client.files.progress import ProgressArgument
 
 _T = TypeVar("_T")
 
@@ -88,8 +87,6 @@ def copy_image(
 def packed_folder(data: Any, progress: ProgressArgument) -> Iterator[Any]:
     """A folder as the file of an image, packed for the while; any other data as it is."""
     if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
-        from lxdimg_nb.client.files.folder_archive import packed
-
         with packed(Path(data).expanduser(), progress=progress) as path:
             yield path
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lxdimg_nb.client import Client
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import VerbGroup, argument, verb
 from lxdimg_nb.magics.line.options import ALL_PROJECTS, YES
@@ -18,7 +19,6 @@ from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client import Client
     from lxdimg_nb.inventory.plans.plan import Plan
 
 Reader = Callable[[Any, str], Any]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lxdimg_nb.client import Client
+from lxdimg_nb.client import Client, enroll
 from lxdimg_nb.client.config.remotes import named
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
@@ -12,12 +12,9 @@ from lxdimg_nb.magics.line.server_types import SERVER
 from lxdimg_nb.magics.line.types import ASK, FILE, TOKEN, Choice
 from lxdimg_nb.magics.session.messages import advice, say
 from lxdimg_nb.magics.session.prompts import secret
-from lxdimg_nb.magics.session.session import Invocation
+from lxdimg_nb.magics.session.session import Invocation, Session
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table
-
-if TYPE_CHECKING:
-    from lxdimg_nb.magics.session.session import Session
 
 FEW = 200
 PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
@@ -63,8 +60,6 @@ def connect(
 
 def _enroll(invocation: Invocation, server: str | None, token: str, name: str | None) -> Client:
     """Have the server trust us by a token, which is neither shown nor kept in the history."""
-    from lxdimg_nb.client import enroll
-
     given = secret("token: ") if token == ASK else token
     remote = enroll(*(word for word in (server, given) if word), name=name, exist_ok=True)
     say(f"enrolled {remote.name} at {remote.addresses[0]}; %lxdimg connect {remote.name} leads there")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxdimg_nb.client import Image
+from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.options import ALIASES, BACKGROUND, IMAGE_ARGUMENT, IMAGES_ARGUMENT, PUBLIC, REUSE, VM
@@ -15,9 +16,6 @@ from lxdimg_nb.magics.line.types import FILE, Choice, first_fitting
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, run_or_start
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client.files.progress import ProgressArgument
 
 
 @verb("export")

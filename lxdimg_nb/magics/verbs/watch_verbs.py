@@ -14,10 +14,10 @@ from lxdimg_nb.magics.line.types import COUNT, DURATION
 from lxdimg_nb.magics.session.messages import say
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.text import formats
+from lxdimg_nb.values import Event
 
 if TYPE_CHECKING:
     from lxdimg_nb.panels.transfers import Transfer
-    from lxdimg_nb.values import Event
 
 
 @verb("panel")
