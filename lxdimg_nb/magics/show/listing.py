@@ -1,4 +1,4 @@
-"""Frames of other things than images: aliases, remotes, operations. Loaded with pandas when the first is made."""
+"""Frames of aliases, remotes, events, transfers and files. Imported only when one is made, because it loads pandas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lxdimg_nb.values import FINGERPRINT
 
 
 class Listing(Looks):
-    """A DataFrame in all but its looks: fingerprints are shown short and servers' texts defused."""
+    """A DataFrame that is shown with short fingerprints and without control characters of servers."""
 
     def __repr__(self) -> str:
         return str(self._table())
@@ -36,7 +36,7 @@ def _short(value: object) -> object:
 
 
 def listing(index: str, names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Listing:
-    """A frame with a row for each name; texts are strings, also where there are none."""
+    """A frame with a row for each name; columns of text have the string dtype, even when empty."""
     made = {
         name: pd.array(list(values), dtype="string") if all(isinstance(v, str) for v in values) else list(values)
         for name, values in columns.items()

@@ -1,4 +1,4 @@
-"""What verbs return beside plain images and inventories: the same things, shown in full and defused."""
+"""Texts, images and preflights as verbs return them: shown in full, with control characters made harmless."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lxdimg_nb.values import image_table
 
 
 class Text(str):
-    """A text of several lines: a `str`, shown line by line instead of in quotes."""
+    """A `str` that is shown line by line instead of in quotes."""
 
     __slots__ = ()
 
@@ -26,7 +26,7 @@ class Text(str):
 
 
 class ShownImage(Image):
-    """An `Image` that is shown with every attribute; in lists it is one line, as any."""
+    """An `Image` that is shown with every attribute; inside a list it is one line."""
 
     __slots__ = ()
 
@@ -44,7 +44,7 @@ class ShownImage(Image):
 
 
 class Check(Preflight):
-    """A `Preflight` that is shown in words."""
+    """A `Preflight` that is shown as a table."""
 
     __slots__ = ()
 
