@@ -52,7 +52,7 @@ _RUN = re.compile(r"\S{400,}")
 _SECRET = re.compile(r"((?:secret|token|password)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
 
 
-def without_secrets(text: str) -> str:
+def redact(text: str) -> str:
     """The text with the values of secret=, token= and password= masked."""
     return _SECRET.sub(r"\1***", text)
 
@@ -60,7 +60,7 @@ def without_secrets(text: str) -> str:
 def one_line(text: str) -> str:
     """The text on one line that steers no terminal, without secrets; of runs without a space the beginning."""
     text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
-    return without_secrets(_RUN.sub(lambda found: found[0][:200] + "…", text))
+    return redact(_RUN.sub(lambda found: found[0][:200] + "…", text))
 
 
 class LxdImageError(Exception):
@@ -167,7 +167,7 @@ class OperationFailedError(LxdImageError):
     reason: str
 
     def __init__(self, message: str, *, operation_id: str = "", reason: str = "") -> None:
-        super().__init__(message, operation_id=operation_id, reason=without_secrets(reason))
+        super().__init__(message, operation_id=operation_id, reason=redact(reason))
 
 
 class OperationTimeoutError(LxdImageError):

@@ -13,7 +13,7 @@ from lxdimg_nb.filters.fields import AGES, ARCHITECTURES, CONVENTIONAL, FIELDS, 
 from lxdimg_nb.filters.terms import Filter, Term
 from lxdimg_nb.text import formats
 
-__all__ = ["nearest", "parse"]
+__all__ = ["closest_match", "parse"]
 
 _TYPES = {"vm": "virtual-machine", "ct": "container"}
 _YES = {
@@ -151,7 +151,7 @@ def _field(name: str, text: str, known: frozenset[str] | None) -> str:
     if len(alike) == 1:
         return f"properties.{alike[0]}"
     candidates = {*FIELDS, *SYNONYMS, *known, *CONVENTIONAL}
-    near = nearest(key, candidates)
+    near = closest_match(key, candidates)
     hint = f"did you mean {near!r}? " if near else ""
     properties = sorted({*known, *CONVENTIONAL} - set(FIELDS))
     shown = ", ".join(properties[:20]) + (", …" if len(properties) > 20 else "")
@@ -162,7 +162,7 @@ def _field(name: str, text: str, known: frozenset[str] | None) -> str:
     )
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def closest_match(word: str, known: Iterable[str]) -> str:
     """The known word that is spelled most like this one, empty when none is."""
     near = difflib.get_close_matches(word[:64], sorted(k for k in known if len(k) <= 64), n=1, cutoff=0.6)
     return near[0] if near else ""

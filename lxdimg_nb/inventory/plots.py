@@ -36,7 +36,7 @@ def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
 
 def _label(value: object, limit: int = 36) -> str:
     """Text for a picture: defused, short, and `$` without its meaning for mathematics."""
-    return display.plain(value, limit).replace("$", r"\$") or "(none)"
+    return display.sanitize(value, limit).replace("$", r"\$") or "(none)"
 
 
 def _tidy(ax: Any, axis: str = "x") -> None:

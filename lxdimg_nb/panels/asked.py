@@ -128,7 +128,7 @@ def _unused(rows: Sequence[Row], transports: Mapping[str, Transport]) -> _Answer
         try:
             users = users_of_images(transport)
         except LxdImageError as error:
-            problems.append(f"{display.plain(server, 60)}: {why(error)}" if server else why(error))
+            problems.append(f"{display.sanitize(server, 60)}: {why(error)}" if server else why(error))
             continue
         of_server = (row for row in rows if row.server == server)
         found |= {row.key: "unused" for row in of_server if row.record.fingerprint not in users}
@@ -150,7 +150,7 @@ def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Answer:
     known = {a.rstrip("/") for remote in remotes() if remote.protocol == "simplestreams" for a in remote.addresses}
     strangers = tuple(a for a in addresses if a.rstrip("/") not in known and a not in agreed)
     if strangers:
-        names = ", ".join(display.plain(address, 120) for address in strangers)
+        names = ", ".join(display.sanitize(address, 120) for address in strangers)
         what = f"To compare, the kernel would read {names}: the server says that images came from there, but "
         what += "no remote of yours names it."
         return _Answer({}, what, (), strangers)
@@ -159,7 +159,7 @@ def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Answer:
     problems: list[str] = []
     asked: list[str] = []
     for address in addresses:
-        shown = display.plain(address, 120)
+        shown = display.sanitize(address, 120)
         try:
             with connect(f"simplestreams+{address}", server_cert=certificates[address] or None) as catalogue:
                 builds = compared(records, catalogue.images.records(), address)

@@ -138,7 +138,7 @@ class BrowserPanel(ImageWork):
         for server, reading in readings.items():
             rows += [Row(key_of(record, server), record, server) for record in self._follow_live(reading, server)]
             if reading.warning:
-                self.notice(f"{display.plain(server, 60)}: {reading.warning}" if server else reading.warning)
+                self.notice(f"{display.sanitize(server, 60)}: {reading.warning}" if server else reading.warning)
         self.table.replace(rows)
         self.asked.again()
         self._state, self._read_at = "ready", datetime.now(UTC)
@@ -225,7 +225,7 @@ class BrowserPanel(ImageWork):
 
     def show_header(self) -> None:
         super().show_header()
-        self.part("projects", [display.plain(name, 64) for name in self._projects])
+        self.part("projects", [display.sanitize(name, 64) for name in self._projects])
 
     def show_list(self) -> None:
         """Send the page that is looked at."""
@@ -354,5 +354,5 @@ class BrowserPanel(ImageWork):
         images = formats.plural(len(self.table.rows), "image")
         info = self.images.dialect.info
         if info.product == "simplestreams":
-            return f"{images} of the catalogue {display.plain(self.images.transport.url, 120)}"
-        return f"{images} of {product(info)}, project {display.plain(self.images.instances, 64)}"
+            return f"{images} of the catalogue {display.sanitize(self.images.transport.url, 120)}"
+        return f"{images} of {product(info)}, project {display.sanitize(self.images.instances, 64)}"

@@ -132,7 +132,7 @@ class Bulk:
         bad = receipts[receipts["state"] != "done"]
         rows = [
             [
-                display.plain(r.alias, 60) if isinstance(r.alias, str) else "",
+                display.sanitize(r.alias, 60) if isinstance(r.alias, str) else "",
                 display.short(r.fingerprint),
                 r.state,
                 r.detail,
@@ -143,7 +143,7 @@ class Bulk:
             "applied",
             text=transfer.text,
             good=not rows,
-            rows=[[display.plain(cell, 200) if isinstance(cell, str) else "" for cell in row] for row in rows],
+            rows=[[display.sanitize(cell, 200) if isinstance(cell, str) else "" for cell in row] for row in rows],
             more=max(0, len(bad) - SHOWN),
         )
         if self._panel.live == "off":
@@ -170,11 +170,13 @@ class Bulk:
     def _export(self, records: list[ImageRecord], folder: str) -> None:
         target = Path(folder).expanduser() if folder else Path.cwd()
         if not target.is_dir():
-            self._set("refused", text=sentence(f"There is no folder {display.plain(target)} on the kernel's machine"))
+            self._set(
+                "refused", text=sentence(f"There is no folder {display.sanitize(target)} on the kernel's machine")
+            )
             return
         count, size = formats.plural(len(records), "image"), sum(record.size for record in records)
         free = shutil.disk_usage(target).free
-        room = f"{formats.size(size)} altogether; {formats.size(free)} are free in {display.plain(target, 200)}."
+        room = f"{formats.size(size)} altogether; {formats.size(free)} are free in {display.sanitize(target, 200)}."
         self._show(
             lambda: self._each(
                 f"Export to {target}:", records, lambda image, report: image.export(target, progress=report)
@@ -253,7 +255,7 @@ def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
         "yes": yes if plan else "",
         "danger": danger,
         "hint": "Nothing has been changed yet. What somebody else changes meanwhile is left alone.",
-        "rows": [[display.plain(cell, 200) for cell in row] for row in rows],
+        "rows": [[display.sanitize(cell, 200) for cell in row] for row in rows],
         "more": max(0, len(steps) - SHOWN),
     }
 
@@ -262,4 +264,7 @@ def _rows(records: list[ImageRecord], words: list[list[str]]) -> dict[str, Any]:
     """The rows of a plan: the image, what is done with it, and why."""
     shown = zip(records[:SHOWN], words, strict=False)
     rows = [[main_alias(record), display.short(record.fingerprint), *what] for record, what in shown]
-    return {"rows": [[display.plain(cell, 200) for cell in row] for row in rows], "more": max(0, len(records) - SHOWN)}
+    return {
+        "rows": [[display.sanitize(cell, 200) for cell in row] for row in rows],
+        "more": max(0, len(records) - SHOWN),
+    }

@@ -27,25 +27,26 @@ def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | Non
     title = main_alias(record) or description or display.short(record.fingerprint)
     return {
         "key": row.key,
-        "title": display.plain(title, 120),
-        "subtitle": display.plain(description, 200) if description != title else "",
+        "title": display.sanitize(title, 120),
+        "subtitle": display.sanitize(description, 200) if description != title else "",
         "fingerprint": record.fingerprint,
         "public": _public(record, info),
         "auto_update": _auto_update(record, info),
         "facts": _facts(record, moment, newer),
         "follows": _follows(record, info),
         "aliases": [
-            {"name": display.plain(a.name, 160), "text": display.plain(a.description, 160)} for a in record.aliases
+            {"name": display.sanitize(a.name, 160), "text": display.sanitize(a.description, 160)}
+            for a in record.aliases
         ],
         "properties": [
-            {"name": display.plain(key, 100), "value": display.plain(value, 400), "whole": whole(key, value)}
+            {"name": display.sanitize(key, 100), "value": display.sanitize(value, 400), "whole": whole(key, value)}
             for key, value in sorted(record.properties.items())[:_SHOWN_PROPERTIES]
         ],
         "writable": info.trusted,
         "explains": info.product != "simplestreams",
         "refreshable": info.trusted and not no_update(record),
         "expires_text": _expiry(record, moment),
-        "profiles": ", ".join(display.plain(name, 80) for name in record.profiles),
+        "profiles": ", ".join(display.sanitize(name, 80) for name in record.profiles),
         "expires": record.expires_at.strftime("%Y-%m-%d") if record.expires_at else "",
         "more_properties": max(0, len(record.properties) - _SHOWN_PROPERTIES),
     }
@@ -53,7 +54,7 @@ def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | Non
 
 def whole(key: str, value: str) -> bool:
     """Whether a property is shown as it is, so that editing what is shown loses nothing of it."""
-    return display.plain(key, 100) == key and display.plain(value, 400) == value
+    return display.sanitize(key, 100) == key and display.sanitize(value, 400) == value
 
 
 def _read_only(info: ServerInfo) -> str:
@@ -111,7 +112,7 @@ def _facts(record: ImageRecord, now: datetime, newer: str) -> list[dict[str, str
     if record.locations:
         facts.append(("On members", ", ".join(record.locations), ""))
     return [
-        {"name": name, "value": display.plain(value, 300) or "–", "hint": display.plain(hint, 100)}
+        {"name": name, "value": display.sanitize(value, 300) or "–", "hint": display.sanitize(hint, 100)}
         for name, value, hint in facts
     ]
 
@@ -119,7 +120,9 @@ def _facts(record: ImageRecord, now: datetime, newer: str) -> list[dict[str, str
 def _expiry(record: ImageRecord, now: datetime) -> str:
     if record.expires_at is None:
         return "never"
-    return f"{formats.when(record.expires_at)}, {display.ago(record.expires_at, now)}; no server enforces it"
+    return (
+        f"{formats.timestamp(record.expires_at)}, {display.format_age(record.expires_at, now)}; no server enforces it"
+    )
 
 
 def _times(record: ImageRecord, now: datetime) -> list[tuple[str, str, str]]:
@@ -128,4 +131,4 @@ def _times(record: ImageRecord, now: datetime) -> list[tuple[str, str, str]]:
         "Uploaded": record.uploaded_at,
         "Last used": record.last_used_at,
     }
-    return [(name, display.ago(moment, now), formats.when(moment)) for name, moment in names.items()]
+    return [(name, display.format_age(moment, now), formats.timestamp(moment)) for name, moment in names.items()]

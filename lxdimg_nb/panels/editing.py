@@ -52,17 +52,17 @@ class Edit:
     def name(self) -> str:
         """The field in words."""
         words = {"auto_update": "auto-update", "expires_at": "expiry"}
-        return display.plain(self.key, 80) if self.field == "properties" else words.get(self.field, self.field)
+        return display.sanitize(self.key, 80) if self.field == "properties" else words.get(self.field, self.field)
 
     def word(self, value: Any) -> str:
         """A value of it in words."""
         if isinstance(value, bool):
             return "on" if value else "off"
         if isinstance(value, datetime):
-            return formats.when(value)
+            return formats.timestamp(value)
         if isinstance(value, list):
-            return display.word(value) or "none"
-        return display.plain(value, 200) if value else "none"
+            return display.format_value(value) or "none"
+        return display.sanitize(value, 200) if value else "none"
 
     @property
     def back(self) -> Edit:
@@ -106,7 +106,7 @@ class Said:
             # What makes an image public asks, undoing too.
             "guarded": self.undo is not None and self.undo.field == "public" and self.undo.after is True,
             "clash": clash,
-            "moves": display.plain(self.moves, 120),
+            "moves": display.sanitize(self.moves, 120),
         }
 
 

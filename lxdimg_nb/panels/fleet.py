@@ -73,7 +73,7 @@ class FleetPanel(BrowserPanel):
 
     def header(self) -> dict[str, Any]:
         count = formats.plural(len(self._servers), "server")
-        names = ", ".join(f"{display.plain(n, 40)} ({product(c.info)})" for n, c in list(self._clients.items())[:8])
+        names = ", ".join(f"{display.sanitize(n, 40)} ({product(c.info)})" for n, c in list(self._clients.items())[:8])
         return {"product": f"Fleet of {count}", "address": names, "project": "", "trusted": True, "uploads": False}
 
     def _title(self) -> str:

@@ -62,7 +62,7 @@ class ImageWork(Panel):
     def where(self) -> str:
         """The server in words."""
         images = self.images_for(self.open)
-        return display.plain(f"{product(images.dialect.info)} {images.transport.url}", 120)
+        return display.sanitize(f"{product(images.dialect.info)} {images.transport.url}", 120)
 
     def _guarded(self, step: Callable[[Row, Mapping[str, Any]], object]) -> Callable[[Mapping[str, Any]], object]:
         """A step on the row that a message names, when it was shown."""
@@ -97,10 +97,10 @@ class ImageWork(Panel):
         catalogue = info.product == "simplestreams"
         return {
             "product": product(info),
-            "address": display.plain(images.transport.url, 120),
-            "project": "" if catalogue else display.plain(images.instances, 64),
+            "address": display.sanitize(images.transport.url, 120),
+            "project": "" if catalogue else display.sanitize(images.instances, 64),
             # A project without images of its own shows another's.
-            "images_of": display.plain(images.project, 64) if images.project != images.instances else "",
+            "images_of": display.sanitize(images.project, 64) if images.project != images.instances else "",
             "trusted": info.trusted,
             "distrust": distrust(info, images.transport.url),
             "catalogue": catalogue,
@@ -190,9 +190,11 @@ class ImageWork(Panel):
                 return
             now = record.properties.get(key, "")
             # What was seen is compared as it was shown: defused, and cut when it was long.
-            same = content.get("before") == display.plain(now, 400)
+            same = content.get("before") == display.sanitize(now, 400)
             if same and not whole(key, now):
-                self.complain(row, f"{display.plain(key, 80)} is not shown whole here: change it with image.properties")
+                self.complain(
+                    row, f"{display.sanitize(key, 80)} is not shown whole here: change it with image.properties"
+                )
                 return
             edit = Edit("properties", now if same else text_of(content, "before"), value, key)
         elif name == "expires_at":
@@ -232,7 +234,7 @@ class ImageWork(Panel):
 
     def _delete_alias(self, row: Row, content: Mapping[str, Any]) -> None:
         shown = text_of(content, "name")
-        names = [a.name for a in row.record.aliases if display.plain(a.name, 160) == shown]
+        names = [a.name for a in row.record.aliases if display.sanitize(a.name, 160) == shown]
         if len(names) == 1:
             self._said = None
             self.editor.delete_alias(row, names[0])
@@ -246,7 +248,7 @@ class ImageWork(Panel):
         if self.open is not None and self.open.key == row.key:
             self.open = None
         self.removed(row)
-        self.notice(sentence(f"Deleted {display.plain(name, 80)}"), good=True)
+        self.notice(sentence(f"Deleted {display.sanitize(name, 80)}"), good=True)
         self.show_detail()
 
     def removed(self, row: Row) -> None:
@@ -263,7 +265,7 @@ class ImageWork(Panel):
 
         def answered(found: Explanation) -> None:
             answers = [
-                {"name": name[:1].upper() + name[1:], "value": display.plain(text, 600)}
+                {"name": name[:1].upper() + name[1:], "value": display.sanitize(text, 600)}
                 for name, text in found.answers.items()
             ]
             ended(state="ready", answers=answers, text=f"As of {datetime.now(UTC):%H:%M:%S} UTC.")
@@ -332,7 +334,7 @@ class ImageWork(Panel):
         image = self.editor.image(row)
         target = Path(folder).expanduser() if folder else Path.cwd()
         if not target.is_dir():
-            self.complain(row, f"There is no folder {display.plain(target)} on the kernel's machine")
+            self.complain(row, f"There is no folder {display.sanitize(target)} on the kernel's machine")
             return
         name = main_alias(row.record) or display.short(row.record.fingerprint)
 

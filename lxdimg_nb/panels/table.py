@@ -75,7 +75,7 @@ def _natural(text: str) -> str:
 def _aliases(row: Row, _: datetime) -> str:
     names = row.record.aliases
     more = f" (+{len(names) - 1})" if len(names) > 1 else ""
-    return display.plain(main_alias(row.record), 80) + more
+    return display.sanitize(main_alias(row.record), 80) + more
 
 
 def _moment(value: Any) -> str:
@@ -93,10 +93,10 @@ def _time(name: str, title: str) -> Column:
 
     return Column(
         title,
-        lambda row, now: display.ago(read(row), now),
+        lambda row, now: display.format_age(read(row), now),
         lambda row: _moment(row.record.raw.get(name)),
         "time",
-        lambda row: formats.when(read(row)),
+        lambda row: formats.timestamp(read(row)),
         down_first=True,
     )
 
@@ -111,7 +111,7 @@ def _flag(name: str, title: str) -> Column:
 
 
 def _text(title: str, read: Callable[[Row], str], kind: str = "text") -> Column:
-    return Column(title, lambda row, _: display.plain(read(row), 120), lambda row: _natural(read(row)), kind)
+    return Column(title, lambda row, _: display.sanitize(read(row), 120), lambda row: _natural(read(row)), kind)
 
 
 def _property(name: str, title: str) -> Column:
@@ -129,7 +129,7 @@ COLUMNS: dict[str, Column] = {
         "Alias",
         _aliases,
         lambda row: _natural(main_alias(row.record)),
-        hint=lambda row: display.word([a.name for a in row.record.aliases], limit=400),
+        hint=lambda row: display.format_value([a.name for a in row.record.aliases], limit=400),
     ),
     "fingerprint": Column(
         "Fingerprint", lambda row, _: row.record.fingerprint[:12], lambda row: row.record.fingerprint, "code"
@@ -276,7 +276,7 @@ class ImageTable:
         try:
             made = parse(self.query, known_properties=self.properties if self.rows else None)
         except InvalidRequestError as error:
-            self.problem = display.plain(error.message, 200)
+            self.problem = display.sanitize(error.message, 200)
             return
         extra = [term for name in self.chips if CHIPS[name].filter for term in parse(CHIPS[name].filter).terms]
         self.problem = ""

@@ -95,8 +95,8 @@ class Transfer:
         fraction = min(1.0, progress.done / progress.total) if known and progress.total else None
         return {
             "job": self.number,
-            "title": display.plain(self.title, 160),
-            "where": display.plain(self.where, 160),
+            "title": display.sanitize(self.title, 160),
+            "where": display.sanitize(self.where, 160),
             "state": self.state,
             "fraction": 1.0 if self.state == "done" else fraction,
             "text": self._status() if running else self.text,
@@ -109,7 +109,7 @@ class Transfer:
             return "stopping …"
         progress = self.progress
         phase = _PHASES.get(progress.phase, progress.phase) or "starting"
-        parts = [f"{phase}: {display.plain(progress.text, 80)}" if progress.text else phase]
+        parts = [f"{phase}: {display.sanitize(progress.text, 80)}" if progress.text else phase]
         if progress.phase != "server" and progress.total:
             parts.append(f"{formats.size(progress.done)} of {formats.size(progress.total)}")
             samples = list(self._samples)
@@ -138,7 +138,9 @@ class Transfers:
             return iter(list(self._all))
 
     def __repr__(self) -> str:
-        lines = [f"{t.number}  {t.state}  {display.plain(t.title)}  {display.plain(t.view()['text'])}" for t in self]
+        lines = [
+            f"{t.number}  {t.state}  {display.sanitize(t.title)}  {display.sanitize(t.view()['text'])}" for t in self
+        ]
         return "\n".join(lines) or "no transfers"
 
     def listen(self, listener: Callable[[], object]) -> Callable[[], None]:

@@ -91,7 +91,7 @@ class Uploading:
         slot = text_of(content, "slot")
         if slot not in SLOTS:
             return
-        name = display.plain(text_of(content, "name"), 200) or "file"
+        name = display.sanitize(text_of(content, "name"), 200) or "file"
         count = whole_of(content, "count")
         file = self.spool.file(name, whole_of(content, "size"), whole_of(content, "modified"))
         old = self._coming.get(slot)
@@ -170,7 +170,7 @@ class Uploading:
             return
         missing = [p for p in (path, second) if p is not None and not p.is_file()]
         if missing:
-            self._set("refused", text=f"There is no file {display.plain(missing[0], 300)} on the kernel's machine.")
+            self._set("refused", text=f"There is no file {display.sanitize(missing[0], 300)} on the kernel's machine.")
             return
         self._start_check(_Files(self._panel.images, path, second, path.name))
 
@@ -236,7 +236,7 @@ class Uploading:
             then=ended,
         )
         size = formats.size(found.size)
-        self._set("uploading", job=self._running.number, name=display.plain(files.name, 100), size=size)
+        self._set("uploading", job=self._running.number, name=display.sanitize(files.name, 100), size=size)
 
     def _was_uploaded(self, transfer: Transfer, files: _Files) -> None:
         files.remove()
@@ -275,7 +275,7 @@ def _words(found: Preflight) -> dict[str, Any]:
     if found.swapped:
         notes.append("The two files were given the other way round; they are sent in the right order.")
     return {
-        "facts": [{"name": n, "value": display.plain(v, 200)} for n, v in facts if v],
+        "facts": [{"name": n, "value": display.sanitize(v, 200)} for n, v in facts if v],
         "problems": problems,
         "notes": notes,
         "ok": found.ok,

@@ -31,7 +31,7 @@ def why(error: BaseException) -> str:
 
 def sentence(text: str) -> str:
     """Harmless text that begins with a capital and ends with a stop."""
-    text = display.plain(text, _LIMIT).strip()
+    text = display.sanitize(text, _LIMIT).strip()
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
@@ -39,7 +39,7 @@ def sentence(text: str) -> str:
 def product(info: ServerInfo) -> str:
     """`LXD 5.0.2`."""
     name = {"lxd": "LXD", "incus": "Incus", "simplestreams": "Catalogue"}.get(info.product, info.product)
-    return display.plain(f"{name} {info.version}".strip(), 60)
+    return display.sanitize(f"{name} {info.version}".strip(), 60)
 
 
 def distrust(info: ServerInfo, url: str) -> str:
@@ -50,7 +50,7 @@ def distrust(info: ServerInfo, url: str) -> str:
     return (
         "The server does not trust this connection: public images are shown and nothing can be changed. "
         f"To be trusted, run '{program} config trust add' on the server and "
-        f"lxdimg_nb.enroll({display.plain(url, 120)!r}, token=…) here, then connect again."
+        f"lxdimg_nb.enroll({display.sanitize(url, 120)!r}, token=…) here, then connect again."
     )
 
 
@@ -59,7 +59,9 @@ def exposure(info: ServerInfo, project: str) -> str:
     address = info.config.get("core.https_address")
     text = "Anyone who can reach this server will be able to list and download it, without any authentication"
     if isinstance(address, str) and address:
-        shown = ", ".join(f"https://{display.plain(a, 60)}" for a in info.addresses[:3]) or display.plain(address, 60)
+        shown = ", ".join(f"https://{display.sanitize(a, 60)}" for a in info.addresses[:3]) or display.sanitize(
+            address, 60
+        )
         more = f" and {len(info.addresses) - 3} more" if len(info.addresses) > 3 else ""
         text += f". The server answers at {shown}{more}"
     elif info.trusted:
@@ -68,7 +70,7 @@ def exposure(info: ServerInfo, project: str) -> str:
             "so this takes effect as soon as it does"
         )
     if project != "default":
-        text += f". The image is in the project {display.plain(project, 60)}"
+        text += f". The image is in the project {display.sanitize(project, 60)}"
     return f"{text}."
 
 

@@ -16,14 +16,14 @@ from lxdimg_nb.text import formats
 
 __all__ = [
     "Table",
-    "ago",
-    "cell",
-    "details",
+    "csv_cell",
     "escape",
     "field",
-    "plain",
+    "format_age",
+    "format_value",
+    "key_value_table",
+    "sanitize",
     "short",
-    "word",
 ]
 
 _ANSI = re.compile(
@@ -40,7 +40,7 @@ _UNSEEN = re.compile(
 )
 
 
-def plain(value: object, limit: int = 200) -> str:
+def sanitize(value: object, limit: int = 200) -> str:
     """A value as one line of harmless text of at most `limit` characters.
 
     Terminal sequences go, line breaks become spaces, and each control, bidirectional or invisible
@@ -56,45 +56,45 @@ def plain(value: object, limit: int = 200) -> str:
 
 def escape(value: object, limit: int = 200) -> str:
     """A value as text that may stand anywhere in HTML, in attributes, too."""
-    return html.escape(plain(value, limit), quote=True)
+    return html.escape(sanitize(value, limit), quote=True)
 
 
-def cell(value: object) -> str:
+def csv_cell(value: object) -> str:
     """A value as a CSV cell that no spreadsheet takes for a formula."""
-    text = plain(value, 32_000)
+    text = sanitize(value, 32_000)
     # A leading apostrophe is what spreadsheets themselves write to keep a text a text.
     return "'" + text if text.lstrip(" \u00a0\u3000")[:1] in tuple("=+-@|%＝＋－＠") else text
 
 
 def short(fingerprint: object) -> str:
     """The short fingerprint, 12 characters."""
-    return plain(str(fingerprint)[:12], 12)
+    return sanitize(str(fingerprint)[:12], 12)
 
 
-def ago(moment: datetime | None, now: datetime) -> str:
+def format_age(moment: datetime | None, now: datetime) -> str:
     """`3 days ago`, `in 2 months`, `never`."""
     words = formats.age(moment, now)
     return words if moment is None or words == "now" or words.startswith("in ") else f"{words} ago"
 
 
-def word(value: object, *, now: datetime | None = None, limit: int = 200) -> str:
+def format_value(value: object, *, now: datetime | None = None, limit: int = 200) -> str:
     """Any value in a word: yes and no, times as dates (with `now` as ages), lists with commas, None empty."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return formats.when(value) if now is None else ago(value, now)
+        return formats.timestamp(value) if now is None else format_age(value, now)
     if isinstance(value, Mapping):
-        return plain(", ".join(f"{k}={plain(v, limit)}" for k, v in value.items()), limit)
+        return sanitize(", ".join(f"{k}={sanitize(v, limit)}" for k, v in value.items()), limit)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return plain(", ".join(plain(v, limit) for v in value), limit)
-    return plain(value, limit)
+        return sanitize(", ".join(sanitize(v, limit) for v in value), limit)
+    return sanitize(value, limit)
 
 
 def field(name: str, value: object, *, now: datetime | None = None) -> str:
     """The value of an image's attribute in a word: as `word`, and `never` for a last use or an expiry that is not."""
-    return "never" if value is None and name in _NEVER else word(value, now=now)
+    return "never" if value is None and name in _NEVER else format_value(value, now=now)
 
 
 _NEVER = ("last_used_at", "expires_at")
@@ -132,18 +132,18 @@ class Table:
     def __str__(self) -> str:
         # What stands last, reasons and errors, may be long without moving anything else away.
         limits = [60 if any(self.headers) else 200] * (len(self.headers) - 1) + [200]
-        cells = [[plain(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in self.rows]
-        heads = [plain(head, 40) for head in self.headers]
+        cells = [[sanitize(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in self.rows]
+        heads = [sanitize(head, 40) for head in self.headers]
         widths = [max((len(row[i]) for row in cells), default=0) for i in range(len(heads))]
         widths = [max(width, len(head)) for width, head in zip(widths, heads, strict=True)]
-        lines = [plain(self.title)] if self.title else []
+        lines = [sanitize(self.title)] if self.title else []
         if any(heads):
             lines.append(self._line(heads, widths))
         for number, row in enumerate(cells):
             if number == self.gap:
                 lines.append("…")
             lines.append(self._line(row, widths))
-        return "\n".join([*lines, *([plain(self.note, 1000)] if self.note else [])])
+        return "\n".join([*lines, *([sanitize(self.note, 1000)] if self.note else [])])
 
     __repr__ = __str__
 
@@ -192,7 +192,7 @@ class Table:
         return f' class="{name}"' if name else ""
 
 
-def details(pairs: Iterable[tuple[str, str]], title: str, hints: Mapping[str, str] | None = None) -> Table:
+def key_value_table(pairs: Iterable[tuple[str, str]], title: str, hints: Mapping[str, str] | None = None) -> Table:
     """Names and values as a table without headings; `hints` are words for hovering, by name."""
     rows = tuple(pairs)
     titles = tuple(("", (hints or {}).get(name, "")) for name, _ in rows) if hints else ()

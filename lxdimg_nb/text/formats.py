@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["age", "duration", "parse_duration", "parse_size", "percent", "plural", "rate", "size", "when"]
+__all__ = ["age", "duration", "parse_duration", "parse_size", "percent", "plural", "rate", "size", "timestamp"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)(b?)\s*$", re.IGNORECASE)
@@ -94,7 +94,7 @@ def age(then: datetime | None, now: datetime) -> str:
     return "in a moment" if ahead and seconds >= 1 else "now"
 
 
-def when(moment: datetime | None) -> str:
+def timestamp(moment: datetime | None) -> str:
     """A time in UTC to the minute, `'never'` for None."""
     return "never" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 

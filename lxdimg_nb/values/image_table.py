@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, ago, details, field, plain, short, word
+from lxdimg_nb.text.display import Table, field, format_age, format_value, key_value_table, sanitize, short
 from lxdimg_nb.values.alias import Alias
 
 __all__ = ["image_table", "images_table"]
@@ -25,18 +25,18 @@ def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> 
     source = image.update_source
     times = ("created_at", "uploaded_at", "last_used_at", "expires_at")
     rows = [
-        ("fingerprint", plain(image.fingerprint)),
-        ("aliases", word(_alias_names(image))),
-        *((name, word(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
+        ("fingerprint", sanitize(image.fingerprint)),
+        ("aliases", format_value(_alias_names(image))),
+        *((name, format_value(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
         ("size", f"{formats.size(image.size)} ({image.size:,} bytes)"),
-        *((name, word(getattr(image, name))) for name in ("public", "auto_update", "cached")),
+        *((name, format_value(getattr(image, name))) for name in ("public", "auto_update", "cached")),
         *((name, field(name, getattr(image, name), now=now)) for name in times),
-        ("profiles", word(image.profiles)),
+        ("profiles", format_value(image.profiles)),
         ("source", "" if source is None else f"{source.server} {source.protocol} {source.alias}"),
-        *((f"properties.{plain(key, 60)}", plain(v)) for key, v in sorted(image.properties.items())[:100]),
+        *((f"properties.{sanitize(key, 60)}", sanitize(v)) for key, v in sorted(image.properties.items())[:100]),
     ]
-    hints = {name: formats.when(moment) for name in times if (moment := getattr(image, name)) is not None}
-    return details(rows, title or f"image {short(image.fingerprint)}", hints)
+    hints = {name: formats.timestamp(moment) for name in times if (moment := getattr(image, name)) is not None}
+    return key_value_table(rows, title or f"image {short(image.fingerprint)}", hints)
 
 
 def _alias_names(image: Any) -> list[str]:
@@ -65,9 +65,9 @@ def images_table(images: Sequence[Any], *, now: datetime | None = None, title: s
             image.architecture,
             image.type,
             formats.size(image.size),
-            word(image.public),
-            word(image.auto_update),
-            ago(image.uploaded_at, now),
+            format_value(image.public),
+            format_value(image.auto_update),
+            format_age(image.uploaded_at, now),
         )
         for image in images[:60]
     )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.text.display import Table, details, word
+from lxdimg_nb.text.display import Table, format_value, key_value_table
 from lxdimg_nb.values.json_fields import Json, mapping, text, texts
 
 __all__ = ["ServerInfo"]
@@ -84,12 +84,12 @@ class ServerInfo:
             ("name", self.name),
             ("project", self.project + (" (with the images of default)" if self.shares_images else "")),
             ("access", self.auth),
-            ("cluster", word(self.cluster)),
-            ("addresses", word(self.addresses)),
+            ("cluster", format_value(self.cluster)),
+            ("addresses", format_value(self.addresses)),
             ("certificate", self.certificate_fingerprint[:12]),
-            ("storage", word(self.storage_drivers)),
+            ("storage", format_value(self.storage_drivers)),
         ]
-        return details(rows, title or "server")
+        return key_value_table(rows, title or "server")
 
     def _repr_html_(self) -> str:
         return self.table().html()

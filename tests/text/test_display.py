@@ -96,22 +96,22 @@ def assert_harmless(page: str) -> None:
     ],
 )
 def test_plain_text_is_one_harmless_line(raw: object, seen: str) -> None:
-    assert display.plain(raw) == seen
+    assert display.sanitize(raw) == seen
 
 
 @given(st.text(), st.integers(min_value=1, max_value=50))
 def test_plain_text_is_short_printable_and_stable(raw: str, limit: int) -> None:
-    seen = display.plain(raw, limit)
+    seen = display.sanitize(raw, limit)
 
     assert len(seen) <= limit
     assert "\x1b" not in seen
     assert "\n" not in seen
-    assert display.plain(seen, limit) == seen
+    assert display.sanitize(seen, limit) == seen
 
 
 def test_long_text_is_cut_before_it_costs_anything() -> None:
-    assert display.plain("x" * 10_000_000, 10) == "xxxxxxxxx…"
-    assert display.plain("\x1b[31m" * 1_000_000, 10).endswith("…")
+    assert display.sanitize("x" * 10_000_000, 10) == "xxxxxxxxx…"
+    assert display.sanitize("\x1b[31m" * 1_000_000, 10).endswith("…")
 
 
 @given(st.text())
@@ -119,7 +119,7 @@ def test_escaped_text_reads_as_the_plain_one_and_opens_no_tag(raw: str) -> None:
     escaped = display.escape(raw)
 
     assert not set("<>\"'") & set(escaped)
-    assert html.unescape(escaped) == display.plain(raw)
+    assert html.unescape(escaped) == display.sanitize(raw)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_escaped_text_reads_as_the_plain_one_and_opens_no_tag(raw: str) -> None:
     ],
 )
 def test_words_for_values(value: object, seen: str) -> None:
-    assert display.word(value) == seen
+    assert display.format_value(value) == seen
 
 
 def test_ages_tell_past_from_future() -> None:
-    assert display.ago(datetime(2026, 5, 29, tzinfo=UTC), NOW) == "3 days ago"
-    assert display.ago(datetime(2026, 7, 5, tzinfo=UTC), NOW) == "in 1 month"
-    assert display.ago(None, NOW) == "never"
-    assert display.ago(NOW, NOW) == "now"
+    assert display.format_age(datetime(2026, 5, 29, tzinfo=UTC), NOW) == "3 days ago"
+    assert display.format_age(datetime(2026, 7, 5, tzinfo=UTC), NOW) == "in 1 month"
+    assert display.format_age(None, NOW) == "never"
+    assert display.format_age(NOW, NOW) == "now"
 
 
 def test_an_image_is_shown_with_every_attribute_and_no_certificate() -> None:

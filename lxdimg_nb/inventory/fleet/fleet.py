@@ -227,7 +227,7 @@ class Fleet:
         self.close()
 
     def __repr__(self) -> str:
-        names = ", ".join(display.plain(name, 80) for name in self._servers)
+        names = ", ".join(display.sanitize(name, 80) for name in self._servers)
         return f"<Fleet of {formats.plural(len(self._servers), 'server')}: {names}>"
 
     def _repr_html_(self) -> str:

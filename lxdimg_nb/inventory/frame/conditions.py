@@ -81,7 +81,7 @@ def column(frame: pd.DataFrame, name: str) -> str:
     if name.removeprefix(schema.PROPERTY) in filters.CONVENTIONAL:
         return schema.PROPERTY + name.removeprefix(schema.PROPERTY)
     bare = sorted({n.removeprefix(schema.PROPERTY) for n in names})
-    near = filters.nearest(name, bare)
+    near = filters.closest_match(name, bare)
     hint = f"did you mean {near!r}? " if near else ""
     raise InvalidRequestError(f"no column {name!r}; {hint}known: {', '.join(bare[:40])}")
 

@@ -13,7 +13,7 @@ from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import absent
 from lxdimg_nb.inventory.frame.styled_frame import Looks
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, ago, plain, short, word
+from lxdimg_nb.text.display import Table, format_age, format_value, sanitize, short
 
 __all__ = ["ESSENTIAL", "WordsFrame", "frame_table"]
 
@@ -66,7 +66,7 @@ def frame_table(
     names = list(frame.columns)
     whole = inventory and set(schema.COLUMNS) - {"project"} <= set(names)
     at = _chosen(names) if whole else list(range(min(30, len(names))))
-    left = [plain(n, 40) for i, n in enumerate(names) if i not in set(at)]
+    left = [sanitize(n, 40) for i, n in enumerate(names) if i not in set(at)]
     # Rows that are just numbered need no numbers.
     levels = [] if isinstance(frame.index, pd.RangeIndex) and words else list(frame.index.names)
     shown = [*levels, *(names[i] for i in at)]
@@ -80,7 +80,7 @@ def frame_table(
         more = ", ".join(left[:12]) + (", …" if len(left) > 12 else "")
         notes.append(f"{formats.plural(len(left), 'more column')}: {more}")
     return Table(
-        tuple("" if n is None else plain(n, 60).removesuffix("_at") for n in shown),
+        tuple("" if n is None else sanitize(n, 60).removesuffix("_at") for n in shown),
         tuple(tuple(cell for cell, _ in row) for row in cells),
         title or (_headline(frame) if inventory else ""),
         " ".join(notes),
@@ -120,7 +120,7 @@ def _headline(frame: pd.DataFrame) -> str:
         parts.append(formats.size(int(frame["size"].sum())))
     attrs = frame.attrs
     if attrs.get("server"):
-        parts.append(plain(f"{attrs['server']}, project {attrs.get('project', 'default')}"))
+        parts.append(sanitize(f"{attrs['server']}, project {attrs.get('project', 'default')}"))
     return " · ".join(parts)
 
 
@@ -129,24 +129,24 @@ def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, st
     if absent(value):
         return ("never" if name in schema.TIMES[2:] else ""), ""
     if name == "fingerprint" or (isinstance(value, str) and _FINGERPRINT.fullmatch(value)):
-        return short(value), plain(value)
+        return short(value), sanitize(value)
     if isinstance(value, datetime):
-        return (_exact(value) if name in _EXACT else _age(value, now)), plain(value)
+        return (_exact(value) if name in _EXACT else _age(value, now)), sanitize(value)
     if name in _BYTES and words:
         return formats.size(int(value)), f"{int(value):,} bytes"
     if name == "mode" and pd.api.types.is_integer(value):
         return f"{value:04o}", ""  # as chmod takes it
     if isinstance(value, list | tuple | set | dict | np.ndarray):
-        return word(value, limit=80), ""
+        return format_value(value, limit=80), ""
     if str(value) in ("True", "False") and not isinstance(value, str):
-        return word(bool(value)), ""
-    text = plain(value, 200 if name in _SENTENCES else 80)
-    return text, plain(value, 400) if text.endswith("…") else ""
+        return format_value(bool(value)), ""
+    text = sanitize(value, 200 if name in _SENTENCES else 80)
+    return text, sanitize(value, 400) if text.endswith("…") else ""
 
 
 def _age(value: datetime, now: datetime) -> str:
-    return ago(value.astimezone(UTC), now) if value.tzinfo else plain(value)
+    return format_age(value.astimezone(UTC), now) if value.tzinfo else sanitize(value)
 
 
 def _exact(value: datetime) -> str:
-    return formats.when(value).removesuffix(" 00:00 UTC")
+    return formats.timestamp(value).removesuffix(" 00:00 UTC")

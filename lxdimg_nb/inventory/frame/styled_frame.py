@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from lxdimg_nb.text.display import plain
+from lxdimg_nb.text.display import sanitize
 
 __all__ = ["Looks", "defused"]
 
@@ -18,7 +18,7 @@ else:
 
 def defused(text: str) -> str:
     """Lines that pandas made of servers' texts, with nothing in them that a terminal obeys."""
-    return "\n".join(plain(line, 10_000) for line in text.split("\n"))
+    return "\n".join(sanitize(line, 10_000) for line in text.split("\n"))
 
 
 class Column(_Series):

@@ -29,7 +29,7 @@ class Changes(Looks):
         """The changes in words."""
         if not {*COLUMNS} <= {*self.columns}:
             return display.Table(
-                tuple(map(str, self.columns)), tuple(tuple(map(display.word, r)) for r in self.to_numpy())
+                tuple(map(str, self.columns)), tuple(tuple(map(display.format_value, r)) for r in self.to_numpy())
             )
         rows = [
             (*(str(r) for r in row[:2]), display.short(row[2]), str(row[3]), _word("", row[4]), *_values_of(*row[3:7]))
@@ -58,10 +58,10 @@ def _word(name: str, value: Any) -> str:
     if absent(value):
         return display.field(name, None)
     if isinstance(value, pd.Timestamp):
-        return formats.when(value.to_pydatetime(warn=False))
+        return formats.timestamp(value.to_pydatetime(warn=False))
     if isinstance(value, np.bool_):
-        return display.word(bool(value))
-    return display.word(value)
+        return display.format_value(bool(value))
+    return display.format_value(value)
 
 
 def diff(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lxdimg_nb.errors import InvalidRequestError, without_secrets
+from lxdimg_nb.errors import InvalidRequestError, redact
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_kinds import categorical, objects
 from lxdimg_nb.inventory.frame.columns import Properties
@@ -46,7 +46,7 @@ def harmless(text: str) -> str:
     """The text without logins in addresses, secrets in queries, and PEM blocks."""
     if _PEM.search(text):
         return _LEFT_OUT
-    return _LOGIN.sub(r"\1", without_secrets(text))
+    return _LOGIN.sub(r"\1", redact(text))
 
 
 def _property(key: str, value: str) -> str:

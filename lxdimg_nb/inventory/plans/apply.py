@@ -59,7 +59,7 @@ class _Clients:
             if place is None or not place.is_served_by(client):
                 made_for = place.url if place is not None and place.url else "a frame that names no server"
                 raise InvalidRequestError(
-                    f"the plan was made for {display.plain(made_for)}, this client talks to {client.url}; "
+                    f"the plan was made for {display.sanitize(made_for)}, this client talks to {client.url}; "
                     "nothing was changed"
                 )
             if plan.project != "*" and client.images.project != plan.project:
@@ -197,7 +197,7 @@ def _receipt(step: Step, state: str, detail: str) -> Receipt:
         step.alias,
         step.action,
         state,
-        display.plain(detail, 500),
+        display.sanitize(detail, 500),
         step.size,
     )
 
@@ -225,7 +225,7 @@ def _delete(step: Step, clients: _Clients) -> str:
     image = _fresh(step, clients.at(step.server, step.project), WATCHED)
     users = image.used_by() if "used_by" in step.expects else []
     if users:
-        raise _Skip(f"used by {display.word(users[:5])}")
+        raise _Skip(f"used by {display.format_value(users[:5])}")
     try:
         image.delete(wait=True)
     except NotFoundError:

@@ -182,7 +182,7 @@ class Plan:
         kept = len(self.steps) - len(self)
         parts = [", ".join(words) or "nothing to do", formats.size(self.bytes) if self else ""]
         parts += [f"{kept:,} left alone" if kept else "", self.where]
-        return display.plain(f"{self.kind}: " + " · ".join(part for part in parts if part), 400)
+        return display.sanitize(f"{self.kind}: " + " · ".join(part for part in parts if part), 400)
 
     @property
     def where(self) -> str:

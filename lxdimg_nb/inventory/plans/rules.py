@@ -101,16 +101,16 @@ class Ruling:
         if "pinned" in self.keep and (pinned or row.properties.get("pinned", "").lower() in ("yes", "true", "1", "on")):
             return "pinned"
         if "used" in self.keep and row.used_by:
-            return f"used by {display.word(row.used_by[:5])}" + (" …" if len(row.used_by) > 5 else "")
+            return f"used by {display.format_value(row.used_by[:5])}" + (" …" if len(row.used_by) > 5 else "")
         names = [alias.name for alias in row.aliases]
         if "aliased" in self.keep and names:
-            return f"has the alias {display.word(names[:5])}"
+            return f"has the alias {display.format_value(names[:5])}"
         if "public" in self.keep and row.public:
             return "public"
         uploaded = row.uploaded_at
         if uploaded is None:
             return "its upload is not dated" if self.grace else ""
-        return f"uploaded {display.ago(uploaded, now)}" if self.grace and now - uploaded < self.grace else ""
+        return f"uploaded {display.format_age(uploaded, now)}" if self.grace and now - uploaded < self.grace else ""
 
 
 def _verdicts(rule: Rule, frame: pd.DataFrame, mine: list[bool], now: datetime) -> dict[int, tuple[bool, str]]:
@@ -129,7 +129,7 @@ def _verdicts(rule: Rule, frame: pd.DataFrame, mine: list[bool], now: datetime) 
             checks.append(_by_age("uploaded", uploaded[at], conditions.duration(rule.older_than), now))
         if rule.expired:
             gone = not pd.isna(expires[at]) and expires[at] <= now
-            checks.append((gone, f"expired {display.ago(expires[at], now)}" if gone else "not expired"))
+            checks.append((gone, f"expired {display.format_age(expires[at], now)}" if gone else "not expired"))
         against = [words for holds, words in checks if not holds]
         verdicts[at] = (not against, ", ".join(against or [words for _, words in checks]))
     return verdicts

@@ -73,7 +73,7 @@ class Questions:
         mask = since <= pd.Timestamp(moment - conditions.duration(after))
         used = needed(self._frame, "last_used_at").notna()
         words = [
-            f"{'last used' if u else 'never used, uploaded'} {display.ago(_moment(s), moment)}"
+            f"{'last used' if u else 'never used, uploaded'} {display.format_age(_moment(s), moment)}"
             for s, u in zip(since, used, strict=True)
         ]
         return self._pick(mask, reason=words)
@@ -98,7 +98,7 @@ class Questions:
         """Images past their date of expiry. They are still there: no server removes an image for it."""
         moment = conditions.as_of(self._frame, now)
         words = [
-            f"expired {display.ago(_moment(t), moment)}; no server removes it for that"
+            f"expired {display.format_age(_moment(t), moment)}; no server removes it for that"
             for t in needed(self._frame, "expires_at")
         ]
         return self._pick(conditions.expired(self._frame, moment), reason=words)
@@ -285,7 +285,7 @@ class Questions:
             path: the file to write; None returns the text.
         """
         flat = self._frame.reset_index()
-        safe = pd.DataFrame({display.cell(n): [_csv(v) for v in flat[n]] for n in flat.columns})
+        safe = pd.DataFrame({display.csv_cell(n): [_csv(v) for v in flat[n]] for n in flat.columns})
         text = safe.to_csv(None if path is None else Path(path), index=False)
         return text if path is None else None
 
@@ -309,9 +309,9 @@ def _csv(value: Any) -> Any:
     if absent(value):
         return ""
     if (words := words_of(value)) is not None:
-        return display.cell(", ".join(words))
+        return display.csv_cell(", ".join(words))
     if isinstance(value, dict):
-        return display.cell(repr(value))
+        return display.csv_cell(repr(value))
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
-    return display.cell(value) if isinstance(value, str) else value
+    return display.csv_cell(value) if isinstance(value, str) else value

@@ -100,7 +100,7 @@ def _explanation(
             "who can fetch it": "everybody who reaches the server" if image.public else "only whom the server trusts",
             "used by": "not known"
             if used_by is None
-            else display.word(list(used_by)[:20]) or "no instance or snapshot",
+            else display.format_value(list(used_by)[:20]) or "no instance or snapshot",
             "deleting it frees": _frees(image, others),
             "deleting it breaks": _breaks(image, used_by),
         },
@@ -108,7 +108,7 @@ def _explanation(
 
 
 def _origin(image: Filterable, now: datetime) -> str:
-    came = display.ago(image.uploaded_at, now)
+    came = display.format_age(image.uploaded_at, now)
     source = image.update_source
     if source is not None:
         how = "the server fetched it on its own for an instance" if image.cached else "it was copied on request"
@@ -138,7 +138,7 @@ def _end(image: Filterable, settings: Mapping[str, str] | int | None, now: datet
     when = (
         "at the next daily pruning"
         if fate.when <= now
-        else f"{display.ago(fate.when, now)} ({formats.when(fate.when)})"
+        else f"{display.format_age(fate.when, now)} ({formats.timestamp(fate.when)})"
     )
     return f"{when}, unless it is used before: {fate.reason}"
 
@@ -147,7 +147,7 @@ def _expiry(image: Filterable, now: datetime) -> str:
     if image.expires_at is None:
         return "none is set"
     word = "passed" if image.expires_at <= now else "is set"
-    return f"{formats.when(image.expires_at)} {word}; no server removes or blocks an image for it"
+    return f"{formats.timestamp(image.expires_at)} {word}; no server removes or blocks an image for it"
 
 
 def _frees(image: Filterable, others: Sequence[str] | None) -> str:
@@ -155,14 +155,14 @@ def _frees(image: Filterable, others: Sequence[str] | None) -> str:
     if others is None:
         return f"up to {size}; less where another project holds it, or storage pools keep copies for instances"
     if others:
-        where = f"{formats.plural(len(others), 'other project')} ({display.word(list(others))})"
+        where = f"{formats.plural(len(others), 'other project')} ({display.format_value(list(others))})"
         return f"nothing: the same {size} are held by {where}, too"
     return f"{size}; storage pools may keep their copies for instances"
 
 
 def _breaks(image: Filterable, used_by: Sequence[str] | None) -> str:
     names = [alias.name for alias in image.aliases]
-    parts = [f"{formats.plural(len(names), 'alias')} would vanish: {display.word(names)}"] if names else []
+    parts = [f"{formats.plural(len(names), 'alias')} would vanish: {display.format_value(names)}"] if names else []
     if used_by:
         users = formats.plural(len(used_by), "user")
         parts.append(f"{users} (instances, snapshots) live on, but cannot be made anew from it")

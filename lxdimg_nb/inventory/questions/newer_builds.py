@@ -115,6 +115,6 @@ def _newer(row: Filterable, by_alias: _Index, by_product: _Index, address: str) 
 def _build(row: Filterable, there: Filterable, what: str) -> Build:
     def name(one: Filterable) -> str:
         created = one.created_at
-        return one.properties.get("serial") or (formats.when(created) if created else one.fingerprint[:12])
+        return one.properties.get("serial") or (formats.timestamp(created) if created else one.fingerprint[:12])
 
     return Build(there.fingerprint, there.created_at, f"the {what} is {name(there)} there, {name(row)} here")

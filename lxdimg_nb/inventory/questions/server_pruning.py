@@ -95,4 +95,4 @@ def pruning(image: Filterable, settings: Settings) -> Pruning:
     if since is None:
         return Pruning(None, "neither its last use nor its upload is known")
     word = "last used" if image.last_used_at else "never used, here since"
-    return Pruning(since + timedelta(days=days), f"cached, {word} {formats.when(since)}; {why} (days)")
+    return Pruning(since + timedelta(days=days), f"cached, {word} {formats.timestamp(since)}; {why} (days)")

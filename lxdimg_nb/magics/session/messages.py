@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from lxdimg_nb import filters
-from lxdimg_nb.text.display import plain
+from lxdimg_nb.text.display import sanitize
 
 # What the client advises in Python, and the same as it is typed behind %lxdimg.
 _VERBS_FOR_PYTHON = tuple(
@@ -34,13 +34,13 @@ _VERBS_FOR_PYTHON = tuple(
 
 def say(text: str) -> None:
     """Print one line, with control characters that servers put into it made harmless."""
-    sys.stdout.write(plain(text, 2000) + "\n")
+    sys.stdout.write(sanitize(text, 2000) + "\n")
     sys.stdout.flush()
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'? ` for the known word that is spelled most like this one, else an empty text."""
-    near = filters.nearest(word.lower(), known)
+    near = filters.closest_match(word.lower(), known)
     return f"did you mean {near!r}? " if near else ""
 
 
@@ -55,4 +55,4 @@ def advice(error: BaseException, message: str = "") -> str:
     text = " ".join([message or str(error), *getattr(error, "__notes__", ())])
     for pattern, words in _VERBS_FOR_PYTHON:
         text = pattern.sub(words, text)
-    return plain(text, 2000)
+    return sanitize(text, 2000)

@@ -9,7 +9,7 @@ from IPython.core.error import StdinNotImplementedError
 
 from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
 from lxdimg_nb.magics.session.messages import say
-from lxdimg_nb.text.display import plain
+from lxdimg_nb.text.display import sanitize
 
 MAX_LINES = 20
 
@@ -28,7 +28,7 @@ def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
     if len(lines) > MAX_LINES:
         say(f"  … and {len(lines) - MAX_LINES:,} more")
     try:
-        answer = input(f"{plain(question, 500)} [y/N] ")
+        answer = input(f"{sanitize(question, 500)} [y/N] ")
     except (StdinNotImplementedError, EOFError, OSError) as error:
         raise InvalidRequestError(
             "nothing was done: nobody can answer here; add --yes to do it without asking"

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from lxdimg_nb.client import Image
-from lxdimg_nb.text.display import word
+from lxdimg_nb.text.display import format_value
 from lxdimg_nb.values import format_time, writable
 
 
@@ -32,7 +32,7 @@ def changes_in_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 
 
 def _value(value: object) -> str:
-    return word(value, limit=80) or "none"
+    return format_value(value, limit=80) or "none"
 
 
 def image_yaml(image: Image) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from lxdimg_nb.client import Image
 from lxdimg_nb.client.verbs.create import Preflight
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, escape, plain, word
+from lxdimg_nb.text.display import Table, escape, format_value, sanitize
 from lxdimg_nb.values import image_table
 
 
@@ -19,7 +19,7 @@ class Text(str):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         del cycle
-        printer.text("\n".join(plain(line, 2000) for line in self.splitlines()))
+        printer.text("\n".join(sanitize(line, 2000) for line in self.splitlines()))
 
     def _repr_html_(self) -> str:
         return "<pre>" + "\n".join(escape(line, 2000) for line in self.splitlines()) + "</pre>"
@@ -56,15 +56,15 @@ class Check(Preflight):
     def table(self) -> Table:
         """What was found, and whether a server would take it."""
         rows = (
-            ("would be taken", word(self.ok)),
+            ("would be taken", format_value(self.ok)),
             ("fingerprint", self.fingerprint),
-            ("already there", word(self.exists)),
+            ("already there", format_value(self.exists)),
             ("kind", f"{self.kind} {self.type}".strip()),
             ("architecture", self.architecture),
             ("size", f"{formats.size(self.size)} ({self.size:,} bytes)"),
             *(("problem", text) for text in self.problems),
             *(("note", text) for text in self.notes),
-            *((f"properties.{plain(key, 60)}", value) for key, value in sorted(self.properties.items())[:100]),
+            *((f"properties.{sanitize(key, 60)}", value) for key, value in sorted(self.properties.items())[:100]),
         )
         return Table(("", ""), rows, title="as an image")
 

@@ -62,7 +62,7 @@ def monitor(
         "source": [event.source for event in heard],
         "project": [event.project for event in heard],
     }
-    return listing("time", [formats.when(e.timestamp) if e.timestamp else "" for e in heard], columns)
+    return listing("time", [formats.timestamp(e.timestamp) if e.timestamp else "" for e in heard], columns)
 
 
 def _line(event: Event) -> str:
