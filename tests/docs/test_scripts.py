@@ -246,13 +246,13 @@ def check(environment: dict[str, str], start: Path = START) -> subprocess.Comple
 def project(tmp_path: Path) -> Path:
     """A checkout of next to nothing, with the real scripts, which find it installed already."""
     folder = tmp_path / "project"
-    for name in ("lxdimg_nb", "tests", "notebooks"):
+    for name in ("lxdimg_nb", "tests/kit", "notebooks"):
         (folder / name).mkdir(parents=True)
-    for name in ("run", "environment.sh", "conftest.py", "factory.py", "servers.py"):
+    for name in ("run", "environment.sh", "conftest.py", "__init__.py", "kit/factory.py", "kit/servers.py"):
         shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
     shutil.copy(START, folder / "notebooks" / "start")
     shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
-    (folder / "tests" / "__init__.py").touch()
+    (folder / "tests" / "kit" / "__init__.py").touch()
     (folder / "tests" / "test_one.py").write_text('"""One."""\n\n\ndef test_one():\n    assert True\n')
     (folder / "lxdimg_nb" / "__init__.py").write_text('"""Next to nothing."""\n')
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
