@@ -12,37 +12,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lxdimg_nb.client import Image, Images
-    from lxdimg_nb.panels.browser import BrowserPanel
-    from lxdimg_nb.panels.fleet import FleetPanel
-    from lxdimg_nb.panels.single import ImagePanel
-    from lxdimg_nb.panels.transfers import Transfers
+    from lxdimg_nb.panels.base.transfers import Transfers
+    from lxdimg_nb.panels.image.image_panel import ImagePanel
+    from lxdimg_nb.panels.images.fleet_panel import FleetPanel
+    from lxdimg_nb.panels.images.images_panel import BrowserPanel
 
 __all__ = ["all_transfers", "browser_panel", "fleet_panel", "image_panel"]
 
 
 def browser_panel(images: Images) -> BrowserPanel:
     """The browser of a project's images."""
-    from lxdimg_nb.panels.browser import BrowserPanel
+    from lxdimg_nb.panels.images.images_panel import BrowserPanel
 
     return BrowserPanel(images)
 
 
 def image_panel(image: Image) -> ImagePanel:
     """The panel of one image."""
-    from lxdimg_nb.panels.single import ImagePanel
+    from lxdimg_nb.panels.image.image_panel import ImagePanel
 
     return ImagePanel(image)
 
 
 def fleet_panel(servers: Mapping[str, Any]) -> FleetPanel:
     """The browser of several servers: by name a client, a remote's name, an address or a call that connects."""
-    from lxdimg_nb.panels.fleet import FleetPanel
+    from lxdimg_nb.panels.images.fleet_panel import FleetPanel
 
     return FleetPanel(servers)
 
 
 def all_transfers() -> Transfers:
     """What is being sent, fetched and checked in this kernel, and what has been."""
-    from lxdimg_nb.panels.transfers import transfers
+    from lxdimg_nb.panels.base.transfers import transfers
 
     return transfers

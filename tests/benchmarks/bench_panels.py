@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lxdimg_nb.panels.table import COLUMNS, ImageTable, Row, key_of
+from lxdimg_nb.panels.images.table import COLUMNS, ImageTable, Row, key_of
 from lxdimg_nb.values import ImageRecord
 from tests.benchmarks import panels_in_browser
 from tests.benchmarks.bench_inventory import images

@@ -6,7 +6,7 @@ import json
 
 from lxdimg_nb import connect
 from lxdimg_nb import demo as demo_server
-from lxdimg_nb.panels.receiving import PIECE, WINDOW
+from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW
 from tests.benchmarks import bench_panels
 from tests.benchmarks.bench_panels import MOST_BYTES, PARTS, Bench, Sizes
 from tests.benchmarks.measure import processor_times

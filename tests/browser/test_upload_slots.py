@@ -28,7 +28,7 @@ def own_spool(folder: Path) -> str:
 
 
 RESTARTS = """
-from lxdimg_nb.panels.spool import SpoolFile
+from lxdimg_nb.panels.upload.spool_file import SpoolFile
 restarted, restart = [], SpoolFile.restart
 SpoolFile.restart = lambda file: (restarted.append(file.have), restart(file))
 """

@@ -328,7 +328,7 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
     # As an installation puts it below etc/jupyter: what turns our extension of the server on.
     shipped = folder / "config" / "jupyter_server_config.d"
     shipped.mkdir(parents=True)
-    shutil.copy(ROOT / "lxdimg_nb" / "panels" / "jupyter_server_config.json", shipped / "lxdimg_nb.json")
+    shutil.copy(ROOT / "lxdimg_nb" / "panels" / "upload" / "jupyter_server_config.json", shipped / "lxdimg_nb.json")
     old = folder / "data" / "kernels" / OLD_KERNEL
     old.mkdir(parents=True)
     run = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]

@@ -10,8 +10,8 @@ import threading
 import time
 
 from lxdimg_nb.errors import InvalidImageError
-from lxdimg_nb.panels.actor import Actor
-from lxdimg_nb.panels.transfers import Transfers
+from lxdimg_nb.panels.base.actor import Actor
+from lxdimg_nb.panels.base.transfers import Transfers
 from lxdimg_nb.values import Progress
 from tests.kit.servers import until
 
@@ -69,7 +69,7 @@ def test_a_step_that_fails_does_not_stop_the_next(caplog):
 
 
 def test_an_idle_actor_has_no_thread_and_gets_one_again(monkeypatch):
-    monkeypatch.setattr("lxdimg_nb.panels.actor.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("lxdimg_nb.panels.base.actor.IDLE_SECONDS", 0.05)
     actor, done = Actor("test"), threading.Event()
 
     actor.post(lambda: None)

@@ -82,9 +82,9 @@ def test_nothing_of_a_panel_is_a_trait_that_a_notebook_would_keep(server, client
 
 
 def test_a_script_is_made_leaner_without_touching_texts_and_expressions():
-    from lxdimg_nb.panels.widget import script
+    from lxdimg_nb.panels.base.panel import script
 
-    folder = Path(room.__file__).parent
+    folder = Path(room.__file__).parent / "front"
     code = [
         line for f in folder.glob("*.js") for line in f.read_text().splitlines() if not line.strip().startswith("//")
     ]

@@ -9,10 +9,10 @@ import pytest
 
 from lxdimg_nb.client.files.hash_cache import Midstates
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.panels.actor import Actor
-from lxdimg_nb.panels.paths import completed
-from lxdimg_nb.panels.receiving import Receiving
-from lxdimg_nb.panels.spool import Spool
+from lxdimg_nb.panels.base.actor import Actor
+from lxdimg_nb.panels.upload.file_receiver import Receiving
+from lxdimg_nb.panels.upload.path_completion import completed
+from lxdimg_nb.panels.upload.spool_file import Spool
 from tests.kit.servers import until
 
 
@@ -182,7 +182,7 @@ def test_a_cancelled_file_is_deleted(tmp_path):
 
 
 def test_a_silent_browser_is_noticed_and_what_came_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr("lxdimg_nb.panels.receiving.SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr("lxdimg_nb.panels.upload.file_receiver.SILENCE_SECONDS", 0.3)
     actor, receiving, _, ended = receive(tmp_path, 9)
     receiving.piece(0, b"abc")
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lxdimg_nb.filters import parse
-from lxdimg_nb.panels.table import ImageTable, Row, key_of
+from lxdimg_nb.panels.images.table import ImageTable, Row, key_of
 from lxdimg_nb.values import ImageRecord
 
 
@@ -135,7 +135,7 @@ def test_numbers_in_aliases_sort_as_numbers_and_again_turns_round():
 
 
 def test_every_column_sorts_a_hostile_record():
-    from lxdimg_nb.panels.table import COLUMNS
+    from lxdimg_nb.panels.images.table import COLUMNS
 
     table = table_of(3)
     odd = ImageRecord({"fingerprint": "f" * 64, "properties": {"description": "\u202e\x00" * 500}, "size": "many"})

@@ -22,7 +22,7 @@ from lxdimg_nb.magics.session.session import Invocation, remote_names, split_rem
 from lxdimg_nb.magics.show.columns import COLUMN_LETTERS
 
 if TYPE_CHECKING:
-    from lxdimg_nb.panels.transfers import Transfer
+    from lxdimg_nb.panels.base.transfers import Transfer
 
 _REMOTE = re.compile(r"[^/=<>!]+:")
 _TERM = re.compile(r"(?P<field>[^\s=<>!,]+)(?:[!<>=]=|[=<>])")
@@ -169,7 +169,7 @@ def _project_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
 
 
 def _transfer(word: Word, ctx: click.Context) -> Transfer:
-    from lxdimg_nb.panels.transfers import transfers
+    from lxdimg_nb.panels.base.transfers import transfers
 
     found = transfers.get(int(word.text)) if word.text.isdigit() else None
     if found is None:
@@ -179,7 +179,7 @@ def _transfer(word: Word, ctx: click.Context) -> Transfer:
 
 
 def _transfer_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
-    loaded = sys.modules.get("lxdimg_nb.panels.transfers")
+    loaded = sys.modules.get("lxdimg_nb.panels.base.transfers")
     return [offer(str(transfer.number), "transfer") for transfer in (loaded.transfers if loaded else ())]
 
 

@@ -31,7 +31,7 @@ def run_or_start(
         raise InvalidRequestError(
             f"in the background there is no result yet; %lxdimg transfers NUMBER -o {invocation.result_name}"
         )
-    from lxdimg_nb.panels.transfers import transfers
+    from lxdimg_nb.panels.base.transfers import transfers
 
     transfer = transfers.start(title, work, where=where, say=said)
     say(f"transfer {transfer.number} has begun: {title}; %lxdimg transfers {transfer.number} waits for it")

@@ -17,7 +17,7 @@ from lxdimg_nb.text import formats
 from lxdimg_nb.values import Event
 
 if TYPE_CHECKING:
-    from lxdimg_nb.panels.transfers import Transfer
+    from lxdimg_nb.panels.base.transfers import Transfer
 
 
 @verb("panel")
@@ -83,7 +83,7 @@ def show_transfers(invocation: Invocation, transfer: Transfer | None, cancel: bo
     if cancel:
         raise InvalidRequestError("say which: %lxdimg transfers NUMBER --cancel")
     from lxdimg_nb.magics.show.listing import listing
-    from lxdimg_nb.panels.transfers import transfers
+    from lxdimg_nb.panels.base.transfers import transfers
 
     found = list(transfers)
     views = [one.view() for one in found]

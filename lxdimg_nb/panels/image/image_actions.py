@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Client, connect
 from lxdimg_nb.inventory.questions.explanation import Explanation, explain
-from lxdimg_nb.panels.detail import describe, whole
-from lxdimg_nb.panels.editing import Edit, Editor, Said, parse_day, parse_profiles
-from lxdimg_nb.panels.table import Row, key_of, main_alias
-from lxdimg_nb.panels.transfers import Transfer, transfers, written
-from lxdimg_nb.panels.watching import LIVE_WORDS
-from lxdimg_nb.panels.widget import Panel, text_of
-from lxdimg_nb.panels.words import distrust, gone, no_update, product, sentence, why
+from lxdimg_nb.panels.base.panel import Panel, text_of
+from lxdimg_nb.panels.base.transfers import Transfer, transfers, written
+from lxdimg_nb.panels.base.ui_text import distrust, gone, no_update, product, sentence, why
+from lxdimg_nb.panels.image.detail import describe, whole
+from lxdimg_nb.panels.image.editor import Edit, Editor, Said, parse_day, parse_profiles
+from lxdimg_nb.panels.image.live_updates import LIVE_WORDS
+from lxdimg_nb.panels.images.table import Row, key_of, main_alias
 from lxdimg_nb.text import display
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lxdimg_nb.panels.words import log
+from lxdimg_nb.panels.base.ui_text import log
 
 __all__ = ["Actor"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
-from lxdimg_nb.panels.table import main_alias
-from lxdimg_nb.panels.transfers import Transfer, transfers
-from lxdimg_nb.panels.widget import text_of
-from lxdimg_nb.panels.words import exposure, no_update, sentence, why
+from lxdimg_nb.panels.base.panel import text_of
+from lxdimg_nb.panels.base.transfers import Transfer, transfers
+from lxdimg_nb.panels.base.ui_text import exposure, no_update, sentence, why
+from lxdimg_nb.panels.images.table import main_alias
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, Progress
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Images
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.inventory.plans.plan import Plan
-    from lxdimg_nb.panels.browser import BrowserPanel
+    from lxdimg_nb.panels.images.images_panel import BrowserPanel
 
 __all__ = ["Bulk"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lxdimg_nb.client.verbs.listing import project_names
 from lxdimg_nb.errors import IncompleteListError, LxdImageError
-from lxdimg_nb.panels.watching import close_later
-from lxdimg_nb.panels.words import why
+from lxdimg_nb.panels.base.ui_text import why
+from lxdimg_nb.panels.image.live_updates import close_later
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client.files.progress import Cancel, Report
 from lxdimg_nb.errors import OperationCancelledError
-from lxdimg_nb.panels.words import sentence, took, why
+from lxdimg_nb.panels.base.ui_text import sentence, took, why
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import Progress
 

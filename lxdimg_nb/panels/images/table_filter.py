@@ -16,7 +16,7 @@ from lxdimg_nb.filters import Term
 from lxdimg_nb.values import ImageRecord
 
 if TYPE_CHECKING:
-    from lxdimg_nb.panels.table import Row
+    from lxdimg_nb.panels.images.table import Row
 
 __all__ = ["haystack", "names_in", "narrowed", "property_of"]
 

@@ -19,9 +19,9 @@ from typing import Any
 import anywidget
 
 from lxdimg_nb.errors import LxdImageError
-from lxdimg_nb.panels.actor import Actor
-from lxdimg_nb.panels.transfers import transfers
-from lxdimg_nb.panels.words import why
+from lxdimg_nb.panels.base.actor import Actor
+from lxdimg_nb.panels.base.transfers import transfers
+from lxdimg_nb.panels.base.ui_text import why
 from lxdimg_nb.text.display import Table
 
 __all__ = ["Panel", "script", "style", "text_of", "texts_of", "whole_of"]
@@ -57,16 +57,19 @@ Handler = Callable[[Mapping[str, Any]], object]
 @functools.cache
 def script() -> str:
     """The panels' ES module: the files one after the other; only the last exports."""
-    folder = resources.files("lxdimg_nb.panels")
-    text = _lean("\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS))
+    text = _lean("\n".join(_front_end_file(name) for name in _SCRIPTS))
     return _TEXTS_OR_SPACE.sub(lambda found: found[1] or found[2], text)
 
 
 @functools.cache
 def style() -> str:
     """The panels' style sheet."""
-    text = _lean(resources.files("lxdimg_nb.panels").joinpath("panel.css").read_text(encoding="utf-8"))
+    text = _lean(_front_end_file("panel.css"))
     return re.sub(r"(?<=[a-z0-9]): ", ":", re.sub(r" *([{},;]) *", r"\1", text)).replace(";}", "}")
+
+
+def _front_end_file(name: str) -> str:
+    return resources.files("lxdimg_nb.panels").joinpath("front", name).read_text(encoding="utf-8")
 
 
 def _lean(text: str) -> str:

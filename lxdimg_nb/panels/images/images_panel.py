@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Client, Images
 from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
-from lxdimg_nb.panels.asked import Asked
-from lxdimg_nb.panels.bulk import Bulk
-from lxdimg_nb.panels.imagework import ImageWork
-from lxdimg_nb.panels.reading import Reading, discard, projects_of, read
-from lxdimg_nb.panels.table import CHIPS, COLUMNS, PAGE_SIZES, ImageTable, Row, key_of, row_key
-from lxdimg_nb.panels.uploading import Uploading
-from lxdimg_nb.panels.watching import ListWatch
-from lxdimg_nb.panels.widget import text_of, texts_of, whole_of
-from lxdimg_nb.panels.words import product, why
+from lxdimg_nb.panels.base.panel import text_of, texts_of, whole_of
+from lxdimg_nb.panels.base.ui_text import product, why
+from lxdimg_nb.panels.image.image_actions import ImageWork
+from lxdimg_nb.panels.image.live_updates import ListWatch
+from lxdimg_nb.panels.images.bulk_actions import Bulk
+from lxdimg_nb.panels.images.chip_lookups import Asked
+from lxdimg_nb.panels.images.list_reader import Reading, discard, projects_of, read
+from lxdimg_nb.panels.images.table import CHIPS, COLUMNS, PAGE_SIZES, ImageTable, Row, key_of, row_key
+from lxdimg_nb.panels.upload.upload_form import Uploading
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, images_table
 

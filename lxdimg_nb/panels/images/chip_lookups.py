@@ -12,14 +12,14 @@ from lxdimg_nb.client import connect
 from lxdimg_nb.client.config.remotes import remotes
 from lxdimg_nb.client.verbs.used_by import users_of_images
 from lxdimg_nb.errors import LxdImageError
-from lxdimg_nb.panels.table import CHIPS, Row
-from lxdimg_nb.panels.widget import text_of
-from lxdimg_nb.panels.words import why
+from lxdimg_nb.panels.base.panel import text_of
+from lxdimg_nb.panels.base.ui_text import why
+from lxdimg_nb.panels.images.table import CHIPS, Row
 from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.client.http.transport import Transport
-    from lxdimg_nb.panels.browser import BrowserPanel
+    from lxdimg_nb.panels.images.images_panel import BrowserPanel
 
 __all__ = ["Asked"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client import Images
-from lxdimg_nb.panels.imagework import ImageWork
-from lxdimg_nb.panels.table import Row, key_of
-from lxdimg_nb.panels.watching import ImageWatch
+from lxdimg_nb.panels.image.image_actions import ImageWork
+from lxdimg_nb.panels.image.live_updates import ImageWatch
+from lxdimg_nb.panels.images.table import Row, key_of
 from lxdimg_nb.values import image_table
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.panels.paths import completed
-from lxdimg_nb.panels.receiving import PIECE, WINDOW, Receiving
-from lxdimg_nb.panels.spool import Spool, SpoolFile
-from lxdimg_nb.panels.transfers import Transfer, transfers
-from lxdimg_nb.panels.widget import text_of, whole_of
-from lxdimg_nb.panels.words import sentence, why
+from lxdimg_nb.panels.base.panel import text_of, whole_of
+from lxdimg_nb.panels.base.transfers import Transfer, transfers
+from lxdimg_nb.panels.base.ui_text import sentence, why
+from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW, Receiving
+from lxdimg_nb.panels.upload.path_completion import completed
+from lxdimg_nb.panels.upload.spool_file import Spool, SpoolFile
 from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.client.verbs.create import Preflight
-    from lxdimg_nb.panels.browser import BrowserPanel
+    from lxdimg_nb.panels.images.images_panel import BrowserPanel
 
 __all__ = ["Uploading"]
 

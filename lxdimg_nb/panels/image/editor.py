@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Image, Images
 from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, InvalidRequestError, NotFoundError
-from lxdimg_nb.panels.table import Row
-from lxdimg_nb.panels.words import sentence, why
+from lxdimg_nb.panels.base.ui_text import sentence, why
+from lxdimg_nb.panels.images.table import Row
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord
 
 if TYPE_CHECKING:
-    from lxdimg_nb.panels.actor import Actor
+    from lxdimg_nb.panels.base.actor import Actor
 
 __all__ = ["Edit", "Editor", "Said", "parse_day", "parse_profiles"]
 

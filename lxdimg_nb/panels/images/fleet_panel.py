@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Client, connect
 from lxdimg_nb.errors import LxdImageError
-from lxdimg_nb.panels.browser import BrowserPanel
-from lxdimg_nb.panels.reading import Reading, discard, read
-from lxdimg_nb.panels.table import DEFAULT_COLUMNS
-from lxdimg_nb.panels.words import product, why
+from lxdimg_nb.panels.base.ui_text import product, why
+from lxdimg_nb.panels.images.images_panel import BrowserPanel
+from lxdimg_nb.panels.images.list_reader import Reading, discard, read
+from lxdimg_nb.panels.images.table import DEFAULT_COLUMNS
 from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:

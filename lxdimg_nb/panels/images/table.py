@@ -15,7 +15,7 @@ from typing import Any
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter, parse
-from lxdimg_nb.panels.matching import haystack, names_in, narrowed, property_of
+from lxdimg_nb.panels.images.table_filter import haystack, names_in, narrowed, property_of
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, parse_time
 

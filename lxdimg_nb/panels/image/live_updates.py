@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.errors import ApiError, LxdImageError
-from lxdimg_nb.panels.words import log
+from lxdimg_nb.panels.base.ui_text import log
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
     from lxdimg_nb.client.live import Live, LiveChange
-    from lxdimg_nb.panels.actor import Actor
+    from lxdimg_nb.panels.base.actor import Actor
     from lxdimg_nb.values import ImageRecord
 
 __all__ = ["LIVE_WORDS", "ImageWatch", "ListWatch", "close_later"]

@@ -17,7 +17,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from lxdimg_nb.panels.spool import NAME, default_folder
+from lxdimg_nb.panels.upload.spool_file import NAME, default_folder
 
 __all__ = ["SpoolHandler"]
 
@@ -105,7 +105,7 @@ class SpoolHandler(JupyterHandler):
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    return [{"module": "lxdimg_nb.panels.serverext"}]
+    return [{"module": "lxdimg_nb.panels.upload.server_extension"}]
 
 
 def _load_jupyter_server_extension(server: Any) -> None:

@@ -1,0 +1,1 @@
+"""What all panels stand on: the widget, its thread, the list of transfers, texts for people."""

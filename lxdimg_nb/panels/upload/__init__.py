@@ -1,0 +1,1 @@
+"""Upload of an image, from the kernel's disk or from the browser."""
