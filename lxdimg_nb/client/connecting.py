@@ -201,9 +201,9 @@ def _remote(
 
 
 def _catalogue(url: str, server_cert: _PathLike | None, timeout: float) -> Client:
-    from lxdimg_nb.client.simplestreams import server
+    from lxdimg_nb.client.simplestreams import catalogue_client
 
-    return server.connect(url, pinned=_pinned(server_cert), timeout=timeout)
+    return catalogue_client.connect(url, pinned=_pinned(server_cert), timeout=timeout)
 
 
 def _pinned(server_cert: _PathLike | None) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client
-from lxdimg_nb.client.simplestreams.server import connect
+from lxdimg_nb.client.simplestreams.catalogue_client import connect
 from lxdimg_nb.client.verbs.fetch import from_simplestreams, from_url
 from lxdimg_nb.errors import (
     ConflictError,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lxdimg_nb
-from lxdimg_nb.client.simplestreams.server import CatalogueClient
+from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueClient
 from tests.kit import certificates, factory
 
 Answer = Callable[["Handler"], None]

@@ -31,7 +31,7 @@ from lxdimg_nb.client.http.endpoint import (
     unix_socket,
 )
 from lxdimg_nb.client.http.envelope import Reply, error_of, is_envelope, opened
-from lxdimg_nb.client.http.failures import causes, unreachable
+from lxdimg_nb.client.http.connection_errors import causes, unreachable
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.http.retry import tried
 from lxdimg_nb.client.http.single_flight import Turns

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
-from lxdimg_nb.client.http.public_web import Web
+from lxdimg_nb.client.http.web_client import Web
 from lxdimg_nb.client.http.transport import Stream
 from lxdimg_nb.client.simplestreams.catalogue import File
 from lxdimg_nb.errors import FingerprintMismatchError, UnexpectedReplyError

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client.files.bundle import write_bundle
-from lxdimg_nb.client.files.download_pipe import Sink
+from lxdimg_nb.client.files.hashing_writer import Sink
 from lxdimg_nb.client.files.image_file import HEAD, kind_of, suffix_of
 from lxdimg_nb.client.files.part_file import Partial, check_space, copy_range, publish, sync_folder, write_whole
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting

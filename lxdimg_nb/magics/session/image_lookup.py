@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lxdimg_nb.client import Client, Image
-from lxdimg_nb.client.simplestreams.server import CatalogueImages
+from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueImages
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError
 from lxdimg_nb.magics.session.messages import did_you_mean
 from lxdimg_nb.magics.session.session import Session, remote_names, split_remote

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lxdimg_nb import filters
-from lxdimg_nb.client.simplestreams.server import CatalogueClient
+from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueClient
 from lxdimg_nb.client.verbs.used_by import users_of_images
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, verb

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, strategies
 
 import lxdimg_nb
-from lxdimg_nb.client.http.public_web import Web
-from lxdimg_nb.client.simplestreams import server
+from lxdimg_nb.client.http.web_client import Web
+from lxdimg_nb.client.simplestreams import catalogue_client
 from lxdimg_nb.client.simplestreams.catalogue import Catalogue, Problems, read_index, read_products
-from lxdimg_nb.client.simplestreams.server import CatalogueClient
+from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueClient
 from lxdimg_nb.errors import (
     ApiError,
     FingerprintMismatchError,
@@ -211,9 +211,9 @@ def test_redirects_are_followed_on_https_only_and_not_for_ever(site: Site) -> No
 
 
 def test_a_redirect_from_outside_to_the_inside_is_not_followed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lxdimg_nb.client.http import public_web
+    from lxdimg_nb.client.http import web_client
 
-    monkeypatch.setattr(public_web, "_inside", lambda origin: origin != site.url)
+    monkeypatch.setattr(web_client, "_inside", lambda origin: origin != site.url)
     site.answers["/streams/v1/index.json"] = lambda h: h.reply(302, b"", {"Location": "https://10.0.0.1/secret"})
 
     with pytest.raises(UnexpectedReplyError, match="private"):
@@ -221,7 +221,7 @@ def test_a_redirect_from_outside_to_the_inside_is_not_followed(site: Site, monke
 
 
 def test_private_addresses_are_told_from_public_ones() -> None:
-    from lxdimg_nb.client.http.public_web import _inside
+    from lxdimg_nb.client.http.web_client import _inside
 
     assert all(_inside(f"https://{h}") for h in ("127.0.0.1", "10.1.2.3", "[::1]", "169.254.169.254", "192.168.1.1"))
     assert not _inside("https://91.189.91.38")
@@ -318,7 +318,7 @@ def test_whatever_a_catalogue_says_it_is_read_or_refused(data: object) -> None:
 
 def test_many_threads_fetch_the_catalogue_once(site: Site) -> None:
     streams.ubuntu().publish(site)
-    transport = server.CatalogueTransport(Web(site.url, pinned=site.pem))
+    transport = catalogue_client.CatalogueTransport(Web(site.url, pinned=site.pem))
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: transport.catalogue(), range(64)))
     transport.close()

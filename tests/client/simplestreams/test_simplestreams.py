@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb.client.simplestreams.server import CatalogueClient
+from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueClient
 from lxdimg_nb.errors import (
     ConflictError,
     NotAllowedError,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
 
 from lxdimg_nb.client.client import Client
-from lxdimg_nb.client.http.public_web import Web
+from lxdimg_nb.client.http.web_client import Web
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Body, Endpoint, Reply, Stream, Transport
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.simplestreams.catalogue import Build, Catalogue, File, Problems, read_index, read_products
