@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.client import Client, server_info
-from lxdimg_nb.client.config.remotes import Remote, by_address, default_remotes, find, local_project
+from lxdimg_nb.client.config.remotes import Remote, default_remotes, find_remote, find_remote_by_address, local_project
+from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Endpoint, Transport, read_pem
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
 
@@ -64,7 +65,7 @@ def connect(
             raise InvalidRequestError("a simplestreams server has no projects and asks for no client certificate")
         return _catalogue(address.removeprefix("simplestreams+"), server_cert, timeout)
     if parts.scheme == "https":
-        known = by_address(address) if cert is None and server_cert is None else None
+        known = find_remote_by_address(address) if cert is None and server_cert is None else None
         if known is not None:
             endpoint = _endpoint(known, address, None, None)
             return _open(endpoint, project or known.project, timeout)
@@ -74,7 +75,7 @@ def connect(
     named = "/" not in address and "://" not in address and parts.scheme != "unix"
     if named:
         address = address.removesuffix(":")
-        remote = find(address)
+        remote = find_remote(address)
         if address == "local" and remote.local and cert is None and server_cert is None:
             return _local(project, timeout)
         return _remote(remote, project, cert, server_cert, timeout)
@@ -240,11 +241,11 @@ def _https(address: str, cert: _Pair | None, pinned: str, *, ca: str = "", beare
     except ValueError as error:
         raise InvalidRequestError(f"{address!r} has no proper port; write https://host:8443") from error
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    pair = client_pair(cert) if cert is not None else None
+    pair = check_key_pair(cert) if cert is not None else None
     return Endpoint(base=f"https://{host}:{port}", cert=pair, pinned=pinned, ca=ca, bearer=bearer)
 
 
-def client_pair(cert: _Pair) -> tuple[str, str]:
+def check_key_pair(cert: _Pair) -> tuple[str, str]:
     """The paths of a client's certificate and key that can be used.
 
     Raises:
@@ -270,6 +271,7 @@ def client_pair(cert: _Pair) -> tuple[str, str]:
 def _open(endpoint: Endpoint, project: str | None, timeout: float) -> Client:
     signed = endpoint.cert is not None or bool(endpoint.bearer)
     transport = Transport(endpoint, timeout=timeout, authenticated=signed)
+    transport.hashes = HashCache()
     try:
         return Client(transport, server_info(transport, project or "default"))
     except BaseException:

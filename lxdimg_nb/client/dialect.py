@@ -34,7 +34,7 @@ class Dialect:
         """Whether the server names that API extension."""
         return extension in self.info.extensions
 
-    def need(self, extension: str, what: str) -> None:
+    def require(self, extension: str, what: str) -> None:
         """Raise unless the server names that extension.
 
         Raises:
@@ -52,7 +52,7 @@ class Dialect:
         return self.info.product == "incus"
 
     @property
-    def catalogue(self) -> bool:
+    def simplestreams(self) -> bool:
         """Whether it is a simplestreams server: images to read and fetch, nothing else."""
         return self.info.product == "simplestreams"
 
@@ -84,12 +84,12 @@ class Dialect:
         """Whether the server fetches an image from a URL; removed in LXD 6.9 (CVE-2026-28385)."""
         return self.incus or not self.at_least(6, 9)
 
-    def follows(self, source: Dialect) -> bool:
+    def can_auto_update_from(self, source: Dialect) -> bool:
         """Whether this server can keep an image current that it fetched there.
 
         Incus (6.0.4, 7.0.2) fetches from an LXD, but cannot note it as a source: "Invalid protocol: lxd".
         """
-        return not self.incus or source.incus or source.catalogue
+        return not self.incus or source.incus or source.simplestreams
 
     @property
     def source_protocol(self) -> str:

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from lxdimg_nb.client.client import server_info
 from lxdimg_nb.client.config import client_certificate
-from lxdimg_nb.client.config.remotes import Home, Remote, homes
-from lxdimg_nb.client.connecting import client_pair
+from lxdimg_nb.client.config.remotes import ClientConfig, Remote, client_configs
+from lxdimg_nb.client.connecting import check_key_pair
 from lxdimg_nb.client.dialect import Dialect
 from lxdimg_nb.client.http.transport import Endpoint, Transport, pem_fingerprint, server_certificate
 from lxdimg_nb.errors import (
@@ -122,7 +122,7 @@ def enroll(
         token, server = server, ""
     ticket = TrustToken.parse(token)
     if name is not None:
-        client_certificate.check_name(name)
+        client_certificate.check_remote_name(name)
     base, pinned = _recognised(_candidates(server, ticket), ticket)
     info = _look(Endpoint(base, pinned=pinned), timeout)
     home = _home(info, name)
@@ -136,7 +136,7 @@ def enroll(
             status_code=409,
         )
     pair = _pair(home, cert, shared=name is not None)
-    pin = client_certificate.write_pin(home, chosen, pinned)
+    pin = client_certificate.write_server_certificate(home, chosen, pinned)
     try:
         _admit(Endpoint(base, cert=pair, pinned=pinned), ticket, exist_ok=exist_ok, timeout=timeout)
         client_certificate.write_remote(
@@ -206,19 +206,19 @@ def _look(endpoint: Endpoint, timeout: float) -> ServerInfo:
         transport.close()
 
 
-def _home(info: ServerInfo, name: str | None) -> Home:
+def _home(info: ServerInfo, name: str | None) -> ClientConfig:
     wanted = "lxdimg" if name is None else "incus" if info.product == "incus" else "lxc"
-    return next(home for home in homes() if home.name == wanted)
+    return next(home for home in client_configs() if home.name == wanted)
 
 
 def _name_of(base: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", base.removeprefix("https://")).strip("-.")[-63:]
 
 
-def _pair(home: Home, cert: Any, *, shared: bool) -> tuple[str, str]:
+def _pair(home: ClientConfig, cert: Any, *, shared: bool) -> tuple[str, str]:
     if cert is None:
-        return client_pair(client_certificate.make_pair(home))
-    pair = client_pair(cert)
+        return check_key_pair(client_certificate.ensure_key_pair(home))
+    pair = check_key_pair(cert)
     own = home.folder / "client.crt"
     if shared and not (own.is_file() and own.samefile(pair[0])):
         raise InvalidRequestError(f"{home.name} uses one certificate for all, {own}; leave out cert= or name=")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb.client.config.remotes import by_address, find
+from lxdimg_nb.client.config.remotes import find_remote, find_remote_by_address
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError, ServerUnreachableError
 from tests.kit import certificates, factory, streams
 from tests.kit.homes import listen, place, write
@@ -25,7 +25,7 @@ def test_a_remote_is_connected_to_by_name_address_and_value(server: RunningServe
     server.add_image(factory.small(1))
     before = {p: p.read_bytes() for p in home.rglob("*") if p.is_file()}
 
-    for way in ("lab", f"{folder.name}:lab", find("lab"), server.listen(), server.listen() + "/"):
+    for way in ("lab", f"{folder.name}:lab", find_remote("lab"), server.listen(), server.listen() + "/"):
         with lxdimg_nb.connect(way) as client:
             assert client.info.trusted
             assert len(client.images.all()) == 1
@@ -271,12 +271,12 @@ def test_an_address_is_recognised_however_it_is_written(home: Path) -> None:
     )
 
     for address in ("https://host.example", "https://HOST.example:8443", "https://host.example:8443/"):
-        found = by_address(address)
+        found = find_remote_by_address(address)
         assert found is not None
         assert found.name == "a"
-    assert by_address("https://[fe80::1]:9443") == find("b")
+    assert find_remote_by_address("https://[fe80::1]:9443") == find_remote("b")
     for address in ("https://host.example:1", "https://open:8443", "https://h:port", "unix:///x"):
-        assert by_address(address) is None
+        assert find_remote_by_address(address) is None
 
 
 def test_connecting_with_own_certificates_asks_no_configuration(server: RunningServer, home: Path) -> None:

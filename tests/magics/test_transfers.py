@@ -187,7 +187,7 @@ def test_what_went_wrong_after_the_image_was_there_says_so(
 def test_a_bar_leaves_no_thread_behind(kernel: Kernel, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 50 << 20)
-    kernel.run("import lxdimg_nb.client.files.progress as telling, threading; telling.SILENT = 0.0")
+    kernel.run("import lxdimg_nb.client.files.progress as telling, threading; telling.BAR_DELAY = 0.0")
 
     cell = kernel.run(f"%lxdimg import {path}")
 
@@ -226,7 +226,7 @@ def test_an_interrupt_ends_an_import_and_leaves_nothing(kernel: Kernel, server: 
     assert kernel.manager.provisioner is not None
     pid = kernel.manager.provisioner.pid  # type: ignore[attr-defined]
     # The bar tells when to interrupt; what is quick shows none.
-    kernel.run("import lxdimg_nb.client.files.progress as telling; telling.SILENT = 0.0")
+    kernel.run("import lxdimg_nb.client.files.progress as telling; telling.BAR_DELAY = 0.0")
 
     request = kernel.client.execute(f"%lxdimg import {path} --alias big", allow_stdin=False)
     kernel.until_shown(request)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from lxdimg_nb.client.files.hash_cache import Midstates
+from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.upload.file_receiver import Receiving
@@ -86,7 +86,7 @@ def receive(tmp_path, size):
         actor,
         file,
         where="",
-        midstates=Midstates(),
+        hashes=HashCache(),
         tell=lambda kind, **content: told.append((kind, content["have"])),
         then=ended.append,
     )
@@ -150,7 +150,7 @@ def test_what_arrives_is_hashed_on_the_way_also_when_it_goes_on_or_begins_again(
 
     assert until(lambda: bool(ended), timeout=5)
     with file.path.open("rb") as written:
-        assert receiving._midstates.whole(written.fileno()) == hashlib.sha256(b"abcdefghi").hexdigest()
+        assert receiving._hashes.hexdigest(written.fileno()) == hashlib.sha256(b"abcdefghi").hexdigest()
     actor.close()
 
 
@@ -164,7 +164,7 @@ def test_what_the_jupyter_server_writes_is_hashed_as_well(tmp_path):
 
     assert until(lambda: bool(ended), timeout=5)
     with receiving.file.path.open("rb") as written:
-        assert receiving._midstates.whole(written.fileno()) == hashlib.sha256(b"abcdef").hexdigest()
+        assert receiving._hashes.hexdigest(written.fileno()) == hashlib.sha256(b"abcdef").hexdigest()
     actor.close()
 
 

@@ -183,7 +183,7 @@ def test_newer_servers_are_told_apart_by_their_extensions() -> None:
     assert not newer.lists_all_projects
     assert incus.lists_all_projects
     with pytest.raises(MissingExtensionError) as caught:
-        newer.need("instance_publish_split", "split")
+        newer.require("instance_publish_split", "split")
     assert caught.value.extension == "instance_publish_split"
 
 

@@ -15,18 +15,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.client.config.remotes import Home, built_in, read_config
+from lxdimg_nb.client.config.remotes import ClientConfig, built_in_remotes, read_config
 from lxdimg_nb.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-__all__ = ["check_name", "make_pair", "write_pin", "write_remote"]
+__all__ = ["check_remote_name", "ensure_key_pair", "write_remote", "write_server_certificate"]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
 
 
-def check_name(name: str) -> str:
+def check_remote_name(name: str) -> str:
     """The name, when a remote can have it.
 
     Raises:
@@ -37,7 +37,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def make_pair(home: Home) -> tuple[str, str]:
+def ensure_key_pair(home: ClientConfig) -> tuple[str, str]:
     """Paths of the client's certificate and key there; made (EC P-384, ten years) when there are none.
 
     Raises:
@@ -56,7 +56,7 @@ def make_pair(home: Home) -> tuple[str, str]:
     return str(cert), str(key)
 
 
-def write_pin(home: Home, name: str, pem: str) -> Path:
+def write_server_certificate(home: ClientConfig, name: str, pem: str) -> Path:
     """Keep a server's certificate as the one to accept under that name; returns its path."""
     path = home.folder / "servercerts" / f"{name}.crt"
     folder(home.folder)
@@ -65,7 +65,7 @@ def write_pin(home: Home, name: str, pem: str) -> Path:
     return path
 
 
-def write_remote(home: Home, name: str, entry: Mapping[str, Any]) -> None:
+def write_remote(home: ClientConfig, name: str, entry: Mapping[str, Any]) -> None:
     """Add a remote to the configuration; everything else in it stays.
 
     Raises:
@@ -79,7 +79,7 @@ def write_remote(home: Home, name: str, entry: Mapping[str, Any]) -> None:
     if not isinstance(known, dict):
         # lxc and incus know what is built in only as long as there is no file.
         config.setdefault("default-remote", "local" if home.default_variable else name)
-        known = {k: dict(v) for k, v in built_in(home).items() if k in ("local", "images")}
+        known = {k: dict(v) for k, v in built_in_remotes(home).items() if k in ("local", "images")}
     config["remotes"] = known | {name: dict(entry)}
     config.setdefault("aliases", {})
     folder(home.folder)

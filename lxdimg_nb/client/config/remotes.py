@@ -19,17 +19,17 @@ from lxdimg_nb.errors import InvalidRequestError, NotAllowedError
 from lxdimg_nb.values import parse_time
 
 __all__ = [
-    "Home",
+    "ClientConfig",
     "Remote",
-    "built_in",
-    "by_address",
+    "built_in_remotes",
+    "client_configs",
     "default_remotes",
-    "find",
-    "homes",
+    "find_remote",
+    "find_remote_by_address",
     "local_project",
-    "named",
     "read_config",
     "remotes",
+    "remotes_by_name",
 ]
 
 MAX_CONFIG = 4 * 1024 * 1024
@@ -120,7 +120,7 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class ClientConfig:
     """One program's configuration: its own folders, the first that has a file winning, and the machine's."""
 
     name: str
@@ -207,7 +207,7 @@ class Home:
         return next(((str(c), str(k)) for c, k in pairs if c.is_file() and k.is_file()), None)
 
 
-def homes() -> tuple[Home, ...]:
+def client_configs() -> tuple[ClientConfig, ...]:
     """The configurations on this machine: lxc's (also the snap's), incus', and what `enroll` keeps."""
     environment = os.environ
     user = Path("~").expanduser()
@@ -217,20 +217,20 @@ def homes() -> tuple[Home, ...]:
     incus = tuple(dict.fromkeys((base / "incus", config / "incus")))
     snap = Path("/var/snap/lxd/common/global-conf")
     return (
-        Home(
+        ClientConfig(
             "lxc",
             _chosen("LXD_CONF") or lxc,
             _chosen("LXD_GLOBAL_CONF") or (Path("/etc/lxd"), snap),
             "LXC_REMOTE",
         ),
-        Home(
+        ClientConfig(
             "incus",
             _chosen("INCUS_CONF") or incus,
             _chosen("INCUS_GLOBAL_CONF") or (Path("/etc/incus"),),
             "INCUS_REMOTE",
             "INCUS_PROJECT",
         ),
-        Home("lxdimg", _chosen("LXDIMG_CONF") or (base / "lxdimg_nb",)),
+        ClientConfig("lxdimg", _chosen("LXDIMG_CONF") or (base / "lxdimg_nb",)),
     )
 
 
@@ -240,11 +240,11 @@ def remotes() -> list[Remote]:
     Raises:
         InvalidRequestError: a configuration that cannot be read.
     """
-    found = [remote for home in homes() for remote in home.remotes().values()]
+    found = [remote for home in client_configs() for remote in home.remotes().values()]
     return sorted(found, key=lambda remote: (remote.name, remote.home != "lxdimg"))
 
 
-def named() -> dict[str, Remote]:
+def remotes_by_name() -> dict[str, Remote]:
     """Every remote by the shortest name that `find` and `connect` take for it, `lxc:images` where two differ."""
     groups: dict[str, list[Remote]] = {}
     for remote in remotes():
@@ -261,7 +261,7 @@ def named() -> dict[str, Remote]:
     return found
 
 
-def find(name: str) -> Remote:
+def find_remote(name: str) -> Remote:
     """The remote of that name. `lxc:name` and `incus:name` say whose; without, the user's own beat those built in.
 
     Raises:
@@ -279,7 +279,7 @@ def find(name: str) -> Remote:
     return written[0]
 
 
-def by_address(base: str) -> Remote | None:
+def find_remote_by_address(base: str) -> Remote | None:
     """The private remote with that https address, so that its certificates can be used; the latest enrolled first."""
     wanted = _normal(base)
     if wanted is None:
@@ -294,13 +294,13 @@ def by_address(base: str) -> Remote | None:
 
 def default_remotes() -> list[Remote]:
     """What lxc and incus work with when no remote is named, where that is not this machine's daemon."""
-    found = [home.default() for home in homes() if home.default_variable]
+    found = [home.default() for home in client_configs() if home.default_variable]
     return [remote for remote in found if remote is not None and not remote.local]
 
 
 def local_project(product: str) -> str:
     """The project that lxc or incus was switched to for the daemon of this machine; empty is its default."""
-    home = next(home for home in homes() if home.name == {"lxd": "lxc"}.get(product, product))
+    home = next(home for home in client_configs() if home.name == {"lxd": "lxc"}.get(product, product))
     local = home.remotes().get("local")
     return local.project if local is not None else ""
 
@@ -310,7 +310,7 @@ def _chosen(variable: str) -> tuple[Path, ...]:
     return (Path(value).expanduser(),) if value else ()
 
 
-def built_in(home: Home) -> Mapping[str, Mapping[str, Any]]:
+def built_in_remotes(home: ClientConfig) -> Mapping[str, Mapping[str, Any]]:
     """What a program knows without a configuration."""
     return _BUILT_IN[home.name]
 

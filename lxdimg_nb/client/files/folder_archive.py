@@ -17,11 +17,11 @@ from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values import Progress
 
-__all__ = ["packed"]
+__all__ = ["pack_folder"]
 
 
 @contextmanager
-def packed(folder: Path, *, progress: ProgressArgument = None) -> Iterator[Path]:
+def pack_folder(folder: Path, *, progress: ProgressArgument = None) -> Iterator[Path]:
     """A folder with metadata.yaml and rootfs as a tarball, for as long as the block lasts.
 
     Owners, modes, times, hard links and extended attributes stay as they are: packing a root file system wants

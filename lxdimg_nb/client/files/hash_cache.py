@@ -12,24 +12,24 @@ import threading
 import time
 from typing import Any
 
-__all__ = ["Midstates", "settled", "stamp"]
+__all__ = ["HashCache", "file_stamp", "is_settled"]
 
 MOST = 32
 SETTLED_NS = 2_000_000_000
 
-Stamp = tuple[int, int, int, int]
+FileStamp = tuple[int, int, int, int]
 
 
-class Midstates:
+class HashCache:
     """SHA-256 states by file. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[tuple[int, int], tuple[Stamp, Any]] = {}
+        self._known: dict[tuple[int, int], tuple[FileStamp, Any]] = {}
 
-    def remember(self, fd: int, size: int, sha: Any) -> None:
+    def store(self, fd: int, size: int, sha: Any) -> None:
         """The first `size` bytes of this open file, which are all of it, were hashed so far."""
-        now = stamp(fd)
+        now = file_stamp(fd)
         if now[2] != size or not size:
             return
         with self._lock:
@@ -37,27 +37,27 @@ class Midstates:
             while len(self._known) > MOST:
                 del self._known[next(iter(self._known))]
 
-    def recall(self, fd: int) -> Any:
+    def pop_state(self, fd: int) -> Any:
         """The state after all bytes of this open file; None when the file is another or has changed."""
-        now = stamp(fd)
+        now = file_stamp(fd)
         with self._lock:
             known = self._known.pop(now[:2], None)
         return known[1] if known is not None and known[0] == now else None
 
-    def whole(self, fd: int) -> str:
+    def hexdigest(self, fd: int) -> str:
         """SHA-256 of all bytes of this open file, 64 hexadecimal digits; empty when that is not known."""
-        now = stamp(fd)
+        now = file_stamp(fd)
         with self._lock:
             known = self._known.get(now[:2])
         return str(known[1].hexdigest()) if known is not None and known[0] == now else ""
 
 
-def settled(of: Stamp) -> bool:
+def is_settled(of: FileStamp) -> bool:
     """Whether a file was left alone long enough for every change of it to show as a later time."""
     return time.time_ns() - of[3] > SETTLED_NS
 
 
-def stamp(fd: int) -> Stamp:
+def file_stamp(fd: int) -> FileStamp:
     """What tells an open file from any other, and from itself after a change."""
     facts = os.fstat(fd)
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_ctime_ns

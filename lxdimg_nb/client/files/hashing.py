@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
 
-from lxdimg_nb.client.files.hash_cache import Midstates, settled, stamp
-from lxdimg_nb.client.files.source import BLOCK, Borrowed, Source
-from lxdimg_nb.client.http.threads import join
+from lxdimg_nb.client.files.hash_cache import HashCache, file_stamp, is_settled
+from lxdimg_nb.client.files.source import BLOCK, NonClosingFile, Source
 
-__all__ = ["BackgroundDigest", "digest", "known_already"]
+__all__ = ["BackgroundHash", "hash_sources", "is_cached"]
 
 
-def digest(sources: Sequence[Source], report: Callable[[int], None], known: Midstates | None = None) -> str:
+def hash_sources(sources: Sequence[Source], report: Callable[[int], None], known: HashCache | None = None) -> str:
     """SHA-256 over all sources one after the other, as servers make a fingerprint; 64 hexadecimal digits.
 
     Args:
         report: told the bytes hashed so far; may raise to stop.
         known: what was hashed before. A file that is there unchanged is not read again; one that is read is noted.
     """
-    if known is None or len(sources) != 1 or not sources[0].file:
+    if known is None or len(sources) != 1 or not sources[0].is_file:
         return _summed(sources, report).hexdigest()
     with sources[0].open() as file:
-        summed = known.whole(file.fileno())
+        summed = known.hexdigest(file.fileno())
         if summed:
             report(sources[0].size or 0)
             return summed
-        before = stamp(file.fileno())
+        before = file_stamp(file.fileno())
         sha = _summed(sources, report)
         # What is being written might change once more without a newer time.
-        if settled(before) and stamp(file.fileno()) == before:
-            known.remember(file.fileno(), before[2], sha)
+        if is_settled(before) and file_stamp(file.fileno()) == before:
+            known.store(file.fileno(), before[2], sha)
         return sha.hexdigest()
 
 
-def known_already(sources: Sequence[Source], known: Midstates) -> bool:
+def is_cached(sources: Sequence[Source], known: HashCache) -> bool:
     """Whether `digest` would not have to read anything."""
-    if len(sources) != 1 or not sources[0].file:
+    if len(sources) != 1 or not sources[0].is_file:
         return False
     with sources[0].open() as file:
-        return bool(known.whole(file.fileno()))
+        return bool(known.hexdigest(file.fileno()))
 
 
 def _summed(sources: Sequence[Source], report: Callable[[int], None]) -> hashlib._Hash:
@@ -52,7 +52,7 @@ def _summed(sources: Sequence[Source], report: Callable[[int], None]) -> hashlib
         with source.open() as file:
             readinto = getattr(file, "readinto", None)
             while True:
-                if readinto is not None and not isinstance(file, Borrowed):
+                if readinto is not None and not isinstance(file, NonClosingFile):
                     count = readinto(view)
                     sha.update(view[:count])
                 else:
@@ -66,7 +66,7 @@ def _summed(sources: Sequence[Source], report: Callable[[int], None]) -> hashlib
     return sha
 
 
-class BackgroundDigest:
+class BackgroundHash:
     """SHA-256 of files in a thread, while they are being sent."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -83,7 +83,7 @@ class BackgroundDigest:
                 raise InterruptedError("stopped")
 
         try:
-            self._result = digest(self._sources, check)
+            self._result = hash_sources(self._sources, check)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that asks
             self._error = error
 
@@ -97,4 +97,5 @@ class BackgroundDigest:
     def stop(self) -> None:
         """Give up; returns when the thread has ended."""
         self._stop.set()
-        join(self._thread)
+        with contextlib.suppress(RuntimeError):  # interrupted within start(): it has not begun
+            self._thread.join()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import queue
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
-from lxdimg_nb.client.files.hash_cache import Midstates
-from lxdimg_nb.client.http.response_body import Stream
-from lxdimg_nb.client.http.threads import join
+from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.errors import InvalidRequestError, UnexpectedReplyError
 
-__all__ = ["Sink"]
+__all__ = ["HashingWriter"]
 
 # Splicing from socket to file inside the kernel took as much processor time as reading and writing blocks of
 # 1 MiB, and hashing what was written, read back from the file, a fifth more (1 GiB, LXD 5.0.2, Linux 6).
@@ -23,7 +22,16 @@ BLOCK = 1024 * 1024
 BUFFERS = 6
 
 
-class Sink:
+class ByteStream(Protocol):
+    """The body of a reply: the bytes announced (None when unknown), the bytes received, and reading into a buffer."""
+
+    length: int | None
+    received: int
+
+    def readinto(self, buffer: memoryview) -> int: ...
+
+
+class HashingWriter:
     """Writes to a file descriptor at its end and hashes everything that is in the file, in a second thread.
 
     Six buffers of 1 MiB go round; nothing else is held.
@@ -41,13 +49,13 @@ class Sink:
         self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Sink:
+    def __enter__(self) -> HashingWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._stop()
 
-    def restart(self) -> None:
+    def reset(self) -> None:
         """Forget what was hashed; the file was emptied."""
         self._stop()
         self._sha = hashlib.sha256()
@@ -61,11 +69,11 @@ class Sink:
         os.lseek(self._fd, count, os.SEEK_SET)
         return True
 
-    def leave(self, states: Midstates) -> None:
+    def save_state(self, states: HashCache) -> None:
         """Remember how far the hash is, for whoever goes on with this file."""
         self._stop()
         if self._hashed == self.size:
-            states.remember(self._fd, self.size, self._sha)
+            states.store(self._fd, self.size, self._sha)
 
     def rehash(self, count: int, report: Callable[[int], None]) -> None:
         """Take the first `count` bytes of the file as written: hash them, and go on behind them."""
@@ -93,7 +101,7 @@ class Sink:
         self._hashed += len(chunk)
         self._put(memoryview(chunk))
 
-    def receive(self, stream: Stream, report: Callable[[int], None]) -> None:
+    def receive(self, stream: ByteStream, report: Callable[[int], None]) -> None:
         """Everything a stream has to give; `report` is told the bytes received and may raise to stop.
 
         Raises:
@@ -155,7 +163,8 @@ class Sink:
     def _stop(self) -> None:
         if self._thread is not None:
             self._full.put(None)
-            join(self._thread)
+            with contextlib.suppress(RuntimeError):  # interrupted within start(): it has not begun
+                self._thread.join()
             self._thread = None
             while not self._free.empty():
                 self._free.get()

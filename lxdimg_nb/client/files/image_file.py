@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 from lxdimg_nb.client.files.source import Source
 from lxdimg_nb.errors import InvalidImageError
 
-__all__ = ["ARCHITECTURES", "Found", "kind_of", "look", "open_tar", "read_metadata", "suffix_of"]
+__all__ = ["ARCHITECTURES", "ImageInspection", "file_kind", "file_suffix", "inspect_image", "open_tar", "read_metadata"]
 
 _MAGIC = (
     (b"\x1f\x8b", 0, "gz", ".tar.gz"),
@@ -58,7 +58,7 @@ ARCHITECTURES = {
 }
 
 
-def kind_of(head: bytes) -> str:
+def file_kind(head: bytes) -> str:
     """What a file is by its first 512 bytes, empty when unknown.
 
     One of `gz`, `xz`, `bz2`, `zstd`, `lzma`, `tar`, `squashfs`, `qcow2`.
@@ -66,13 +66,13 @@ def kind_of(head: bytes) -> str:
     return next((kind for magic, at, kind, _ in _MAGIC if head[at : at + len(magic)] == magic), "")
 
 
-def suffix_of(head: bytes) -> str:
+def file_suffix(head: bytes) -> str:
     """The file name ending that fits the content, empty when unknown (a raw disk, say)."""
     return next((ending for magic, at, _, ending in _MAGIC if head[at : at + len(magic)] == magic), "")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ImageInspection:
     """What a file was found to be.
 
     `kind` as of `kind_of`; `metadata` the content of metadata.yaml (None when there is none); `rootfs` is
@@ -167,7 +167,7 @@ def zlib_error() -> type[Exception]:
     return zlib.error
 
 
-def look(source: Source, *, budget: int = MAX_DECOMPRESSED) -> Found:
+def inspect_image(source: Source, *, budget: int = MAX_DECOMPRESSED) -> ImageInspection:
     """What a rereadable file is, and what a server would refuse about it.
 
     Reads the first members of a tarball until metadata.yaml and the root were seen, at most `budget`
@@ -175,24 +175,24 @@ def look(source: Source, *, budget: int = MAX_DECOMPRESSED) -> Found:
     """
     with source.open() as file:
         head = file.read(HEAD)
-    kind = kind_of(head)
+    kind = file_kind(head)
     if kind == "squashfs":
         note = "whether there is a metadata.yaml in it only the server can tell; without one, give metadata="
-        return Found(kind, notes=(note,))
+        return ImageInspection(kind, notes=(note,))
     if not kind or kind == "qcow2":
-        return Found(kind)
+        return ImageInspection(kind)
     try:
         with source.open() as file, open_tar(kind, file, limit=budget) as tar:
             return _scan(kind, tar)
     except InvalidImageError as error:
         if "extra" in error.message:
-            return Found(kind, notes=(error.message,), whole=False)
+            return ImageInspection(kind, notes=(error.message,), whole=False)
         if "more than" in error.message:
-            return Found(kind, notes=("metadata.yaml stands too far back to be checked here",), whole=False)
-        return Found(kind, problems=(error.message,))
+            return ImageInspection(kind, notes=("metadata.yaml stands too far back to be checked here",), whole=False)
+        return ImageInspection(kind, problems=(error.message,))
 
 
-def _scan(kind: str, tar: tarfile.TarFile) -> Found:
+def _scan(kind: str, tar: tarfile.TarFile) -> ImageInspection:
     metadata: dict[str, Any] | None = None
     problems: list[str] = []
     notes: list[str] = []
@@ -256,11 +256,11 @@ def _judged(
     notes: list[str],
     *,
     whole: bool,
-) -> Found:
+) -> ImageInspection:
     if metadata is None:
         if whole:
-            return Found(kind, None, rootfs, tuple(problems), tuple(notes), whole)
-        return Found(
+            return ImageInspection(kind, None, rootfs, tuple(problems), tuple(notes), whole)
+        return ImageInspection(
             kind,
             None,
             rootfs,
@@ -280,7 +280,7 @@ def _judged(
         notes.append("the image says it has expired; servers take it all the same")
     stated = metadata.get("properties")
     properties = {str(k): _scalar(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
-    return Found(kind, metadata, rootfs, tuple(problems), tuple(notes), whole, properties)
+    return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole, properties)
 
 
 def _scalar(value: object) -> str:

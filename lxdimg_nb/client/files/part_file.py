@@ -14,13 +14,13 @@ from typing import BinaryIO
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.text import formats
 
-__all__ = ["Partial", "check_space", "copy_range", "publish", "sync_folder", "write_whole"]
+__all__ = ["PartFile", "check_disk_space", "commit_file", "copy_range", "fsync_directory", "write_atomic"]
 
 # Kept free on the disk beside the image: file system metadata, the sidecar.
 SPARE = 1024 * 1024
 
 
-class Partial:
+class PartFile:
     """The temporary file beside the target: ours alone (locked), 0600, never a link."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -28,7 +28,7 @@ class Partial:
         self._fd = -1
         self.keep = False
 
-    def __enter__(self) -> Partial:
+    def __enter__(self) -> PartFile:
         self._fd = self._open()
         try:
             self._claim()
@@ -91,7 +91,7 @@ class Partial:
         os.close(self._fd)
 
 
-def check_space(folder: Path, needed: int) -> None:
+def check_disk_space(folder: Path, needed: int) -> None:
     """Nothing, when the disk has so many bytes free.
 
     Raises:
@@ -104,7 +104,7 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
-def publish(fd: int, temporary: Path, final: Path) -> None:
+def commit_file(fd: int, temporary: Path, final: Path) -> None:
     """Give an open temporary file its final name, when the disk has all of it.
 
     Raises:
@@ -118,7 +118,7 @@ def publish(fd: int, temporary: Path, final: Path) -> None:
         raise InvalidRequestError(f"cannot write {final}: {error.strerror}") from error
 
 
-def write_whole(final: Path, fill: Callable[[BinaryIO], object]) -> None:
+def write_atomic(final: Path, fill: Callable[[BinaryIO], object]) -> None:
     """A file made whole beside its place, then renamed.
 
     Raises:
@@ -130,7 +130,7 @@ def write_whole(final: Path, fill: Callable[[BinaryIO], object]) -> None:
     try:
         with open(fd, "wb", closefd=False) as file:
             fill(file)
-        publish(fd, temporary, final)
+        commit_file(fd, temporary, final)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -160,7 +160,7 @@ def _umask() -> int:
     return 0o022
 
 
-def sync_folder(folder: Path) -> None:
+def fsync_directory(folder: Path) -> None:
     """Have the disk know the names in a folder."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

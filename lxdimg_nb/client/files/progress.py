@@ -14,7 +14,7 @@ from lxdimg_nb.values import Progress
 __all__ = ["Cancel", "ProgressArgument", "Report", "reporting"]
 
 # Seconds before a bar is shown at all.
-SILENT = 0.3
+BAR_DELAY = 0.3
 
 Report = Callable[[Progress], None]
 ProgressArgument = bool | Report | None
@@ -92,7 +92,7 @@ class reporting:  # noqa: N801 - used as a with statement's verb
                 leave=False,
                 mininterval=0.1,
                 # What takes no time leaves no trace in a saved notebook.
-                delay=max(0.0, SILENT - (time.monotonic() - self._begin)),
+                delay=max(0.0, BAR_DELAY - (time.monotonic() - self._begin)),
             )
         if progress.text:
             self._bar.set_postfix_str(progress.text, refresh=False)

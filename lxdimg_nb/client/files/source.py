@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["BLOCK", "Borrowed", "Data", "Source"]
+__all__ = ["BLOCK", "Data", "NonClosingFile", "Source"]
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
@@ -21,7 +21,7 @@ class Source:
     """Bytes that can be read from the start, more than once when `rereadable`, by two at once when `parallel`.
 
     `size` is the number of bytes, None when only reading tells. `name` is a file's own name, else empty.
-    `file`: it is a file on disk from its first byte to its last.
+    `is_file`: it is a file on disk from its first byte to its last.
     """
 
     def __init__(
@@ -32,14 +32,14 @@ class Source:
         *,
         rereadable: bool,
         parallel: bool,
-        file: bool = False,
+        is_file: bool = False,
     ) -> None:
         self._opener = opener
         self.size = size
         self.name = name
         self.rereadable = rereadable
         self.parallel = parallel
-        self.file = file
+        self.is_file = is_file
 
     @classmethod
     def of(cls, data: Data) -> Source:
@@ -79,7 +79,7 @@ class Source:
         except OSError as error:
             raise InvalidImageError(f"cannot read {path}: {error.strerror or error}") from error
         size = _not_empty(size, str(path))
-        return cls(lambda: path.open("rb"), size, path.name, rereadable=True, parallel=True, file=True)
+        return cls(lambda: path.open("rb"), size, path.name, rereadable=True, parallel=True, is_file=True)
 
     @classmethod
     def _of_file(cls, file: BinaryIO) -> Source:
@@ -90,11 +90,11 @@ class Source:
             end = file.seek(0, os.SEEK_END)
             file.seek(start)
         except (OSError, AttributeError, ValueError):
-            return cls(lambda: cast(BinaryIO, Borrowed(file)), None, name, rereadable=False, parallel=False)
+            return cls(lambda: cast(BinaryIO, NonClosingFile(file)), None, name, rereadable=False, parallel=False)
 
         def again() -> BinaryIO:
             file.seek(start)
-            return cast(BinaryIO, Borrowed(file))
+            return cast(BinaryIO, NonClosingFile(file))
 
         return cls(again, _not_empty(end - start, name or "the file"), name, rereadable=True, parallel=False)
 
@@ -149,7 +149,7 @@ def _not_empty(size: int, what: str) -> int:
     return size
 
 
-class Borrowed(io.BufferedIOBase):
+class NonClosingFile(io.BufferedIOBase):
     """A file of the caller's: read, never closed."""
 
     def __init__(self, file: BinaryIO) -> None:

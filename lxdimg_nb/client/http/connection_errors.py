@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-__all__ = ["causes", "unreachable"]
+__all__ = ["exception_chain", "explain"]
 
 
-def causes(error: BaseException | None) -> Iterator[BaseException]:
+def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and all that it was made from, each once."""
     seen: set[int] = set()
     stack: list[object] = [error]
@@ -20,9 +20,9 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
             stack += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
 
 
-def unreachable(error: BaseException | None) -> str:
+def explain(error: BaseException | None) -> str:
     """Why a server was not reached, and what to do about it."""
-    found = list(causes(error))
+    found = list(exception_chain(error))
     if any(isinstance(c, PermissionError) for c in found):
         return "you may not open the socket; join the group lxd or incus-admin, or use a TLS remote"
     if any(isinstance(c, FileNotFoundError) for c in found):

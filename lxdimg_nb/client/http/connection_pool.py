@@ -6,12 +6,12 @@ import queue
 from collections import deque
 from typing import TypeVar
 
-__all__ = ["Kept"]
+__all__ = ["ConnectionQueue"]
 
 T = TypeVar("T")
 
 
-class Kept(queue.LifoQueue[T]):
+class ConnectionQueue(queue.LifoQueue[T]):
     """Last in, first out, as urllib3 wants it of the queue of a pool that does not wait for connections.
 
     `queue.LifoQueue` enters a lock in Python code: a Ctrl-C between taking it and being able to give it back

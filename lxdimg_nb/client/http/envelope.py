@@ -8,7 +8,7 @@ from typing import Any
 
 from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError
 
-__all__ = ["Reply", "error_of", "is_envelope", "opened"]
+__all__ = ["Reply", "is_envelope", "parse_error", "parse_reply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ def is_envelope(data: object) -> bool:
     return isinstance(data, dict) and data.get("type") in ("sync", "async", "error")
 
 
-def opened(envelope: Mapping[str, Any], status_code: int, headers: Mapping[str, str]) -> Reply:
+def parse_reply(envelope: Mapping[str, Any], status_code: int, headers: Mapping[str, str]) -> Reply:
     """The reply in an envelope.
 
     Raises:
         ApiError: it holds an error; with HTTP 200, too.
     """
     if envelope["type"] == "error" or status_code >= 400:
-        raise error_of(envelope, status_code)
+        raise parse_error(envelope, status_code)
     return Reply(
         metadata=envelope.get("metadata"),
         status_code=status_code,
@@ -44,7 +44,7 @@ def opened(envelope: Mapping[str, Any], status_code: int, headers: Mapping[str, 
     )
 
 
-def error_of(envelope: Mapping[str, Any], status_code: int) -> ApiError:
+def parse_error(envelope: Mapping[str, Any], status_code: int) -> ApiError:
     """The error for an envelope of type `error`; the code decides, the server's text explains."""
     code = envelope.get("error_code")
     code = code if isinstance(code, int) and code >= 400 else status_code

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from lxdimg_nb.client.http.transport import Stream
 from lxdimg_nb.errors import UnexpectedReplyError
 
-__all__ = ["PartReader"]
+__all__ = ["MultipartReader"]
 
 BLOCK = 1024 * 1024
 MAX_HEADERS = 16 * 1024
 _NAME = re.compile(rb'[;\s]name="([^"]*)"')
 
 
-class PartReader:
+class MultipartReader:
     """The parts of one multipart body, in order; each must be read to its end before the next.
 
     Raises (while reading):

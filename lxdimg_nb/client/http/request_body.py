@@ -10,36 +10,45 @@ import secrets
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from lxdimg_nb.client.files.source import Source
 from lxdimg_nb.client.http.response_body import FileBlock
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["Multipart", "Outgoing", "header_text"]
+__all__ = ["Content", "MultipartForm", "UploadBody", "header_filename"]
 
 BLOCK = 256 * 1024
 # What the kernel sends of a file between two looks at the progress.
 FILE_BLOCK = 1024 * 1024
 
 
-class Outgoing:
+class Content(Protocol):
+    """A file to send: its size in bytes (None when only reading tells), its name, and a way to open it."""
+
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def name(self) -> str: ...
+    def open(self) -> BinaryIO: ...
+
+
+class UploadBody:
     """A request body that streams its parts, in constant memory, and tells how far it is.
 
     Args:
-        parts: bytes (framing) or sources (content).
+        parts: bytes (framing) or files (content).
         report: told the bytes of content sent; may raise to stop.
         hashed: hash the content in the same pass.
-        whole_files: hand out blocks of files for the kernel to send, where a source is a file.
+        sendfile: hand out blocks of files for the kernel to send, where a source is a file.
     """
 
     def __init__(
         self,
-        parts: Sequence[bytes | Source],
+        parts: Sequence[bytes | Content],
         report: Callable[[int], None],
         *,
         hashed: bool = False,
-        whole_files: bool = False,
+        sendfile: bool = False,
     ) -> None:
         self._parts = list(parts)
         self._report = report
@@ -47,7 +56,7 @@ class Outgoing:
         self._left: int | None = None
         self._content = False
         self._at: int | None = None
-        self._whole_files = whole_files and not hashed
+        self._whole_files = sendfile and not hashed
         self._sha = hashlib.sha256() if hashed else None
         sizes = [len(p) if isinstance(p, bytes) else p.size for p in parts]
         # 0 is unknown: sent in chunks.
@@ -102,12 +111,12 @@ class Outgoing:
         if not self._parts:
             return False
         part = self._parts.pop(0)
-        self._content = isinstance(part, Source)
-        if isinstance(part, Source):
+        self._content = not isinstance(part, bytes)
+        if isinstance(part, bytes):
+            self._current, self._left, self._at = io.BytesIO(part), len(part), None
+        else:
             self._current, self._left = part.open(), part.size
             self._at = 0 if self._whole_files and self._left is not None and _is_file(self._current) else None
-        else:
-            self._current, self._left, self._at = io.BytesIO(part), len(part), None
         return True
 
     def _finish(self) -> None:
@@ -135,13 +144,13 @@ class Outgoing:
             self._current = None
 
 
-class Multipart:
+class MultipartForm:
     """The framing of a split upload: part `metadata`, then `rootfs` or `rootfs.img`, in that order.
 
     Source: LXD doc/rest-api, POST /1.0/images; the part's name decides container or virtual machine.
     """
 
-    def __init__(self, metadata: Source, rootfs: Source, *, virtual_machine: bool, filename: str = "") -> None:
+    def __init__(self, metadata: Content, rootfs: Content, *, virtual_machine: bool, filename: str = "") -> None:
         self._boundary = secrets.token_hex(16)
         self._files = (
             (metadata, "metadata", _harmless(metadata.name) or "metadata"),
@@ -155,9 +164,9 @@ class Multipart:
         return f"multipart/form-data; boundary={self._boundary}"
 
     @property
-    def parts(self) -> list[bytes | Source]:
+    def parts(self) -> list[bytes | Content]:
         """Framing and content in order."""
-        found: list[bytes | Source] = []
+        found: list[bytes | Content] = []
         for source, name, filename in self._files:
             head = (
                 f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
@@ -172,7 +181,7 @@ def _harmless(name: str) -> str:
     return re.sub(r'[\x00-\x1f\x7f"\\]', "_", PurePath(name).name)
 
 
-def header_text(name: str) -> str:
+def header_filename(name: str) -> str:
     """A file name for a header: its UTF-8, which is what lxc sends, written as the Latin-1 that headers are."""
     plain = re.sub(r"[\x00-\x1f\x7f]", "_", PurePath(name).name).strip()
     return plain.encode(errors="replace").decode("latin-1")

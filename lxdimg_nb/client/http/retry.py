@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from lxdimg_nb.errors import ApiError, ServerUnreachableError
 
-__all__ = ["tried"]
+__all__ = ["retry"]
 
 T = TypeVar("T")
 
 
-def tried(attempts: int, silence: tuple[type[BaseException], ...], once: Callable[[], T]) -> T:
+def retry(attempts: int, silence: tuple[type[BaseException], ...], once: Callable[[], T]) -> T:
     """What `once` returns, tried again while the connection breaks or the server is still starting (503).
 
     Args:

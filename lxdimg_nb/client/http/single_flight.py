@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Generic, TypeVar
 
-__all__ = ["Turns"]
+__all__ = ["SingleFlight"]
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ def _lock(_server: str) -> threading.Lock:
     return threading.Lock()
 
 
-class _Turn(Generic[T]):
+class _Call(Generic[T]):
     """A listing that has not begun, or is under way."""
 
     def __init__(self) -> None:
@@ -45,18 +45,18 @@ class _Turn(Generic[T]):
             pass
 
 
-class Turns:
+class SingleFlight:
     """The listings of one connection's owner. What one may see is shared with nobody else; the turn is, by address."""
 
     def __init__(self, server: str) -> None:
         self._server = _lock(server)
         self._guard = threading.Lock()
-        self._next: dict[Hashable, _Turn[object]] = {}
+        self._next: dict[Hashable, _Call[object]] = {}
 
-    def take(self, key: Hashable, listing: Callable[[], T]) -> T:
+    def run(self, key: Hashable, listing: Callable[[], T]) -> T:
         """The result of `listing()`, begun after this call was, by this thread or another that asks for the same."""
         while True:
-            mine: _Turn[object] = _Turn()
+            mine: _Call[object] = _Call()
             try:
                 try:
                     with self._guard:
@@ -78,7 +78,7 @@ class Turns:
                 raise copy.copy(turn.error) from turn.error
             # The other thread was interrupted, which is no answer for this one.
 
-    def _run(self, key: Hashable, turn: _Turn[object], listing: Callable[[], object]) -> None:
+    def _run(self, key: Hashable, turn: _Call[object], listing: Callable[[], object]) -> None:
         try:
             with self._server:
                 with self._guard:
@@ -88,7 +88,7 @@ class Turns:
         except BaseException as error:  # noqa: BLE001 - raised again by everyone who waits
             turn.error = error
 
-    def _over(self, key: Hashable, turn: _Turn[object]) -> None:
+    def _over(self, key: Hashable, turn: _Call[object]) -> None:
         """Nobody joins it any more, and whoever has goes on."""
         if not turn.result and turn.error is None:
             turn.error = KeyboardInterrupt()

@@ -20,8 +20,8 @@ import requests_unixsocket
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from lxdimg_nb.client.files.hash_cache import Midstates
-from lxdimg_nb.client.http.connection_pool import Kept
+from lxdimg_nb.client.http.connection_errors import exception_chain, explain
+from lxdimg_nb.client.http.connection_pool import ConnectionQueue
 from lxdimg_nb.client.http.endpoint import (
     CONNECT_TIMEOUT,
     Endpoint,
@@ -30,11 +30,10 @@ from lxdimg_nb.client.http.endpoint import (
     server_certificate,
     unix_socket,
 )
-from lxdimg_nb.client.http.envelope import Reply, error_of, is_envelope, opened
-from lxdimg_nb.client.http.connection_errors import causes, unreachable
+from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
-from lxdimg_nb.client.http.retry import tried
-from lxdimg_nb.client.http.single_flight import Turns
+from lxdimg_nb.client.http.retry import retry
+from lxdimg_nb.client.http.single_flight import SingleFlight
 from lxdimg_nb.errors import LxdImageError, ServerUnreachableError, UnexpectedReplyError
 
 __all__ = [
@@ -71,7 +70,7 @@ class Body(Protocol):
 class _UnixPool(urllib3.HTTPConnectionPool):
     """All connections to one socket. requests-unixsocket makes a pool per URL, so nothing is kept alive."""
 
-    QueueCls = Kept
+    QueueCls = ConnectionQueue
 
     def __init__(self, path: str, *, maxsize: int) -> None:
         super().__init__("localhost", maxsize=maxsize)
@@ -114,7 +113,7 @@ class _UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):
-    QueueCls = Kept
+    QueueCls = ConnectionQueue
 
 
 class _TlsAdapter(HTTPAdapter):
@@ -145,8 +144,9 @@ class Transport:
         self._authenticated = authenticated
         self._session: requests.Session | None = None
         self._lock = threading.Lock()
-        self.listings = Turns(endpoint.url)
-        self.midstates = Midstates()
+        self.listings = SingleFlight(endpoint.url)
+        # What client/files knows of hashed files; connect() sets it.
+        self.hashes: Any = None
 
     @property
     def url(self) -> str:
@@ -159,7 +159,7 @@ class Transport:
         return 2 * self.timeout
 
     @property
-    def sends_files(self) -> bool:
+    def can_sendfile(self) -> bool:
         """Whether a body may consist of blocks of a file: there is no TLS in between."""
         return bool(self.endpoint.socket)
 
@@ -232,7 +232,7 @@ class Transport:
         Source: LXD doc/rest-api.md, "Return values".
         """
         attempts = RETRIES if method == "GET" else 1
-        return tried(attempts, TIMEOUTS, lambda: self._once(method, path, params, json, body, headers, timeout))
+        return retry(attempts, TIMEOUTS, lambda: self._once(method, path, params, json, body, headers, timeout))
 
     def _once(
         self,
@@ -255,7 +255,7 @@ class Transport:
             response.close()
         if not is_envelope(envelope):
             raise self._unexpected(response)
-        return opened(envelope, response.status_code, response.headers)
+        return parse_reply(envelope, response.status_code, response.headers)
 
     @contextmanager
     def stream(
@@ -274,7 +274,7 @@ class Transport:
             ApiError: the server refused.
             ServerUnreachableError: nobody answers, the connection broke or stalled.
         """
-        body = tried(RETRIES, TIMEOUTS, lambda: self._begun(path, params, headers, timeout))
+        body = retry(RETRIES, TIMEOUTS, lambda: self._begun(path, params, headers, timeout))
         try:
             yield body
         finally:
@@ -294,9 +294,9 @@ class Transport:
     def _refusal(self, response: requests.Response) -> LxdImageError:
         try:
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return error_of({}, response.status_code)  # said in plain text
+                return parse_error({}, response.status_code)  # said in plain text
             envelope = jsonlib.loads(response.content)
-            return error_of(envelope, response.status_code) if is_envelope(envelope) else self._unexpected(response)
+            return parse_error(envelope, response.status_code) if is_envelope(envelope) else self._unexpected(response)
         except (ValueError, RecursionError, *BROKEN):
             return self._unexpected(response)
         finally:
@@ -335,7 +335,7 @@ class Transport:
         except BROKEN as error:
             # urllib3 calls a refused connection a kind of timeout.
             refused = urllib3.exceptions.NewConnectionError
-            told = (cause for cause in causes(error) if not isinstance(cause, refused))
+            told = (cause for cause in exception_chain(error) if not isinstance(cause, refused))
             silent = next((cause for cause in told if isinstance(cause, TIMEOUTS)), None)
             if silent is not None:
                 # Silence within a reply comes as a broken connection.
@@ -348,7 +348,7 @@ class Transport:
         )
 
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
-        return ServerUnreachableError(f"{self.url} is not reachable: {unreachable(error)}")
+        return ServerUnreachableError(f"{self.url} is not reachable: {explain(error)}")
 
     def _unexpected(self, response: requests.Response) -> UnexpectedReplyError:
         return UnexpectedReplyError(

@@ -22,7 +22,7 @@ from lxdimg_nb.errors import (
     UnexpectedReplyError,
 )
 
-__all__ = ["Web", "read_all"]
+__all__ = ["WebClient"]
 
 BLOCK = 1024 * 1024
 MAX_REDIRECTS = 5
@@ -45,7 +45,7 @@ class _Host(Transport):
             stream.close()
 
 
-class Web:
+class WebClient:
     """GET below one https address. Safe to use from several threads.
 
     Args:
@@ -73,7 +73,7 @@ class Web:
         return self._origin + self._path
 
     def __repr__(self) -> str:
-        return f"<Web {self.url}>"
+        return f"<WebClient {self.url}>"
 
     @contextmanager
     def open(self, path: str = "", *, headers: Mapping[str, str] | None = None) -> Iterator[Stream]:
@@ -143,7 +143,7 @@ class Web:
                     begun = True
                     if stream.status_code == 304:
                         return None, stream.headers
-                    return read_all(stream, limit=limit, end=end, what=f"{self.url}/{path}"), stream.headers
+                    return _read_all(stream, limit=limit, end=end, what=f"{self.url}/{path}"), stream.headers
             except ServerUnreachableError as error:
                 attempt += 1
                 if not begun or attempt >= RETRIES or isinstance(error.__cause__, TIMEOUTS):
@@ -157,7 +157,7 @@ class Web:
                 host.close()
 
 
-def read_all(stream: Stream, *, limit: int, end: float, what: str) -> bytes:
+def _read_all(stream: Stream, *, limit: int, end: float, what: str) -> bytes:
     """The body of a reply, decompressed, within a limit of bytes and until a moment of `time.monotonic()`.
 
     Raises:

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote
 
 from lxdimg_nb.client.client import Client
-from lxdimg_nb.client.http.web_client import Web
+from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Body, Endpoint, Reply, Stream, Transport
+from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.simplestreams.catalogue import Build, Catalogue, File, Problems, read_index, read_products
-from lxdimg_nb.client.simplestreams.downloads import FileStream, multipart, verified
+from lxdimg_nb.client.simplestreams.downloads import FileStream, multipart_body, read_verified
 from lxdimg_nb.errors import (
     ApiError,
     NotAllowedError,
@@ -63,10 +64,11 @@ class _Kept:
 class CatalogueTransport(Transport):
     """Answers GET requests of the image API out of a catalogue, which it fetches when first asked."""
 
-    def __init__(self, web: Web, *, default_os: str = "", pinned: str = "") -> None:
+    def __init__(self, web: WebClient, *, default_os: str = "", pinned: str = "") -> None:
         # Other servers that are to fetch from here are told which certificate to accept.
         super().__init__(Endpoint(base="", pinned=pinned))
         self.web = web
+        self.hashes = HashCache()
         self._default_os = default_os
         self._loading = threading.Lock()
         self._kept: dict[str, _Kept] = {}
@@ -80,18 +82,18 @@ class CatalogueTransport(Transport):
     def close(self) -> None:
         self.web.close()
 
-    def catalogue(self, *, again: bool = False) -> Catalogue:
+    def catalogue(self, *, reload: bool = False) -> Catalogue:
         """The catalogue, not older than an hour.
 
         Args:
-            again: ask the server also when it is younger; unchanged files are not sent twice.
+            reload: ask the server also when it is younger; unchanged files are not sent twice.
 
         Raises:
             ServerUnreachableError, ApiError: it cannot be had.
             UnexpectedReplyError: it is no simplestreams catalogue, or larger or slower than one can be.
         """
         with self._loading:
-            if self._catalogue is None or again or time.monotonic() - self._read_at > FRESH_SECONDS:
+            if self._catalogue is None or reload or time.monotonic() - self._read_at > FRESH_SECONDS:
                 self._catalogue = self._fetched()
                 self._read_at = time.monotonic()
             return self._catalogue
@@ -206,7 +208,7 @@ class CatalogueTransport(Transport):
 
     def _single(self, file: File, start: int | None) -> FileStream:
         begin: dict[str, str] = {}
-        chunks = verified(self.web, file, start or 0, begin)
+        chunks = read_verified(self.web, file, start or 0, begin)
         # The reply's own header says whether only the rest comes.
         first = next(chunks, b"")
         if start == 0:
@@ -220,7 +222,7 @@ class CatalogueTransport(Transport):
         root = "rootfs.img" if build.raw["type"] == "virtual-machine" else "rootfs"
         parts = tuple(zip(("metadata", root), build.files, strict=True))
         kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return FileStream(self.url, multipart(self.web, boundary, parts), kind, None)
+        return FileStream(self.url, multipart_body(self.web, boundary, parts), kind, None)
 
     def open_socket(self) -> socket.socket:
         raise NotAllowedError("a simplestreams server sends no events", status_code=403)
@@ -307,7 +309,7 @@ class CatalogueClient(Client):
 
     def reload(self) -> ServerInfo:
         """Ask for the catalogue again, however young it is; files that have not changed are not sent again."""
-        self.streams.catalogue(again=True)
+        self.streams.catalogue(reload=True)
         return self._info
 
     def __enter__(self) -> CatalogueClient:
@@ -330,7 +332,7 @@ def connect(url: str, *, pinned: str = "", timeout: float = READ_TIMEOUT) -> Cat
         NotFoundError, UnexpectedReplyError: there is no catalogue.
         InvalidRequestError: no https address.
     """
-    web = Web(url, pinned=pinned, timeout=timeout)
+    web = WebClient(url, pinned=pinned, timeout=timeout)
     host = web.url.removeprefix("https://").partition("/")[0]
     streams = CatalogueTransport(web, default_os=_DEFAULT_OS.get(host, ""), pinned=pinned)
     try:

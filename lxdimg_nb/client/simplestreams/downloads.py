@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
-from lxdimg_nb.client.http.web_client import Web
 from lxdimg_nb.client.http.transport import Stream
+from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.simplestreams.catalogue import File
 from lxdimg_nb.errors import FingerprintMismatchError, UnexpectedReplyError
 
-__all__ = ["FileStream", "multipart", "verified"]
+__all__ = ["FileStream", "multipart_body", "read_verified"]
 
 BLOCK = 1024 * 1024
 
@@ -59,7 +59,7 @@ class FileStream(Stream):
         self._chunks.close()
 
 
-def verified(web: Web, file: File, start: int, begin: dict[str, str]) -> Chunks:
+def read_verified(web: WebClient, file: File, start: int, begin: dict[str, str]) -> Chunks:
     """The bytes of one file, never more than the catalogue announces; checked by SHA-256 at its end when whole.
 
     `begin` gets the reply's `Content-Range`, when only the rest comes, before the first block.
@@ -91,7 +91,7 @@ def verified(web: Web, file: File, start: int, begin: dict[str, str]) -> Chunks:
             raise _mismatch(web, file, digest.hexdigest())
 
 
-def _mismatch(web: Web, file: File, actual: str) -> FingerprintMismatchError:
+def _mismatch(web: WebClient, file: File, actual: str) -> FingerprintMismatchError:
     return FingerprintMismatchError(
         f"{web.url}/{file.path} is not the file that the catalogue describes ({actual[:16]} where "
         f"{file.size} bytes, SHA-256 {file.sha256[:12]} are due); the mirror may be out of step, try again later",
@@ -100,10 +100,10 @@ def _mismatch(web: Web, file: File, actual: str) -> FingerprintMismatchError:
     )
 
 
-def multipart(web: Web, boundary: str, parts: Iterable[tuple[str, File]]) -> Chunks:
+def multipart_body(web: WebClient, boundary: str, parts: Iterable[tuple[str, File]]) -> Chunks:
     mark = ""
     for name, file in parts:
         yield f'{mark}--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
-        yield from verified(web, file, 0, {})
+        yield from read_verified(web, file, 0, {})
         mark = "\r\n"
     yield f"\r\n--{boundary}--\r\n".encode()

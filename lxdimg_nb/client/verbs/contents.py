@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from lxdimg_nb.client.files.image_file import HEAD, kind_of, open_tar, read_metadata
-from lxdimg_nb.client.http.multipart_reader import PartReader
+from lxdimg_nb.client.files.image_file import HEAD, file_kind, open_tar, read_metadata
+from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.errors import InvalidImageError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def read_contents(images: Images, record: ImageRecord) -> Contents:
     """See `Image.contents`. Source: GET /1.0/images/{fingerprint}/export, read once from its beginning."""
     with _first_file(images, record) as (file, split):
         head = file.peek(HEAD)[:HEAD]
-        kind = kind_of(head)
+        kind = file_kind(head)
         if kind not in ("gz", "xz", "bz2", "zstd", "lzma", "tar"):
             raise InvalidImageError(f"this image's files cannot be listed: it is {kind or 'of an unknown kind'}")
         metadata: dict[str, Any] = {}
@@ -118,7 +118,7 @@ def _first_file(images: Images, record: ImageRecord) -> Iterator[tuple[io.Buffer
             yield io.BufferedReader(_Chunks(iter(stream.read, b"")), 256 * 1024), False
             return
         boundary = rest.partition("boundary=")[2].strip().strip('"')
-        for name, chunks in PartReader(stream, boundary).parts():
+        for name, chunks in MultipartReader(stream, boundary).parts():
             if name != "metadata":
                 break
             yield io.BufferedReader(_Chunks(chunks), 256 * 1024), True

@@ -45,12 +45,12 @@ def copy_image(
     """See `Image.copy`."""
     if mode not in MODES:
         raise InvalidRequestError(f"an image is copied by {', '.join(MODES)}, not by {mode!r}")
-    if target.dialect.catalogue:
+    if target.dialect.simplestreams:
         raise InvalidRequestError(f"{target.transport.url} only offers images; copy to an LXD or Incus")
     public = image.public if public is None else public
     if public:
         target.dialect.check_public(target.project)
-    if auto_update and mode in ("auto", "pull") and not target.dialect.follows(source.dialect):
+    if auto_update and mode in ("auto", "pull") and not target.dialect.can_auto_update_from(source.dialect):
         # It would fail with the image stored already.
         raise InvalidRequestError("an Incus cannot keep an image of an LXD current; copy it without auto_update")
     names = _names(image, target, aliases, copy_aliases)
@@ -68,7 +68,7 @@ def copy_image(
         made.auto_update = True
     made.properties = image.record.properties
     made.expires_at = image.record.expires_at
-    if not source.dialect.catalogue:
+    if not source.dialect.simplestreams:
         made.profiles = _profiles(image, target)
     made.update()
     for alias in names:
@@ -124,7 +124,7 @@ def _address(images: Images) -> str:
     end = images.transport.endpoint
     if end.base:
         return end.base
-    if images.dialect.catalogue:
+    if images.dialect.simplestreams:
         return images.transport.url
     info = images.dialect.info
     loopback = [a for a in info.addresses if a.startswith(("127.", "[::1]"))]
@@ -145,7 +145,7 @@ def _pull(image: Image, source: Images, target: Images, public: bool, auto_updat
     address = _address(source)
     if not address:
         raise InvalidRequestError(f"{source.transport.url} cannot be pulled from: it does not listen on the network")
-    catalogue = source.dialect.catalogue
+    catalogue = source.dialect.simplestreams
     alias = next((a.name for a in image.aliases), "") if auto_update else ""
     body: dict[str, Any] = {
         "type": "image",
@@ -181,7 +181,7 @@ def _pull(image: Image, source: Images, target: Images, public: bool, auto_updat
 
 def _protocol(source: Images, target: Images) -> str:
     """What the target is to speak with the source; Incus speaks LXD's as well, LXD knows only its own."""
-    if source.dialect.catalogue:
+    if source.dialect.simplestreams:
         return "simplestreams"
     return "incus" if source.dialect.incus and target.dialect.incus else "lxd"
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from lxdimg_nb.client.files.bundle import Section, read_bundle
-from lxdimg_nb.client.files.hashing import BackgroundDigest, digest, known_already
-from lxdimg_nb.client.files.image_file import MAX_DECOMPRESSED, Found, look
+from lxdimg_nb.client.files.hashing import BackgroundHash, hash_sources, is_cached
+from lxdimg_nb.client.files.image_file import MAX_DECOMPRESSED, ImageInspection, inspect_image
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.client.files.source import Data, Source
-from lxdimg_nb.client.http.request_body import Multipart, Outgoing, header_text
+from lxdimg_nb.client.http.request_body import Content, MultipartForm, UploadBody, header_filename
 from lxdimg_nb.client.verbs import listing
 from lxdimg_nb.errors import (
     ImageExistsError,
@@ -106,11 +106,11 @@ class Upload:
     images: Images
     sources: list[Source]
     virtual_machine: bool = False
-    found: Sequence[Found] = ()
+    found: Sequence[ImageInspection] = ()
     swapped: bool = False
     kind: str = "unified"
     known: str = ""
-    digest: BackgroundDigest | None = None
+    digest: BackgroundHash | None = None
 
     @classmethod
     def of(
@@ -135,14 +135,16 @@ class Upload:
         if sections is not None:
             files = [first.section(s.offset, s.size) for s in sections]
             machine = sections[1].name == "rootfs.img"
-            return cls(images, files, machine, [look(files[0], budget=budget), Found("")], kind="split")
+            return cls(
+                images, files, machine, [inspect_image(files[0], budget=budget), ImageInspection("")], kind="split"
+            )
         if metadata is None:
-            found = [look(first, budget=budget)] if first.rereadable else []
+            found = [inspect_image(first, budget=budget)] if first.rereadable else []
             return cls(images, [first], type == "virtual-machine", found)
         second = Source.of(metadata)
         if not (first.rereadable and second.rereadable):
             return cls(images, [second, first], type == "virtual-machine", (), kind="split")
-        root, meta = look(first, budget=budget), look(second, budget=budget)
+        root, meta = inspect_image(first, budget=budget), inspect_image(second, budget=budget)
         swapped = meta.metadata is None and root.metadata is not None
         if swapped:
             first, second, root, meta = second, first, meta, root
@@ -206,8 +208,8 @@ class Upload:
     def hashed(self, report: Report) -> str:
         """The fingerprint, by reading everything once."""
         total = self.size
-        known = self.images.transport.midstates
-        return digest(self.sources, lambda done: report(Progress("hash", done, total)), known)
+        known = self.images.transport.hashes
+        return hash_sources(self.sources, lambda done: report(Progress("hash", done, total)), known)
 
     def send(
         self,
@@ -230,35 +232,35 @@ class Upload:
         if self.problems:
             raise InvalidImageError("this is no image a server would take: " + "; ".join(self.problems))
         fingerprint = ticket.fingerprint if ticket else ""
-        known = known_already(self.sources, self.images.transport.midstates)
+        known = is_cached(self.sources, self.images.transport.hashes)
         if self.rereadable and not fingerprint and (known or not self._size_is_new()):
             fingerprint = self.hashed(report)
             self._refuse_known(fingerprint)
         headers = self._headers(public, filename, profiles, fingerprint, ticket.secret if ticket else "")
-        parts: list[bytes | Source] = [*self.sources]
+        parts: list[bytes | Content] = [*self.sources]
         if self.kind == "split":
-            framing = Multipart(*self.sources, virtual_machine=self.virtual_machine, filename=filename)
+            framing = MultipartForm(*self.sources, virtual_machine=self.virtual_machine, filename=filename)
             parts, headers["Content-Type"] = framing.parts, framing.content_type
         total = self.size
         # Files are hashed while the server works on what it got, for which it takes longer (LXD 5.0.2: threefold).
         beside = not fingerprint and all(source.parallel for source in self.sources)
-        body = Outgoing(
+        body = UploadBody(
             parts,
             lambda done: report(Progress("send", done, total)),
             hashed=not fingerprint and not beside,
-            whole_files=self.images.transport.sends_files,
+            sendfile=self.images.transport.can_sendfile,
         )
         try:
             operation = self._post(body, headers)
         finally:
             body.close()
         if beside:
-            self.digest = BackgroundDigest(self.sources)
+            self.digest = BackgroundHash(self.sources)
         else:
             self.known = fingerprint or body.hexdigest()
         return operation
 
-    def _post(self, body: Outgoing, headers: Mapping[str, str]) -> Operation:
+    def _post(self, body: UploadBody, headers: Mapping[str, str]) -> Operation:
         transport = self.images.transport
         try:
             reply = transport.request(
@@ -333,7 +335,7 @@ class Upload:
             headers[name("fingerprint")] = fingerprint
         if secret:
             headers[name("secret")] = secret
-        if self.kind == "unified" and (said := header_text(filename)):
+        if self.kind == "unified" and (said := header_filename(filename)):
             headers[name("filename")] = said
         if profiles is not None and self.images.dialect.profiles_on_upload:
             headers[name("profiles")] = urlencode([("profile", p) for p in profiles])
@@ -374,7 +376,7 @@ def _bundle(source: Source) -> tuple[Section, Section] | None:
         return read_bundle(file)
 
 
-def _is_disk(source: Source, found: Found) -> bool:
+def _is_disk(source: Source, found: ImageInspection) -> bool:
     """Whether the second file is a virtual machine's disk: qcow2, or raw with a boot sector."""
     if found.kind:
         return found.kind == "qcow2"

@@ -21,11 +21,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client.files.bundle import write_bundle
-from lxdimg_nb.client.files.hashing_writer import Sink
-from lxdimg_nb.client.files.image_file import HEAD, kind_of, suffix_of
-from lxdimg_nb.client.files.part_file import Partial, check_space, copy_range, publish, sync_folder, write_whole
+from lxdimg_nb.client.files.hashing_writer import HashingWriter
+from lxdimg_nb.client.files.image_file import HEAD, file_kind, file_suffix
+from lxdimg_nb.client.files.part_file import (
+    PartFile,
+    check_disk_space,
+    commit_file,
+    copy_range,
+    fsync_directory,
+    write_atomic,
+)
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
-from lxdimg_nb.client.http.multipart_reader import PartReader
+from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.client.http.transport import Stream
 from lxdimg_nb.errors import (
     ApiError,
@@ -110,7 +117,7 @@ def to_path(
     """An image as one or two files, verified; see `Image.export`."""
     begin = time.monotonic()
     folder, name = _place(Path(target).expanduser(), record.fingerprint)
-    with reporting(progress, record.fingerprint[:12]) as report, Partial(folder, record.fingerprint) as partial:
+    with reporting(progress, record.fingerprint[:12]) as report, PartFile(folder, record.fingerprint) as partial:
         done = _download(images, record, partial, resume, report)
         paths = _finish(record, folder, name, partial, done, bundle)
     beside = _sidecar(images, record, paths) if sidecar else None
@@ -163,12 +170,12 @@ def _file_digest(path: Path) -> str:
         return ""  # what cannot be read is not known to be this image
 
 
-def _download(images: Images, record: ImageRecord, partial: Partial, resume: bool, report: Report) -> _Done:
+def _download(images: Images, record: ImageRecord, partial: PartFile, resume: bool, report: Report) -> _Done:
     have = partial.size if resume else 0
     if not resume or have > record.size:
         partial.clear()
         have = 0
-    check_space(partial.path.parent, record.size - have)
+    check_disk_space(partial.path.parent, record.size - have)
     done, actual = _attempt(images, record, partial, have, report)
     if actual != record.fingerprint and have:
         # What an earlier export left was not the beginning of this image after all: once more, from the start.
@@ -179,12 +186,12 @@ def _download(images: Images, record: ImageRecord, partial: Partial, resume: boo
     return done
 
 
-def _attempt(images: Images, record: ImageRecord, partial: Partial, have: int, report: Report) -> tuple[_Done, str]:
-    states = images.transport.midstates
+def _attempt(images: Images, record: ImageRecord, partial: PartFile, have: int, report: Report) -> tuple[_Done, str]:
+    states = images.transport.hashes
     # An interrupt while hashing, or a server that is down, costs nothing of what is there.
     partial.keep = bool(have)
-    with Sink(partial.fd, limit=record.size or None) as sink:
-        if have and not sink.resume(states.recall(partial.fd), have):
+    with HashingWriter(partial.fd, limit=record.size or None) as sink:
+        if have and not sink.resume(states.pop_state(partial.fd), have):
             sink.rehash(have, lambda done: report(Progress("hash", done, have)))
         if have and have == record.size:
             return _Done(0, 0), sink.hexdigest()
@@ -200,11 +207,11 @@ def _attempt(images: Images, record: ImageRecord, partial: Partial, have: int, r
             return _UNUSABLE
         finally:
             if partial.keep:
-                sink.leave(states)
+                sink.save_state(states)
 
 
 def _receive(
-    stream: Stream, record: ImageRecord, partial: Partial, sink: Sink, have: int, report: Report
+    stream: Stream, record: ImageRecord, partial: PartFile, sink: HashingWriter, have: int, report: Report
 ) -> tuple[_Done, str]:
     boundary = _boundary(stream)
     if have and not boundary and stream.status_code == HTTPStatus.PARTIAL_CONTENT and not _continues(stream, have):
@@ -212,13 +219,13 @@ def _receive(
     if have and (boundary or stream.status_code != HTTPStatus.PARTIAL_CONTENT):
         # A split image, or a server without ranges: the whole comes again.
         partial.clear()
-        sink.restart()
+        sink.reset()
         have = 0
     # Only what can be resumed is left behind when this is interrupted.
     partial.keep = not boundary
     if boundary:
         # The two files are copied out of the partial one when the whole was verified.
-        check_space(partial.path.parent, 2 * record.size)
+        check_disk_space(partial.path.parent, 2 * record.size)
         cut, part_name = _split(stream, boundary, sink, record, report)
         return _Done(cut, stream.received, part_name), sink.hexdigest()
     total = record.size or stream.length
@@ -226,9 +233,9 @@ def _receive(
     return _Done(0, stream.received), sink.hexdigest()
 
 
-def _split(stream: Stream, boundary: str, sink: Sink, record: ImageRecord, report: Report) -> tuple[int, str]:
+def _split(stream: Stream, boundary: str, sink: HashingWriter, record: ImageRecord, report: Report) -> tuple[int, str]:
     """Both parts of a split image one after the other; returns where the second begins and its name."""
-    reader = PartReader(stream, boundary)
+    reader = MultipartReader(stream, boundary)
     cut, names = 0, []
     for name, chunks in reader.parts():
         names.append(name)
@@ -273,32 +280,32 @@ def _verify(record: ImageRecord, actual: str) -> None:
 
 
 def _finish(
-    record: ImageRecord, folder: Path, name: str, partial: Partial, done: _Done, bundle: bool
+    record: ImageRecord, folder: Path, name: str, partial: PartFile, done: _Done, bundle: bool
 ) -> tuple[Path, ...]:
     """Give the verified bytes their final names, durably."""
     fingerprint = record.fingerprint
     if not done.cut:
         final = folder / (name or f"{fingerprint}{_suffix(partial.fd, 0)}")
-        publish(partial.fd, partial.path, final)
-        sync_folder(folder)
+        commit_file(partial.fd, partial.path, final)
+        fsync_directory(folder)
         return (final,)
     if bundle:
         final = folder / (name or f"{fingerprint}.bundle.tar")
-        write_whole(final, lambda file: write_bundle(file, partial.fd, done.cut, done.part_name))
-        sync_folder(folder)
+        write_atomic(final, lambda file: write_bundle(file, partial.fd, done.cut, done.part_name))
+        fsync_directory(folder)
         return (final,)
     stem = name or fingerprint
     meta_final = folder / (f"meta-{stem}" if name else f"meta-{fingerprint}{_suffix(partial.fd, 0)}")
     root_final = folder / (stem if name else f"{fingerprint}{_suffix(partial.fd, done.cut)}")
-    write_whole(meta_final, lambda file: copy_range(partial.fd, 0, done.cut, file))
-    write_whole(root_final, lambda file: copy_range(partial.fd, done.cut, partial.size - done.cut, file))
-    sync_folder(folder)
+    write_atomic(meta_final, lambda file: copy_range(partial.fd, 0, done.cut, file))
+    write_atomic(root_final, lambda file: copy_range(partial.fd, done.cut, partial.size - done.cut, file))
+    fsync_directory(folder)
     return meta_final, root_final
 
 
 def _suffix(fd: int, at: int) -> str:
     head = os.pread(fd, HEAD, at)
-    return suffix_of(head) or (".img" if at and not kind_of(head) else "")
+    return file_suffix(head) or (".img" if at and not file_kind(head) else "")
 
 
 def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Path:
@@ -322,5 +329,5 @@ def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Pa
     }
     final = paths[0].parent / f"{record.fingerprint}.json"
     text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-    write_whole(final, lambda file: file.write(text.encode()))
+    write_atomic(final, lambda file: file.write(text.encode()))
     return final

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from urllib.parse import unquote, urlsplit
 
-from lxdimg_nb.client.config.remotes import find
+from lxdimg_nb.client.config.remotes import find_remote
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
-from lxdimg_nb.client.http.web_client import Web
 from lxdimg_nb.client.http.transport import read_pem
+from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.image_attributes import checked_properties, moment
 from lxdimg_nb.client.verbs.finish_import import checked_aliases, follow_up, wanted_profiles
 from lxdimg_nb.errors import (
@@ -233,7 +233,7 @@ def _catalogue_address(server: str) -> tuple[str, str]:
         if not url.startswith("https://"):
             raise InvalidRequestError("a simplestreams server is an https address, or a remote's name")
         return url, ""
-    remote = find(server.removesuffix(":"))
+    remote = find_remote(server.removesuffix(":"))
     if remote.protocol != "simplestreams" or not remote.addresses:
         raise InvalidRequestError(f"the remote {server} is no simplestreams server; use image.copy() from it")
     if remote.userinfo:
@@ -274,7 +274,7 @@ def _download(
     max_size: int,
     report: Report,
 ) -> None:
-    web = Web(url, pinned=read_pem(os.fspath(server_cert)) if server_cert is not None else "")
+    web = WebClient(url, pinned=read_pem(os.fspath(server_cert)) if server_cert is not None else "")
     digest = hashlib.sha256()
     try:
         with web.open() as stream, path.open("xb") as file:

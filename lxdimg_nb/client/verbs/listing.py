@@ -8,6 +8,7 @@ is compared with the project's own count (`used_by`), and what is missing is rea
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import time
@@ -15,7 +16,6 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.http.threads import join
 from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.errors import ApiError, IncompleteListError, LxdImageError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.values import ImageRecord, fingerprints
@@ -101,7 +101,7 @@ def read_one(transport: Transport, fingerprint: str, project: str, *, secret: st
 
 def _bulk(transport: Transport, params: dict[str, str], project: str) -> tuple[list[ImageRecord], bool]:
     """The server's own listing, and whether a deadline may have cut it."""
-    records, took = transport.listings.take((project, *params.items()), lambda: _listed(transport, params, project))
+    records, took = transport.listings.run((project, *params.items()), lambda: _listed(transport, params, project))
     return list(records), took >= SUSPECT_SECONDS or len(records) >= SUSPECT_COUNT
 
 
@@ -184,7 +184,8 @@ class _Reading:
         finally:
             self._stopped = True
             for helper in helpers:
-                join(helper)
+                with contextlib.suppress(RuntimeError):  # interrupted within start(): it has not begun
+                    helper.join()
         if self._cause is not None and not isinstance(self._cause, LxdImageError):
             raise self._cause
         return sorted(self._missing + self._waiting), self._cause

@@ -56,7 +56,7 @@ def publish(
     if format is not None:
         if format not in ("unified", "split"):
             raise InvalidRequestError(f"an image is published unified or split, not {format!r}")
-        images.dialect.need("instance_publish_split", "choose the format of a published image")
+        images.dialect.require("instance_publish_split", "choose the format of a published image")
         document["format"] = format
     found = _instance(images, name, snapshot)
     if not snapshot and not _at_rest(found):

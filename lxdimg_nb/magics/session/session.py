@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lxdimg_nb.client import Client, connect
-from lxdimg_nb.client.config.remotes import named
+from lxdimg_nb.client.config.remotes import remotes_by_name
 from lxdimg_nb.errors import LxdImageError, NotFoundError
 from lxdimg_nb.magics.session.known_images import KnownImages
 from lxdimg_nb.magics.session.messages import did_you_mean
@@ -18,7 +18,7 @@ from lxdimg_nb.magics.session.messages import did_you_mean
 def remote_names() -> list[str]:
     """The remotes in the configurations of lxc and incus: small files of this machine."""
     try:
-        return list(named())
+        return list(remotes_by_name())
     except LxdImageError:
         return []
 

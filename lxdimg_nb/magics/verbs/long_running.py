@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lxdimg_nb.client import Client, Image
-from lxdimg_nb.client.files.folder_archive import packed
+from lxdimg_nb.client.files.folder_archive import pack_folder
 from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.session.messages import say
@@ -87,7 +87,7 @@ def copy_image(
 def packed_folder(data: Any, progress: ProgressArgument) -> Iterator[Any]:
     """A folder as the file of an image, packed for the while; any other data as it is."""
     if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
-        with packed(Path(data).expanduser(), progress=progress) as path:
+        with pack_folder(Path(data).expanduser(), progress=progress) as path:
             yield path
     else:
         yield data

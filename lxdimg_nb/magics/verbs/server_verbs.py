@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lxdimg_nb.client import Client, enroll
-from lxdimg_nb.client.config.remotes import named
+from lxdimg_nb.client.config.remotes import remotes_by_name
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.server_types import SERVER
@@ -71,7 +71,7 @@ def remotes(invocation: Invocation) -> Any:
     """The servers that lxc, incus and enroll have names for, as a frame."""
     from lxdimg_nb.magics.show.listing import listing
 
-    found = named()
+    found = remotes_by_name()
     current = invocation.session.current
     rows = list(found.values())
     columns: dict[str, list[Any]] = {

@@ -32,7 +32,7 @@ def read(images: Images) -> Reading:
         LxdImageError: they cannot be read.
     """
     try:
-        if images.dialect.catalogue:
+        if images.dialect.simplestreams:
             return Reading(images.records(), None)
         return Reading([], images.live())
     except IncompleteListError as error:

@@ -18,7 +18,7 @@ from lxdimg_nb.panels.upload.spool_file import Hashing, SpoolFile
 from lxdimg_nb.values import Progress
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client.files.hash_cache import Midstates
+    from lxdimg_nb.client.files.hash_cache import HashCache
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.panels.base.actor import Actor
 
@@ -40,14 +40,14 @@ class Receiving:
         file: SpoolFile,
         *,
         where: str,
-        midstates: Midstates,
+        hashes: HashCache,
         tell: Callable[..., object],
         then: Callable[[Receiving], object],
     ) -> None:
         self.file = file
         self._tell = tell
         self._actor = actor
-        self._midstates = midstates
+        self._hashes = hashes
         self._pieces: queue.SimpleQueue[tuple[int, Any, bool] | None] = queue.SimpleQueue()
         self._direct = False
         self.transfer: Transfer = transfers.start(
@@ -80,7 +80,7 @@ class Receiving:
             with self.file.hashing() as hashing:
                 self._receive(report, hashing)
                 # So that whoever checks and sends the file need not read it first.
-                self._midstates.remember(hashing.fd, self.file.size, hashing.sha)
+                self._hashes.store(hashing.fd, self.file.size, hashing.sha)
         except OperationCancelledError:
             self.file.remove()
             raise

@@ -105,7 +105,7 @@ class Uploading:
                 self._panel.actor,
                 file,
                 where=self._panel.where,
-                midstates=self._panel.images.transport.midstates,
+                hashes=self._panel.images.transport.hashes,
                 tell=self._panel.tell,
                 then=lambda r: self._came(slot, r, count),
             )

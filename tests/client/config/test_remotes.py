@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb.client.config.remotes import find, named, remotes
+from lxdimg_nb.client.config.remotes import find_remote, remotes, remotes_by_name
 from lxdimg_nb.errors import InvalidRequestError
 from tests.kit import certificates
 from tests.kit.homes import write
@@ -82,7 +82,7 @@ def test_configurations_are_found_where_the_programs_keep_them(
     if variable:
         monkeypatch.setenv(variable, str(where.parent if variable.startswith("XDG") else where))
 
-    remote = find("here")
+    remote = find_remote("here")
 
     assert (remote.home, remote.folder) == (program, str(where))
     assert remote.cert == (str(where / "client.crt"), str(where / "client.key"))
@@ -98,9 +98,9 @@ def test_the_machines_own_remotes_come_after_the_users(home: Path, tmp_path: Pat
     own = write(home / ".config/lxc", {"both": {"addr": "https://own:1", "public": True}})
     certificates.pair(own, "client")
 
-    assert find("both").addresses == ("https://own:1",)
-    assert find("shared").server_cert == str(shared / "servercerts/shared.crt")
-    assert find("shared").cert == (str(own / "client.crt"), str(own / "client.key"))
+    assert find_remote("both").addresses == ("https://own:1",)
+    assert find_remote("shared").server_cert == str(shared / "servercerts/shared.crt")
+    assert find_remote("shared").cert == (str(own / "client.crt"), str(own / "client.key"))
 
 
 def test_an_entry_is_read_in_full(home: Path) -> None:
@@ -145,14 +145,14 @@ def test_an_entry_is_read_in_full(home: Path) -> None:
 
 def test_a_name_that_both_use_is_settled_by_its_prefix(home: Path) -> None:
     with pytest.raises(InvalidRequestError, match=r"'lxc:images'.*'incus:images'"):
-        find("images")
-    assert find("incus:images").addresses != find("lxc:images").addresses
+        find_remote("images")
+    assert find_remote("incus:images").addresses != find_remote("lxc:images").addresses
 
     write(home / ".config/incus", {"images": {"addr": "https://mine", "protocol": "simplestreams", "public": True}})
 
-    assert find("images").addresses == ("https://mine",)
-    assert {"lxc:images", "images", "ubuntu", "lxc:local", "incus:local"} <= set(named())
-    assert all(find(name) == remote for name, remote in named().items())
+    assert find_remote("images").addresses == ("https://mine",)
+    assert {"lxc:images", "images", "ubuntu", "lxc:local", "incus:local"} <= set(remotes_by_name())
+    assert all(find_remote(name) == remote for name, remote in remotes_by_name().items())
 
 
 def test_an_unknown_name_is_said_with_those_there_are(home: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_unknown_name_is_said_with_those_there_are(home: Path) -> None:
         with pytest.raises(InvalidRequestError, match="ubuntu-daily"):
             lxdimg_nb.connect(name)
     with pytest.raises(InvalidRequestError, match="did you mean 'ubuntu'"):
-        find("ubunto")
+        find_remote("ubunto")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lxdimg_nb import Client
-from lxdimg_nb.client.files.folder_archive import packed
+from lxdimg_nb.client.files.folder_archive import pack_folder
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values import Progress
 from tests.kit import factory
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_packed_folder_is_an_image_that_servers_take(server: RunningServer, client: Client, folder: Path) -> None:
-    with packed(folder) as path:
+    with pack_folder(folder) as path:
         image = client.images.create(path, wait=True)
 
     assert image.properties == factory.properties(1)
@@ -43,7 +43,7 @@ def test_a_packed_folder_is_an_image_that_servers_take(server: RunningServer, cl
 
 
 def test_everything_stays_as_it_is(folder: Path) -> None:
-    with packed(folder) as path, tarfile.open(path) as tar:
+    with pack_folder(folder) as path, tarfile.open(path) as tar:
         found = {member.name: member for member in tar}
 
     shadow, same = found["rootfs/etc/same"], found["rootfs/etc/shadow"]
@@ -61,16 +61,16 @@ def test_extended_attributes_come_along(folder: Path) -> None:
     except OSError as error:
         pytest.skip(f"this file system keeps none: {error}")
 
-    with packed(folder) as path, tarfile.open(path, errors="surrogateescape") as tar:
+    with pack_folder(folder) as path, tarfile.open(path, errors="surrogateescape") as tar:
         headers = tar.getmember("rootfs/etc/same").pax_headers
 
     assert headers["SCHILY.xattr.user.caps"].encode("utf-8", "surrogateescape") == value
 
 
 def test_the_same_folder_makes_the_same_file(folder: Path) -> None:
-    with packed(folder) as path:
+    with pack_folder(folder) as path:
         first = path.read_bytes()
-    with packed(folder) as path:
+    with pack_folder(folder) as path:
         assert path.read_bytes() == first
 
 
@@ -80,7 +80,7 @@ def test_the_same_folder_makes_the_same_file(folder: Path) -> None:
 def test_what_is_no_image_is_not_packed(folder: Path, missing: str, said: str) -> None:
     (folder / missing).rename(folder / "elsewhere")
 
-    with pytest.raises(InvalidImageError, match=said), packed(folder):
+    with pytest.raises(InvalidImageError, match=said), pack_folder(folder):
         pass
 
 
@@ -92,7 +92,7 @@ def test_it_tells_how_far_it_is_and_can_be_stopped(folder: Path) -> None:
         if progress.done:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), packed(folder, progress=stop):
+    with pytest.raises(KeyboardInterrupt), pack_folder(folder, progress=stop):
         pass
 
     assert told[-1].phase == "pack"

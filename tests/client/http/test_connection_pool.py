@@ -11,7 +11,7 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client
-from lxdimg_nb.client.http.connection_pool import Kept
+from lxdimg_nb.client.http.connection_pool import ConnectionQueue
 from tests.kit import certificates
 from tests.kit.servers import RunningServer
 
@@ -49,7 +49,7 @@ def connected(demo: RunningServer, over: str, folder: Path) -> Client:
 
 
 def test_what_came_last_goes_first_and_there_is_an_end() -> None:
-    kept: Kept[int] = Kept(2)
+    kept: ConnectionQueue[int] = ConnectionQueue(2)
     kept.put(1)
     kept.put(2)
 

@@ -9,10 +9,10 @@ from types import FrameType
 from typing import Any
 
 from lxdimg_nb.client.http import single_flight
-from lxdimg_nb.client.http.single_flight import Turns
+from lxdimg_nb.client.http.single_flight import SingleFlight
 
 
-def interrupted_at(number: int, served: Turns) -> bool:
+def interrupted_at(number: int, served: SingleFlight) -> bool:
     """One listing with a Ctrl-C at that line of the module, counted as they run; whether there was such a line."""
     left = number
 
@@ -31,7 +31,7 @@ def interrupted_at(number: int, served: Turns) -> bool:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        served.take("key", lambda: 1)
+        served.run("key", lambda: 1)
     except KeyboardInterrupt:
         return True
     finally:
@@ -41,10 +41,10 @@ def interrupted_at(number: int, served: Turns) -> bool:
 
 def test_an_interrupt_at_any_line_leaves_nobody_waiting() -> None:
     number = 1
-    served = Turns("interrupted")
+    served = SingleFlight("interrupted")
     while interrupted_at(number, served):
         got: list[int] = []
-        waiting = threading.Thread(target=lambda got=got: got.append(served.take("key", lambda: 2)), daemon=True)
+        waiting = threading.Thread(target=lambda got=got: got.append(served.run("key", lambda: 2)), daemon=True)
         waiting.start()
         waiting.join(20)
 
