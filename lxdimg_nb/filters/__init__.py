@@ -13,8 +13,8 @@ Values come from servers and are hostile: nothing is evaluated, and a pattern co
 
 from __future__ import annotations
 
-from lxdimg_nb.filters.fields import ARCHITECTURES, CONVENTIONAL, FIELDS, Filterable
+from lxdimg_nb.filters.fields import ARCHITECTURES, COMMON_PROPERTIES, FIELDS, Filterable
 from lxdimg_nb.filters.parsing import closest_match, parse
 from lxdimg_nb.filters.terms import Filter, Term
 
-__all__ = ["ARCHITECTURES", "CONVENTIONAL", "FIELDS", "Filter", "Filterable", "Term", "closest_match", "parse"]
+__all__ = ["ARCHITECTURES", "COMMON_PROPERTIES", "FIELDS", "Filter", "Filterable", "Term", "closest_match", "parse"]

@@ -9,19 +9,19 @@ from typing import Protocol
 from lxdimg_nb.values import Alias, UpdateSource
 
 __all__ = [
-    "AGES",
+    "AGE_FIELDS",
     "ARCHITECTURES",
-    "CONVENTIONAL",
+    "BOOLEAN_FIELDS",
+    "COMMON_PROPERTIES",
     "FIELDS",
-    "FLAGS",
     "SYNONYMS",
-    "TEXTS",
-    "TIMES",
+    "TEXT_FIELDS",
+    "TIME_FIELDS",
     "Filterable",
-    "names_of",
+    "alias_names",
 ]
 
-CONVENTIONAL = frozenset(
+COMMON_PROPERTIES = frozenset(
     ["architecture", "description", "label", "name", "os", "release", "serial", "type", "variant", "version"]
 )
 """Property names that images carry by convention; known even where no image has them."""
@@ -81,7 +81,7 @@ def _idle_since(image: Filterable) -> datetime | None:
     return image.last_used_at or image.uploaded_at
 
 
-def names_of(image: Filterable) -> Sequence[str]:
+def alias_names(image: Filterable) -> Sequence[str]:
     """The names of an image's aliases."""
     return [alias.name for alias in image.aliases]
 
@@ -103,10 +103,10 @@ def _text(name: str) -> Callable[[Filterable], Sequence[str]]:
     return read
 
 
-TEXTS: dict[str, Callable[[Filterable], Sequence[str]]] = {
+TEXT_FIELDS: dict[str, Callable[[Filterable], Sequence[str]]] = {
     "fingerprint": _text("fingerprint"),
-    "alias": names_of,
-    "aliases": names_of,
+    "alias": alias_names,
+    "aliases": alias_names,
     "architecture": _text("architecture"),
     "type": _text("type"),
     "project": _text("project"),
@@ -118,18 +118,18 @@ TEXTS: dict[str, Callable[[Filterable], Sequence[str]]] = {
     "source.protocol": _source("protocol"),
     "source.alias": _source("alias"),
 }
-FLAGS: dict[str, Callable[[Filterable], bool]] = {
+BOOLEAN_FIELDS: dict[str, Callable[[Filterable], bool]] = {
     "public": lambda image: image.public,
     "auto_update": lambda image: image.auto_update,
     "cached": lambda image: image.cached,
 }
-TIMES: dict[str, Callable[[Filterable], datetime | None]] = {
+TIME_FIELDS: dict[str, Callable[[Filterable], datetime | None]] = {
     "created": lambda image: image.created_at,
     "uploaded": lambda image: image.uploaded_at,
     "used": lambda image: image.last_used_at,
     "expires": lambda image: image.expires_at,
 }
-AGES: dict[str, Callable[[Filterable], datetime | None]] = {
+AGE_FIELDS: dict[str, Callable[[Filterable], datetime | None]] = {
     "age": lambda image: image.uploaded_at,
     "idle": _idle_since,
 }
@@ -148,5 +148,5 @@ SYNONYMS = {
     "properties.description": "description",
 }
 
-FIELDS = (*TEXTS, *FLAGS, "size", *TIMES, *AGES)
+FIELDS = (*TEXT_FIELDS, *BOOLEAN_FIELDS, "size", *TIME_FIELDS, *AGE_FIELDS)
 """Attributes a filter knows; `age` counts from the upload, `idle` from the last use, else the upload."""

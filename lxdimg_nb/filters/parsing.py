@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.filters.fields import AGES, ARCHITECTURES, CONVENTIONAL, FIELDS, FLAGS, SYNONYMS, TIMES
+from lxdimg_nb.filters.fields import (
+    AGE_FIELDS,
+    ARCHITECTURES,
+    BOOLEAN_FIELDS,
+    COMMON_PROPERTIES,
+    FIELDS,
+    SYNONYMS,
+    TIME_FIELDS,
+)
 from lxdimg_nb.filters.terms import Filter, Term
 from lxdimg_nb.text import formats
 
@@ -145,15 +153,15 @@ def _field(name: str, text: str, known: frozenset[str] | None) -> str:
     if plain in FIELDS:
         return plain
     key = name.removeprefix("properties.")
-    if known is None or key in known or key in CONVENTIONAL:
+    if known is None or key in known or key in COMMON_PROPERTIES:
         return f"properties.{key}"
     alike = [other for other in known if other.lower() == key.lower()]
     if len(alike) == 1:
         return f"properties.{alike[0]}"
-    candidates = {*FIELDS, *SYNONYMS, *known, *CONVENTIONAL}
+    candidates = {*FIELDS, *SYNONYMS, *known, *COMMON_PROPERTIES}
     near = closest_match(key, candidates)
     hint = f"did you mean {near!r}? " if near else ""
-    properties = sorted({*known, *CONVENTIONAL} - set(FIELDS))
+    properties = sorted({*known, *COMMON_PROPERTIES} - set(FIELDS))
     shown = ", ".join(properties[:20]) + (", …" if len(properties) > 20 else "")
     raise InvalidRequestError(
         f"no field {key!r} in the filter term {text!r}; {hint}known: {', '.join(FIELDS)}; properties: {shown}",
@@ -171,16 +179,16 @@ def closest_match(word: str, known: Iterable[str]) -> str:
 def _typed(field: str, operator: str, value: _Marked, text: str) -> Term:
     plain = _plain(value)
     ordering = operator not in ("=", "!=")
-    if field in FLAGS:
+    if field in BOOLEAN_FIELDS:
         flag = _YES.get(plain.lower())
         if flag is None or ordering:
             raise InvalidRequestError(f"{text!r}: {field} is yes or no; write {field}=yes or {field}=no")
         return Term(field, operator, (plain,), text, (), flag)
     if field == "size":
         return Term(field, operator, (plain,), text, (), _number(formats.parse_size, plain, text))
-    if field in AGES:
+    if field in AGE_FIELDS:
         return Term(field, operator, (plain,), text, (), _number(formats.parse_duration, plain, text))
-    if field in TIMES:
+    if field in TIME_FIELDS:
         return _time_term(field, operator, value, text)
     words = _alternatives(value)
     if ordering and (len(words) > 1 or not plain):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from lxdimg_nb.filters.fields import AGES, FLAGS, TEXTS, TIMES, Filterable, names_of
+from lxdimg_nb.filters.fields import AGE_FIELDS, BOOLEAN_FIELDS, TEXT_FIELDS, TIME_FIELDS, Filterable, alias_names
 
 __all__ = ["Filter", "Term"]
 
@@ -31,18 +31,18 @@ class Term:
         """Whether the image meets the condition."""
         field, operator = self.field, self.operator
         if not field:
-            texts = [*names_of(image), image.fingerprint, image.properties.get("description", "")]
+            texts = [*alias_names(image), image.fingerprint, image.properties.get("description", "")]
             return any(_fits(pattern, text) for pattern in self._patterns for text in texts)
-        if field in FLAGS:
-            return (FLAGS[field](image) is self._bound) is (operator == "=")
+        if field in BOOLEAN_FIELDS:
+            return (BOOLEAN_FIELDS[field](image) is self._bound) is (operator == "=")
         if field == "size" and isinstance(self._bound, int):
             return _compare(operator, image.size, self._bound)
-        if field in TIMES:
-            return self._time(TIMES[field](image), now)
-        if field in AGES and isinstance(self._bound, timedelta):
-            since = AGES[field](image)
+        if field in TIME_FIELDS:
+            return self._time(TIME_FIELDS[field](image), now)
+        if field in AGE_FIELDS and isinstance(self._bound, timedelta):
+            since = AGE_FIELDS[field](image)
             return since is not None and _compare(operator, now - since, self._bound)
-        return self._texts(TEXTS[field](image) if field in TEXTS else self._property(image))
+        return self._texts(TEXT_FIELDS[field](image) if field in TEXT_FIELDS else self._property(image))
 
     def _property(self, image: Filterable) -> Sequence[str]:
         value = image.properties.get(self.field.removeprefix("properties."))

@@ -13,6 +13,7 @@ from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.frame import conditions
 from lxdimg_nb.inventory.frame.rows import level, needed
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import short_fingerprint
 
 __all__ = ["Plots"]
 
@@ -252,7 +253,7 @@ class Plots:
                 there = isinstance(value, str) if by == "alias" else bool(value)
                 colour = "none" if not there else BLUE if by == "image" or value == common else ORANGE
                 ax.add_patch(_box(column, row, colour))
-                text = display.short(value)[:8] if by == "alias" and there else ("" if there else "missing")
+                text = short_fingerprint(value)[:8] if by == "alias" and there else ("" if there else "missing")
                 ax.text(column, row, text, ha="center", va="center", fontsize="small", color="white" if there else GREY)
         labels = [_label(_row_name(key, d, by), 40) for key, d in zip(shown.index, _words(shown), strict=True)]
         ax.set_yticks(range(len(shown)), labels)
@@ -289,5 +290,5 @@ def _words(table: pd.DataFrame) -> list[str]:
 def _row_name(key: Any, words: str, by: str) -> str:
     """What a row of the matrix is called: its project, where there are several, and its alias or image."""
     project, name = key if isinstance(key, tuple) else ("", key)
-    shown = str(name) if by == "alias" else f"{display.short(name)} {words}".strip()
+    shown = str(name) if by == "alias" else f"{short_fingerprint(name)} {words}".strip()
     return f"{project}: {shown}" if project else shown

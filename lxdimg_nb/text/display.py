@@ -18,12 +18,9 @@ __all__ = [
     "Table",
     "csv_cell",
     "escape",
-    "field",
     "format_age",
     "format_value",
-    "key_value_table",
     "sanitize",
-    "short",
 ]
 
 _ANSI = re.compile(
@@ -66,11 +63,6 @@ def csv_cell(value: object) -> str:
     return "'" + text if text.lstrip(" \u00a0\u3000")[:1] in tuple("=+-@|%＝＋－＠") else text
 
 
-def short(fingerprint: object) -> str:
-    """The short fingerprint, 12 characters."""
-    return sanitize(str(fingerprint)[:12], 12)
-
-
 def format_age(moment: datetime | None, now: datetime) -> str:
     """`3 days ago`, `in 2 months`, `never`."""
     words = formats.age(moment, now)
@@ -92,12 +84,6 @@ def format_value(value: object, *, now: datetime | None = None, limit: int = 200
     return sanitize(value, limit)
 
 
-def field(name: str, value: object, *, now: datetime | None = None) -> str:
-    """The value of an image's attribute in a word: as `word`, and `never` for a last use or an expiry that is not."""
-    return "never" if value is None and name in _NEVER else format_value(value, now=now)
-
-
-_NEVER = ("last_used_at", "expires_at")
 _STYLE = (
     "<style>"
     ".lxdimg{color:var(--jp-content-font-color1,inherit);font-size:var(--jp-code-font-size,13px)}"
@@ -190,10 +176,3 @@ class Table:
     def _class(self, column: int) -> str:
         name = "n" if column in self.right else "f" if column in self.code else ""
         return f' class="{name}"' if name else ""
-
-
-def key_value_table(pairs: Iterable[tuple[str, str]], title: str, hints: Mapping[str, str] | None = None) -> Table:
-    """Names and values as a table without headings; `hints` are words for hovering, by name."""
-    rows = tuple(pairs)
-    titles = tuple(("", (hints or {}).get(name, "")) for name, _ in rows) if hints else ()
-    return Table(("", ""), rows, title=title, titles=titles)

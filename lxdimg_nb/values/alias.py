@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lxdimg_nb.text.display import Table, short
+from lxdimg_nb.text.display import Table
+from lxdimg_nb.values.fingerprint import short_fingerprint
 from lxdimg_nb.values.json_fields import Json, text
 
-__all__ = ["Alias", "aliases_table"]
+__all__ = ["Alias"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,10 @@ class Alias:
             text(data.get("type")),
         )
 
+    def table(self) -> Table:
+        """The alias as a table of one row."""
+        row = (self.name, short_fingerprint(self.target), self.type, self.description)
+        return Table(("alias", "target", "type", "description"), (row,), code=frozenset({1}))
+
     def _repr_html_(self) -> str:
-        return aliases_table([self]).html()
-
-
-def aliases_table(aliases: Sequence[Alias], title: str = "") -> Table:
-    """Aliases as a table, one a row."""
-    rows = tuple((a.name, short(a.target), a.type, a.description) for a in aliases)
-    return Table(("alias", "target", "type", "description"), rows, title, code=frozenset({1}))
+        return self.table().html()

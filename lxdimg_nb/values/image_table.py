@@ -7,10 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, field, format_age, format_value, key_value_table, sanitize, short
+from lxdimg_nb.text.display import Table, format_age, format_value, sanitize
 from lxdimg_nb.values.alias import Alias
+from lxdimg_nb.values.fingerprint import short_fingerprint
 
-__all__ = ["image_table", "images_table"]
+__all__ = ["format_attribute", "image_table", "images_table"]
+
+_TIMES = ("created_at", "uploaded_at", "last_used_at", "expires_at")
+
+
+def format_attribute(name: str, value: object, *, now: datetime | None = None) -> str:
+    """The value of an image's attribute as text: as `format_value`, and `never` for no last use and no expiry."""
+    return "never" if value is None and name in _TIMES[2:] else format_value(value, now=now)
 
 
 def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> Table:
@@ -23,20 +31,20 @@ def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> 
     """
     now = now or datetime.now(UTC)
     source = image.update_source
-    times = ("created_at", "uploaded_at", "last_used_at", "expires_at")
-    rows = [
+    rows = (
         ("fingerprint", sanitize(image.fingerprint)),
         ("aliases", format_value(_alias_names(image))),
         *((name, format_value(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
         ("size", f"{formats.size(image.size)} ({image.size:,} bytes)"),
         *((name, format_value(getattr(image, name))) for name in ("public", "auto_update", "cached")),
-        *((name, field(name, getattr(image, name), now=now)) for name in times),
+        *((name, format_attribute(name, getattr(image, name), now=now)) for name in _TIMES),
         ("profiles", format_value(image.profiles)),
         ("source", "" if source is None else f"{source.server} {source.protocol} {source.alias}"),
         *((f"properties.{sanitize(key, 60)}", sanitize(v)) for key, v in sorted(image.properties.items())[:100]),
-    ]
-    hints = {name: formats.timestamp(moment) for name in times if (moment := getattr(image, name)) is not None}
-    return key_value_table(rows, title or f"image {short(image.fingerprint)}", hints)
+    )
+    dates = {name: formats.timestamp(moment) for name in _TIMES if (moment := getattr(image, name)) is not None}
+    hints = tuple(("", dates.get(name, "")) for name, _ in rows)
+    return Table(("", ""), rows, title or f"image {short_fingerprint(image.fingerprint)}", titles=hints)
 
 
 def _alias_names(image: Any) -> list[str]:
@@ -59,7 +67,7 @@ def images_table(images: Sequence[Any], *, now: datetime | None = None, title: s
     )
     rows = tuple(
         (
-            short(image.fingerprint),
+            short_fingerprint(image.fingerprint),
             min(_alias_names(image), key=len, default=""),
             image.properties.get("description", ""),
             image.architecture,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.text.display import Table, format_value, key_value_table, sanitize
+from lxdimg_nb.text.display import Table, format_value, sanitize
 from lxdimg_nb.values.image import FINGERPRINT
 from lxdimg_nb.values.json_fields import Json, mapping, parse_time, text, whole
 
@@ -104,17 +104,17 @@ class Operation:
         known = percent.isdigit()
         return Progress("server", int(percent) if known else 0, 100 if known else None, words)
 
-    def table(self, title: str = "") -> Table:
+    def table(self) -> Table:
         """Status, description and error, one a row."""
         progress = self.progress
-        rows = [
+        rows = (
             ("status", f"{self.status} {progress.text}".strip() if progress else self.status),
             ("description", self.description),
             ("started", format_value(self.created_at)),
             ("may be cancelled", format_value(self.may_cancel)),
             *([("error", self.error)] if self.error else []),
-        ]
-        return key_value_table(rows, title or f"operation {sanitize(self.id, 40)}")
+        )
+        return Table(("", ""), rows, f"operation {sanitize(self.id, 40)}")
 
     def _repr_html_(self) -> str:
         return self.table().html()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.text.display import Table, format_value, key_value_table
+from lxdimg_nb.text.display import Table, format_value
 from lxdimg_nb.values.json_fields import Json, mapping, text, texts
 
 __all__ = ["ServerInfo"]
@@ -79,7 +79,7 @@ class ServerInfo:
 
     def table(self, title: str = "") -> Table:
         """Who answers and what it offers, one fact a row."""
-        rows = [
+        rows = (
             ("product", f"{self.product} {self.version}".strip()),
             ("name", self.name),
             ("project", self.project + (" (with the images of default)" if self.shares_images else "")),
@@ -88,8 +88,8 @@ class ServerInfo:
             ("addresses", format_value(self.addresses)),
             ("certificate", self.certificate_fingerprint[:12]),
             ("storage", format_value(self.storage_drivers)),
-        ]
-        return key_value_table(rows, title or "server")
+        )
+        return Table(("", ""), rows, title or "server")
 
     def _repr_html_(self) -> str:
         return self.table().html()

@@ -143,7 +143,7 @@ def test_a_change_says_what_differs_in_one_line_that_steers_no_terminal() -> Non
     text = str(Change(FINGERPRINT, before, after))
 
     assert text == (
-        f"{FINGERPRINT[:12]}: public no → yes, properties.os a → �[2Jb�, expires_at none → 2030-01-01T00:00:00+00:00"
+        f"{FINGERPRINT[:12]}: public no → yes, properties.os a → b�, expires_at never → 2030-01-01 00:00 UTC"
     )
     assert str(Change(FINGERPRINT, {}, {})) == f"{FINGERPRINT[:12]}: unchanged"
 

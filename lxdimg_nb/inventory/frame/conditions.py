@@ -78,7 +78,7 @@ def column(frame: pd.DataFrame, name: str) -> str:
     for candidate in (name, schema.PROPERTY + name, synonyms.get(name, name)):
         if candidate in names:
             return candidate
-    if name.removeprefix(schema.PROPERTY) in filters.CONVENTIONAL:
+    if name.removeprefix(schema.PROPERTY) in filters.COMMON_PROPERTIES:
         return schema.PROPERTY + name.removeprefix(schema.PROPERTY)
     bare = sorted({n.removeprefix(schema.PROPERTY) for n in names})
     near = filters.closest_match(name, bare)

@@ -13,7 +13,8 @@ from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import absent
 from lxdimg_nb.inventory.frame.styled_frame import Looks
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, format_age, format_value, sanitize, short
+from lxdimg_nb.text.display import Table, format_age, format_value, sanitize
+from lxdimg_nb.values import short_fingerprint
 
 __all__ = ["ESSENTIAL", "WordsFrame", "frame_table"]
 
@@ -129,7 +130,7 @@ def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, st
     if absent(value):
         return ("never" if name in schema.TIMES[2:] else ""), ""
     if name == "fingerprint" or (isinstance(value, str) and _FINGERPRINT.fullmatch(value)):
-        return short(value), sanitize(value)
+        return short_fingerprint(value), sanitize(value)
     if isinstance(value, datetime):
         return (_exact(value) if name in _EXACT else _age(value, now)), sanitize(value)
     if name in _BYTES and words:

@@ -13,6 +13,7 @@ from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import absent, level
 from lxdimg_nb.inventory.frame.styled_frame import Looks
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import format_attribute, short_fingerprint
 
 __all__ = ["COLUMNS", "Changes", "diff"]
 
@@ -32,7 +33,13 @@ class Changes(Looks):
                 tuple(map(str, self.columns)), tuple(tuple(map(display.format_value, r)) for r in self.to_numpy())
             )
         rows = [
-            (*(str(r) for r in row[:2]), display.short(row[2]), str(row[3]), _word("", row[4]), *_values_of(*row[3:7]))
+            (
+                *(str(r) for r in row[:2]),
+                short_fingerprint(row[2]),
+                str(row[3]),
+                _word("", row[4]),
+                *_values_of(*row[3:7]),
+            )
             for row in self[list(COLUMNS)].head(200).itertuples(index=False, name=None)
         ]
         counts = self["change"].value_counts()
@@ -50,13 +57,13 @@ class Changes(Looks):
 def _values_of(kind: str, name: str, before: Any, after: Any) -> tuple[str, str]:
     """What was and what is, in words; fingerprints short."""
     if kind.startswith("alias"):
-        return tuple(display.short(v) if isinstance(v, str) else "" for v in (before, after))  # type: ignore[return-value]
+        return tuple(short_fingerprint(v) if isinstance(v, str) else "" for v in (before, after))  # type: ignore[return-value]
     return _word(name, before), _word(name, after)
 
 
 def _word(name: str, value: Any) -> str:
     if absent(value):
-        return display.field(name, None)
+        return format_attribute(name, None)
     if isinstance(value, pd.Timestamp):
         return formats.timestamp(value.to_pydatetime(warn=False))
     if isinstance(value, np.bool_):

@@ -24,6 +24,7 @@ from lxdimg_nb.inventory.frame.frame import InventoryFrame
 from lxdimg_nb.inventory.frame.frame_table import frame_table
 from lxdimg_nb.inventory.frame.rows import Row, level
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import format_attribute, short_fingerprint
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -86,8 +87,8 @@ class Step:
 
 
 def _word(name: str, value: Any) -> str:
-    text = display.field(name, value) or "none"
-    return display.short(text) if len(text) == 64 else text
+    text = format_attribute(name, value) or "none"
+    return short_fingerprint(text) if len(text) == 64 else text
 
 
 class Plan:

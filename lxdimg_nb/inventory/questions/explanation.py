@@ -13,6 +13,7 @@ from lxdimg_nb.errors import NotFoundError
 from lxdimg_nb.inventory.frame.rows import Row, Rows
 from lxdimg_nb.inventory.questions.server_pruning import pruning
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import short_fingerprint
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
@@ -30,7 +31,7 @@ class Explanation:
 
     def table(self) -> display.Table:
         """The answers as a table."""
-        return display.Table(("", ""), tuple(self.answers.items()), f"image {display.short(self.fingerprint)}")
+        return display.Table(("", ""), tuple(self.answers.items()), f"image {short_fingerprint(self.fingerprint)}")
 
     def __str__(self) -> str:
         return str(self.table())

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 from lxdimg_nb import filters
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.filters.fields import AGES
+from lxdimg_nb.filters.fields import AGE_FIELDS
 from lxdimg_nb.magics.line.types import FLAGS, WordType, offer
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.image_lookup import image_named, images_in, split_name
@@ -132,7 +132,7 @@ def _filter_values(known: KnownImages | None, field: str) -> Sequence[str]:
         return ("yes", "no")
     if field == "size":
         return ("100MiB", "1GiB", "10GiB")
-    if field in AGES:
+    if field in AGE_FIELDS:
         return ("7d", "30d", "90d", "1y")
     if known is None:
         return ()

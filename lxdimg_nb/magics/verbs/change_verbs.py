@@ -21,10 +21,10 @@ from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
 from lxdimg_nb.magics.session.messages import say, suggest
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
-from lxdimg_nb.magics.show.image_words import changes_in_words, image_name, image_yaml
+from lxdimg_nb.magics.show.image_words import image_name, image_yaml
 from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
 from lxdimg_nb.text import formats
-from lxdimg_nb.values import writable
+from lxdimg_nb.values import Change, writable
 
 _EDITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
@@ -45,7 +45,7 @@ def _typed_and_image(word: Word, ctx: click.Context) -> tuple[str, Image]:
 def _update(image: Image) -> Image:
     """Send what was changed on an image and print it."""
     change = image.update()
-    say(f"{image_name(image)}: {', '.join(changes_in_words(change.before, change.after)) or 'unchanged'}")
+    say(f"{image_name(image)}: {', '.join(change.lines()) or 'unchanged'}")
     return image
 
 
@@ -119,7 +119,7 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
     fields = _fields(invocation.body)
     for name, value in fields.items():
         setattr(image, name, value)
-    lines = changes_in_words(writable(image.record), image.changes)
+    lines = Change(image.fingerprint, writable(image.record), image.changes).lines()
     if not lines:
         say(f"{image_name(image)}: unchanged")
         return image

@@ -6,7 +6,7 @@ import logging
 
 from lxdimg_nb.errors import LxdImageError, NotAllowedError
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import ImageRecord, ServerInfo
+from lxdimg_nb.values import ImageRecord, ServerInfo, short_fingerprint
 
 __all__ = ["distrust", "exposure", "gone", "log", "no_update", "product", "sentence", "took", "why"]
 
@@ -88,7 +88,7 @@ def no_update(record: ImageRecord) -> str:
 
 def gone(record: ImageRecord) -> str:
     """That an image is not there any more."""
-    return f"The image {display.short(record.fingerprint)} is gone: somebody deleted it."
+    return f"The image {short_fingerprint(record.fingerprint)} is gone: somebody deleted it."
 
 
 def took(seconds: float) -> str:

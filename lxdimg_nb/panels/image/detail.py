@@ -8,7 +8,7 @@ from typing import Any
 from lxdimg_nb.panels.base.ui_text import exposure, no_update
 from lxdimg_nb.panels.images.table import Row, main_alias
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import ImageRecord, ServerInfo
+from lxdimg_nb.values import ImageRecord, ServerInfo, short_fingerprint
 
 __all__ = ["describe", "whole"]
 
@@ -24,7 +24,7 @@ def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | Non
     record = row.record
     moment = now or datetime.now(UTC)
     description = record.properties.get("description", "")
-    title = main_alias(record) or description or display.short(record.fingerprint)
+    title = main_alias(record) or description or short_fingerprint(record.fingerprint)
     return {
         "key": row.key,
         "title": display.sanitize(title, 120),

@@ -17,6 +17,7 @@ from lxdimg_nb.panels.image.editor import Edit, Editor, Said, parse_day, parse_p
 from lxdimg_nb.panels.image.live_updates import LIVE_WORDS
 from lxdimg_nb.panels.images.table import Row, key_of, main_alias
 from lxdimg_nb.text import display
+from lxdimg_nb.values import short_fingerprint
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
@@ -162,7 +163,7 @@ class ImageWork(Panel):
         """Told that another image took the place of one, by a refresh."""
         if self.open is not None and self.open.key == row.key:
             self.open = Row(key_of(record, row.server), record, row.server)
-            text = f"Refreshed: {display.short(row.record.fingerprint)} → {display.short(record.fingerprint)}"
+            text = f"Refreshed: {short_fingerprint(row.record.fingerprint)} → {short_fingerprint(record.fingerprint)}"
             self._say(Said(self.open.key, sentence(text), True))
 
     def row(self, content: Mapping[str, Any]) -> Row | None:
@@ -241,7 +242,7 @@ class ImageWork(Panel):
 
     def _delete(self, row: Row, content: Mapping[str, Any]) -> None:
         if content.get("confirmed") is True:
-            name = main_alias(row.record) or display.short(row.record.fingerprint)
+            name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
             self.editor.delete(row, lambda: self._deleted(row, name))
 
     def _deleted(self, row: Row, name: str) -> None:
@@ -285,9 +286,9 @@ class ImageWork(Panel):
 
         def say(found: Image) -> str:
             same = found.fingerprint == row.record.fingerprint
-            return "there is no newer build" if same else f"now {display.short(found.fingerprint)}"
+            return "there is no newer build" if same else f"now {short_fingerprint(found.fingerprint)}"
 
-        name = main_alias(row.record) or display.short(row.record.fingerprint)
+        name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
         transfers.start(
             f"Refresh {name}", lambda report: image.refresh(progress=report), where=self.where, say=say, then=ended
         )
@@ -309,7 +310,7 @@ class ImageWork(Panel):
         # Only a server that fetches the image by its alias can look for newer builds there.
         follow = content.get("auto_update") is True
         project = text_of(content, "project").strip() or None
-        name = main_alias(row.record) or display.short(row.record.fingerprint)
+        name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
 
         def work(report: Report) -> Image:
             with connect(target, project=project) as client:
@@ -336,7 +337,7 @@ class ImageWork(Panel):
         if not target.is_dir():
             self.complain(row, f"There is no folder {display.sanitize(target)} on the kernel's machine")
             return
-        name = main_alias(row.record) or display.short(row.record.fingerprint)
+        name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
 
         def work(report: Report) -> Any:
             return image.export(target, progress=report)
@@ -359,7 +360,7 @@ class ImageWork(Panel):
 
 
 def _copied(copy: Image, follow: bool) -> str:
-    words = f"copied as {display.short(copy.fingerprint)}"
+    words = f"copied as {short_fingerprint(copy.fingerprint)}"
     if not follow:
         return words
     if copy.auto_update:

@@ -16,7 +16,7 @@ from lxdimg_nb.panels.base.transfers import Transfer, transfers
 from lxdimg_nb.panels.base.ui_text import exposure, no_update, sentence, why
 from lxdimg_nb.panels.images.table import main_alias
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import ImageRecord, Progress
+from lxdimg_nb.values import ImageRecord, Progress, short_fingerprint
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
@@ -133,7 +133,7 @@ class Bulk:
         rows = [
             [
                 display.sanitize(r.alias, 60) if isinstance(r.alias, str) else "",
-                display.short(r.fingerprint),
+                short_fingerprint(r.fingerprint),
                 r.state,
                 r.detail,
             ]
@@ -202,7 +202,7 @@ class Bulk:
                 except OperationCancelledError:
                     raise
                 except LxdImageError as error:
-                    failures.append(f"{display.short(record.fingerprint)}: {error.message}")
+                    failures.append(f"{short_fingerprint(record.fingerprint)}: {error.message}")
             if failures:
                 raise LxdImageError(f"{len(failures):,} of {len(records):,} failed; first {failures[0]}")
             return formats.plural(len(records), "image")
@@ -242,7 +242,7 @@ def _planned(records: list[ImageRecord], images: Images, action: str, name: str,
 def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
     steps = sorted(plan.steps, key=lambda step: step.action == "keep")
     rows = [
-        [step.alias, display.short(step.fingerprint), step.words or "left alone", step.protection or step.reason]
+        [step.alias, short_fingerprint(step.fingerprint), step.words or "left alone", step.protection or step.reason]
         for step in steps[:SHOWN]
     ]
     count = formats.plural(len(plan), "image")
@@ -263,7 +263,7 @@ def _words(plan: Plan, action: str, images: Images) -> dict[str, Any]:
 def _rows(records: list[ImageRecord], words: list[list[str]]) -> dict[str, Any]:
     """The rows of a plan: the image, what is done with it, and why."""
     shown = zip(records[:SHOWN], words, strict=False)
-    rows = [[main_alias(record), display.short(record.fingerprint), *what] for record, what in shown]
+    rows = [[main_alias(record), short_fingerprint(record.fingerprint), *what] for record, what in shown]
     return {
         "rows": [[display.sanitize(cell, 200) for cell in row] for row in rows],
         "more": max(0, len(records) - SHOWN),

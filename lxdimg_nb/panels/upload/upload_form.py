@@ -14,6 +14,7 @@ from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW, Receiving
 from lxdimg_nb.panels.upload.path_completion import completed
 from lxdimg_nb.panels.upload.spool_file import Spool, SpoolFile
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import short_fingerprint
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
@@ -187,7 +188,7 @@ class Uploading:
             f"Check {files.name}",
             work,
             where=self._panel.where,
-            say=lambda found: f"checked {display.short(found.fingerprint)}",
+            say=lambda found: f"checked {short_fingerprint(found.fingerprint)}",
             then=ended,
         )
         self._set("checking", job=self._running.number)
@@ -232,7 +233,7 @@ class Uploading:
             f"Upload {files.name}",
             work,
             where=self._panel.where,
-            say=lambda image: f"imported as {display.short(image.fingerprint)}",
+            say=lambda image: f"imported as {short_fingerprint(image.fingerprint)}",
             then=ended,
         )
         size = formats.size(found.size)
