@@ -1,1 +1,1 @@
-"""Text for people: numbers in words, harmless text, tables. The one place that escapes."""
+"""Formatting, sanitizing and escaping of text, and tables of it; knows nothing of images."""

@@ -1,7 +1,7 @@
-"""Harmless text and HTML: the one place that defuses and escapes what servers say.
+"""Text and HTML that are safe to show, whatever a server said: the one place that sanitizes and escapes.
 
-A `Table` is what is shown, once, as text and as HTML. The HTML has no script, no link, and neither id nor
-name nor class from data; its colours are those of JupyterLab's theme, light or dark, else the page's.
+The HTML of a `Table` has no scripts, no links, and no ids, names or classes taken from data. Its colours are
+those of JupyterLab's theme, light or dark, or of the page.
 """
 
 from __future__ import annotations
@@ -14,14 +14,7 @@ from datetime import datetime
 
 from lxdimg_nb.text import formats
 
-__all__ = [
-    "Table",
-    "csv_cell",
-    "escape",
-    "format_age",
-    "format_value",
-    "sanitize",
-]
+__all__ = ["Table", "csv_cell", "escape", "format_value", "sanitize"]
 
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor
@@ -30,53 +23,51 @@ _ANSI = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 _SPACES = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-# What a terminal obeys, what turns the direction of writing, what cannot be seen, halves of pairs.
-_UNSEEN = re.compile(
+# Control characters, bidirectional and invisible characters, and lone surrogates.
+_UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 
 
 def sanitize(value: object, limit: int = 200) -> str:
-    """A value as one line of harmless text of at most `limit` characters.
+    """Return a value as one line of safe text, at most `limit` characters long.
 
-    Terminal sequences go, line breaks become spaces, and each control, bidirectional or invisible
-    character becomes `�`, so that nobody reads a name that is not there.
+    Terminal sequences are removed, line breaks become spaces, and each control, bidirectional or invisible
+    character becomes `�`, so that a name always reads as what it is.
     """
     text = str(value)
     text, cut = text[: 8 * limit], len(text) > 8 * limit
-    text = _UNSEEN.sub("\ufffd", _SPACES.sub(" ", _ANSI.sub("", text)))
+    text = _UNSAFE.sub("\ufffd", _SPACES.sub(" ", _ANSI.sub("", text)))
     if len(text) > limit or cut:
         text = text[: max(0, limit - 1)] + "…"
     return text
 
 
 def escape(value: object, limit: int = 200) -> str:
-    """A value as text that may stand anywhere in HTML, in attributes, too."""
+    """Return a value as safe text that may stand anywhere in HTML, including attributes."""
     return html.escape(sanitize(value, limit), quote=True)
 
 
 def csv_cell(value: object) -> str:
-    """A value as a CSV cell that no spreadsheet takes for a formula."""
+    """Return a value as a CSV cell that no spreadsheet takes for a formula."""
     text = sanitize(value, 32_000)
-    # A leading apostrophe is what spreadsheets themselves write to keep a text a text.
+    # Spreadsheets themselves write a leading apostrophe to keep a text from being evaluated.
     return "'" + text if text.lstrip(" \u00a0\u3000")[:1] in tuple("=+-@|%＝＋－＠") else text
 
 
-def format_age(moment: datetime | None, now: datetime) -> str:
-    """`3 days ago`, `in 2 months`, `never`."""
-    words = formats.age(moment, now)
-    return words if moment is None or words == "now" or words.startswith("in ") else f"{words} ago"
-
-
 def format_value(value: object, *, now: datetime | None = None, limit: int = 200) -> str:
-    """Any value in a word: yes and no, times as dates (with `now` as ages), lists with commas, None empty."""
+    """Return any value as text.
+
+    Booleans become `yes` or `no`, times dates (or ages, if `now` is given), lists are joined by commas, and
+    None is empty.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return formats.timestamp(value) if now is None else format_age(value, now)
+        return formats.timestamp(value) if now is None else formats.age(value, now)
     if isinstance(value, Mapping):
         return sanitize(", ".join(f"{k}={sanitize(v, limit)}" for k, v in value.items()), limit)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
@@ -101,22 +92,29 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is shown. The cells are text of any origin: they are defused here and escaped for HTML.
+    """A table as text and as HTML. Cells may hold any text: it is sanitized and escaped here.
 
-    `titles` are words for hovering, a row of them for each row, where a cell has more to say.
+    Attributes:
+        headers: one for each column; all empty in a table of names and values.
+        title: above the table.
+        note: below the table.
+        numeric: columns that are aligned to the right.
+        monospace: columns in the font of code.
+        tooltips: a text for each cell, shown when the mouse is over it; may be left out.
+        gap: number of the row before which rows are left out, shown as `…`.
     """
 
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     note: str = ""
-    right: frozenset[int] = frozenset()
-    code: frozenset[int] = frozenset()
-    titles: tuple[tuple[str, ...], ...] = ()
+    numeric: frozenset[int] = frozenset()
+    monospace: frozenset[int] = frozenset()
+    tooltips: tuple[tuple[str, ...], ...] = ()
     gap: int | None = None
 
     def __str__(self) -> str:
-        # What stands last, reasons and errors, may be long without moving anything else away.
+        # The last column often holds a reason or an error; its length moves nothing else.
         limits = [60 if any(self.headers) else 200] * (len(self.headers) - 1) + [200]
         cells = [[sanitize(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in self.rows]
         heads = [sanitize(head, 40) for head in self.headers]
@@ -135,13 +133,13 @@ class Table:
 
     def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
         pairs = enumerate(zip(row, widths, strict=True))
-        return "  ".join(c.rjust(w) if i in self.right else c.ljust(w) for i, (c, w) in pairs).rstrip()
+        return "  ".join(c.rjust(w) if i in self.numeric else c.ljust(w) for i, (c, w) in pairs).rstrip()
 
     def _repr_html_(self) -> str:
         return self.html()
 
     def html(self) -> str:
-        """The table as HTML that stands alone."""
+        """Return the table as HTML with its own style."""
         parts = [_STYLE, '<div class="lxdimg"><table>']
         if self.title:
             parts.append(f"<caption>{escape(self.title)}</caption>")
@@ -152,10 +150,10 @@ class Table:
         for number, row in enumerate(self.rows):
             if number == self.gap:
                 parts.append(f'<tr><td colspan="{len(self.headers)}">…</td></tr>')
-            hints = self.titles[number] if self.titles else ("",) * len(row)
+            tooltips = self.tooltips[number] if self.tooltips else ("",) * len(row)
             parts.append("<tr>")
-            for i, (cell, hint) in enumerate(zip(row, hints, strict=True)):
-                title = f' title="{escape(hint, 400)}"' if hint else ""
+            for i, (cell, tooltip) in enumerate(zip(row, tooltips, strict=True)):
+                title = f' title="{escape(tooltip, 400)}"' if tooltip else ""
                 tag = 'th scope="row"' if i == 0 and not any(self.headers) else "td"
                 parts.append(f"<{tag}{self._class(i)}{title}>{escape(cell)}</{tag[:2]}>")
             parts.append("</tr>")
@@ -164,15 +162,15 @@ class Table:
             parts.append(f"<p>{escape(self.note, 1000)}</p>")
         return "".join([*parts, "</div>"])
 
-    def within(self, size: int) -> Table:
-        """The table with as many of its first rows as fit, as text and as HTML together, into so many bytes."""
+    def truncated(self, size: int) -> Table:
+        """Return the table with as many of its first rows as fit into `size` bytes as text and HTML together."""
         shorter = self
         while len(shorter.rows) > 1 and len((str(shorter) + shorter.html()).encode()) > size:
             count = len(shorter.rows) // 2
-            note = "and more, which is left out here to keep this small"
-            shorter = replace(self, rows=self.rows[:count], titles=self.titles[:count], note=note)
+            note = "and more, left out here to keep this small"
+            shorter = replace(self, rows=self.rows[:count], tooltips=self.tooltips[:count], note=note)
         return shorter
 
     def _class(self, column: int) -> str:
-        name = "n" if column in self.right else "f" if column in self.code else ""
+        name = "n" if column in self.numeric else "f" if column in self.monospace else ""
         return f' class="{name}"' if name else ""

@@ -1,11 +1,11 @@
-"""Numbers to words, and words to numbers: sizes, ages, times. No I/O, no clock."""
+"""Format sizes, durations, ages and times for people, and parse what people write. Nothing here reads the clock."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["age", "duration", "parse_duration", "parse_size", "percent", "plural", "rate", "size", "timestamp"]
+__all__ = ["age", "duration", "parse_duration", "parse_size", "plural", "size", "timestamp"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)(b?)\s*$", re.IGNORECASE)
@@ -14,7 +14,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "month": 30 
 
 
 def size(count: int | float) -> str:
-    """Bytes in words: `size(1536)` is `'1.5 KiB'`."""
+    """Format a number of bytes: `size(1536)` is `'1.50 KiB'`."""
     value = float(count)
     for unit in _UNITS:
         if abs(value) < 1024 or unit == _UNITS[-1]:
@@ -22,17 +22,12 @@ def size(count: int | float) -> str:
         value /= 1024
     if unit == "B":
         return f"{int(value)} B"
-    return (
-        f"{value:.2f} {unit}"
-        if abs(value) < 10
-        else f"{value:.1f} {unit}"
-        if abs(value) < 100
-        else f"{value:.0f} {unit}"
-    )
+    digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:.{digits}f} {unit}"
 
 
 def parse_size(text: str) -> int:
-    """Words to bytes: `1GiB`, `1.5 MB`, `300k`, `4096`. KiB counts 1024, KB and K count 1000 and 1024.
+    """Parse a number of bytes: `1GiB`, `1.5 MB`, `300k`, `4096`. KB is 1000 bytes; KiB and K are 1024.
 
     Raises:
         ValueError: not a size.
@@ -48,7 +43,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Words to a duration: `90d`, `90D`, `12h`, `2 weeks`, `1y` (365 days), `1month` (30 days).
+    """Parse a duration: `90d`, `90D`, `12h`, `2 weeks`, `1y` (365 days), `1month` (30 days).
 
     Raises:
         ValueError: not a duration.
@@ -64,7 +59,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: `duration(75)` is `'1 min 15 s'`."""
+    """Format a number of seconds: `duration(75)` is `'1 min 15 s'`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -75,11 +70,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def age(then: datetime | None, now: datetime) -> str:
-    """How long ago, in one unit: `'3 days'`, `'in 2 months'`; `'never'` for None."""
-    if then is None:
+def age(moment: datetime | None, now: datetime) -> str:
+    """Format the distance of a time from `now` in one unit: `'3 days ago'`, `'in 2 months'`; None is `'never'`."""
+    if moment is None:
         return "never"
-    seconds = (now - then).total_seconds()
+    seconds = (now - moment).total_seconds()
     ahead, seconds = seconds < 0, abs(seconds)
     for unit, length in (
         ("year", 365 * 86400),
@@ -90,23 +85,13 @@ def age(then: datetime | None, now: datetime) -> str:
     ):
         if seconds >= length:
             words = plural(int(seconds // length), unit)
-            return f"in {words}" if ahead else words
+            return f"in {words}" if ahead else f"{words} ago"
     return "in a moment" if ahead and seconds >= 1 else "now"
 
 
 def timestamp(moment: datetime | None) -> str:
-    """A time in UTC to the minute, `'never'` for None."""
+    """Format a time in UTC to the minute; None is `'never'`."""
     return "never" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def rate(count: float, seconds: float) -> str:
-    """Bytes a second in words; empty when nothing can be said yet."""
-    return f"{size(count / seconds)}/s" if seconds > 0 and count > 0 else ""
-
-
-def percent(done: int, total: int | None) -> str:
-    """`'37 %'`, or empty without a total."""
-    return f"{100 * done // total} %" if total else ""
 
 
 def plural(count: int, noun: str) -> str:

@@ -33,7 +33,7 @@ class Alias:
     def table(self) -> Table:
         """The alias as a table of one row."""
         row = (self.name, short_fingerprint(self.target), self.type, self.description)
-        return Table(("alias", "target", "type", "description"), (row,), code=frozenset({1}))
+        return Table(("alias", "target", "type", "description"), (row,), monospace=frozenset({1}))
 
     def _repr_html_(self) -> str:
         return self.table().html()

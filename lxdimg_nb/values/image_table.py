@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, format_age, format_value, sanitize
+from lxdimg_nb.text.display import Table, format_value, sanitize
 from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.fingerprint import short_fingerprint
 
@@ -43,8 +43,8 @@ def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> 
         *((f"properties.{sanitize(key, 60)}", sanitize(v)) for key, v in sorted(image.properties.items())[:100]),
     )
     dates = {name: formats.timestamp(moment) for name in _TIMES if (moment := getattr(image, name)) is not None}
-    hints = tuple(("", dates.get(name, "")) for name, _ in rows)
-    return Table(("", ""), rows, title or f"image {short_fingerprint(image.fingerprint)}", titles=hints)
+    tooltips = tuple(("", dates.get(name, "")) for name, _ in rows)
+    return Table(("", ""), rows, title or f"image {short_fingerprint(image.fingerprint)}", tooltips=tooltips)
 
 
 def _alias_names(image: Any) -> list[str]:
@@ -75,7 +75,7 @@ def images_table(images: Sequence[Any], *, now: datetime | None = None, title: s
             formats.size(image.size),
             format_value(image.public),
             format_value(image.auto_update),
-            format_age(image.uploaded_at, now),
+            formats.age(image.uploaded_at, now),
         )
         for image in images[:60]
     )

@@ -20,7 +20,7 @@ from lxdimg_nb.client.verbs.contents import Member
 from lxdimg_nb.inventory import Fleet, History, frame_from_json
 from lxdimg_nb.inventory.frame.file_frames import members_frame
 from lxdimg_nb.inventory.frame.frame_table import WordsFrame, frame_table
-from lxdimg_nb.text import display
+from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import (
     Alias,
     Change,
@@ -138,10 +138,10 @@ def test_words_for_values(value: object, seen: str) -> None:
 
 
 def test_ages_tell_past_from_future() -> None:
-    assert display.format_age(datetime(2026, 5, 29, tzinfo=UTC), NOW) == "3 days ago"
-    assert display.format_age(datetime(2026, 7, 5, tzinfo=UTC), NOW) == "in 1 month"
-    assert display.format_age(None, NOW) == "never"
-    assert display.format_age(NOW, NOW) == "now"
+    assert formats.age(datetime(2026, 5, 29, tzinfo=UTC), NOW) == "3 days ago"
+    assert formats.age(datetime(2026, 7, 5, tzinfo=UTC), NOW) == "in 1 month"
+    assert formats.age(None, NOW) == "never"
+    assert formats.age(NOW, NOW) == "now"
 
 
 def test_an_image_is_shown_with_every_attribute_and_no_certificate() -> None:
@@ -340,8 +340,8 @@ def test_answers_that_are_no_images_read_well_too() -> None:
     assert repr(answer) == str(seen)
     assert answer._repr_html_() == seen.html()
     assert "x" * 150 in str(seen)
-    assert seen.titles[0][0] == "3,145,728 bytes"
-    assert seen.titles[0][3] == "ab" * 32
+    assert seen.tooltips[0][0] == "3,145,728 bytes"
+    assert seen.tooltips[0][3] == "ab" * 32
     assert isinstance(answer[answer["bytes"] > 0], WordsFrame)
     assert answer["bytes"].sum() == 3 << 20
 

@@ -13,7 +13,7 @@ from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import absent
 from lxdimg_nb.inventory.frame.styled_frame import Looks
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, format_age, format_value, sanitize
+from lxdimg_nb.text.display import Table, format_value, sanitize
 from lxdimg_nb.values import short_fingerprint
 
 __all__ = ["ESSENTIAL", "WordsFrame", "frame_table"]
@@ -85,9 +85,9 @@ def frame_table(
         tuple(tuple(cell for cell, _ in row) for row in cells),
         title or (_headline(frame) if inventory else ""),
         " ".join(notes),
-        right=frozenset(len(levels) + k for k, i in enumerate(at) if frame.dtypes.iloc[i].kind in "iuf"),
-        code=frozenset(i for i, n in enumerate(shown) if n == "fingerprint"),
-        titles=tuple(tuple(hint for _, hint in row) for row in cells),
+        numeric=frozenset(len(levels) + k for k, i in enumerate(at) if frame.dtypes.iloc[i].kind in "iuf"),
+        monospace=frozenset(i for i, n in enumerate(shown) if n == "fingerprint"),
+        tooltips=tuple(tuple(hint for _, hint in row) for row in cells),
         gap=gap,
     )
 
@@ -146,7 +146,7 @@ def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, st
 
 
 def _age(value: datetime, now: datetime) -> str:
-    return format_age(value.astimezone(UTC), now) if value.tzinfo else sanitize(value)
+    return formats.age(value.astimezone(UTC), now) if value.tzinfo else sanitize(value)
 
 
 def _exact(value: datetime) -> str:

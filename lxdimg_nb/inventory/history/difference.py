@@ -45,7 +45,9 @@ class Changes(Looks):
         counts = self["change"].value_counts()
         title = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts.get(kind, 0)) or "no change"
         left = len(self) - len(rows)
-        return display.Table(COLUMNS, tuple(rows), title, f"and {left:,} more" if left > 0 else "", code=frozenset({2}))
+        return display.Table(
+            COLUMNS, tuple(rows), title, f"and {left:,} more" if left > 0 else "", monospace=frozenset({2})
+        )
 
     def __repr__(self) -> str:
         return str(self.table())

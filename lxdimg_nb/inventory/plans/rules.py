@@ -110,7 +110,7 @@ class Ruling:
         uploaded = row.uploaded_at
         if uploaded is None:
             return "its upload is not dated" if self.grace else ""
-        return f"uploaded {display.format_age(uploaded, now)}" if self.grace and now - uploaded < self.grace else ""
+        return f"uploaded {formats.age(uploaded, now)}" if self.grace and now - uploaded < self.grace else ""
 
 
 def _verdicts(rule: Rule, frame: pd.DataFrame, mine: list[bool], now: datetime) -> dict[int, tuple[bool, str]]:
@@ -129,7 +129,7 @@ def _verdicts(rule: Rule, frame: pd.DataFrame, mine: list[bool], now: datetime) 
             checks.append(_by_age("uploaded", uploaded[at], conditions.duration(rule.older_than), now))
         if rule.expired:
             gone = not pd.isna(expires[at]) and expires[at] <= now
-            checks.append((gone, f"expired {display.format_age(expires[at], now)}" if gone else "not expired"))
+            checks.append((gone, f"expired {formats.age(expires[at], now)}" if gone else "not expired"))
         against = [words for holds, words in checks if not holds]
         verdicts[at] = (not against, ", ".join(against or [words for _, words in checks]))
     return verdicts
@@ -162,4 +162,4 @@ def _by_age(word: str, since: Any, span: timedelta, now: datetime) -> tuple[bool
     if pd.isna(since):
         return False, f"since when it is {word} is not known"
     age = formats.age(since.to_pydatetime(warn=False), now)
-    return now - since >= span, f"idle for {age}" if word == "idle" else f"uploaded {age} ago"
+    return now - since >= span, f"idle for {age.removesuffix(' ago')}" if word == "idle" else f"uploaded {age}"

@@ -73,7 +73,7 @@ class Questions:
         mask = since <= pd.Timestamp(moment - conditions.duration(after))
         used = needed(self._frame, "last_used_at").notna()
         words = [
-            f"{'last used' if u else 'never used, uploaded'} {display.format_age(_moment(s), moment)}"
+            f"{'last used' if u else 'never used, uploaded'} {formats.age(_moment(s), moment)}"
             for s, u in zip(since, used, strict=True)
         ]
         return self._pick(mask, reason=words)
@@ -98,7 +98,7 @@ class Questions:
         """Images past their date of expiry. They are still there: no server removes an image for it."""
         moment = conditions.as_of(self._frame, now)
         words = [
-            f"expired {display.format_age(_moment(t), moment)}; no server removes it for that"
+            f"expired {formats.age(_moment(t), moment)}; no server removes it for that"
             for t in needed(self._frame, "expires_at")
         ]
         return self._pick(conditions.expired(self._frame, moment), reason=words)

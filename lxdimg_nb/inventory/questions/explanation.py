@@ -109,7 +109,7 @@ def _explanation(
 
 
 def _origin(image: Filterable, now: datetime) -> str:
-    came = display.format_age(image.uploaded_at, now)
+    came = formats.age(image.uploaded_at, now)
     source = image.update_source
     if source is not None:
         how = "the server fetched it on its own for an instance" if image.cached else "it was copied on request"
@@ -139,7 +139,7 @@ def _end(image: Filterable, settings: Mapping[str, str] | int | None, now: datet
     when = (
         "at the next daily pruning"
         if fate.when <= now
-        else f"{display.format_age(fate.when, now)} ({formats.timestamp(fate.when)})"
+        else f"{formats.age(fate.when, now)} ({formats.timestamp(fate.when)})"
     )
     return f"{when}, unless it is used before: {fate.reason}"
 

@@ -252,7 +252,7 @@ class Panel(anywidget.AnyWidget):
         ready.wait(SNAPSHOT_SECONDS)
         self.actor.post(take)
         taken.wait(SNAPSHOT_SECONDS)
-        return made[0].within(SNAPSHOT_BYTES) if made else Table(("",), ())
+        return made[0].truncated(SNAPSHOT_BYTES) if made else Table(("",), ())
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle: Any = super()._repr_mimebundle_(**kwargs)

@@ -116,7 +116,7 @@ class Transfer:
             if len(samples) > 1 and samples[-1][0] > samples[0][0]:
                 speed = (samples[-1][1] - samples[0][1]) / (samples[-1][0] - samples[0][0])
                 if speed > 0:
-                    parts.append(formats.rate(speed, 1.0))
+                    parts.append(f"{formats.size(speed)}/s")
                     left = (progress.total - progress.done) / speed
                     if left >= 2:
                         parts.append(f"{formats.duration(left)} left")

@@ -120,9 +120,7 @@ def _facts(record: ImageRecord, now: datetime, newer: str) -> list[dict[str, str
 def _expiry(record: ImageRecord, now: datetime) -> str:
     if record.expires_at is None:
         return "never"
-    return (
-        f"{formats.timestamp(record.expires_at)}, {display.format_age(record.expires_at, now)}; no server enforces it"
-    )
+    return f"{formats.timestamp(record.expires_at)}, {formats.age(record.expires_at, now)}; no server enforces it"
 
 
 def _times(record: ImageRecord, now: datetime) -> list[tuple[str, str, str]]:
@@ -131,4 +129,4 @@ def _times(record: ImageRecord, now: datetime) -> list[tuple[str, str, str]]:
         "Uploaded": record.uploaded_at,
         "Last used": record.last_used_at,
     }
-    return [(name, display.format_age(moment, now), formats.timestamp(moment)) for name, moment in names.items()]
+    return [(name, formats.age(moment, now), formats.timestamp(moment)) for name, moment in names.items()]

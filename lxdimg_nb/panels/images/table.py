@@ -93,7 +93,7 @@ def _time(name: str, title: str) -> Column:
 
     return Column(
         title,
-        lambda row, now: display.format_age(read(row), now),
+        lambda row, now: formats.age(read(row), now),
         lambda row: _moment(row.record.raw.get(name)),
         "time",
         lambda row: formats.timestamp(read(row)),
