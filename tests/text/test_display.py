@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from lxdimg_nb.client.verbs.contents import Member
 from lxdimg_nb.inventory import Fleet, History, frame_from_json
-from lxdimg_nb.inventory.frame.file_frames import members_frame
+from lxdimg_nb.client.verbs.file_frame import members_frame
 from lxdimg_nb.inventory.frame.frame_table import WordsFrame, frame_table
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import (

@@ -70,7 +70,7 @@ class Contents:
     def files(self) -> pandas.DataFrame:
         """The members as a frame, index `path`; columns kind (category), size (int64, bytes), mode, uid, gid
         (int64), modified_at (datetime64[us, UTC]), target (where a link points)."""
-        from lxdimg_nb.inventory.frame.file_frames import members_frame
+        from lxdimg_nb.client.verbs.file_frame import members_frame
 
         return members_frame(self.members)
 
@@ -80,7 +80,7 @@ class Contents:
         Returns:
             Index `path`; columns `change` (`added` in the other, `removed`, `changed`), `size_before`, `size_after`.
         """
-        from lxdimg_nb.inventory.frame.file_frames import members_diff
+        from lxdimg_nb.client.verbs.file_frame import members_diff
 
         return members_diff(self.members, other.members)
 

@@ -17,7 +17,7 @@ from lxdimg_nb.inventory.frame.columns import CHUNK, Columns, collector_off
 from lxdimg_nb.inventory.frame.frame_table import frame_table
 from lxdimg_nb.inventory.frame.json_decoder import batches
 from lxdimg_nb.inventory.frame.schema import is_inventory
-from lxdimg_nb.inventory.frame.styled_frame import Looks, defused
+from lxdimg_nb.text.styled_frame import Looks, defused
 
 if TYPE_CHECKING:
     from lxdimg_nb.values import ImageRecord

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import absent
-from lxdimg_nb.inventory.frame.styled_frame import Looks
+from lxdimg_nb.text.styled_frame import Looks
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table, format_value, sanitize
 from lxdimg_nb.values import short_fingerprint

@@ -11,7 +11,7 @@ import pandas as pd
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import absent, level
-from lxdimg_nb.inventory.frame.styled_frame import Looks
+from lxdimg_nb.text.styled_frame import Looks
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import format_attribute, short_fingerprint
 

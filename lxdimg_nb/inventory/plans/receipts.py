@@ -10,7 +10,7 @@ import pandas as pd
 
 from lxdimg_nb.inventory.frame.column_kinds import text_array
 from lxdimg_nb.inventory.frame.frame_table import frame_table
-from lxdimg_nb.inventory.frame.styled_frame import Looks
+from lxdimg_nb.text.styled_frame import Looks
 from lxdimg_nb.text import display
 
 __all__ = ["STATES", "Receipt", "Receipts"]

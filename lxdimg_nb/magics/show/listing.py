@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lxdimg_nb.inventory.frame.frame_table import frame_table
-from lxdimg_nb.inventory.frame.styled_frame import Looks
+from lxdimg_nb.text.styled_frame import Looks
 from lxdimg_nb.text.display import Table
 from lxdimg_nb.values import FINGERPRINT
 
