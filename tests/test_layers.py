@@ -44,7 +44,7 @@ OUTSIDE = {
     "yaml": {"client", "inventory", "magics", "demo"},
     "zstandard": {"client", "demo"},
     "tqdm": {"client", "magics"},
-    "pandas": {"inventory", "panels", "magics"},
+    "pandas": {"text/styled_frame", "client/verbs/file_frame", "inventory", "panels", "magics"},
     "numpy": {"inventory", "panels", "magics"},
     "pyarrow": {"inventory"},
     "matplotlib": {"inventory"},

@@ -15,10 +15,10 @@ import pytest
 import lxdimg_nb as lxdimg
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import InventoryFrame, diff, make_frame
-from lxdimg_nb.inventory.frame.frame_table import WordsFrame
 from lxdimg_nb.inventory.history.difference import Changes
 from lxdimg_nb.inventory.plans.receipts import Receipts
 from lxdimg_nb.magics.show.listing import Listing
+from lxdimg_nb.text.styled_frame import StyledFrame
 from lxdimg_nb.values import ImageRecord
 from tests.kit.inventories import NOW, SERVER, days_ago, fingerprint, image, inventory
 
@@ -161,7 +161,7 @@ def test_text_stays_defused_when_the_index_is_gone_and_in_columns_and_rows() -> 
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
-@pytest.mark.parametrize("kind", [InventoryFrame, WordsFrame, Changes, Receipts, Listing])
+@pytest.mark.parametrize("kind", [InventoryFrame, StyledFrame, Changes, Receipts, Listing])
 def test_frames_with_looks_stay_themselves_without_a_warning(kind: type[pd.DataFrame]) -> None:
     frame = kind({"a": [1, 2], "b": ["x", "y"]})
 

@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lxdimg_nb.client.verbs.contents import Member
+from lxdimg_nb.client.files.archive_member import Member
+from lxdimg_nb.client.verbs.file_frame import files_frame
 from lxdimg_nb.inventory import Fleet, History, frame_from_json
-from lxdimg_nb.client.verbs.file_frame import members_frame
-from lxdimg_nb.inventory.frame.frame_table import WordsFrame, frame_table
+from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.styled_frame import StyledFrame
 from lxdimg_nb.values import (
     Alias,
     Change,
@@ -256,10 +257,10 @@ def test_hostile_text_neither_acts_nor_hides_anywhere() -> None:
         Change(NASTY, {NASTY: NASTY}, {NASTY: NASTY}).table(),
         Operation(NASTY, NASTY, NASTY, NASTY, 400, NASTY, True, {}, {}).table(),
         ServerInfo(NASTY, NASTY, NASTY, NASTY, False, name=NASTY).table(),
-        frame_table(df, title=NASTY),
-        frame_table(df),
-        frame_table(df[["filename", "profiles"]]),
-        frame_table(pd.DataFrame({NASTY: [NASTY]}, index=pd.Index([NASTY], name=NASTY))),
+        inventory_table(df, title=NASTY),
+        inventory_table(df),
+        inventory_table(df[["filename", "profiles"]]),
+        inventory_table(pd.DataFrame({NASTY: [NASTY]}, index=pd.Index([NASTY], name=NASTY))),
     ]
 
     for table in shown:
@@ -272,7 +273,7 @@ def test_hostile_text_neither_acts_nor_hides_anywhere() -> None:
 def test_a_frame_reads_well() -> None:
     df = frame_from_json([RAW], server="unix:///s")
 
-    seen = str(frame_table(df, now=NOW))
+    seen = str(inventory_table(df, now=NOW))
 
     assert "1 image · 3.00 MiB · unix:///s, project default" in seen
     assert re.search(r"^abababababab  web +Ubuntu noble +x86_64 +container +3\.00 MiB  yes", seen, re.MULTILINE)
@@ -283,7 +284,7 @@ def test_a_frame_reads_well() -> None:
 def test_chosen_columns_are_all_shown() -> None:
     df = frame_from_json([RAW])[["filename", "size", "properties.os", "expires_at"]]
 
-    seen = frame_table(df, now=NOW)
+    seen = inventory_table(df, now=NOW)
 
     assert seen.headers == ("fingerprint", "filename", "size", "properties.os", "expires")
     assert seen.rows == (("abababababab", "", "3.00 MiB", "Ubuntu", "in 1 month"),)
@@ -292,9 +293,9 @@ def test_chosen_columns_are_all_shown() -> None:
 def test_what_a_question_adds_is_shown_with_the_essential_columns() -> None:
     df = frame_from_json([RAW])
 
-    shown = frame_table(df.lxdimg.eol()).headers
-    added = frame_table(df.assign(owner="anna")).headers
-    pruned = frame_table(frame_from_json([RAW | {"cached": True}]).lxdimg.will_be_pruned()).headers
+    shown = inventory_table(df.lxdimg.eol()).headers
+    added = inventory_table(df.assign(owner="anna")).headers
+    pruned = inventory_table(frame_from_json([RAW | {"cached": True}]).lxdimg.will_be_pruned()).headers
 
     assert shown[-2:] == ("support", "supported_until")
     assert pruned[-2:] == ("pruned", "reason")
@@ -306,7 +307,7 @@ def test_a_long_frame_shows_both_ends() -> None:
     df = frame_from_json([RAW | {"fingerprint": f"{i:064x}"} for i in range(100)])
 
     with pd.option_context("display.max_rows", 20, "display.min_rows", 4):
-        seen = frame_table(df)
+        seen = inventory_table(df)
 
     assert len(seen.rows) == 4
     assert "4 of 100 rows shown." in str(seen)
@@ -319,11 +320,11 @@ def test_numbers_that_are_no_sizes_stay_numbers() -> None:
 
     counts = df.groupby("architecture", observed=True).size().reset_index(name="size")
 
-    assert "1 B" not in frame_table(counts).html()
+    assert "1 B" not in inventory_table(counts).html()
 
 
 def test_answers_that_are_no_images_read_well_too() -> None:
-    answer = WordsFrame(
+    answer = StyledFrame(
         {
             "bytes": [3 << 20],
             "taken": pd.to_datetime(["2026-05-31T10:11:12Z"]),
@@ -333,7 +334,7 @@ def test_answers_that_are_no_images_read_well_too() -> None:
         }
     )
 
-    seen = frame_table(answer, words=True)
+    seen = answer.table()
 
     assert seen.headers == ("bytes", "taken", "supported_until", "berlin", "error")
     assert seen.rows == (("3.00 MiB", "2026-05-31 10:11 UTC", "2027-05-01", "ab" * 6, "x" * 150),)
@@ -342,7 +343,7 @@ def test_answers_that_are_no_images_read_well_too() -> None:
     assert "x" * 150 in str(seen)
     assert seen.tooltips[0][0] == "3,145,728 bytes"
     assert seen.tooltips[0][3] == "ab" * 32
-    assert isinstance(answer[answer["bytes"] > 0], WordsFrame)
+    assert isinstance(answer[answer["bytes"] > 0], StyledFrame)
     assert answer["bytes"].sum() == 3 << 20
 
 
@@ -356,12 +357,12 @@ def test_what_servers_say_is_harmless_in_every_answer(made: str, tmp_path: Path)
         "status": Fleet({NASTY: "unix:///nowhere.socket"}).status,
         "summary": df.lxdimg.summary,
         "timeline": lambda: _recorded(df, tmp_path).timeline(NASTY),
-        "members": lambda: members_frame([Member(NASTY, "file", 1, 0o644, 0, 0, None, NASTY)]),
+        "members": lambda: files_frame([Member(NASTY, "file", 1, 0o644, 0, 0, None, NASTY)]),
     }
 
     answer = answers[made]()
 
-    assert isinstance(answer, WordsFrame)
+    assert isinstance(answer, StyledFrame)
     assert_harmless(answer._repr_html_())
     assert not {"\x1b", "\u202e"} & {*repr(answer)}
     assert "alert(1)" in Page(answer._repr_html_()).text

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from lxdimg_nb.client.files.archive_member import Member
 from lxdimg_nb.client.files.image_file import HEAD, file_kind, open_tar, read_metadata
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.errors import InvalidImageError
@@ -20,34 +19,11 @@ if TYPE_CHECKING:
     from lxdimg_nb.client.images import Images
     from lxdimg_nb.values import ImageRecord
 
-__all__ = ["Contents", "Member", "read_contents"]
+__all__ = ["Contents", "read_contents"]
 
 # Of decompressed bytes and of files; beyond, the list says that it is cut.
 MAX_BYTES = 64 * 1024**3
 MAX_MEMBERS = 2_000_000
-_KINDS = (
-    ("isreg", "file"),
-    ("isdir", "directory"),
-    ("issym", "symlink"),
-    ("islnk", "hard link"),
-    ("ischr", "character device"),
-    ("isblk", "block device"),
-    ("isfifo", "fifo"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One file in an image, as its archive describes it; a hostile image can say anything here."""
-
-    path: str
-    kind: str
-    size: int
-    mode: int
-    uid: int
-    gid: int
-    modified_at: datetime | None
-    target: str
 
 
 @dataclass(frozen=True)
@@ -70,9 +46,9 @@ class Contents:
     def files(self) -> pandas.DataFrame:
         """The members as a frame, index `path`; columns kind (category), size (int64, bytes), mode, uid, gid
         (int64), modified_at (datetime64[us, UTC]), target (where a link points)."""
-        from lxdimg_nb.client.verbs.file_frame import members_frame
+        from lxdimg_nb.client.verbs.file_frame import files_frame
 
-        return members_frame(self.members)
+        return files_frame(self.members)
 
     def compare(self, other: Contents) -> pandas.DataFrame:
         """What differs between two images: one row a path that is added, removed or changed.
@@ -80,9 +56,9 @@ class Contents:
         Returns:
             Index `path`; columns `change` (`added` in the other, `removed`, `changed`), `size_before`, `size_after`.
         """
-        from lxdimg_nb.client.verbs.file_frame import members_diff
+        from lxdimg_nb.client.verbs.file_frame import compare_files
 
-        return members_diff(self.members, other.members)
+        return compare_files(self.members, other.members)
 
     def __repr__(self) -> str:
         more = "" if self.complete else " (not everything could be read)"
@@ -102,7 +78,7 @@ def read_contents(images: Images, record: ImageRecord) -> Contents:
             for info in tar:
                 if info.name.removeprefix("./") == "metadata.yaml" and info.isfile():
                     metadata = read_metadata(tar, info)[0] or {}
-                members.append(_member(info))
+                members.append(Member.from_tar(info))
                 if len(members) >= MAX_MEMBERS:
                     return Contents(metadata, tuple(members), False, record.fingerprint)
     return Contents(metadata, tuple(members), not split, record.fingerprint)
@@ -147,13 +123,3 @@ class _Chunks(io.RawIOBase):
         view[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
-
-
-def _member(info: tarfile.TarInfo) -> Member:
-    kind = next((word for test, word in _KINDS if getattr(info, test)()), "other")
-    try:
-        modified = datetime.fromtimestamp(info.mtime, UTC)
-    except (ValueError, OverflowError, OSError):
-        modified = None
-    path = info.name.removeprefix("./") or "."
-    return Member(path, kind, info.size, info.mode, info.uid, info.gid, modified, info.linkname)

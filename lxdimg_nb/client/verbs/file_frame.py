@@ -1,84 +1,45 @@
-"""The files inside images as frames: the list of one, and what differs between two."""
+"""The files inside images as frames: those of one image, and what differs between two. Loads pandas."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol
+from dataclasses import astuple, fields
 
 import pandas as pd
 
-from lxdimg_nb.inventory.frame.frame_table import WordsFrame
+from lxdimg_nb.client.files.archive_member import Member
+from lxdimg_nb.text.styled_frame import StyledFrame
 
-__all__ = ["Member", "members_diff", "members_frame"]
+__all__ = ["compare_files", "files_frame"]
 
-
-class Member(Protocol):
-    """One file of an image, as its archive describes it."""
-
-    @property
-    def path(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def mode(self) -> int: ...
-    @property
-    def uid(self) -> int: ...
-    @property
-    def gid(self) -> int: ...
-    @property
-    def modified_at(self) -> datetime | None: ...
-    @property
-    def target(self) -> str: ...
+_DTYPES = {
+    "path": "string",
+    "kind": "string",
+    "size": "int64",
+    "mode": "int64",
+    "uid": "int64",
+    "gid": "int64",
+    "modified_at": "datetime64[us, UTC]",
+    "target": "string",
+}
 
 
-def members_frame(members: Sequence[Member]) -> WordsFrame:
-    """One row a file, in the archive's order.
-
-    Returns:
-        Index `path` (string); `kind` category; `size` int64, bytes; `mode`, `uid`, `gid` int64;
-        `modified_at` datetime64[us, UTC]; `target` string, where a link points, empty otherwise.
-    """
-    times = pd.Series([m.modified_at for m in members], dtype="object")
-    return WordsFrame(
-        {
-            "kind": pd.Series([m.kind for m in members], dtype="string").astype("category").array,
-            "size": pd.array([m.size for m in members], dtype="int64"),
-            "mode": pd.array([m.mode for m in members], dtype="int64"),
-            "uid": pd.array([m.uid for m in members], dtype="int64"),
-            "gid": pd.array([m.gid for m in members], dtype="int64"),
-            "modified_at": pd.to_datetime(times, utc=True, errors="coerce").astype("datetime64[us, UTC]").array,
-            "target": pd.array([m.target for m in members], dtype="string"),
-        },
-        index=pd.Index([m.path for m in members], dtype="string", name="path"),
-    )
+def files_frame(members: Sequence[Member]) -> StyledFrame:
+    """One row a file in the archive's order, indexed by path; see `Contents.files`."""
+    frame = pd.DataFrame(list(map(astuple, members)), columns=[f.name for f in fields(Member)], dtype=object)
+    return StyledFrame(frame.astype(_DTYPES).astype({"kind": "category"}).set_index("path"))
 
 
-def members_diff(before: Sequence[Member], after: Sequence[Member]) -> WordsFrame:
-    """What differs between the files of two images; times do not count, every build has its own.
-
-    Returns:
-        Index `path` (string), sorted; `change` category of `added`, `removed`, `changed`; `size_before`,
-        `size_after` Int64, NA where the file is not there.
-    """
+def compare_files(before: Sequence[Member], after: Sequence[Member]) -> StyledFrame:
+    """The paths that were added, removed or changed, sorted; see `Contents.compare`. Times do not count."""
     old, new = ({m.path: m for m in members} for members in (before, after))
     rows: list[tuple[str, str, int | None, int | None]] = []
     for path in sorted(old.keys() | new.keys()):
         one, other = old.get(path), new.get(path)
-        if one is None or other is None or _facts(one) != _facts(other):
+        if one is None or other is None or one.state != other.state:
             change = "added" if one is None else "removed" if other is None else "changed"
             rows.append((path, change, one.size if one else None, other.size if other else None))
-    return WordsFrame(
-        {
-            "change": pd.Categorical([r[1] for r in rows], categories=["added", "removed", "changed"]),
-            "size_before": pd.array([r[2] for r in rows], dtype="Int64"),
-            "size_after": pd.array([r[3] for r in rows], dtype="Int64"),
-        },
-        index=pd.Index([r[0] for r in rows], dtype="string", name="path"),
-    )
-
-
-def _facts(member: Member) -> tuple[str, int, int, int, int, str]:
-    return member.kind, member.size, member.mode, member.uid, member.gid, member.target
+    frame = pd.DataFrame(rows, columns=["path", "change", "size_before", "size_after"], dtype=object)
+    frame["change"] = pd.Categorical(frame["change"], categories=["added", "removed", "changed"])
+    dtypes = {"path": "string", "size_before": "Int64", "size_after": "Int64"}
+    return StyledFrame(frame.astype(dtypes).set_index("path"))

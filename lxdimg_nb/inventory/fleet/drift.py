@@ -9,13 +9,13 @@ import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame.column_kinds import text_array
-from lxdimg_nb.inventory.frame.frame_table import WordsFrame
 from lxdimg_nb.inventory.frame.rows import level, needed
+from lxdimg_nb.text.styled_frame import StyledFrame
 
 __all__ = ["drift"]
 
 
-def drift(frame: pd.DataFrame, *, by: str = "alias") -> WordsFrame:
+def drift(frame: pd.DataFrame, *, by: str = "alias") -> StyledFrame:
     """What is where.
 
     Args:
@@ -43,7 +43,7 @@ def drift(frame: pd.DataFrame, *, by: str = "alias") -> WordsFrame:
         for name in own:
             cells.setdefault((project, name), {})[place] = fingerprint
     keys = sorted(cells)
-    answer = WordsFrame(
+    answer = StyledFrame(
         {place: _column([cells[key].get(place) for key in keys], by) for place in columns},
         index=_index(keys, "alias" if by == "alias" else "fingerprint", several=any(projects)),
     )

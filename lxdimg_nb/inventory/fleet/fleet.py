@@ -17,8 +17,8 @@ from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.inventory.fleet.server_query import Answer, Question, Threads, ask, connected
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, Part, fleet_frame
-from lxdimg_nb.inventory.frame.frame_table import WordsFrame, frame_table
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -171,7 +171,7 @@ class Fleet:
             }
             for answer in self._answers.values()
         ]
-        return WordsFrame(rows, index=pd.Index(list(self._answers), name="server"))
+        return StyledFrame(rows, index=pd.Index(list(self._answers), name="server"))
 
     def drift(self, *, by: str = "alias") -> pd.DataFrame:
         """Where the servers differ, in the last `df()`; see `df.lxdimg.drift()`."""
@@ -233,7 +233,7 @@ class Fleet:
     def _repr_html_(self) -> str:
         title = f"Fleet of {formats.plural(len(self._servers), 'server')}"
         if self._answers:
-            return frame_table(self.status(), title=title, words=True).html()
+            return frame_table(self.status(), title=title).html()
         return display.Table(("server",), tuple((name,) for name in self._servers), title, "not asked yet").html()
 
     def _ask(self, question: Question) -> dict[str, Answer]:

@@ -12,8 +12,9 @@ from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory.frame import schema
-from lxdimg_nb.inventory.frame.rows import Rows, absent, level, needed
+from lxdimg_nb.inventory.frame.rows import Rows, level, needed
 from lxdimg_nb.text import formats
+from lxdimg_nb.text.styled_frame import is_missing
 
 __all__ = [
     "PRODUCT",
@@ -115,7 +116,7 @@ def unused(frame: pd.DataFrame) -> pd.Series[bool]:
     Raises:
         InvalidRequestError: the frame does not know who uses what.
     """
-    if "used_by" not in frame.columns or (len(frame) and all(map(absent, frame["used_by"]))):
+    if "used_by" not in frame.columns or (len(frame) and all(map(is_missing, frame["used_by"]))):
         raise InvalidRequestError("this frame does not know who uses an image; take it with df(used_by=True)")
     return _users(frame, lambda count: count == 0)
 
@@ -128,7 +129,7 @@ def used(frame: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _users(frame: pd.DataFrame, fits: Callable[[int], bool]) -> pd.Series[bool]:
-    mask = [not absent(users) and fits(len(users)) for users in frame["used_by"]]
+    mask = [not is_missing(users) and fits(len(users)) for users in frame["used_by"]]
     return pd.Series(mask, index=frame.index, dtype=bool)
 
 

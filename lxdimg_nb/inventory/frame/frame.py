@@ -14,10 +14,11 @@ import pandas as pd
 
 from lxdimg_nb.inventory.frame.column_kinds import categorical, objects
 from lxdimg_nb.inventory.frame.columns import CHUNK, Columns, collector_off
-from lxdimg_nb.inventory.frame.frame_table import frame_table
+from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.frame.json_decoder import batches
 from lxdimg_nb.inventory.frame.schema import is_inventory
-from lxdimg_nb.text.styled_frame import Looks, defused
+from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.styled_frame import StyledFrame, defused
 
 if TYPE_CHECKING:
     from lxdimg_nb.values import ImageRecord
@@ -25,16 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["InventoryFrame", "Part", "as_inventory", "fleet_frame", "frame_from_json", "make_frame"]
 
 
-class InventoryFrame(Looks):
-    """A DataFrame in all but its looks: while each row is an image, sizes and ages are shown in words,
-    fingerprints short, and the servers' texts defused. Whatever is derived from it is one, too.
-    """
+class InventoryFrame(StyledFrame):
+    """A DataFrame displayed in words while each row is an image. Frames derived from it have this class, too."""
+
+    def table(self) -> Table:
+        return inventory_table(self)
 
     def __repr__(self) -> str:
-        return str(frame_table(self)) if is_inventory(self) else defused(super().__repr__())
-
-    def _repr_html_(self) -> str:
-        return frame_table(self).html()
+        return super().__repr__() if is_inventory(self) else defused(pd.DataFrame.__repr__(self))
 
 
 def as_inventory(frame: pd.DataFrame) -> InventoryFrame:

@@ -13,7 +13,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.values import Alias, UpdateSource
 
-__all__ = ["Row", "Rows", "absent", "level", "needed", "words_of"]
+__all__ = ["Row", "Rows", "level", "needed", "words_of"]
 
 
 def level(frame: pd.DataFrame, name: str) -> list[Any] | None:
@@ -38,11 +38,6 @@ def needed(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
             f" or df[{name!r}] = pd.to_datetime(df[{name!r}], utc=True)"
         )
     return column
-
-
-def absent(value: object) -> bool:
-    """Whether a cell holds nothing; a list, an array after a Parquet file, always holds something."""
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))  # type: ignore[call-overload]
 
 
 def words_of(value: Any) -> list[str] | None:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
-from lxdimg_nb.inventory.frame.rows import absent, level
-from lxdimg_nb.text.styled_frame import Looks
+from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.styled_frame import StyledFrame, is_missing
 from lxdimg_nb.values import format_attribute, short_fingerprint
 
 __all__ = ["COLUMNS", "Changes", "diff"]
@@ -23,7 +23,7 @@ _DERIVED = ("alias", "aliases", "description", "used_by", "extra", "project", "s
 _Key = tuple[str, str, str]
 
 
-class Changes(Looks):
+class Changes(StyledFrame):
     """A row a change, in words when shown; otherwise a DataFrame."""
 
     def table(self) -> display.Table:
@@ -49,12 +49,6 @@ class Changes(Looks):
             COLUMNS, tuple(rows), title, f"and {left:,} more" if left > 0 else "", monospace=frozenset({2})
         )
 
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
-
 
 def _values_of(kind: str, name: str, before: Any, after: Any) -> tuple[str, str]:
     """What was and what is, in words; fingerprints short."""
@@ -64,7 +58,7 @@ def _values_of(kind: str, name: str, before: Any, after: Any) -> tuple[str, str]
 
 
 def _word(name: str, value: Any) -> str:
-    if absent(value):
+    if is_missing(value):
         return format_attribute(name, None)
     if isinstance(value, pd.Timestamp):
         return formats.timestamp(value.to_pydatetime(warn=False))

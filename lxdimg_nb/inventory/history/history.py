@@ -25,7 +25,6 @@ from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_kinds import time_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
-from lxdimg_nb.inventory.frame.frame_table import WordsFrame
 from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.inventory.history.difference import Changes, diff
 from lxdimg_nb.inventory.history.parquet import from_table, parquet, to_table
@@ -40,6 +39,7 @@ from lxdimg_nb.inventory.history.snapshots import (
     replaced,
     spoken_for,
 )
+from lxdimg_nb.text.styled_frame import StyledFrame
 
 __all__ = ["History", "Record"]
 
@@ -232,9 +232,9 @@ class History:
                 }
             )
         if name is not None:
-            return WordsFrame(pd.concat(found, ignore_index=True) if found else {"taken": time_array([])})
+            return StyledFrame(pd.concat(found, ignore_index=True) if found else {"taken": time_array([])})
         columns = ["taken", "servers", "images", "bytes", "public", "added", "removed", "changed"]
-        made = WordsFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "int64"))
+        made = StyledFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "int64"))
         made["taken"] = time_array(row["taken"] for row in rows)
         return made.set_index("taken")
 

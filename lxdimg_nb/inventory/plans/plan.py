@@ -21,7 +21,7 @@ from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_kinds import text_array
 from lxdimg_nb.inventory.frame.conditions import matching
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
-from lxdimg_nb.inventory.frame.frame_table import frame_table
+from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.frame.rows import Row, level
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import format_attribute, short_fingerprint
@@ -173,7 +173,7 @@ class Plan:
         """The plan as a table."""
         shown = self.frame
         levels: list[Hashable] = [n for n in ("server", "project") if shown.index.get_level_values(n).nunique() < 2]
-        return frame_table(shown.droplevel(levels) if levels else shown, title=self.summary)
+        return inventory_table(shown.droplevel(levels) if levels else shown, title=self.summary)
 
     @property
     def summary(self) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from lxdimg_nb.inventory.frame.column_kinds import text_array
-from lxdimg_nb.inventory.frame.frame_table import frame_table
-from lxdimg_nb.text.styled_frame import Looks
 from lxdimg_nb.text import display
+from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 
 __all__ = ["STATES", "Receipt", "Receipts"]
 
@@ -32,7 +31,7 @@ class Receipt:
     size: int = 0
 
 
-class Receipts(Looks):
+class Receipts(StyledFrame):
     """A row a step, in the order they were done; in words when shown, otherwise a DataFrame."""
 
     @classmethod
@@ -53,12 +52,4 @@ class Receipts(Looks):
 
     def table(self) -> display.Table:
         """The receipts in words."""
-        if "state" not in self.columns:
-            return frame_table(self)
-        return frame_table(self, title=self.summary, words=True)
-
-    def __repr__(self) -> str:
-        return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table().html()
+        return frame_table(self, title=self.summary if "state" in self.columns else "")

@@ -15,11 +15,12 @@ from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.frame import conditions, schema
 from lxdimg_nb.inventory.frame.column_kinds import time_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
-from lxdimg_nb.inventory.frame.frame_table import WordsFrame, frame_table
-from lxdimg_nb.inventory.frame.rows import Rows, absent, level, needed, words_of
+from lxdimg_nb.inventory.frame.inventory_table import inventory_table
+from lxdimg_nb.inventory.frame.rows import Rows, level, needed, words_of
 from lxdimg_nb.inventory.questions import end_of_life, server_pruning
 from lxdimg_nb.inventory.questions.newer_builds import newer_builds
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.styled_frame import StyledFrame, is_missing
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -195,7 +196,7 @@ class Questions:
         picked["pruned_at"] = time_array(times)
         return as_inventory(picked.sort_values("pruned_at", kind="stable"))
 
-    def summary(self, by: str | Sequence[str] = "os") -> WordsFrame:
+    def summary(self, by: str | Sequence[str] = "os") -> StyledFrame:
         """Counts and bytes by any column or property.
 
         Returns:
@@ -222,7 +223,7 @@ class Questions:
         once = frame.drop_duplicates(["group", "image"])
         several = once["image"].map(once["image"].value_counts()) > 1
         groups = frame.groupby("group", sort=True)
-        answer = WordsFrame(
+        answer = StyledFrame(
             {
                 "images": groups.size(),
                 "bytes": once.groupby("group")["size"].sum(),
@@ -241,7 +242,7 @@ class Questions:
         answer.attrs = {**self._frame.attrs, "bytes": int(once.drop_duplicates("image")["size"].sum())}
         return answer
 
-    def drift(self, *, by: str = "alias") -> WordsFrame:
+    def drift(self, *, by: str = "alias") -> StyledFrame:
         """Where the servers of a fleet, or the projects of a server, differ.
 
         Args:
@@ -276,7 +277,7 @@ class Questions:
             title: above the table, instead of the usual one.
             now: ages are counted from here; by default from when the frame was taken.
         """
-        return frame_table(self._frame, now=now, title=title)
+        return inventory_table(self._frame, now=now, title=title)
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """CSV that a spreadsheet may open: no cell of it is a formula, and no control character is left.
@@ -302,11 +303,11 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _words(values: Sequence[Any]) -> list[str]:
-    return ["" if absent(v) else str(v) if (words := words_of(v)) is None else ", ".join(words) for v in values]
+    return ["" if is_missing(v) else str(v) if (words := words_of(v)) is None else ", ".join(words) for v in values]
 
 
 def _csv(value: Any) -> Any:
-    if absent(value):
+    if is_missing(value):
         return ""
     if (words := words_of(value)) is not None:
         return display.csv_cell(", ".join(words))

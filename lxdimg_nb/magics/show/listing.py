@@ -8,31 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from lxdimg_nb.inventory.frame.frame_table import frame_table
-from lxdimg_nb.text.styled_frame import Looks
 from lxdimg_nb.text.display import Table
-from lxdimg_nb.values import FINGERPRINT
+from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 
 
-class Listing(Looks):
+class Listing(StyledFrame):
     """A DataFrame that is shown with short fingerprints and without control characters of servers."""
 
-    def __repr__(self) -> str:
-        return str(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
-
-    def _table(self) -> Table:
-        shown = pd.DataFrame(self)
-        for name in shown.columns:
-            if pd.api.types.is_string_dtype(shown[name]):
-                shown = shown.assign(**{str(name): shown[name].map(_short, na_action="ignore")})
-        return replace(frame_table(shown), note=self.attrs["note"]) if self.attrs.get("note") else frame_table(shown)
-
-
-def _short(value: object) -> object:
-    return value[:12] if isinstance(value, str) and FINGERPRINT.match(value) else value
+    def table(self) -> Table:
+        shown = frame_table(self, words=False)
+        return replace(shown, note=self.attrs["note"]) if self.attrs.get("note") else shown
 
 
 def listing(index: str, names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Listing:

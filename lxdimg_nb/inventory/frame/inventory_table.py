@@ -1,0 +1,61 @@
+"""Which columns of an inventory are displayed, and what stands above them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from lxdimg_nb.inventory.frame import schema
+from lxdimg_nb.text import formats
+from lxdimg_nb.text.display import Table, sanitize
+from lxdimg_nb.text.styled_frame import SENTENCES, frame_table
+
+__all__ = ["ESSENTIAL", "inventory_table"]
+
+ESSENTIAL = (
+    "alias",
+    "description",
+    "architecture",
+    "type",
+    "size",
+    "public",
+    "auto_update",
+    "uploaded_at",
+    "last_used_at",
+    "used_by",
+)
+
+
+def inventory_table(frame: pd.DataFrame, *, now: datetime | None = None, title: str = "") -> Table:
+    """A frame as a table of words; of a whole inventory only the essential columns.
+
+    Args:
+        frame: of images, or derived from one.
+        now: ages are counted from here; by default the clock.
+        title: above the table, instead of the number of images, their size and their server.
+    """
+    if not schema.is_inventory(frame):
+        return frame_table(frame, now=now, title=title, words=False)
+    names = list(frame.columns)
+    whole = set(schema.COLUMNS) - {"project"} <= set(names)
+    return frame_table(frame, now=now, title=title or _title(frame), columns=_essential(names) if whole else None)
+
+
+def _essential(names: list[Any]) -> list[int]:
+    """The essential columns of an inventory, then those that a question or a user has added."""
+    known = {*schema.COLUMNS, *ESSENTIAL, "extra", "group"}
+    added = [i for i, n in enumerate(names) if n not in known and not str(n).startswith(schema.PROPERTY)]
+    added.sort(key=lambda i: names[i] in SENTENCES)
+    return [*(names.index(name) for name in ESSENTIAL if name in names), *added[:20]]
+
+
+def _title(frame: pd.DataFrame) -> str:
+    parts = [formats.plural(len(frame), "image")]
+    if "size" in frame.columns and len(frame):
+        parts.append(formats.size(int(frame["size"].sum())))
+    attrs = frame.attrs
+    if attrs.get("server"):
+        parts.append(sanitize(f"{attrs['server']}, project {attrs.get('project', 'default')}"))
+    return " · ".join(parts)
