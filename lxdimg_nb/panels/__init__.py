@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from lxdimg_nb.panels.base.transfers import Transfers
     from lxdimg_nb.panels.image.image_panel import ImagePanel
     from lxdimg_nb.panels.images.fleet_panel import FleetPanel
-    from lxdimg_nb.panels.images.images_panel import BrowserPanel
+    from lxdimg_nb.panels.images.images_panel import ImagesPanel
 
 __all__ = ["all_transfers", "browser_panel", "fleet_panel", "image_panel"]
 
 
-def browser_panel(images: Images) -> BrowserPanel:
+def browser_panel(images: Images) -> ImagesPanel:
     """The browser of a project's images."""
-    from lxdimg_nb.panels.images.images_panel import BrowserPanel
+    from lxdimg_nb.panels.images.images_panel import ImagesPanel
 
-    return BrowserPanel(images)
+    return ImagesPanel(images)
 
 
 def image_panel(image: Image) -> ImagePanel:

@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lxdimg_nb.panels.images.table import COLUMNS, ImageTable, Row, key_of
+from lxdimg_nb.panels.image.image_row import Row
+from lxdimg_nb.panels.images.table import ImageTable
+from lxdimg_nb.panels.images.table_columns import COLUMNS
 from lxdimg_nb.values import ImageRecord
 from tests.benchmarks import panels_in_browser
 from tests.benchmarks.bench_inventory import images
@@ -92,7 +94,7 @@ def look(table: ImageTable, step: Callable[..., object], *given: object) -> Cost
 def kernel_part(bench: Bench) -> None:
     """A table of so many images, looked at as people do."""
     records = [ImageRecord(raw) for raw in images(bench.sizes.images)]
-    changed = Row(key_of(records[7]), ImageRecord({**records[7].raw, "public": not records[7].raw["public"]}))
+    changed = Row.of(ImageRecord({**records[7].raw, "public": not records[7].raw["public"]}))
     steps = Series(f"{len(records):,} images in the kernel, without a browser", bench.sizes.rounds)
     document = _itable(records)
 
@@ -102,7 +104,7 @@ def kernel_part(bench: Bench) -> None:
     for _ in range(bench.sizes.rounds):
         noted("ITable: the document", [document()])
         table = ImageTable()
-        rows = [Row(key_of(r), r) for r in records]
+        rows = [Row.of(r) for r in records]
         noted("first view", [look(table, table.replace, rows)])
         noted("another page", [look(table, table.turn, number) for number in (1, 77, table.pages - 1)])
         for name in COLUMNS:

@@ -10,7 +10,7 @@ import pytest
 from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.panels.base.actor import Actor
-from lxdimg_nb.panels.upload.file_receiver import Receiving
+from lxdimg_nb.panels.upload.file_receiver import FileReceiver
 from lxdimg_nb.panels.upload.path_completion import completed
 from lxdimg_nb.panels.upload.spool_file import Spool
 from tests.kit.servers import until
@@ -82,7 +82,7 @@ def receive(tmp_path, size):
     told, ended = [], []
     actor = Actor("test")
     file = Spool(tmp_path / "spool").file("a", size, 0)
-    receiving = Receiving(
+    receiving = FileReceiver(
         actor,
         file,
         where="",

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from lxdimg_nb.filters import parse
-from lxdimg_nb.panels.images.table import ImageTable, Row, key_of
+from lxdimg_nb.panels.image.image_row import Row
+from lxdimg_nb.panels.images.table import ImageTable
+from lxdimg_nb.panels.images.table_columns import COLUMNS
 from lxdimg_nb.values import ImageRecord
 
 
@@ -24,7 +26,7 @@ def record(i, **fields):
 
 def table_of(count, **fields):
     table = ImageTable()
-    table.replace(Row(key_of(r), r) for r in (record(i, **fields) for i in range(count)))
+    table.replace(Row.of(r) for r in (record(i, **fields) for i in range(count)))
     return table
 
 
@@ -83,7 +85,7 @@ def odd_records():
 )  # fmt: skip
 def test_every_filter_finds_what_it_finds_elsewhere(query):
     table = ImageTable()
-    table.replace(Row(key_of(r), r) for r in odd_records())
+    table.replace(Row.of(r) for r in odd_records())
 
     table.search(query)
 
@@ -94,7 +96,7 @@ def test_every_filter_finds_what_it_finds_elsewhere(query):
 
 def test_what_changes_keeps_its_place_in_every_order():
     table = ImageTable()
-    table.replace(Row(key_of(r), r) for r in odd_records())
+    table.replace(Row.of(r) for r in odd_records())
     columns = ("alias", "uploaded", "size", "public")
     for name in columns:
         table.order(name)
@@ -135,11 +137,9 @@ def test_numbers_in_aliases_sort_as_numbers_and_again_turns_round():
 
 
 def test_every_column_sorts_a_hostile_record():
-    from lxdimg_nb.panels.images.table import COLUMNS
-
     table = table_of(3)
     odd = ImageRecord({"fingerprint": "f" * 64, "properties": {"description": "\u202e\x00" * 500}, "size": "many"})
-    table.put(Row(key_of(odd), odd))
+    table.put(Row.of(odd))
 
     for name in COLUMNS:
         table.order(name)
@@ -184,7 +184,7 @@ def test_all_that_match_are_selected_whatever_the_page_shows():
 def test_chips_and_words_narrow_together():
     table = table_of(20)
     public = record(3, public=True)
-    table.put(Row(key_of(public), public))
+    table.put(Row.of(public))
 
     table.choose(["public", "no such chip"])
 
@@ -206,7 +206,7 @@ def test_a_page_of_a_hundred_thousand_images_is_small():
 def test_what_a_server_says_is_defused_before_it_goes_to_a_browser():
     table = ImageTable()
     odd = record(1, aliases=[{"name": "\x1b[31mred\u202eevil"}], properties={"description": "a\nb\ud800"})
-    table.replace([Row(key_of(odd), odd)])
+    table.replace([Row.of(odd)])
 
     text = json.dumps(table.view(), ensure_ascii=False).encode()
 

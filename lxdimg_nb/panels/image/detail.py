@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lxdimg_nb.panels.base.ui_text import exposure, no_update
-from lxdimg_nb.panels.images.table import Row, main_alias
+from lxdimg_nb.panels.image.image_row import Row, main_alias
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, ServerInfo, short_fingerprint
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb.client import Image, Images
 from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, InvalidRequestError, NotFoundError
 from lxdimg_nb.panels.base.ui_text import sentence, why
-from lxdimg_nb.panels.images.table import Row
+from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord
 

@@ -14,8 +14,8 @@ from lxdimg_nb.panels.base.transfers import Transfer, transfers, written
 from lxdimg_nb.panels.base.ui_text import distrust, gone, no_update, product, sentence, why
 from lxdimg_nb.panels.image.detail import describe, whole
 from lxdimg_nb.panels.image.editor import Edit, Editor, Said, parse_day, parse_profiles
-from lxdimg_nb.panels.image.live_updates import LIVE_WORDS
-from lxdimg_nb.panels.images.table import Row, key_of, main_alias
+from lxdimg_nb.panels.image.image_row import Row, main_alias
+from lxdimg_nb.panels.image.image_watch import LIVE_TEXTS
 from lxdimg_nb.text import display
 from lxdimg_nb.values import short_fingerprint
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.values import ImageRecord
 
-__all__ = ["ImageWork"]
+__all__ = ["ImageActions"]
 
 
-class ImageWork(Panel):
+class ImageActions(Panel):
     """A panel that shows one image of `images` at a time in detail."""
 
     def __init__(self, images: Images | None) -> None:
@@ -88,7 +88,7 @@ class ImageWork(Panel):
             "kind": self.kind,
             "folder": str(Path.cwd()),
             "live": self.live,
-            "live_text": LIVE_WORDS.get(self.live, ""),
+            "live_text": LIVE_TEXTS.get(self.live, ""),
         }
         self.part("header", always | self.header())
 
@@ -162,7 +162,7 @@ class ImageWork(Panel):
     def replaced(self, row: Row, record: ImageRecord) -> None:
         """Told that another image took the place of one, by a refresh."""
         if self.open is not None and self.open.key == row.key:
-            self.open = Row(key_of(record, row.server), record, row.server)
+            self.open = Row.of(record, row.server)
             text = f"Refreshed: {short_fingerprint(row.record.fingerprint)} → {short_fingerprint(record.fingerprint)}"
             self._say(Said(self.open.key, sentence(text), True))
 

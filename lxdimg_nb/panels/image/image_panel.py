@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client import Images
-from lxdimg_nb.panels.image.image_actions import ImageWork
-from lxdimg_nb.panels.image.live_updates import ImageWatch
-from lxdimg_nb.panels.images.table import Row, key_of
+from lxdimg_nb.panels.image.image_actions import ImageActions
+from lxdimg_nb.panels.image.image_row import Row
+from lxdimg_nb.panels.image.image_watch import ImageWatch
 from lxdimg_nb.values import image_table
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ImagePanel"]
 
 
-class ImagePanel(ImageWork):
+class ImagePanel(ImageActions):
     """What `image.panel()` shows: the image as it was read, and as it changes."""
 
     kind = "image"
@@ -26,7 +26,7 @@ class ImagePanel(ImageWork):
     def __init__(self, image: Image) -> None:
         images = image._images
         super().__init__(Images(images.transport, images.dialect, image.project))
-        self.open = Row(key_of(image.record), image.record)
+        self.open = Row.of(image.record)
 
         self._watch: ImageWatch | None = None
 

@@ -14,7 +14,9 @@ from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancel
 from lxdimg_nb.panels.base.panel import text_of
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
 from lxdimg_nb.panels.base.ui_text import exposure, no_update, sentence, why
-from lxdimg_nb.panels.images.table import main_alias
+from lxdimg_nb.panels.image.image_actions import ImageActions
+from lxdimg_nb.panels.image.image_row import main_alias
+from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, Progress, short_fingerprint
 
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Images
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.inventory.plans.plan import Plan
-    from lxdimg_nb.panels.images.images_panel import BrowserPanel
 
-__all__ = ["Bulk"]
+__all__ = ["BulkActions"]
 
 SHOWN = 50
 CHANGES = ("public", "private", "update", "no-update", "property", "delete")
@@ -49,11 +50,13 @@ class _Watched(threading.Event):
         return False
 
 
-class Bulk:
+class BulkActions:
     """What is planned for the selection of a browser. Belongs to the panel's actor."""
 
-    def __init__(self, panel: BrowserPanel) -> None:
+    def __init__(self, panel: ImageActions, table: ImageTable, reload: Callable[[], object]) -> None:
         self._panel = panel
+        self._table = table
+        self._reload = reload
         # What the plan that is shown does once it is confirmed.
         self._ready: Callable[[], object] | None = None
         self._state: dict[str, Any] = {"state": "empty"}
@@ -76,8 +79,8 @@ class Bulk:
         self._set("empty")
 
     def _chosen(self) -> list[ImageRecord]:
-        table = self._panel.table
-        return [table.rows[key].record for key in sorted(table.selected) if key in table.rows]
+        rows = self._table.rows
+        return [rows[key].record for key in sorted(self._table.selected) if key in rows]
 
     def _make(self, content: Mapping[str, Any]) -> None:
         action, name, value = (text_of(content, key).strip() for key in ("action", "name", "value"))
@@ -147,7 +150,7 @@ class Bulk:
             more=max(0, len(bad) - SHOWN),
         )
         if self._panel.live == "off":
-            self._panel.load()
+            self._reload()
 
     def _refresh(self, records: list[ImageRecord]) -> None:
         able = [record for record in records if not no_update(record)]

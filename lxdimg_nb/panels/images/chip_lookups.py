@@ -14,14 +14,16 @@ from lxdimg_nb.client.verbs.used_by import users_of_images
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.base.panel import text_of
 from lxdimg_nb.panels.base.ui_text import why
-from lxdimg_nb.panels.images.table import CHIPS, Row
+from lxdimg_nb.panels.image.image_actions import ImageActions
+from lxdimg_nb.panels.image.image_row import Row
+from lxdimg_nb.panels.images.chips import CHIPS
+from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.client.http.transport import Transport
-    from lxdimg_nb.panels.images.images_panel import BrowserPanel
 
-__all__ = ["Asked"]
+__all__ = ["ChipLookups"]
 
 # Servers may name any number of catalogues; those that most images came from are asked.
 MOST = 20
@@ -47,10 +49,12 @@ class _Asking:
 
 
 @dataclass(slots=True)
-class Asked:
+class ChipLookups:
     """The questions of one browser, asked when their chip is chosen. Belongs to the panel's actor."""
 
-    panel: BrowserPanel
+    panel: ImageActions
+    table: ImageTable
+    show_list: Callable[[], object]
     _asking: dict[str, _Asking] = field(default_factory=dict)
     _agreed: set[str] = field(default_factory=set)
 
@@ -65,7 +69,7 @@ class Asked:
 
     def chosen(self) -> None:
         """Other chips were chosen: ask what is new, and forget what is not wanted any more."""
-        chips = self.panel.table.chips
+        chips = self.table.chips
         self._asking = {name: asking for name, asking in self._asking.items() if name in chips}
         for name in chips:
             if not CHIPS[name].filter and name not in self._asking:
@@ -77,7 +81,7 @@ class Asked:
         self.chosen()
 
     def _begin(self, name: str) -> None:
-        table, panel = self.panel.table, self.panel
+        table, panel = self.table, self.panel
         if name not in table.chips or CHIPS[name].filter:
             return
         asking = self._asking[name] = _Asking()
@@ -96,7 +100,7 @@ class Asked:
             lambda answer: self._answered(name, asking, answer),
             lambda error: self._answered(name, asking, _Answer({}, "", (why(error),))),
         )
-        panel.show_list()
+        self.show_list()
 
     def _agree(self, _: Mapping[str, Any]) -> None:
         for asking in self._asking.values():
@@ -113,10 +117,10 @@ class Asked:
             asking.state, asking.text = "failed", " ".join(answer.problems)
         else:
             asking.state = "ready"
-            self.panel.table.answer(name, answer.found)
+            self.table.answer(name, answer.found)
             for problem in answer.problems:
                 self.panel.notice(problem)
-        self.panel.show_list()
+        self.show_list()
         self.panel.show_detail()
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb.client import Client, connect
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.base.ui_text import product, why
-from lxdimg_nb.panels.images.images_panel import BrowserPanel
+from lxdimg_nb.panels.images.images_panel import ImagesPanel
 from lxdimg_nb.panels.images.list_reader import Reading, discard, read
-from lxdimg_nb.panels.images.table import DEFAULT_COLUMNS
+from lxdimg_nb.panels.images.table_columns import DEFAULT_COLUMNS
 from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["FleetPanel"]
 AT_ONCE = 16
 
 
-class FleetPanel(BrowserPanel):
+class FleetPanel(ImagesPanel):
     """What `Fleet(…).panel()` shows.
 
     Args:
@@ -36,7 +36,7 @@ class FleetPanel(BrowserPanel):
         self._clients: dict[str, Client] = {n: s for n, s in servers.items() if isinstance(s, Client)}
         super().__init__(None)
         self.table.columns = ("server", *DEFAULT_COLUMNS)
-        for name in (*self.uploading.handlers, *self.bulk.handlers, "project"):
+        for name in (*self.upload.handlers, *self.bulk.handlers, "project"):
             del self._handlers[name]
 
     def images_at(self, server: str) -> Images:

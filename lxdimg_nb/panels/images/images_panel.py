@@ -12,13 +12,15 @@ from lxdimg_nb.client import Client, Images
 from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
 from lxdimg_nb.panels.base.panel import text_of, texts_of, whole_of
 from lxdimg_nb.panels.base.ui_text import product, why
-from lxdimg_nb.panels.image.image_actions import ImageWork
-from lxdimg_nb.panels.image.live_updates import ListWatch
-from lxdimg_nb.panels.images.bulk_actions import Bulk
-from lxdimg_nb.panels.images.chip_lookups import Asked
-from lxdimg_nb.panels.images.list_reader import Reading, discard, projects_of, read
-from lxdimg_nb.panels.images.table import CHIPS, COLUMNS, PAGE_SIZES, ImageTable, Row, key_of, row_key
-from lxdimg_nb.panels.upload.upload_form import Uploading
+from lxdimg_nb.panels.image.image_actions import ImageActions
+from lxdimg_nb.panels.image.image_row import Row, row_key
+from lxdimg_nb.panels.images.bulk_actions import BulkActions
+from lxdimg_nb.panels.images.chip_lookups import ChipLookups
+from lxdimg_nb.panels.images.chips import CHIPS
+from lxdimg_nb.panels.images.list_reader import ListWatch, Reading, discard, projects_of, read
+from lxdimg_nb.panels.images.table import PAGE_SIZES, ImageTable
+from lxdimg_nb.panels.images.table_columns import COLUMNS
+from lxdimg_nb.panels.upload.upload_form import UploadForm
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, images_table
 
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
 
     from lxdimg_nb.text.display import Table
 
-__all__ = ["BrowserPanel"]
+__all__ = ["ImagesPanel"]
 
 
-class BrowserPanel(ImageWork):
+class ImagesPanel(ImageActions):
     """What `client.images.panel()` shows."""
 
     kind = "browser"
@@ -46,9 +48,9 @@ class BrowserPanel(ImageWork):
         # By server; there is one, without a name, but in a fleet.
         self._watches: dict[str, ListWatch] = {}
         self._waiting: list[threading.Event] = []
-        self.uploading = Uploading(self)
-        self.bulk = Bulk(self)
-        self.asked = Asked(self)
+        self.upload = UploadForm(self, self.arrived)
+        self.bulk = BulkActions(self, self.table, self.load)
+        self.lookups = ChipLookups(self, self.table, self.show_list)
         if images is not None:
             self._offer(images)
         self._handlers |= {
@@ -63,9 +65,9 @@ class BrowserPanel(ImageWork):
             "open": self._open,
             "shut": self._shut,
             "project": self._project,
-            **self.uploading.handlers,
+            **self.upload.handlers,
             **self.bulk.handlers,
-            **self.asked.handlers,
+            **self.lookups.handlers,
         }
 
     def _offer(self, images: Images) -> None:
@@ -136,11 +138,11 @@ class BrowserPanel(ImageWork):
         self._unwatch()
         rows: list[Row] = []
         for server, reading in readings.items():
-            rows += [Row(key_of(record, server), record, server) for record in self._follow_live(reading, server)]
+            rows += [Row.of(record, server) for record in self._follow_live(reading, server)]
             if reading.warning:
                 self.notice(f"{display.sanitize(server, 60)}: {reading.warning}" if server else reading.warning)
         self.table.replace(rows)
-        self.asked.again()
+        self.lookups.again()
         self._state, self._read_at = "ready", datetime.now(UTC)
         if self.open is not None and self.open.key in self.table.rows:
             self.open = self.table.rows[self.open.key]
@@ -155,7 +157,7 @@ class BrowserPanel(ImageWork):
     def _heard(self, server: str, changed: list[ImageRecord], removed: list[str]) -> None:
         """Changes made elsewhere."""
         for record in changed:
-            self.table.put(Row(key_of(record, server), record, server))
+            self.table.put(Row.of(record, server))
         row = self.open
         project = self.images_at(server).project
         gone = {row_key(project, fingerprint, server) for fingerprint in removed}
@@ -209,7 +211,7 @@ class BrowserPanel(ImageWork):
     def arrived(self, record: ImageRecord) -> None:
         """An image that was made here: list and open it."""
         if record.project == self.images.project and self._state in ("ready", "reloading"):
-            row = Row(key_of(record), record)
+            row = Row.of(record)
             self.table.put(row)
             self.open, self._said = row, None
             self.show_list()
@@ -219,7 +221,7 @@ class BrowserPanel(ImageWork):
 
     def show_all(self) -> None:
         self.show_list()
-        self.uploading.show()
+        self.upload.show()
         self.bulk.show()
         super().show_all()
 
@@ -231,7 +233,7 @@ class BrowserPanel(ImageWork):
         """Send the page that is looked at."""
         state: dict[str, Any] = {"state": self._state, "reason": self._reason}
         if self._state in ("ready", "reloading"):
-            state |= self.table.view() | {"asked": self.asked.view()}
+            state |= self.table.view() | {"asked": self.lookups.view()}
             state["open"] = self.open.key if self.open else ""
             state["read_at"] = self._read_at.strftime("%H:%M:%S UTC") if self._read_at else ""
         self.part("list", state)
@@ -246,7 +248,7 @@ class BrowserPanel(ImageWork):
 
     def replaced(self, row: Row, record: ImageRecord) -> None:
         self.table.drop(row.key)
-        self.table.put(Row(key_of(record, row.server), record, row.server))
+        self.table.put(Row.of(record, row.server))
         super().replaced(row, record)
         self.show_list()
 
@@ -274,7 +276,7 @@ class BrowserPanel(ImageWork):
 
     def _choose_chips(self, names: list[str]) -> None:
         self.table.choose(names)
-        self.asked.chosen()
+        self.lookups.chosen()
 
     def _choose_columns(self, names: list[str]) -> None:
         chosen = tuple(name for name in COLUMNS if name in names and name != "server")
@@ -329,8 +331,8 @@ class BrowserPanel(ImageWork):
             self.load()
 
     def close(self) -> None:
-        if hasattr(self, "uploading"):
-            self.actor.post(self.uploading.close)
+        if hasattr(self, "upload"):
+            self.actor.post(self.upload.close)
         super().close()
 
     # Without a browser

@@ -5,7 +5,6 @@ Only one page of cells ever goes to a browser, so that 100,000 images are as qui
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field
@@ -15,171 +14,18 @@ from typing import Any
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter, parse
-from lxdimg_nb.panels.images.table_filter import haystack, names_in, narrowed, property_of
+from lxdimg_nb.panels.image.image_row import Row
+from lxdimg_nb.panels.images.chips import CHIPS
+from lxdimg_nb.panels.images.table_columns import COLUMNS, DEFAULT_COLUMNS
+from lxdimg_nb.panels.images.table_filter import haystack, narrowed
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import ImageRecord, parse_time
+from lxdimg_nb.values import ImageRecord
 
-__all__ = ["CHIPS", "COLUMNS", "Chip", "Column", "ImageTable", "Row", "key_of", "row_key"]
+__all__ = ["PAGE_SIZES", "ImageTable"]
 
 PAGE_SIZES = (10, 20, 50, 100)
 # So many orders are kept, for whoever goes back and forth between columns.
 ORDERS_KEPT = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One image of one server."""
-
-    key: str
-    record: ImageRecord
-    server: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its words, its order, its looks (`text`, `number`, `code`, `flag`)."""
-
-    title: str
-    cell: Callable[[Row, datetime], str]
-    order: Callable[[Row], Any]
-    kind: str = "text"
-    hint: Callable[[Row], str] | None = None
-    down_first: bool = False
-
-
-def key_of(record: ImageRecord, server: str = "") -> str:
-    """What names an image's row."""
-    return row_key(record.project, record.fingerprint, server)
-
-
-def row_key(project: str, fingerprint: str, server: str = "") -> str:
-    """`[server/]project/fingerprint`."""
-    return f"{server}/{project}/{fingerprint}" if server else f"{project}/{fingerprint}"
-
-
-def main_alias(record: ImageRecord) -> str:
-    """The shortest alias, as the command line tools show it; empty without any."""
-    return min(names_in(record), key=lambda name: (len(name), name), default="")
-
-
-_DIGITS = re.compile(r"(\d+)")
-
-
-def _natural(text: str) -> str:
-    """A text that sorts 9 before 10; empty sorts last."""
-    parts = _DIGITS.split(text.casefold()[:200])
-    parts[1::2] = [number.rjust(12, "0") for number in parts[1::2]]
-    return "".join(parts) or "\uffff"
-
-
-def _aliases(row: Row, _: datetime) -> str:
-    names = row.record.aliases
-    more = f" (+{len(names) - 1})" if len(names) > 1 else ""
-    return display.sanitize(main_alias(row.record), 80) + more
-
-
-def _moment(value: Any) -> str:
-    """A server's time as a text that sorts; never comes first."""
-    if isinstance(value, str) and value[-1:] == "Z" and value > "1971":
-        return value[:-1]
-    moment = parse_time(value)
-    return moment.isoformat()[:-6] if moment else ""
-
-
-def _time(name: str, title: str) -> Column:
-    def read(row: Row) -> datetime | None:
-        value: datetime | None = getattr(row.record, name)
-        return value
-
-    return Column(
-        title,
-        lambda row, now: formats.age(read(row), now),
-        lambda row: _moment(row.record.raw.get(name)),
-        "time",
-        lambda row: formats.timestamp(read(row)),
-        down_first=True,
-    )
-
-
-def _flag(name: str, title: str) -> Column:
-    return Column(
-        title,
-        lambda row, _: "yes" if getattr(row.record, name) else "no",
-        lambda row: not getattr(row.record, name),
-        "flag",
-    )
-
-
-def _text(title: str, read: Callable[[Row], str], kind: str = "text") -> Column:
-    return Column(title, lambda row, _: display.sanitize(read(row), 120), lambda row: _natural(read(row)), kind)
-
-
-def _property(name: str, title: str) -> Column:
-    return _text(title, lambda row: property_of(row.record, name))
-
-
-def _source(row: Row) -> str:
-    source = row.record.update_source
-    return f"{source.server} {source.alias}".strip() if source else ""
-
-
-COLUMNS: dict[str, Column] = {
-    "server": _text("Server", lambda row: row.server),
-    "alias": Column(
-        "Alias",
-        _aliases,
-        lambda row: _natural(main_alias(row.record)),
-        hint=lambda row: display.format_value([a.name for a in row.record.aliases], limit=400),
-    ),
-    "fingerprint": Column(
-        "Fingerprint", lambda row, _: row.record.fingerprint[:12], lambda row: row.record.fingerprint, "code"
-    ),
-    "public": _flag("public", "Public"),
-    "description": _property("description", "Description"),
-    "architecture": _text("Arch", lambda row: row.record.architecture),
-    "type": _text("Type", lambda row: "VM" if row.record.type == "virtual-machine" else row.record.type),
-    "size": Column(
-        "Size",
-        lambda row, _: formats.size(row.record.size),
-        lambda row: row.record.size,
-        "number",
-        lambda row: f"{row.record.size:,} bytes",
-        down_first=True,
-    ),
-    "uploaded": _time("uploaded_at", "Uploaded"),
-    "used": _time("last_used_at", "Used"),
-    "created": _time("created_at", "Built"),
-    "expires": _time("expires_at", "Expires"),
-    "auto_update": _flag("auto_update", "Auto-update"),
-    "cached": _flag("cached", "Cached"),
-    "source": _text("Source", _source),
-    "project": _text("Project", lambda row: row.record.project),
-    "profiles": _text("Profiles", lambda row: ", ".join(row.record.profiles)),
-    "filename": _text("File name", lambda row: row.record.filename),
-    "os": _property("os", "OS"),
-    "release": _property("release", "Release"),
-}
-DEFAULT_COLUMNS = ("alias", "fingerprint", "public", "description", "architecture", "type", "size", "uploaded")
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """One choice: its word, what it means, and the filter behind it; without one, others have to be asked."""
-
-    title: str
-    hint: str
-    filter: str = ""
-
-
-CHIPS = {
-    "public": Chip("Public", "Visible to everybody, without authentication", "public=yes"),
-    "auto_update": Chip("Auto-update", "The server looks for newer builds", "auto_update=yes"),
-    "cached": Chip("Cached", "The server fetched it on its own for an instance", "cached=yes"),
-    "unused": Chip("Unused", "No instance and no snapshot was made from it; asks the server"),
-    "outdated": Chip("Outdated", "There is a newer build in a catalogue; asks the catalogues that images came from"),
-    "expired": Chip("Expired", "Past its date of expiry; no server deletes an image for that", "expires<now"),
-    "vm": Chip("VMs", "For virtual machines", "type=virtual-machine"),
-}
 
 
 def _order_of(column: str) -> Callable[[Row], tuple[Any, str]]:

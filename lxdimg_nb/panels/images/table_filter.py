@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxdimg_nb.filters import Term
+from lxdimg_nb.panels.image.image_row import Row, alias_names, property_of
 from lxdimg_nb.values import ImageRecord
 
-if TYPE_CHECKING:
-    from lxdimg_nb.panels.images.table import Row
-
-__all__ = ["haystack", "names_in", "narrowed", "property_of"]
+__all__ = ["haystack", "narrowed"]
 
 _FLAGS = ("public", "auto_update", "cached")
 _VALUES = ("architecture", "type", "size", "filename")
@@ -37,25 +35,9 @@ _MISSING = object()
 Texts = Mapping[str, str]
 
 
-def names_in(record: ImageRecord) -> list[str]:
-    """The aliases' names, without making aliases of them."""
-    entries = record.raw.get("aliases")
-    if not isinstance(entries, list):
-        return []
-    names = [e.get("name") for e in entries if isinstance(e, dict)]
-    return [name if isinstance(name, str) else "" for name in names]
-
-
-def property_of(record: ImageRecord, name: str) -> str:
-    """A property, without a copy of all of them."""
-    found = record.raw.get("properties")
-    value = found.get(name) if isinstance(found, dict) else None
-    return value if isinstance(value, str) else ""
-
-
 def haystack(record: ImageRecord) -> str:
     """Where a plain word is looked for."""
-    return "\n".join([*names_in(record), record.fingerprint, property_of(record, "description")]).casefold()
+    return "\n".join([*alias_names(record), record.fingerprint, property_of(record, "description")]).casefold()
 
 
 def narrowed(rows: list[Row], terms: Iterable[Term], texts: Callable[[], Texts], now: datetime) -> list[Row]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.panels.base.actor import Actor
 
-__all__ = ["PIECE", "WINDOW", "Receiving"]
+__all__ = ["PIECE", "WINDOW", "FileReceiver"]
 
 PIECE = 4 << 20
 WINDOW = 4
@@ -31,7 +31,7 @@ SILENCE_SECONDS = 60.0
 TICK_SECONDS = 0.2
 
 
-class Receiving:
+class FileReceiver:
     """One file on its way. Made, fed and asked in the panel's actor; written in a thread of its own."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Receiving:
         where: str,
         hashes: HashCache,
         tell: Callable[..., object],
-        then: Callable[[Receiving], object],
+        then: Callable[[FileReceiver], object],
     ) -> None:
         self.file = file
         self._tell = tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lxdimg_nb.panels.base.panel import text_of, whole_of
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
 from lxdimg_nb.panels.base.ui_text import sentence, why
-from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW, Receiving
+from lxdimg_nb.panels.image.image_actions import ImageActions
+from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW, FileReceiver
 from lxdimg_nb.panels.upload.path_completion import completed
 from lxdimg_nb.panels.upload.spool_file import Spool, SpoolFile
 from lxdimg_nb.text import display, formats
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.client.verbs.create import Preflight
-    from lxdimg_nb.panels.images.images_panel import BrowserPanel
+    from lxdimg_nb.values import ImageRecord
 
-__all__ = ["Uploading"]
+__all__ = ["UploadForm"]
 
 SLOTS = ("image", "second")
 
@@ -42,16 +43,17 @@ class _Files:
             file.remove()
 
 
-class Uploading:
+class UploadForm:
     """The upload form of a browser. Belongs to the panel's actor."""
 
-    def __init__(self, panel: BrowserPanel) -> None:
+    def __init__(self, panel: ImageActions, uploaded: Callable[[ImageRecord], object]) -> None:
         self._panel = panel
+        self._uploaded = uploaded
         self.spool = Spool()
         self._files: _Files | None = None
         self._found: Preflight | None = None
         self._running: Transfer | None = None
-        self._coming: dict[str, Receiving] = {}
+        self._coming: dict[str, FileReceiver] = {}
         self._state: dict[str, Any] = {"state": "empty"}
         self.handlers = {
             "check": self._check,
@@ -60,8 +62,8 @@ class Uploading:
             "unload": self._reset,
             "file-begin": self._file_begin,
             "file-piece": self._file_piece,
-            "file-direct": lambda m: self._with(m, Receiving.direct),
-            "file-sent": lambda m: self._with(m, Receiving.sent),
+            "file-direct": lambda m: self._with(m, FileReceiver.direct),
+            "file-sent": lambda m: self._with(m, FileReceiver.sent),
         }
 
     def show(self) -> None:
@@ -102,7 +104,7 @@ class Uploading:
             if file.have >= file.size:
                 # It came whole before; nothing vouches for it but its name, so it comes again.
                 file.restart()
-            self._coming[slot] = Receiving(
+            self._coming[slot] = FileReceiver(
                 self._panel.actor,
                 file,
                 where=self._panel.where,
@@ -134,7 +136,7 @@ class Uploading:
             offset, restart = whole_of(content, "offset"), content.get("restart") is True
             self._with(content, lambda r: r.piece(offset, buffers[0], restart=restart))
 
-    def _came(self, slot: str, receiving: Receiving, count: int) -> None:
+    def _came(self, slot: str, receiving: FileReceiver, count: int) -> None:
         if self._coming.get(slot) is not receiving:
             return
         if receiving.transfer.error is not None:
@@ -247,7 +249,7 @@ class Uploading:
             else:
                 self._set("refused", text=transfer.text if transfer.state == "cancelled" else why(transfer.error))
         if transfer.error is None:
-            self._panel.arrived(transfer.result.record)
+            self._uploaded(transfer.result.record)
 
 
 def _path(value: object) -> Path | None:

@@ -1,0 +1,127 @@
+"""The columns that a list of images can show: title, cell text, hint and sort key of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lxdimg_nb.panels.image.image_row import Row, main_alias, property_of
+from lxdimg_nb.text import display, formats
+from lxdimg_nb.values import parse_time
+
+__all__ = ["COLUMNS", "DEFAULT_COLUMNS", "Column"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its words, its order, its looks (`text`, `number`, `code`, `flag`)."""
+
+    title: str
+    cell: Callable[[Row, datetime], str]
+    order: Callable[[Row], Any]
+    kind: str = "text"
+    hint: Callable[[Row], str] | None = None
+    down_first: bool = False
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def _natural(text: str) -> str:
+    """A text that sorts 9 before 10; empty sorts last."""
+    parts = _DIGITS.split(text.casefold()[:200])
+    parts[1::2] = [number.rjust(12, "0") for number in parts[1::2]]
+    return "".join(parts) or "\uffff"
+
+
+def _aliases(row: Row, _: datetime) -> str:
+    count = len(row.record.aliases)
+    more = f" (+{count - 1})" if count > 1 else ""
+    return display.sanitize(main_alias(row.record), 80) + more
+
+
+def _moment(value: Any) -> str:
+    """A server's time as a text that sorts; never comes first."""
+    if isinstance(value, str) and value[-1:] == "Z" and value > "1971":
+        return value[:-1]
+    moment = parse_time(value)
+    return moment.isoformat()[:-6] if moment else ""
+
+
+def _time(name: str, title: str) -> Column:
+    def read(row: Row) -> datetime | None:
+        value: datetime | None = getattr(row.record, name)
+        return value
+
+    return Column(
+        title,
+        lambda row, now: formats.age(read(row), now),
+        lambda row: _moment(row.record.raw.get(name)),
+        "time",
+        lambda row: formats.timestamp(read(row)),
+        down_first=True,
+    )
+
+
+def _flag(name: str, title: str) -> Column:
+    return Column(
+        title,
+        lambda row, _: "yes" if getattr(row.record, name) else "no",
+        lambda row: not getattr(row.record, name),
+        "flag",
+    )
+
+
+def _text(title: str, read: Callable[[Row], str], kind: str = "text") -> Column:
+    return Column(title, lambda row, _: display.sanitize(read(row), 120), lambda row: _natural(read(row)), kind)
+
+
+def _property(name: str, title: str) -> Column:
+    return _text(title, lambda row: property_of(row.record, name))
+
+
+def _source(row: Row) -> str:
+    source = row.record.update_source
+    return f"{source.server} {source.alias}".strip() if source else ""
+
+
+COLUMNS: dict[str, Column] = {
+    "server": _text("Server", lambda row: row.server),
+    "alias": Column(
+        "Alias",
+        _aliases,
+        lambda row: _natural(main_alias(row.record)),
+        hint=lambda row: display.format_value([a.name for a in row.record.aliases], limit=400),
+    ),
+    "fingerprint": Column(
+        "Fingerprint", lambda row, _: row.record.fingerprint[:12], lambda row: row.record.fingerprint, "code"
+    ),
+    "public": _flag("public", "Public"),
+    "description": _property("description", "Description"),
+    "architecture": _text("Arch", lambda row: row.record.architecture),
+    "type": _text("Type", lambda row: "VM" if row.record.type == "virtual-machine" else row.record.type),
+    "size": Column(
+        "Size",
+        lambda row, _: formats.size(row.record.size),
+        lambda row: row.record.size,
+        "number",
+        lambda row: f"{row.record.size:,} bytes",
+        down_first=True,
+    ),
+    "uploaded": _time("uploaded_at", "Uploaded"),
+    "used": _time("last_used_at", "Used"),
+    "created": _time("created_at", "Built"),
+    "expires": _time("expires_at", "Expires"),
+    "auto_update": _flag("auto_update", "Auto-update"),
+    "cached": _flag("cached", "Cached"),
+    "source": _text("Source", _source),
+    "project": _text("Project", lambda row: row.record.project),
+    "profiles": _text("Profiles", lambda row: ", ".join(row.record.profiles)),
+    "filename": _text("File name", lambda row: row.record.filename),
+    "os": _property("os", "OS"),
+    "release": _property("release", "Release"),
+}
+DEFAULT_COLUMNS = ("alias", "fingerprint", "public", "description", "architecture", "type", "size", "uploaded")
