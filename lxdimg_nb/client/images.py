@@ -160,7 +160,7 @@ class Images(ImageReader):
             InvalidImageError: the file cannot be read.
         """
         _check_paths(data, metadata)
-        upload = Upload.of(self, data, metadata, type, budget=CHECK_BUDGET)
+        upload = Upload.of(self, data, metadata, type, limit=CHECK_BUDGET)
         with reporting(progress) as report:
             return upload.check(report)
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.values import FINGERPRINT, ImageRecord, format_time
+from lxdimg_nb.values.architecture import kernel_architecture
 
-__all__ = ["Build", "Catalogue", "File", "architecture_name", "read_index", "read_products"]
+__all__ = ["Build", "Catalogue", "File", "read_index", "read_products"]
 
 MAX_TEXT = 256
 MAX_ALIASES = 64
@@ -42,26 +43,6 @@ _ROOTS: Mapping[str, tuple[str, ...]] = {
 }
 _PREFERRED = (*_ROOTS, "tar.gz")
 _DISKS = ("disk-kvm.img", "uefi1.img", "disk1.img")
-
-# Kernel name → what distributions call it. Source: shared/osarch of LXD.
-_ARCHITECTURES = {
-    "i686": ("i386", "i586", "386", "x86", "generic_32"),
-    "x86_64": ("amd64", "amd64v3", "generic_64"),
-    "armv6l": ("armel", "arm"),
-    "armv7l": ("armhf", "armhfp", "armv7", "armv7a_hardfp", "armv7a_vfpv3_hardfp"),
-    "armv8l": (),
-    "aarch64": ("arm64", "arm64_generic"),
-    "ppc": ("powerpc",),
-    "ppc64": ("powerpc64",),
-    "ppc64le": ("ppc64el",),
-    "s390x": (),
-    "mips": ("mipsel", "mipsle"),
-    "mips64": ("mips64el", "mips64le"),
-    "riscv32": (),
-    "riscv64": (),
-    "loongarch64": ("loong64",),
-}
-_KERNEL_NAMES = {name: kernel for kernel, names in _ARCHITECTURES.items() for name in (kernel, *names)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +94,7 @@ class Catalogue:
         for build in _ordered(builds):
             self.builds.setdefault(build.fingerprint, build)
         self._names: dict[str, dict[tuple[str, str], str]] = {}
-        self._own = architecture_name(platform.machine().lower())
+        self._own = kernel_architecture(platform.machine().lower())
         self.records = {f: self._record(build, default_os) for f, build in self.builds.items()}
 
     def _record(self, build: Build, default_os: str) -> ImageRecord:
@@ -136,7 +117,7 @@ class Catalogue:
             architecture: kernel or distribution name; empty prefers this machine's.
             type: `container` or `virtual-machine`; empty prefers containers.
         """
-        wanted = architecture_name(architecture) or architecture
+        wanted = kernel_architecture(architecture) or architecture
         kinds = self._names.get(name, {})
         fitting = [
             (arch != self._own, kind != "container", arch, fingerprint)
@@ -148,11 +129,6 @@ class Catalogue:
     def alias_names(self) -> list[str]:
         """Every alias, by name."""
         return sorted(self._names)
-
-
-def architecture_name(name: str) -> str:
-    """The kernel's name of an architecture, `x86_64` for `amd64`; empty for one that servers do not know."""
-    return _KERNEL_NAMES.get(name, "")
 
 
 def read_index(content: bytes) -> list[str]:
@@ -189,7 +165,7 @@ def read_products(content: bytes, problems: Problems) -> list[Build]:
         if not isinstance(versions, dict):
             problems.add(f"{key}: a product without versions")
             continue
-        architecture = architecture_name(_text(product, "arch"))
+        architecture = kernel_architecture(_text(product, "arch"))
         if not architecture:
             problems.add(f"{key}: the architecture {_text(product, 'arch')!r} is not known")
             continue

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from lxdimg_nb.client.files.archive_member import Member
-from lxdimg_nb.client.files.image_file import HEAD, file_kind, open_tar, read_metadata
+from lxdimg_nb.client.files.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
+from lxdimg_nb.client.files.metadata_yaml import read_metadata
+from lxdimg_nb.client.files.tar_stream import open_tar
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.errors import InvalidImageError
 
@@ -68,16 +70,16 @@ class Contents:
 def read_contents(images: Images, record: ImageRecord) -> Contents:
     """See `Image.contents`. Source: GET /1.0/images/{fingerprint}/export, read once from its beginning."""
     with _first_file(images, record) as (file, split):
-        head = file.peek(HEAD)[:HEAD]
+        head = file.peek(HEAD_SIZE)[:HEAD_SIZE]
         kind = file_kind(head)
-        if kind not in ("gz", "xz", "bz2", "zstd", "lzma", "tar"):
+        if kind not in ARCHIVES:
             raise InvalidImageError(f"this image's files cannot be listed: it is {kind or 'of an unknown kind'}")
         metadata: dict[str, Any] = {}
         members: list[Member] = []
         with open_tar(kind, cast(BinaryIO, file), limit=MAX_BYTES) as tar:
             for info in tar:
                 if info.name.removeprefix("./") == "metadata.yaml" and info.isfile():
-                    metadata = read_metadata(tar, info)[0] or {}
+                    metadata = read_metadata(tar, info)[0]
                 members.append(Member.from_tar(info))
                 if len(members) >= MAX_MEMBERS:
                     return Contents(metadata, tuple(members), False, record.fingerprint)

@@ -12,9 +12,10 @@ from urllib.parse import urlencode
 
 from lxdimg_nb.client.files.bundle import Section, read_bundle
 from lxdimg_nb.client.files.hashing import BackgroundHash, hash_sources, is_cached
-from lxdimg_nb.client.files.image_file import MAX_DECOMPRESSED, ImageInspection, inspect_image
+from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.client.files.source import Data, Source
+from lxdimg_nb.client.files.tar_stream import MAX_DECOMPRESSED
 from lxdimg_nb.client.http.request_body import Content, MultipartForm, UploadBody, header_filename
 from lxdimg_nb.client.verbs import listing
 from lxdimg_nb.errors import (
@@ -120,7 +121,7 @@ class Upload:
         metadata: Data | None,
         type: str | None,
         *,
-        budget: int = QUICK_LOOK,
+        limit: int = QUICK_LOOK,
     ) -> Upload:
         """Turn what the user gave into sources in the server's order and look at them.
 
@@ -136,15 +137,15 @@ class Upload:
             files = [first.section(s.offset, s.size) for s in sections]
             machine = sections[1].name == "rootfs.img"
             return cls(
-                images, files, machine, [inspect_image(files[0], budget=budget), ImageInspection("")], kind="split"
+                images, files, machine, [inspect_image(files[0], limit=limit), ImageInspection("")], kind="split"
             )
         if metadata is None:
-            found = [inspect_image(first, budget=budget)] if first.rereadable else []
+            found = [inspect_image(first, limit=limit)] if first.rereadable else []
             return cls(images, [first], type == "virtual-machine", found)
         second = Source.of(metadata)
         if not (first.rereadable and second.rereadable):
             return cls(images, [second, first], type == "virtual-machine", (), kind="split")
-        root, meta = inspect_image(first, budget=budget), inspect_image(second, budget=budget)
+        root, meta = inspect_image(first, limit=limit), inspect_image(second, limit=limit)
         swapped = meta.metadata is None and root.metadata is not None
         if swapped:
             first, second, root, meta = second, first, meta, root

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client.files.bundle import write_bundle
+from lxdimg_nb.client.files.file_kinds import HEAD_SIZE, file_kind, file_suffix
 from lxdimg_nb.client.files.hashing_writer import HashingWriter
-from lxdimg_nb.client.files.image_file import HEAD, file_kind, file_suffix
 from lxdimg_nb.client.files.part_file import (
     PartFile,
     check_disk_space,
@@ -304,7 +304,7 @@ def _finish(
 
 
 def _suffix(fd: int, at: int) -> str:
-    head = os.pread(fd, HEAD, at)
+    head = os.pread(fd, HEAD_SIZE, at)
     return file_suffix(head) or (".img" if at and not file_kind(head) else "")
 
 

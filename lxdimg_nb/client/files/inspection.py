@@ -1,0 +1,113 @@
+"""What an image file is and what a server would refuse about it, found out before it is sent."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lxdimg_nb.client.files.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
+from lxdimg_nb.client.files.metadata_yaml import read_metadata
+from lxdimg_nb.client.files.source import Source
+from lxdimg_nb.client.files.tar_stream import MAX_DECOMPRESSED, UncheckedError, open_tar
+from lxdimg_nb.errors import InvalidImageError
+from lxdimg_nb.values.architecture import kernel_architecture
+
+__all__ = ["ImageInspection", "inspect_image"]
+
+MAX_MEMBERS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInspection:
+    """What was found in a file.
+
+    Attributes:
+        kind: as of `file_kind`.
+        metadata: the content of metadata.yaml; None when there is none.
+        rootfs: `container`, `virtual-machine`, or empty.
+        problems: what a server would refuse.
+        notes: what is worth knowing but no reason to refuse.
+        whole: whether the archive was read to its end.
+    """
+
+    kind: str
+    metadata: dict[str, Any] | None = None
+    rootfs: str = ""
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    whole: bool = True
+
+    @property
+    def architecture(self) -> str:
+        """As servers name it; empty when unknown."""
+        return kernel_architecture(str((self.metadata or {}).get("architecture", "")))
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """The properties in metadata.yaml, as text."""
+        stated = (self.metadata or {}).get("properties")
+        return {str(k): _text(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is a tarball, compressed or not."""
+        return self.kind in ARCHIVES
+
+
+def inspect_image(source: Source, *, limit: int = MAX_DECOMPRESSED) -> ImageInspection:
+    """Look at a rereadable file.
+
+    Reads the first members of a tarball until metadata.yaml and the root were seen, at most `limit` decompressed
+    bytes and 20,000 members.
+    """
+    with source.open() as file:
+        kind = file_kind(file.read(HEAD_SIZE))
+    if kind == "squashfs":
+        note = "only the server can tell whether it holds a metadata.yaml; if it does not, give metadata="
+        return ImageInspection(kind, notes=(note,))
+    if kind not in ARCHIVES:
+        return ImageInspection(kind)
+    try:
+        with source.open() as file, open_tar(kind, file, limit=limit) as tar:
+            return _inspect_tar(kind, tar)
+    except UncheckedError as error:
+        return ImageInspection(kind, notes=(f"metadata.yaml was not checked: {error.message}",), whole=False)
+    except InvalidImageError as error:
+        return ImageInspection(kind, problems=(error.message,))
+
+
+def _inspect_tar(kind: str, tar: tarfile.TarFile) -> ImageInspection:
+    metadata: dict[str, Any] | None = None
+    problems: list[str] = []
+    notes: list[str] = []
+    rootfs, whole = "", True
+    for number, member in enumerate(tar):
+        name = member.name.removeprefix("./").rstrip("/")
+        if name == "metadata.yaml":
+            metadata, found = read_metadata(tar, member)
+            problems += found
+        elif name == "rootfs.img":
+            rootfs = "virtual-machine"
+        elif not rootfs and (name == "rootfs" or name.startswith("rootfs/")):
+            rootfs = "container"
+            if name == "rootfs" and member.issym():
+                problems.append("rootfs is a symbolic link")
+        if member.name.startswith("/") or ".." in member.name.split("/"):
+            notes.append(f"a member is named {member.name[:80]!r}")
+        if (metadata is not None and rootfs) or number >= MAX_MEMBERS:
+            whole = False
+            break
+    if metadata is None and not whole:
+        notes.append("metadata.yaml was not among the first files")
+    expiry = (metadata or {}).get("expiry_date")
+    if isinstance(expiry, int) and 0 < expiry < time.time():
+        notes.append("the image says that it has expired; servers take it all the same")
+    return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
