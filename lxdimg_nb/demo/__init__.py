@@ -9,9 +9,9 @@ lxdimg_nb.demo` runs one as a process of its own.
 
 from __future__ import annotations
 
-from .command import main
-from .faults import Fault, Faults
+from .command_line import main
+from .demo_server import DemoServer, start
 from .filling import fill
-from .server import DemoServer, start
+from .http.faults import Fault, Faults
 
 __all__ = ["DemoServer", "Fault", "Faults", "fill", "main", "start"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .daemon import Daemon
-from .faults import Faults
-from .flavours import flavour_named
-from .inventory import tiny_images
-from .places import hold
-from .records import Images
-from .server import DemoServer
-from .store import Store
+from .demo_server import DemoServer
+from .folders import hold
+from .http.faults import Faults
+from .stock.initial_inventory import tiny_images
+from .store.daemon import Daemon
+from .store.database import Store
+from .store.flavours import flavour_named
+from .store.image_records import Images
 
 __all__ = ["fill"]
 

@@ -19,7 +19,7 @@ import pytest
 import websocket
 
 from lxdimg_nb import demo
-from lxdimg_nb.demo.daemon import Daemon
+from lxdimg_nb.demo.store.daemon import Daemon
 from tests.kit import factory
 from tests.kit.demo_http import UnixConnection, ask, connection, upload
 

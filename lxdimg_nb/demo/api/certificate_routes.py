@@ -1,0 +1,215 @@
+"""`/1.0/certificates`: the trust store, trust tokens and the trust password.
+
+Source: LXD REST API; LXD 5.0.2 takes a token as `password`, Incus 6.0.4 as `trust_token`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import re
+import sqlite3
+from typing import Any
+
+from ..http.go_structs import Struct
+from ..http.listeners import fingerprint_of, pem_of
+from ..http.replies import Refusal, Reply
+from ..http.routing import Call, Routes
+from ..store.background_operations import Operation
+from ..store.go_json import compact, etag
+
+__all__ = ["find_trusted", "routes", "trust"]
+
+routes = Routes()
+_POST = Struct(
+    "CertificatesPost",
+    name="string",
+    type="string",
+    restricted="bool",
+    projects="[]string",
+    certificate="string",
+    password="string",  # noqa: S106 - the name of a field
+    token="bool",  # noqa: S106
+    trust_token="string",  # noqa: S106
+)
+_PUT = Struct("CertificatePut", name="string", type="string", restricted="bool", projects="[]string")
+
+
+def trust(store: Any, der: bytes, *, name: str, restricted: bool = False, projects: list[str] | None = None) -> str:
+    """Put a certificate into the trust store and return its fingerprint."""
+    fingerprint = fingerprint_of(der)
+    store.run(
+        "INSERT OR REPLACE INTO certificates VALUES (?, ?, 'client', ?, ?, ?)",
+        fingerprint,
+        name,
+        int(restricted),
+        json.dumps(projects or []),
+        pem_of(der),
+    )
+    return fingerprint
+
+
+def find_trusted(store: Any, der: bytes) -> sqlite3.Row | None:
+    """The entry of a client certificate, or None for a stranger's."""
+    row: sqlite3.Row | None = store.row("SELECT * FROM certificates WHERE fingerprint = ?", fingerprint_of(der))
+    return row
+
+
+def _document(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "name": row["name"],
+        "type": row["type"],
+        "restricted": bool(row["restricted"]),
+        "projects": json.loads(row["projects"]),
+        "certificate": row["certificate"],
+        "fingerprint": row["fingerprint"],
+    }
+
+
+@routes.add("GET", "/1.0/certificates")
+def list_certificates(call: Call) -> Reply:
+    """The trust store."""
+    rows = call.daemon.store.rows("SELECT * FROM certificates ORDER BY fingerprint")
+    if call.recursion:
+        return Reply([_document(row) for row in rows])
+    return Reply([f"/1.0/certificates/{row['fingerprint']}" for row in rows])
+
+
+def _find(call: Call, name: str) -> sqlite3.Row:
+    rows = call.daemon.store.rows("SELECT * FROM certificates WHERE fingerprint LIKE ? || '%' LIMIT 2", name)
+    if len(rows) != 1:
+        raise Refusal(404, "Certificate not found")
+    return rows[0]
+
+
+@routes.add("GET", "/1.0/certificates/{name}")
+def get_certificate(call: Call, name: str) -> Reply:
+    """One trusted certificate."""
+    document = _document(_find(call, name))
+    return Reply(document, headers={"ETag": f'"{etag([document])}"'})
+
+
+@routes.add("PUT", "/1.0/certificates/{name}")
+@routes.add("PATCH", "/1.0/certificates/{name}")
+def put_certificate(call: Call, name: str) -> Reply:
+    """Rename or restrict a trusted certificate."""
+    row = _find(call, name)
+    body = {**_document(row), **call.json(_PUT)}
+    call.daemon.store.run(
+        "UPDATE certificates SET name = ?, restricted = ?, projects = ? WHERE fingerprint = ?",
+        body["name"],
+        int(body["restricted"]),
+        json.dumps(body["projects"]),
+        row["fingerprint"],
+    )
+    return Reply({})
+
+
+@routes.add("DELETE", "/1.0/certificates/{name}")
+def delete_certificate(call: Call, name: str) -> Reply:
+    """Trust a certificate no longer."""
+    row = _find(call, name)
+    call.daemon.store.run("DELETE FROM certificates WHERE fingerprint = ?", row["fingerprint"])
+    call.tell("certificate-deleted", f"/1.0/certificates/{row['fingerprint']}", "default")
+    return Reply({})
+
+
+@routes.add("POST", "/1.0/certificates", open_to_all=True)
+def post_certificate(call: Call) -> Reply:
+    """Trust a certificate, issue a token, or let a stranger in who brings a token or the password."""
+    body = call.json(_POST)
+    if call.caller.trusted and body.get("token"):
+        return _issue(call, body)
+    granted: dict[str, Any] = body
+    if not call.caller.trusted:
+        granted = _admission(call, body)
+    elif not body.get("certificate"):
+        raise Refusal(400, "Client is already trusted")
+    der = _given(body) if call.caller.trusted else call.caller.certificate
+    if der is None:
+        raise Refusal(403, "not authorized")
+    if find_trusted(call.daemon.store, der) is not None:
+        raise Refusal(409, "Certificate already in trust store")
+    fingerprint = trust(
+        call.daemon.store,
+        der,
+        name=granted.get("name") or body.get("name", ""),
+        restricted=bool(granted.get("restricted", False)),
+        projects=granted.get("projects"),
+    )
+    call.tell("certificate-created", f"/1.0/certificates/{fingerprint}", "default")
+    return Reply(None, 201, headers={"Location": f"/1.0/certificates/{fingerprint}"})
+
+
+def _given(body: dict[str, Any]) -> bytes:
+    try:
+        der = base64.b64decode(body.get("certificate", ""), validate=True)
+        pem = pem_of(der)
+    except (binascii.Error, ValueError) as error:
+        raise Refusal(400, "Invalid certificate material: x509: malformed certificate") from error
+    if not der.startswith(b"\x30") or "CERTIFICATE" not in pem:
+        raise Refusal(400, "Invalid certificate material: x509: malformed certificate")
+    return der
+
+
+def _issue(call: Call, body: dict[str, Any]) -> Reply:
+    daemon = call.daemon
+    if not daemon.address:
+        raise Refusal(400, "Can't issue token when server isn't listening on network")
+    request = {
+        "name": body.get("name", ""),
+        "type": body.get("type") or "client",
+        "restricted": body.get("restricted", False),
+        "projects": body.get("projects") or [],
+    }
+    empty = ("certificate", "description", "trust_token") if daemon.flavour.is_incus else ("certificate", "password")
+    operation = daemon.operations.token(
+        call.project,
+        "Executing operation",
+        {"for": "trust", "fingerprint": "", **request},
+        addresses=[daemon.address],
+        fingerprint=daemon.identity.fingerprint,
+        request=request | dict.fromkeys(empty, "") | {"token": True},
+    )
+    return call.accepted(operation)
+
+
+def token_text(metadata: dict[str, Any], name: str) -> str:
+    """The token a user copies from one machine to the other."""
+    told = {
+        "client_name": name,
+        "fingerprint": metadata["fingerprint"],
+        "addresses": metadata["addresses"],
+        "secret": metadata["secret"],
+        "expires_at": "0001-01-01T00:00:00Z",
+    }
+    return base64.b64encode(compact(told).encode()).decode()
+
+
+def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    """What a stranger's token grants, or what the trust password does.
+
+    Raises:
+        Refusal: 403; neither fits.
+    """
+    incus = call.daemon.flavour.is_incus
+    said = body.get("trust_token" if incus else "password", "")
+    password = call.daemon.store.setting("core.trust_password")
+    if said and not incus and password and hmac.compare_digest(password.encode(), said.encode()):
+        return {"name": body.get("name", "")}
+    secret = _secret_in(said)
+    operation: Operation | None = call.redeem("trust", secret, "") if secret else None
+    if operation is None:
+        raise Refusal(403, "not authorized")
+    return operation.purpose
+
+
+def _secret_in(token: str) -> str:
+    try:
+        told = json.loads(base64.b64decode(token, validate=True))
+    except (binascii.Error, ValueError):
+        return ""
+    secret = told.get("secret") if isinstance(told, dict) else None
+    return secret if isinstance(secret, str) and re.fullmatch(r"[0-9a-f]+", secret) else ""

@@ -1,0 +1,240 @@
+"""`POST /1.0/images`: uploads, upload tokens, publishing, and the doors to copying.
+
+The body is on disk before a handler runs. What reads as a JSON object is a request, whatever its type says;
+the rest is an upload, and what is wrong with that shows in the operation.
+
+Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4 to good and bad bodies.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..http.go_structs import Struct
+from ..http.replies import Dropped, Refusal, Reply
+from ..http.routing import Call, Routes
+from ..http.upload_body import Spool
+from ..store.background_operations import Operation
+from ..store.flavours import NEVER
+from ..store.go_json import from_epoch, now_text
+from ..store.image_inspection import BadImageError, ImageFacts, facts_of
+from ..store.image_records import Record
+from .arrivals import announce, install
+from .copies import pull
+from .image_routes import known_profiles
+from .publishing import check_compression, publish, publishable
+
+__all__ = ["routes"]
+
+routes = Routes()
+_JSON_LIMIT = 1 << 20
+_IMAGES_POST = Struct(
+    "ImagesPost",
+    auto_update="bool",
+    properties="map[string]string",
+    public="bool",
+    expires_at="time",
+    profiles="[]string",
+    filename="string",
+    aliases="[]api.ImageAlias",
+    compression_algorithm="string",
+    format="string",
+    source=Struct(
+        "ImagesPostSource",
+        alias="string",
+        certificate="string",
+        fingerprint="string",
+        image_type="string",
+        mode="string",
+        name="string",
+        project="string",
+        protocol="string",
+        secret="string",  # noqa: S106 - the name of a field
+        server="string",
+        type="string",
+        url="string",
+    ),
+)
+
+
+@routes.add("POST", "/1.0/images", open_to_all=True)
+def post_image(call: Call) -> Reply:
+    """Make an image: from the body, from another server, from an instance, or announce one to be pushed."""
+    spool = call.spool
+    if spool is None:
+        raise Refusal(403, "not authorized")
+    try:
+        return _post(call, spool)
+    except BaseException:
+        spool.discard()
+        raise
+
+
+def _post(call: Call, spool: Spool) -> Reply:
+    call.images_of("Fetch project database object: ")
+    if not call.caller.trusted and not (call.header("secret") and call.header("fingerprint")):
+        raise Refusal(403, "not authorized")
+    text = spool.text(_JSON_LIMIT)
+    if text is not None:
+        call.body = text
+        try:
+            body = call.json(_IMAGES_POST)
+        except Refusal:
+            if call.headers.get("Content-Type") == "application/json":
+                raise
+        else:
+            spool.discard()
+            if not call.caller.trusted:
+                raise Refusal(403, "not authorized")
+            return _from_request(call, body)
+    return _upload(call, spool)
+
+
+# Uploads
+
+
+def _truth(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes", "on")
+
+
+def _upload(call: Call, spool: Spool) -> Reply:
+    daemon = call.daemon
+    token: Operation | None = None
+    if call.header("secret") and call.header("fingerprint"):
+        token = call.redeem("upload", call.header("secret"), call.header("fingerprint"))
+        if token is None and not call.caller.trusted:
+            raise Refusal(403, "not authorized")
+    project = call.images_of()
+
+    async def work(operation: Operation) -> None:
+        try:
+            facts = await daemon.in_worker(_facts, spool)
+            wanted = call.header("fingerprint")
+            if wanted and wanted != spool.fingerprint:
+                raise Refusal(500, f"fingerprints don't match, got {spool.fingerprint} expected {wanted}")
+            known = {"fingerprint": spool.fingerprint, "size": str(spool.size)}
+            daemon.operations.progress(operation, **known)
+            _keep(call, project, spool, facts, token)
+        except BadImageError as error:
+            raise Refusal(500, str(error)) from error
+        finally:
+            spool.discard()
+
+    secret = {"secret": (token.metadata or {})["secret"]} if token is not None else None
+    return call.start("Downloading image", work, metadata=secret)
+
+
+def _facts(spool: Spool) -> ImageFacts:
+    if spool.error:
+        raise BadImageError(spool.error)
+    return facts_of(spool.files[0], split=spool.split, virtual_machine=spool.virtual_machine)
+
+
+def _keep(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Operation | None) -> None:
+    daemon = call.daemon
+    asked = (token.metadata or {}) if token is not None else {}
+    properties = dict(facts.properties or {})
+    said = call.header("properties")
+    if said:
+        if facts.properties is None:
+            # A real daemon ends here, all of it, with a nil map panic; a demo inside a kernel must not.
+            raise Refusal(500, "assignment to entry in nil map")
+        properties |= dict(parse_qsl(said, keep_blank_values=True, errors="replace"))
+    if token is not None:
+        properties = dict(asked["properties"] or {})
+    expires = from_epoch(facts.expiry_date) if facts.expiry_date else daemon.flavour.no_expiry
+    record = Record(
+        fingerprint=spool.fingerprint,
+        size=spool.size,
+        type=facts.type,
+        architecture=facts.architecture,
+        created_at=from_epoch(facts.creation_date),
+        uploaded_at=now_text(),
+        expires_at=asked["expires_at"] if token is not None else expires,
+        filename=spool.filename if spool.split else call.header("filename"),
+        public=bool(asked["public"]) if token is not None else _truth(call.header("public")),
+        properties=properties,
+    )
+    if daemon.images.exact(project, record.fingerprint) is not None:
+        raise Refusal(500, "Image with same fingerprint already exists")
+    if daemon.flavour.is_incus:
+        record = _with_profiles(call, record)
+    install(call, project, record, spool.files)
+    aliases = list(asked.get("aliases") or []) + _header_aliases(call)
+    announce(call, project, record, aliases)
+
+
+def _with_profiles(call: Call, record: Record) -> Record:
+    said = call.header("profiles")
+    if not said:
+        return record
+    names = [text for name, text in parse_qsl(said) if name == "profile"] or [said]
+    return replace(record, profiles=known_profiles(call, names))
+
+
+def _header_aliases(call: Call) -> list[dict[str, str]]:
+    said = call.header("aliases") if call.daemon.flavour.is_incus else ""
+    if not said:
+        return []
+    names = [text for name, text in parse_qsl(said) if name == "alias"] or [said]
+    return [{"name": name, "description": ""} for name in names]
+
+
+# Requests
+
+
+def _from_request(call: Call, body: dict[str, Any]) -> Reply:
+    if "source" not in body:
+        raise Dropped
+    source = body["source"]
+    if source.get("mode") == "push":
+        return _announce(call, body, source)
+    kind = source.get("type", "")
+    if kind in ("instance", "container", "virtual-machine", "snapshot"):
+        if not call.daemon.flavour.is_incus:
+            check_compression(call, body.get("compression_algorithm", ""))
+            publishable(call, source)
+        return call.start("Downloading image", _publishing(call, body))
+    if kind == "image":
+        return call.start("Downloading image", functools.partial(pull(body), call))
+    if kind == "url":
+        return call.start("Downloading image", _no_url(source))
+    raise Refusal(500, "Invalid images JSON")
+
+
+def _no_url(source: dict[str, Any]) -> Callable[[Operation], Awaitable[None]]:
+    async def work(_operation: Operation) -> None:
+        if not source.get("url"):
+            raise Refusal(500, "Missing URL")
+        # It takes a web server that answers with headers of its own; nobody runs one, and newer LXD dropped it.
+        raise Refusal(500, "Missing LXD-Image-Hash header")
+
+    return work
+
+
+def _publishing(call: Call, body: dict[str, Any]) -> Callable[[Operation], Awaitable[None]]:
+    async def work(operation: Operation) -> None:
+        await publish(call, operation, body)
+
+    return work
+
+
+def _announce(call: Call, body: dict[str, Any], source: dict[str, Any]) -> Reply:
+    """A token for an image that another server, or anybody who holds it, will upload."""
+    fingerprint = source.get("fingerprint", "")
+    operation = call.daemon.operations.token(
+        call.project,
+        "Image download token",
+        {"for": "upload", "fingerprint": fingerprint},
+        resources={"images": [f"/1.0/images/{fingerprint}"]},
+        aliases=body.get("aliases"),
+        expires_at=body.get("expires_at", NEVER),
+        properties=body.get("properties"),
+        public=body.get("public", False),
+    )
+    call.tell("image-secret-created", f"/1.0/images/{fingerprint}", call.project)
+    return call.accepted(operation)

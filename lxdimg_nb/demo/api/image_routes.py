@@ -1,0 +1,224 @@
+"""`/1.0/images`: list, read, change, delete, export, secrets.
+
+Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4, which differ where `flavour` is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from ..http.go_structs import Struct
+from ..http.replies import Dropped, FileReply, PartsReply, RawJson, Refusal, Reply
+from ..http.routing import Answer, Call, Routes
+from ..store.background_operations import Operation
+from ..store.flavours import NEVER
+from ..store.image_inspection import extension_of
+from ..store.image_records import ImageRow
+from .list_filter import matches, parse_filter
+
+__all__ = ["IMAGE_PUT", "known_profiles", "may_use", "routes", "visible", "writable"]
+
+routes = Routes()
+IMAGE_PUT = Struct(
+    "ImagePut",
+    auto_update="bool",
+    properties="map[string]string",
+    public="bool",
+    expires_at="time",
+    profiles="[]string",
+)
+
+
+@routes.add("GET", "/1.0/images", open_to_all=True)
+def list_images(call: Call) -> Reply:
+    """Every image of the project as URL or, with recursion, as document."""
+    flavour = call.daemon.flavour
+    everywhere = flavour.is_incus and call.query.get("all-projects") == "true"
+    if everywhere and call.project != "default":
+        raise Refusal(400, "Cannot specify a project when requesting all projects")
+    hidden = not call.caller.trusted if everywhere else not may_use(call) and call.project != "default"
+    if flavour.is_incus and hidden:
+        raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
+    project = None if everywhere else call.images_of()
+    public_only = not may_use(call)
+    images = call.daemon.images
+    clauses = parse_filter(call.query.get("filter", ""))
+    if not clauses and call.recursion == 0 and project is not None:
+        return Reply([f"/1.0/images/{name}" for name in images.fingerprints(project, public_only=public_only)])
+    if everywhere and call.caller.projects is not None:
+        documents = [text for name in call.caller.projects for text in images.documents(name)]
+    else:
+        documents = images.documents(project, public_only=public_only)
+    if clauses:
+        documents = [text for text in documents if matches(json.loads(text), clauses, typed=flavour.is_incus)]
+    if call.recursion == 0:
+        return Reply([f"/1.0/images/{json.loads(text)['fingerprint']}" for text in documents])
+    return Reply(RawJson(f"[{','.join(documents)}]"))
+
+
+def may_use(call: Call) -> bool:
+    """Whether the caller sees private images of the request's project."""
+    allowed = call.caller.projects
+    return call.caller.trusted and (allowed is None or call.project in allowed)
+
+
+def visible(call: Call, prefix: str) -> ImageRow:
+    """The image of this prefix, if the caller may see it: it is public, or trust or a secret opens it.
+
+    Raises:
+        Refusal: 404, or 500 where several match.
+    """
+    try:
+        image = call.daemon.images.find(call.images_of(), prefix)
+    except Refusal as refusal:
+        if refusal.code == 404 and call.daemon.flavour.is_incus:
+            raise Refusal(404, f'Image "{prefix}" not found') from refusal
+        raise
+    if image.record.public or may_use(call):
+        return image
+    secret = call.query.get("secret", "")
+    if secret and call.redeem("export", secret, image.record.fingerprint):
+        return image
+    raise Refusal(404, f'Image "{prefix}" not found')
+
+
+@routes.add("GET", "/1.0/images/{name}", open_to_all=True)
+def get_image(call: Call, name: str) -> Reply:
+    """One image."""
+    image = visible(call, name)
+    secret = call.query.get("secret", "")
+    if secret and may_use(call):
+        call.redeem("export", secret, image.record.fingerprint)
+    return Reply(RawJson(call.daemon.images.shown(image)), headers={"ETag": f'"{image.record.etag}"'})
+
+
+def writable(call: Call, name: str) -> ImageRow:
+    """The image of this prefix, for a caller who may change it.
+
+    Raises:
+        Refusal: 403, 404, or 500 where several match.
+    """
+    if not may_use(call):
+        raise Refusal(403, "not authorized")
+    return call.daemon.images.find(call.images_of(), name)
+
+
+@routes.add("PUT", "/1.0/images/{name}")
+def put_image(call: Call, name: str) -> Reply:
+    """Replace what may be written; what is left out becomes empty, except the expiry."""
+    image = writable(call, name)
+    call.check_etag(image.record.etag)
+    body = call.json(IMAGE_PUT)
+    fields: dict[str, object] = {
+        "public": body.get("public", False),
+        "auto_update": body.get("auto_update", False),
+        "properties": {key: text for key, text in body.get("properties", {}).items() if text},
+        "profiles": known_profiles(call, body.get("profiles", ["default"])),
+    }
+    if body.get("expires_at", NEVER) != NEVER:
+        fields["expires_at"] = body["expires_at"]
+    call.daemon.images.update(image, **fields)
+    return _updated(call, image)
+
+
+def known_profiles(call: Call, names: list[str]) -> tuple[str, ...]:
+    project = call.daemon.store.project_with("profiles", call.project, "Check if project has profiles: ")
+    known = [
+        row["name"]
+        for row in call.daemon.store.rows("SELECT name FROM profiles WHERE project = ? ORDER BY id", project)
+    ]
+    for name in names:
+        if name not in known:
+            raise Refusal(500 if call.daemon.flavour.is_incus else 400, f"Profile '{name}' doesn't exist")
+    if len(set(names)) < len(names):
+        raise Refusal(500, "UNIQUE constraint failed: images_profiles.image_id, images_profiles.profile_id")
+    return tuple(name for name in known if name in names)
+
+
+def _updated(call: Call, image: ImageRow) -> Reply:
+    call.tell("image-updated", f"/1.0/images/{image.record.fingerprint}", call.project)
+    return Reply({})
+
+
+@routes.add("PATCH", "/1.0/images/{name}")
+def patch_image(call: Call, name: str) -> Reply:
+    """Change public, auto_update and single properties; expiry and profiles are accepted and ignored."""
+    image = writable(call, name)
+    call.check_etag(image.record.etag)
+    body = call.json(IMAGE_PUT)
+    if image.record.properties and _says_null(call.body, "properties"):
+        raise Dropped
+    merged = {**image.record.properties, **body.get("properties", {})}
+    call.daemon.images.update(
+        image,
+        public=body.get("public", image.record.public),
+        auto_update=body.get("auto_update", image.record.auto_update),
+        properties={key: text for key, text in merged.items() if text},
+    )
+    return _updated(call, image)
+
+
+def _says_null(body: bytes, key: str) -> bool:
+    value, _ = json.JSONDecoder().raw_decode(body.decode("utf-8", "replace").lstrip())
+    return isinstance(value, dict) and key in value and value[key] is None
+
+
+@routes.add("DELETE", "/1.0/images/{name}")
+def delete_image(call: Call, name: str) -> Reply:
+    """Remove an image from its project, in an operation."""
+    image = writable(call, name)
+    fingerprint = image.record.fingerprint
+    url = f"/1.0/images/{fingerprint}"
+
+    async def work(_operation: Operation) -> None:
+        images = call.daemon.images
+        current = images.exact(image.project, fingerprint)
+        if current is None:
+            raise Refusal(404, "Image not found")
+        aliases = images.aliases_of(current)
+        images.delete(current)
+        call.tell("image-deleted", url, call.project)
+        if call.daemon.flavour.is_incus:
+            for alias in aliases:
+                call.tell("image-alias-deleted", call.daemon.events.alias_url(alias["name"]), call.project)
+
+    suffix = f"?project={quote(call.project, safe='')}"
+    shown = url + suffix if call.daemon.flavour.is_incus and call.project != "default" else url
+    return call.start("Deleting image", work, resources={"images": [shown]})
+
+
+@routes.add("GET", "/1.0/images/{name}/export", open_to_all=True)
+def export_image(call: Call, name: str) -> Answer:
+    """The files of an image: one as it is, two as multipart."""
+    image = visible(call, name)
+    fingerprint = image.record.fingerprint
+    first, second = call.daemon.images.files(image)
+    if not first.exists():
+        raise Refusal(404, "Image file not found")
+    extension = extension_of(first)
+    if second is not None:
+        form_name = "rootfs.img" if image.record.type == "virtual-machine" else "rootfs"
+        return PartsReply(
+            (
+                ("metadata", f"meta-{fingerprint}{extension}", first),
+                (form_name, f"{fingerprint}{extension_of(second)}", second),
+            )
+        )
+    call.tell("image-retrieved", f"/1.0/images/{fingerprint}", call.project)
+    return FileReply(first, f"{fingerprint}{extension}")
+
+
+@routes.add("POST", "/1.0/images/{name}/secret")
+def make_secret(call: Call, name: str) -> Reply:
+    """A token that lets a stranger read and export the image once."""
+    image = writable(call, name)
+    url = f"/1.0/images/{image.record.fingerprint}"
+    operation = call.daemon.operations.token(
+        call.project,
+        "Image download token",
+        {"for": "export", "fingerprint": image.record.fingerprint},
+        resources={"images": [url]},
+    )
+    call.tell("image-secret-created", url, call.project)
+    return call.accepted(operation)

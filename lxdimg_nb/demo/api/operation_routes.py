@@ -1,0 +1,91 @@
+"""`/1.0/operations`: list, look, wait, cancel.
+
+Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4, whose `/wait` tells failures differently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from typing import Any
+
+from ..http.replies import Refusal, Reply
+from ..http.routing import Call, Routes
+from ..store.background_operations import Operation
+
+__all__ = ["routes"]
+
+routes = Routes()
+
+
+@routes.add("GET", "/1.0/operations")
+def list_operations(call: Call) -> Reply:
+    """Operations by status, as URLs or documents."""
+    everywhere = call.query.get("all-projects") == "true" and call.daemon.flavour.is_incus
+    listed: dict[str, list[Any]] = {}
+    for operation in call.daemon.operations.listed(None if everywhere else call.project):
+        shown: Any = f"/1.0/operations/{operation.id}"
+        if call.recursion:
+            shown = operation.document(call.daemon.flavour)
+        listed.setdefault(operation.status.lower(), []).append(shown)
+    return Reply(dict(sorted(listed.items())))
+
+
+@routes.add("GET", "/1.0/operations/{name}")
+def get_operation(call: Call, name: str) -> Reply:
+    """One operation."""
+    return Reply(call.daemon.operations.get(name).document(call.daemon.flavour))
+
+
+@routes.add("DELETE", "/1.0/operations/{name}")
+def cancel_operation(call: Call, name: str) -> Reply:
+    """Cancel an operation."""
+    call.daemon.operations.cancel(call.daemon.operations.get(name), call.caller.requestor)
+    return Reply({})
+
+
+@routes.add("GET", "/1.0/operations/{name}/wait", open_to_all=True)
+async def wait_for_operation(call: Call, name: str) -> Reply:
+    """Answer when the operation has ended, or after `timeout` seconds."""
+    secret = call.query.get("secret", "")
+    if not call.caller.trusted and not secret:
+        raise Refusal(403, "not authorized")
+    text = call.query.get("timeout", "")
+    if text and not re.fullmatch(r"[+-]?\d+", text):
+        raise Refusal(500, f'strconv.Atoi: parsing "{text}": invalid syntax')
+    operation = call.daemon.operations.get(name)
+    if not call.caller.trusted:
+        known = str((operation.metadata or {}).get("secret", ""))
+        if not known or not secrets.compare_digest(known.encode(), secret.encode()):
+            raise Refusal(403, "not authorized")
+    seconds = int(text) if text else -1
+    try:
+        await asyncio.wait_for(operation.done.wait(), None if seconds < 0 else max(seconds, 0.001))
+    except TimeoutError:
+        if call.daemon.flavour.is_incus:
+            raise _SaidWith200(500, "context deadline exceeded") from None
+    return _outcome(call, operation)
+
+
+class _SaidWith200(Refusal):
+    """An error body under HTTP 200: Incus 6.0.4 has sent its headers before it waits."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.status = 200
+
+
+def _outcome(call: Call, operation: Operation) -> Reply:
+    if call.daemon.flavour.is_incus and operation.status == "Failure":
+        raise _SaidWith200(operation.error_code, operation.error)
+    return Reply(operation.document(call.daemon.flavour))
+
+
+@routes.add("GET", "/1.0/operations/{name}/websocket", open_to_all=True)
+def no_websocket(call: Call, name: str) -> Reply:
+    """No operation of the demo server has a websocket."""
+    if not call.query.get("secret"):
+        raise Refusal(400, "Missing websocket secret" if call.daemon.flavour.is_incus else "missing secret")
+    call.daemon.operations.get(name)
+    raise Refusal(400, "This operation can't be connected to")

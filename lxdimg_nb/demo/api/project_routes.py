@@ -1,0 +1,340 @@
+"""`/1.0/projects`, `/1.0/profiles` and `/1.0/storage-pools`, as far as images need them.
+
+Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+from urllib.parse import quote
+
+from ..http.go_structs import Struct
+from ..http.replies import Refusal, Reply
+from ..http.routing import Call, Routes
+from ..store.go_json import etag
+
+__all__ = ["routes"]
+
+routes = Routes()
+_PROJECT = Struct("ProjectsPost", name="string", description="string", config="map[string]string")
+_PROJECT_PUT = Struct("ProjectPut", description="string", config="map[string]string")
+_PROFILE = Struct("ProfilesPost", name="string", description="string", config="map[string]string", devices="any")
+_POOL = Struct("StoragePoolsPost", name="string", driver="string", description="string", config="map[string]string")
+_RESOURCES = ("containers", "cpu", "disk", "instances", "memory", "networks", "processes", "virtual-machines")
+_KEYS = ("features.", "limits.", "restricted", "images.", "backups.", "user.")
+
+
+def used_by(call: Call, project: str) -> list[str]:
+    """The URLs of everything in a project: the one complete list of its images that is cheap."""
+    store = call.daemon.store
+    suffix = "" if project == "default" else f"?project={quote(project, safe='')}"
+    images = [f"/1.0/images/{name}{suffix}" for name in call.daemon.images.fingerprints(project)]
+    named: dict[str, list[str]] = {}
+    for kind in ("instances", "profiles"):
+        query = f"SELECT name FROM {kind} WHERE project = ? ORDER BY id"  # noqa: S608 - two constants
+        named[kind] = [f"/1.0/{kind}/{row['name']}{suffix}" for row in store.rows(query, project)]
+    if call.daemon.flavour.is_incus:
+        return [*named["instances"], *images, *named["profiles"]]
+    return [*named["instances"], *named["profiles"], *images]
+
+
+def _project_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "config": json.loads(row["config"]),
+        "description": row["description"],
+        "name": row["name"],
+        "used_by": used_by(call, row["name"]),
+    }
+
+
+def _project(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
+    allowed = call.caller.projects
+    row = call.daemon.store.row("SELECT * FROM projects WHERE name = ?", name)
+    if row is None:
+        raise Refusal(404, f"{complaint}Project not found")
+    if allowed is not None and name not in allowed:
+        incus = call.daemon.flavour.is_incus
+        raise Refusal(403, f'User does not have permission for project "{name}"' if incus else "not authorized")
+    return row
+
+
+@routes.add("GET", "/1.0/projects")
+def list_projects(call: Call) -> Reply:
+    """The projects the caller may use."""
+    allowed = call.caller.projects
+    rows = call.daemon.store.rows("SELECT * FROM projects ORDER BY name")
+    rows = [row for row in rows if allowed is None or row["name"] in allowed]
+    if call.recursion:
+        return Reply([_project_document(call, row) for row in rows])
+    return Reply([f"/1.0/projects/{quote(row['name'], safe='')}" for row in rows])
+
+
+@routes.add("GET", "/1.0/projects/{name}")
+def get_project(call: Call, name: str) -> Reply:
+    """One project."""
+    row = _project(call, name)
+    tag = etag([row["description"], json.loads(row["config"])])
+    return Reply(_project_document(call, row), headers={"ETag": f'"{tag}"'})
+
+
+@routes.add("GET", "/1.0/projects/{name}/state")
+def project_state(call: Call, name: str) -> Reply:
+    """What a project may use and uses: instances are counted, and use nothing as they never run."""
+    row = call.daemon.store.row("SELECT config FROM projects WHERE name = ?", name)
+    if row is None:
+        raise Refusal(404, "Fetch project database object: Project not found")
+    config = json.loads(row["config"])
+    rows = call.daemon.store.rows("SELECT document FROM instances WHERE project = ?", name)
+    kinds = [json.loads(one["document"])["type"] for one in rows]
+    used = {
+        "containers": kinds.count("container"),
+        "instances": len(kinds),
+        "virtual-machines": kinds.count("virtual-machine"),
+    }
+    resources = {}
+    for what in _RESOURCES:
+        limit = config.get(f"limits.{what}", "")
+        resources[what] = {"Limit": int(limit) if limit.isdigit() else -1, "Usage": used.get(what, 0)}
+    return Reply({"resources": resources})
+
+
+@routes.add("POST", "/1.0/projects")
+def add_project(call: Call) -> Reply:
+    """Make a project."""
+    body = call.json(_PROJECT)
+    name = body.get("name", "")
+    wrong = (
+        (not name, "No name provided"),
+        ("/" in name, "Project names may not contain slashes"),
+        (" " in name, "Project names may not contain spaces"),
+        (name in (".", "..", "*"), "Reserved project name"),
+    )
+    for is_wrong, text in wrong:
+        if is_wrong:
+            raise Refusal(400, text)
+    _check_keys(body.get("config", {}))
+    store = call.daemon.store
+    if store.rows("SELECT 1 FROM projects WHERE name = ?", name):
+        text = f'Failed creating project "{name}": Failed adding database record: '
+        if call.daemon.flavour.is_incus:
+            raise Refusal(500, text + 'Failed to create "projects" entry: UNIQUE constraint failed: projects.name')
+        raise Refusal(409, text + 'This "projects" entry already exists')
+    store.add_project(name, body.get("description", ""), body.get("config", {}))
+    call.tell("project-created", f"/1.0/projects/{name}", name, plain=True)
+    return Reply(None, 201, headers={"Location": f"/1.0/projects/{quote(name, safe='')}"})
+
+
+def _check_keys(config: dict[str, str]) -> None:
+    for key in config:
+        if not key.startswith(_KEYS):
+            raise Refusal(400, f'Invalid project configuration key "{key}"')
+
+
+@routes.add("PUT", "/1.0/projects/{name}")
+def put_project(call: Call, name: str) -> Reply:
+    """Replace description and configuration; features of a project in use stay as they are."""
+    row = _project(call, name)
+    return _change_project(call, row, call.json(_PROJECT_PUT), {})
+
+
+@routes.add("PATCH", "/1.0/projects/{name}")
+def patch_project(call: Call, name: str) -> Reply:
+    """Change description and single configuration keys."""
+    row = _project(call, name)
+    body = {"description": row["description"], **call.json(_PROJECT_PUT)}
+    return _change_project(call, row, body, json.loads(row["config"]))
+
+
+def _change_project(call: Call, row: sqlite3.Row, body: dict[str, Any], kept: dict[str, str]) -> Reply:
+    config = kept | body.get("config", {})
+    _check_keys(config)
+    before = json.loads(row["config"])
+    own = {f"/1.0/profiles/default{'' if row['name'] == 'default' else '?project=' + row['name']}"}
+    for key in sorted({*before, *config}):
+        changed = key.startswith("features.") and before.get(key) != config.get(key)
+        if changed and set(used_by(call, row["name"])) - own:
+            what = "cannot be disabled" if before.get(key) == "true" else "cannot be enabled"
+            raise Refusal(400, f'Project feature "{key}" {what} on non-empty projects')
+    call.daemon.store.run(
+        "UPDATE projects SET description = ?, config = ? WHERE id = ?",
+        body.get("description", ""),
+        json.dumps(config),
+        row["id"],
+    )
+    return Reply({})
+
+
+@routes.add("DELETE", "/1.0/projects/{name}")
+def delete_project(call: Call, name: str) -> Reply:
+    """Remove an empty project."""
+    if name == "default":
+        raise Refusal(403, "The 'default' project cannot be deleted")
+    _project(call, name, f'Fetch project "{name}": ')
+    if set(used_by(call, name)) - {f"/1.0/profiles/default?project={quote(name, safe='')}"}:
+        dot = "." if call.daemon.flavour.is_incus else ""
+        raise Refusal(500, f"Only empty projects can be removed{dot}")
+    store = call.daemon.store
+    with store.change():
+        store.run("DELETE FROM profiles WHERE project = ?", name)
+        store.run("DELETE FROM projects WHERE name = ?", name)
+    call.tell("project-deleted", f"/1.0/projects/{name}", name, plain=True)
+    return Reply({})
+
+
+# Profiles
+
+
+def _profile_project(call: Call) -> str:
+    return call.daemon.store.project_with("profiles", call.project, f'Failed loading project "{call.project}": ')
+
+
+def _profile_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    suffix = "" if row["project"] == "default" else f"?project={quote(row['project'], safe='')}"
+    users = [
+        f"/1.0/instances/{instance['name']}{suffix}"
+        for instance in call.daemon.store.rows(
+            "SELECT name, document FROM instances WHERE project = ? ORDER BY id", row["project"]
+        )
+        if row["name"] in json.loads(instance["document"])["profiles"]
+    ]
+    document = {
+        "config": json.loads(row["config"]),
+        "description": row["description"],
+        "devices": json.loads(row["devices"]),
+        "name": row["name"],
+        "used_by": users,
+    }
+    return document | ({"project": row["project"]} if call.daemon.flavour.is_incus else {})
+
+
+def _profile(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
+    row = call.daemon.store.row("SELECT * FROM profiles WHERE project = ? AND name = ?", _profile_project(call), name)
+    if row is None:
+        raise Refusal(404, f"{complaint}Profile not found")
+    return row
+
+
+@routes.add("GET", "/1.0/profiles")
+def list_profiles(call: Call) -> Reply:
+    """The profiles of the project."""
+    rows = call.daemon.store.rows("SELECT * FROM profiles WHERE project = ? ORDER BY id", _profile_project(call))
+    if call.recursion:
+        return Reply([_profile_document(call, row) for row in rows])
+    return Reply([f"/1.0/profiles/{quote(row['name'], safe='')}" for row in rows])
+
+
+@routes.add("GET", "/1.0/profiles/{name}")
+def get_profile(call: Call, name: str) -> Reply:
+    """One profile."""
+    row = _profile(call, name, "Fetch profile: ")
+    tag = etag([json.loads(row["config"]), row["description"], json.loads(row["devices"])])
+    return Reply(_profile_document(call, row), headers={"ETag": f'"{tag}"'})
+
+
+@routes.add("POST", "/1.0/profiles")
+def add_profile(call: Call) -> Reply:
+    """Make a profile."""
+    project = _profile_project(call)
+    body = call.json(_PROFILE)
+    name = body.get("name", "")
+    if not name:
+        raise Refusal(400, "No name provided")
+    if "/" in name:
+        raise Refusal(400, "Profile names may not contain slashes")
+    for key in body.get("config", {}):
+        if "." not in key:
+            raise Refusal(400, f"Unknown configuration key: {key}")
+    store = call.daemon.store
+    if store.rows("SELECT 1 FROM profiles WHERE project = ? AND name = ?", project, name):
+        raise Refusal(500, f'Error inserting "{name}" into database: The profile already exists')
+    store.add_profile(project, name, body.get("description", ""), body.get("config", {}), body.get("devices", {}))
+    call.tell("profile-created", f"/1.0/profiles/{name}", project)
+    return Reply(None, 201, headers={"Location": f"/1.0/profiles/{quote(name, safe='')}"})
+
+
+@routes.add("PUT", "/1.0/profiles/{name}")
+def put_profile(call: Call, name: str) -> Reply:
+    """Replace a profile."""
+    row = _profile(call, name)
+    body = call.json(_PROFILE)
+    call.daemon.store.run(
+        "UPDATE profiles SET description = ?, config = ?, devices = ? WHERE id = ?",
+        body.get("description", ""),
+        json.dumps(body.get("config", {})),
+        json.dumps(body.get("devices", {}), sort_keys=True),
+        row["id"],
+    )
+    return Reply({})
+
+
+@routes.add("DELETE", "/1.0/profiles/{name}")
+def delete_profile(call: Call, name: str) -> Reply:
+    """Remove a profile; images that name it lose it."""
+    if name == "default":
+        raise Refusal(403, 'The "default" profile cannot be deleted')
+    row = _profile(call, name)
+    images = call.daemon.images
+    with call.daemon.store.change():
+        call.daemon.store.run("DELETE FROM profiles WHERE id = ?", row["id"])
+        for image in images.all():
+            if image.project == row["project"] and name in image.record.profiles:
+                images.update(image, profiles=tuple(one for one in image.record.profiles if one != name))
+    call.tell("profile-deleted", f"/1.0/profiles/{name}", row["project"])
+    return Reply({})
+
+
+# Storage pools: the demo server stores nothing in them, but instances are made in one.
+
+
+def _pool_document(row: sqlite3.Row, *, incus: bool) -> dict[str, Any]:
+    return {
+        "config": json.loads(row["config"]),
+        "description": row["description"],
+        "name": row["name"],
+        "driver": row["driver"],
+        "used_by": [] if incus else None,
+        "status": "Created",
+        "locations": ["none"],
+    }
+
+
+@routes.add("GET", "/1.0/storage-pools")
+def list_pools(call: Call) -> Reply:
+    """The storage pools."""
+    rows = call.daemon.store.rows("SELECT * FROM pools ORDER BY name")
+    incus = call.daemon.flavour.is_incus
+    return Reply(
+        [_pool_document(row, incus=incus) if call.recursion else f"/1.0/storage-pools/{row['name']}" for row in rows]
+    )
+
+
+@routes.add("GET", "/1.0/storage-pools/{name}")
+def get_pool(call: Call, name: str) -> Reply:
+    """One storage pool."""
+    row = call.daemon.store.row("SELECT * FROM pools WHERE name = ?", name)
+    if row is None:
+        raise Refusal(404, "Storage pool not found")
+    return Reply(_pool_document(row, incus=call.daemon.flavour.is_incus))
+
+
+@routes.add("POST", "/1.0/storage-pools")
+def add_pool(call: Call) -> Reply:
+    """Name a storage pool."""
+    body = call.json(_POOL)
+    name = body.get("name", "")
+    if not name or not body.get("driver"):
+        raise Refusal(400, "No name provided" if not name else "No driver provided")
+    store = call.daemon.store
+    if store.rows("SELECT 1 FROM pools WHERE name = ?", name):
+        raise Refusal(400, f"Storage pool {name} already exists")
+    config = json.dumps(body.get("config", {}))
+    store.run("INSERT INTO pools VALUES (?, ?, ?, ?)", name, body["driver"], body.get("description", ""), config)
+    return Reply(None, 201, headers={"Location": f"/1.0/storage-pools/{quote(name, safe='')}"})
+
+
+@routes.add("GET", "/1.0/storage-pools/{name}/volumes")
+def list_volumes(_call: Call, **_names: str) -> Reply:
+    """A pool of directories has no image volumes."""
+    return Reply([])

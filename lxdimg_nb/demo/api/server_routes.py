@@ -1,0 +1,109 @@
+"""`/`, `/1.0` and what a client asks about the server itself.
+
+Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4.
+"""
+
+from __future__ import annotations
+
+from ..http.go_structs import Struct
+from ..http.replies import Refusal, Reply
+from ..http.routing import Call, Routes
+from ..store.go_json import etag
+
+__all__ = ["routes"]
+
+routes = Routes()
+_CONFIG = Struct("ServerPut", config="any")
+_SETTINGS = ("core.https_address", "core.trust_password", "user.", "storage.")
+_NUMBERS = ("images.auto_update_interval", "images.remote_cache_expiry")
+_SWITCHES = ("images.auto_update_cached",)
+_TEXTS = ("images.compression_algorithm", "images.default_architecture")
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+@routes.add("GET", "/", open_to_all=True)
+@routes.add("POST", "/", open_to_all=True)
+def versions(_call: Call) -> Reply:
+    """The versions of the API."""
+    return Reply(["/1.0"])
+
+
+@routes.add("GET", "/1.0", open_to_all=True)
+def describe(call: Call) -> Reply:
+    """What the server is and can do."""
+    shown = call.daemon.description(
+        trusted=call.caller.trusted, project=call.project, user=call.caller.requestor.username
+    )
+    headers = {"ETag": f'"{etag([shown.get("config", {})])}"'} if call.caller.trusted else {}
+    return Reply(shown, headers=headers)
+
+
+@routes.add("PATCH", "/1.0")
+@routes.add("PUT", "/1.0")
+def configure(call: Call) -> Reply:
+    """Change settings, all or none: the trust password is used, the others are kept and shown."""
+    changes = call.json(_CONFIG).get("config", {})
+    settled = {key: _setting(key, str(value), incus=call.daemon.flavour.is_incus) for key, value in changes.items()}
+    with call.daemon.store.change():
+        if call.method == "PUT":
+            # What users note stays, as on the daemons; so does a password, which is never shown as it is.
+            kept = ("core.", "user.")
+            settled = {key: "" for key in call.daemon.store.settings() if not key.startswith(kept)} | settled
+        for key, value in settled.items():
+            call.daemon.store.set_setting(key, value)
+    call.tell("config-updated", "/1.0", "default")
+    return Reply({})
+
+
+def _setting(key: str, value: str, *, incus: bool) -> str:
+    """The value of a setting as it is kept.
+
+    Raises:
+        Refusal: 400, no such setting or no such value.
+    """
+    wrong = ""
+    if key in _SWITCHES:
+        wrong = "" if value.lower() in ("", *_YES, *_NO) else "invalid boolean"
+    elif key in _NUMBERS:
+        wrong = "" if not value or value.removeprefix("-").isdecimal() else "invalid integer"
+    elif key not in _TEXTS and (not key.startswith(_SETTINGS) or (incus and key == "core.trust_password")):
+        wrong = "unknown key"
+    if wrong:
+        raise Refusal(400, f"cannot set '{key}' to '{value}': {wrong}")
+    return str(value.lower() in _YES).lower() if value and key in _SWITCHES else value
+
+
+@routes.add("GET", "/1.0/events")
+def events(_call: Call) -> Reply:
+    """Without asking for a websocket there are no events."""
+    headers = {
+        "Content-Type": "text/plain; charset=utf-8",
+        "Sec-Websocket-Version": "13",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Reply(b"Bad Request\n", 400, headers=headers, bare=True)
+
+
+@routes.add("GET", "/1.0/cluster")
+def cluster(_call: Call) -> Reply:
+    """The demo server is no cluster."""
+    return Reply({"server_name": "", "enabled": False, "member_config": []})
+
+
+@routes.add("GET", "/1.0/cluster/members")
+def members(_call: Call) -> Reply:
+    """The demo server is no cluster."""
+    raise Refusal(500, "Server is not clustered")
+
+
+@routes.add("GET", "/1.0/networks")
+@routes.add("GET", "/1.0/warnings")
+def nothing(_call: Call) -> Reply:
+    """There are none."""
+    return Reply([])
+
+
+@routes.add("GET", "/1.0/networks/{name}")
+def no_network(_call: Call, **_names: str) -> Reply:
+    """There are none."""
+    raise Refusal(404, "Network not found")

@@ -1,0 +1,334 @@
+"""The demo server as an object: started in a thread of its own, closed without a trace.
+
+Its loop is its own: a synchronous client in the same process, or a notebook's cell, never waits for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import html
+import os
+import shutil
+import socket as sockets
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_unix_socket
+
+from .api.alias_routes import routes as alias_routes
+from .api.certificate_routes import routes as certificate_routes
+from .api.certificate_routes import trust
+from .api.create_routes import routes as create_routes
+from .api.image_routes import routes as image_routes
+from .api.instance_routes import routes as instance_routes
+from .api.operation_routes import routes as operation_routes
+from .api.project_routes import routes as project_routes
+from .api.push_routes import routes as push_routes
+from .api.refresh_routes import routes as refresh_routes
+from .api.refresh_routes import update_all
+from .api.server_routes import routes as server_routes
+from .folders import SOCKET_LIMIT, check_free, hold, short_folder
+from .http.application import application
+from .http.faults import Faults
+from .http.routing import Routes
+from .quiet import Quiet
+from .stock.simplestreams_tree import routes as catalogue_routes
+from .store.daemon import Daemon
+from .store.flavours import flavour_named
+
+__all__ = ["DemoServer", "start"]
+
+_REQUESTS_KEPT = 10_000
+_START_SECONDS = 30.0
+_CLOSE_SECONDS = 0.5
+
+
+T = TypeVar("T")
+
+
+def _all_routes() -> Routes:
+    routes = Routes()
+    for table in (
+        server_routes,
+        alias_routes,
+        create_routes,
+        image_routes,
+        operation_routes,
+        project_routes,
+        instance_routes,
+        certificate_routes,
+        refresh_routes,
+        push_routes,
+        catalogue_routes,
+    ):
+        routes.include(table)
+    return routes
+
+
+class DemoServer:
+    """A running demo server; made by `start`.
+
+    Attributes:
+        folder: where its state lies.
+        socket: its unix socket.
+        url: the socket as a URL, `unix:///...`.
+        https_url: its address on loopback TLS, or None.
+        certificate: its certificate as PEM, to pin.
+        faults: what is to go wrong, see `Faults`.
+        requests: (method, path with query) of the last ten thousand requests, oldest first.
+    """
+
+    def __init__(
+        self, *, folder: Path, temporary: tuple[Path, ...], socket: Path, product: str, https_port: int | None
+    ) -> None:
+        self.folder = folder
+        self.socket = socket
+        self.url = f"unix://{socket}"
+        self.https_url: str | None = None
+        self.certificate = ""
+        self.product = product
+        self.faults = Faults()
+        self.requests: deque[tuple[str, str]] = deque(maxlen=_REQUESTS_KEPT)
+        self._flavour = flavour_named(product)
+        self._temporary = temporary
+        self._https_port = https_port
+        self._pid = os.getpid()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._daemon: Daemon | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._held: int | None = None
+        self._bound = False
+
+    def _begin(self, prepare: Callable[[Daemon], None] | None) -> None:
+        self._held = hold(self.folder)
+        self._thread = threading.Thread(target=self._run, args=(prepare,), name="lxdimg-demo", daemon=True)
+        self._thread.start()
+        try:
+            if not self._ready.wait(_START_SECONDS):
+                self._failure = self._failure or TimeoutError("the demo server did not start")
+            if self._failure is not None:
+                raise self._failure
+        except BaseException:  # an interrupt, too
+            self.close()
+            raise
+        atexit.register(self.close)
+
+    def _run(self, prepare: Callable[[Daemon], None] | None) -> None:
+        try:
+            with Quiet() as self._quiet:
+                asyncio.run(self._main(prepare))
+        except BaseException as error:  # noqa: BLE001 - start() raises it
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _main(self, prepare: Callable[[Daemon], None] | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        daemon = self._daemon = Daemon(self.folder, self._flavour, self.faults)
+        servers: list[HTTPServer] = []
+        try:
+            self.certificate = daemon.identity.certificate
+            if prepare is not None:
+                prepare(daemon)
+            app = application(daemon, _all_routes(), self.requests)
+            listener = bind_unix_socket(str(self.socket), mode=0o600)
+            self._bound = True
+            servers.append(_http_server(app, listener, None))
+            if self._https_port is not None:
+                listener = _loopback(self._https_port)
+                listener.setblocking(False)
+                daemon.listens_on(f"127.0.0.1:{listener.getsockname()[1]}")
+                self.https_url = f"https://{daemon.address}"
+                servers.append(_http_server(app, listener, daemon.identity.context()))
+            self._ready.set()
+            await self._stop.wait()
+        finally:
+            self._quiet.ending = True
+            for server in servers:
+                server.stop()
+            daemon.events.close_all()
+            with contextlib.suppress(TimeoutError):
+                # Who waits for an operation, or sleeps for a fault, need not be waited for.
+                await asyncio.wait_for(_end(servers), _CLOSE_SECONDS)
+            daemon.close()
+
+    def in_loop(self, work: Callable[[Daemon], T]) -> T:
+        """Run something in the server's thread and return what it returns."""
+        loop, daemon = self._loop, self._daemon
+        if loop is None or daemon is None or self.closed:
+            raise RuntimeError("the demo server is closed")
+
+        async def run() -> T:
+            return work(daemon)
+
+        return asyncio.run_coroutine_threadsafe(run(), loop).result()
+
+    def trust(self, certificate_pem: str, *, name: str = "notebook") -> str:
+        """Trust a client certificate, as `lxc config trust add` does.
+
+        Args:
+            certificate_pem: the certificate as PEM.
+            name: how the trust store calls it.
+
+        Returns:
+            Its fingerprint.
+        """
+        der = ssl.PEM_cert_to_DER_cert(certificate_pem)
+        return self.in_loop(lambda daemon: trust(daemon.store, der, name=name))
+
+    def auto_update(self) -> int:
+        """Do at once what a server does every few hours: refresh the images that are marked `auto_update`.
+
+        Returns:
+            How many were replaced by a newer build.
+        """
+        loop, daemon = self._loop, self._daemon
+        if loop is None or daemon is None or self.closed:
+            raise RuntimeError("the demo server is closed")
+        return asyncio.run_coroutine_threadsafe(update_all(daemon), loop).result()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._thread is None or not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop serving; remove the socket, and the folder if it was made for this server. May be repeated."""
+        if os.getpid() != self._pid:
+            return
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                if self._loop is not None and self._stop is not None:
+                    self._loop.call_soon_threadsafe(self._stop.set)
+                self._thread.join(_START_SECONDS)
+            if self._bound:
+                self.socket.unlink(missing_ok=True)
+                self._bound = False
+            if self._held is not None:
+                os.close(self._held)
+                self._held = None
+            for path in self._temporary:
+                shutil.rmtree(path, ignore_errors=True)
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> DemoServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<DemoServer closed>"
+        also = f", {self.https_url}" if self.https_url else ""
+        return f"<DemoServer imitating {self._flavour.title} {self._flavour.version} at {self.url}{also}: a demo>"
+
+    def _repr_html_(self) -> str:
+        state = "closed" if self.closed else "running"
+        also = f"<br>and <code>{html.escape(self.https_url)}</code>" if self.https_url else ""
+        return (
+            f"<div><b>Demo server</b> ({state}), imitating {self._flavour.title} {self._flavour.version}. "
+            "Its images are small and nothing runs in its instances."
+            f"<br><code>{html.escape(self.url)}</code>{also}</div>"
+        )
+
+
+def _loopback(port: int) -> sockets.socket:
+    try:
+        return sockets.create_server(("127.0.0.1", port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise RuntimeError(f"port {port} of 127.0.0.1: {reason}; give another, or 0 for any free one") from error
+
+
+async def _end(servers: list[HTTPServer]) -> None:
+    for server in servers:
+        await server.close_all_connections()
+
+
+def _http_server(app: Any, listener: sockets.socket, context: ssl.SSLContext | None) -> HTTPServer:
+    server = HTTPServer(app, ssl_options=context, max_body_size=1 << 60, chunk_size=256 << 10)
+    server.add_sockets([listener])
+    return server
+
+
+def start(
+    folder: str | Path | None = None,
+    *,
+    https: bool = True,
+    product: str = "lxd",
+    inventory: bool = True,
+    socket: str | Path | None = None,
+    port: int = 0,
+) -> DemoServer:
+    """Start a demo server in this process, in a thread of its own.
+
+    It listens on a unix socket and, with `https`, on 127.0.0.1; on nothing else.
+
+    Args:
+        folder: where its state lives and survives; without one it lives in a temporary folder that goes
+            with it.
+        https: also listen on loopback TLS.
+        product: `lxd` or `incus`, whichever it is to imitate.
+        inventory: fill an empty server with a believable inventory.
+        socket: the path of the unix socket; by default in the folder.
+        port: of the TLS listener; 0 for any free one.
+
+    Returns:
+        The running server, a context manager.
+
+    Raises:
+        ValueError: an unknown product, a port that is none, or a path that no socket can have.
+        RuntimeError: another demo server uses the folder or the socket, or somebody the port.
+        OSError: the folder cannot be made or written to.
+    """
+    flavour_named(product)
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"a port is a number up to 65535, or 0 for any free one, and not {port}")
+    temporary: list[Path] = []
+    if folder is None:
+        home = short_folder("lxdimg-")
+        temporary.append(home)
+    else:
+        home = Path(folder).expanduser().resolve()
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        place = home / "unix.socket" if socket is None else Path(socket).expanduser().resolve()
+        if socket is None and len(os.fsencode(place)) > SOCKET_LIMIT:
+            temporary.append(short_folder("lxdimg-"))
+            place = temporary[-1] / "unix.socket"
+        check_free(place)
+        server = DemoServer(
+            folder=home,
+            temporary=tuple(temporary),
+            socket=place,
+            product=product,
+            https_port=port if https else None,
+        )
+        server._begin(_filler() if inventory else None)
+    except BaseException:
+        for path in temporary:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+    return server
+
+
+def _filler() -> Callable[[Daemon], None]:
+    from .stock.initial_inventory import fill_inventory
+
+    return fill_inventory

@@ -1,0 +1,168 @@
+"""Files on their way out: whole, in ranges, or as multipart, in constant memory.
+
+Source: RFC 9110 sections 13 and 14 as Go's `http.ServeContent` reads them; replies of LXD 5.0.2 and Incus
+6.0.4. LXD announces the length of the file on a 416 and sends a short text, so the connection must close.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.utils import formatdate, parsedate_to_datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from tornado.httputil import HTTPHeaders
+
+from .replies import FileReply, PartsReply
+
+__all__ = ["Sendable", "file_reply", "parts_reply"]
+
+_BLOCK = 256 << 10
+Span = tuple[Path, int, int] | bytes
+
+
+@dataclass
+class Sendable:
+    """A reply with a body in pieces.
+
+    Attributes:
+        pieces: literal bytes, or (path, offset, length) of a file.
+        length: for Content-Length, or None to send it chunked.
+        broken_off: the body is shorter than the length says.
+    """
+
+    status: int
+    headers: dict[str, str]
+    pieces: list[Span] = field(default_factory=list)
+    length: int | None = None
+    broken_off: bool = False
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body, a quarter of a MiB at most at a time."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            path, offset, length = piece
+            with path.open("rb") as file:
+                file.seek(offset)
+                yield from _read(file, length)
+
+
+def _read(file: BinaryIO, length: int) -> Iterator[bytes]:
+    while length > 0:
+        block = file.read(min(_BLOCK, length))
+        if not block:
+            return
+        length -= len(block)
+        yield block
+
+
+def file_reply(reply: FileReply, headers: HTTPHeaders, *, incus: bool) -> Sendable:
+    """A file, or the ranges of it that the request headers ask for."""
+    state = reply.path.stat()
+    size = state.st_size
+    modified = formatdate(int(state.st_mtime), usegmt=True)
+    shown = {"Content-Disposition": f"inline;filename={reply.name}", "Last-Modified": modified}
+    shown |= reply.headers
+    if _unmodified(headers, int(state.st_mtime)):
+        return Sendable(304, shown, length=0)
+    shown["Content-Type"] = "application/octet-stream"
+    wanted = headers.get("Range")
+    if wanted is None or headers.get("If-Range", modified) != modified:
+        return Sendable(200, shown | {"Accept-Ranges": "bytes"}, [(reply.path, 0, size)], size)
+    ranges = _ranges(wanted, size)
+    if isinstance(ranges, str):
+        return _unsatisfiable(shown, ranges, size, incus=incus)
+    shown["Accept-Ranges"] = "bytes"
+    if not ranges:
+        return Sendable(200, shown, [(reply.path, 0, size)], size)
+    if len(ranges) > 1:
+        return _byte_ranges(reply.path, shown, ranges, size)
+    start, length = ranges[0]
+    shown["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
+    return Sendable(206, shown, [(reply.path, start, length)], length)
+
+
+def _unmodified(headers: HTTPHeaders, modified: int) -> bool:
+    try:
+        return parsedate_to_datetime(headers["If-Modified-Since"]).timestamp() >= modified
+    except (KeyError, ValueError, TypeError):
+        return False
+
+
+def _ranges(text: str, size: int) -> list[tuple[int, int]] | str:
+    """(start, length) of each range that overlaps the file, or the text of the error."""
+    if not text.startswith("bytes="):
+        return "invalid range"
+    found: list[tuple[int, int]] = []
+    missed = False
+    for part in text[6:].split(","):
+        if not part.strip():
+            continue
+        match = re.fullmatch(r"\s*(\d*)\s*-\s*(\d*)\s*", part)
+        if match is None or match.groups() == ("", ""):
+            return "invalid range"
+        first, last = match.groups()
+        if not first:
+            length = min(int(last), size)
+            found.append((size - length, length))
+            continue
+        start, end = int(first), int(last) if last else size - 1
+        if last and end < start:
+            return "invalid range"
+        if start >= size:
+            missed = True
+            continue
+        found.append((start, min(end, size - 1) - start + 1))
+    if missed and not found:
+        return "invalid range: failed to overlap"
+    if sum(length for _, length in found) > size:
+        return []
+    return found
+
+
+def _unsatisfiable(headers: dict[str, str], text: str, size: int, *, incus: bool) -> Sendable:
+    headers |= {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
+    if text != "invalid range":
+        headers["Content-Range"] = f"bytes */{size}"
+    body = f"{text}\n".encode()
+    if incus:
+        return Sendable(416, headers, [body], len(body))
+    return Sendable(416, headers, [body], size, broken_off=True)
+
+
+def _byte_ranges(path: Path, headers: dict[str, str], ranges: list[tuple[int, int]], size: int) -> Sendable:
+    edge = secrets.token_hex(30)
+    pieces: list[Span] = []
+    total = 0
+    for count, (start, length) in enumerate(ranges):
+        head = (
+            f"{'' if count == 0 else chr(13) + chr(10)}--{edge}\r\n"
+            f"Content-Range: bytes {start}-{start + length - 1}/{size}\r\n"
+            f"Content-Type: {headers['Content-Type']}\r\n\r\n"
+        ).encode()
+        pieces += [head, (path, start, length)]
+        total += len(head) + length
+    tail = f"\r\n--{edge}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/byteranges; boundary={edge}"}
+    return Sendable(206, headers | kind, [*pieces, tail], total + len(tail))
+
+
+def parts_reply(reply: PartsReply) -> Sendable:
+    """Files as multipart/form-data, without a length."""
+    edge = secrets.token_hex(30)
+    pieces: list[Span] = []
+    for count, (name, filename, path) in enumerate(reply.parts):
+        head = (
+            f"{'' if count == 0 else chr(13) + chr(10)}--{edge}\r\n"
+            f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        pieces += [head.encode(), (path, 0, path.stat().st_size)]
+    # LXD 5.0.2 and Incus 6.0.4 close it twice.
+    pieces.append(f"\r\n--{edge}--\r\n".encode() * 2)
+    return Sendable(200, {"Content-Type": f"multipart/form-data; boundary={edge}"}, pieces)

@@ -1,0 +1,51 @@
+"""What a restricted certificate may not do.
+
+Source: a restricted client certificate tried on LXD 5.0.2 and Incus 6.0.4. In a project that is not its own
+it sees public images, as a stranger does; that Incus 6.0.4 shows it private ones with `all-projects=true` is
+not imitated.
+"""
+
+from __future__ import annotations
+
+from ..store.flavours import Flavour
+from .replies import Refusal
+
+__all__ = ["forbid"]
+
+_SERVER_WIDE = ("/1.0", "/1.0/projects", "/1.0/storage-pools", "/1.0/certificates")
+_OF_A_PROJECT = ("/1.0/profiles", "/1.0/instances")
+
+
+def forbid(flavour: Flavour, projects: tuple[str, ...], method: str, path: str, project: str) -> None:
+    """Refuse what a certificate restricted to some projects may not ask for.
+
+    Args:
+        flavour: whose words are used.
+        projects: those of the certificate.
+        method: of the request.
+        path: of the request, without its query.
+        project: that the request names, or `default`.
+
+    Raises:
+        Refusal: it may not.
+    """
+    allowed = project in projects
+    if method == "GET":
+        hidden = path.startswith(_OF_A_PROJECT) or path == "/1.0/images/aliases"
+        if hidden and not allowed:
+            raise _refused_read(flavour, path, project)
+        if flavour.is_incus and path.startswith("/1.0/storage-pools"):
+            raise Refusal(500, "Certificate is restricted")
+        return
+    if path.startswith("/1.0/operations"):
+        return
+    if path.startswith(_SERVER_WIDE[1:]) or path == _SERVER_WIDE[0] or not allowed:
+        text = f'User does not have permission for project "{project}"' if flavour.is_incus else "not authorized"
+        raise Refusal(403, text)
+
+
+def _refused_read(flavour: Flavour, path: str, project: str) -> Refusal:
+    if not flavour.is_incus:
+        return Refusal(403, "not authorized")
+    text = f'User does not have permissions for project "{project}"'
+    return Refusal(500, f"Failed to get a permission checker: {text}" if "aliases" in path else text)

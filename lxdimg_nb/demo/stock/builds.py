@@ -1,0 +1,170 @@
+"""The builds that the demo server is stocked with, and the files that each is made of.
+
+Build dates are fixed, so fingerprints are always the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..store.flavours import NEVER
+from ..store.go_json import from_epoch
+from ..store.image_records import Record
+from ..store.tarballs import metadata_yaml, tarball
+from .root_filesystems import empty_disk, squashfs
+
+__all__ = ["BUILDS", "NEWER", "Build", "Content", "content_of"]
+
+_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+@dataclass(frozen=True)
+class Build:
+    """One image of the inventory, in a line.
+
+    Attributes:
+        name: os, release, version and architecture, separated by blanks.
+        serial: the day of the build, YYYYMMDD.
+        shape: `tar`, `tar.xz`, `split`, `squashfs` or `vm`.
+        aliases: names that point at it, separated by blanks.
+        uploaded: days ago.
+        used: days ago it was last used, or None for never.
+        expires: in days from now, negative for the past; None for never.
+        source: the alias it was fetched by from the demo server's own catalogue; empty for none.
+        published: it was made from an instance.
+    """
+
+    name: str
+    serial: str
+    shape: str = "tar"
+    aliases: str = ""
+    uploaded: int = 30
+    used: int | None = None
+    expires: int | None = None
+    public: bool = False
+    cached: bool = False
+    auto_update: bool = False
+    source: str = ""
+    published: bool = False
+    variant: str = "default"
+    project: str = "default"
+    comment: str = ""
+
+
+BUILDS = (
+    Build("ubuntu noble 24.04 amd64", "20251014", "squashfs", aliases="ubuntu/24.04 noble", uploaded=20, used=1,
+          auto_update=True, source="ubuntu/24.04"),
+    Build("ubuntu noble 24.04 amd64", "20250805", uploaded=95, used=88),
+    Build("ubuntu noble 24.04 amd64", "20250610", uploaded=150),
+    Build("ubuntu jammy 22.04 amd64", "20250918", "squashfs", aliases="ubuntu/22.04", uploaded=60, used=12, cached=True,
+          auto_update=True, source="ubuntu/22.04"),
+    Build("ubuntu jammy 22.04 arm64", "20250918", "squashfs", aliases="ubuntu/22.04/arm64", uploaded=60),
+    Build("ubuntu focal 20.04 amd64", "20230410", aliases="ubuntu/20.04", uploaded=640, used=410, expires=-180),
+    Build("ubuntu noble 24.04 amd64", "20250930", "vm", aliases="ubuntu/24.04/vm", uploaded=41, used=3,
+          variant="cloud"),
+    Build("debian bookworm 12 amd64", "20251006", aliases="debian/12", uploaded=28, used=2, public=True),
+    Build("debian bookworm 12 amd64", "20251006", "squashfs", aliases="debian/12/cloud", uploaded=28, used=5,
+          variant="cloud"),
+    Build("debian bookworm 12 arm64", "20250901", "tar.xz", aliases="debian/12/arm64", uploaded=70),
+    Build("debian bullseye 11 amd64", "20230902", aliases="debian/11", uploaded=500, used=380, expires=-40),
+    Build("debian trixie 13 amd64", "20250820", "squashfs", aliases="debian/13", uploaded=90, used=9,
+          source="debian/13"),
+    Build("alpine edge 3.20 amd64", "20250711", "squashfs", aliases="alpine/3.20", uploaded=120, used=33),
+    Build("alpine v3.18 3.18 amd64", "20240115", "tar.xz", uploaded=600, expires=-300),
+    Build("fedora 40 40 amd64", "20250228", "vm", aliases="fedora/40", uploaded=240, expires=45),
+    Build("rockylinux 9 9 amd64", "20250915", "split", aliases="rocky/9 el9", uploaded=55, used=14),
+    Build("archlinux current current amd64", "20250701", uploaded=140, used=135, auto_update=True),
+    Build("almalinux 9 9 amd64", "20250912", "vm", uploaded=8, cached=True),
+    Build("ubuntu noble 24.04 amd64", "20251020", aliases="frontend", uploaded=15, used=4, public=True,
+          published=True, project="web", comment="web frontend, published from web-1"),
+    Build("ubuntu noble 24.04 amd64", "20250902", aliases="frontend/previous", uploaded=80, used=16,
+          public=True, published=True, project="web", comment="web frontend, published from web-1"),
+    Build("debian bookworm 12 amd64", "20250925", "split", aliases="nginx", uploaded=50, used=7, project="web",
+          comment="nginx on Debian 12"),
+    Build("debian bookworm 12 amd64", "20251006", aliases="debian/12", uploaded=27, project="web"),
+    Build("ubuntu jammy 22.04 amd64", "20251021", aliases="runner runner/3", uploaded=14, used=1,
+          published=True, project="ci", comment="ci runner, build 3"),
+    Build("ubuntu jammy 22.04 amd64", "20250819", aliases="runner/2", uploaded=76, used=15, published=True,
+          project="ci", comment="ci runner, build 2"),
+    Build("ubuntu jammy 22.04 amd64", "20250522", aliases="runner/1", uploaded=165, published=True,
+          expires=-20, project="ci", comment="ci runner, build 1"),
+    Build("ubuntu jammy 22.04 arm64", "20251021", "split", aliases="runner/arm64", uploaded=14, published=True,
+          project="ci", comment="ci runner, build 3, arm64"),
+)  # fmt: skip
+NEWER = (
+    Build("ubuntu noble 24.04 amd64", "20251112", "squashfs"),
+    Build("debian trixie 13 amd64", "20251108", "squashfs"),
+    Build("debian bookworm 12 amd64", "20251110", "squashfs", variant="cloud"),
+    Build("alpine edge 3.20 amd64", "20251103", "squashfs"),
+)
+"""Builds that the catalogue offers and the inventory does not hold."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A build's record, without times of upload and use, and its one or two files."""
+
+    record: Record
+    files: tuple[bytes, ...]
+
+
+def _epoch(serial: str) -> int:
+    return int(datetime.strptime(serial, "%Y%m%d").replace(tzinfo=UTC, hour=7, minute=42).timestamp())
+
+
+def properties_of(build: Build) -> dict[str, str]:
+    """What its metadata.yaml says of a build."""
+    name, release, version, architecture = build.name.split()
+    told = build.comment or f"{name.capitalize()} {release} {architecture} ({build.serial}_07:42)"
+    kind = {"vm": "disk-kvm.img", "squashfs": "squashfs"}.get(build.shape, "tar.gz")
+    return {
+        "architecture": architecture,
+        "description": told,
+        "name": f"{name}-{release}-{architecture}-{build.variant}-{build.serial}",
+        "os": name.capitalize(),
+        "release": release,
+        "serial": f"{build.serial}_07:42",
+        "type": kind,
+        "variant": build.variant,
+        "version": version,
+    }
+
+
+def content_of(build: Build) -> Content:
+    """A build's record, without times, and its one or two files."""
+    properties = properties_of(build)
+    created = _epoch(build.serial)
+    architecture = _ARCHITECTURES[properties["architecture"]]
+    text = metadata_yaml(architecture=architecture, creation_date=created, properties=properties)
+    release = f'NAME="{properties["os"]}"\nVERSION_ID="{properties["version"]}"\nBUILD_ID={build.serial}\n'
+    root: dict[str, bytes | None] = {
+        "etc": None,
+        "etc/hostname": b"demo\n",
+        "etc/os-release": release.encode(),
+        "var": None,
+        "var/log": None,
+        "var/log/build.log": (f"built {build.serial}\n" * (40 + len(build.name) * 7)).encode(),
+    }
+    template = {"templates": None, "templates/hostname.tpl": b"{{ container.name }}\n"}
+    metadata: dict[str, bytes | None] = {"metadata.yaml": text.encode(), **template}
+    if build.shape in ("tar", "tar.xz"):
+        inside = {"rootfs": None, **{f"rootfs/{path}": content for path, content in root.items()}}
+        compression = "xz" if build.shape == "tar.xz" else "gz"
+        files = [tarball(metadata | inside, compression=compression, mtime=created)]
+    else:
+        second = {"squashfs": squashfs, "vm": empty_disk}.get(build.shape)
+        files = [tarball(metadata, compression="xz", mtime=created)]
+        files.append(second() if second else tarball(root, compression="gz", mtime=created))
+    record = Record(
+        fingerprint=hashlib.sha256(b"".join(files)).hexdigest(),
+        size=sum(map(len, files)),
+        type="virtual-machine" if build.shape == "vm" else "container",
+        architecture=architecture,
+        created_at=from_epoch(created),
+        uploaded_at=NEVER,
+        expires_at=NEVER,
+        properties=properties,
+    )
+    return Content(record, tuple(files))

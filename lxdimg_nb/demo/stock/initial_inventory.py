@@ -1,0 +1,168 @@
+"""A believable inventory: some two dozen small images that are real, with something for every question.
+
+Uploads, uses and expiries are counted back from the day the server first starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..api.instance_routes import instance_document, snapshot_document
+from ..store.database import Store
+from ..store.flavours import NEVER
+from ..store.go_json import from_epoch, nanos_text
+from ..store.image_records import ImageRow, Record
+from ..store.tarballs import recipe, tarball_from_recipe
+from .builds import BUILDS, Build, content_of
+
+if TYPE_CHECKING:
+    from ..store.daemon import Daemon
+
+__all__ = ["fill_inventory", "tiny_images"]
+
+_DAY = 86_400
+INSTANCES = (
+    ("default", "mail", "ubuntu/24.04", ()),
+    ("default", "build-box", "ubuntu/24.04", ("fresh",)),
+    ("default", "db-1", "debian/12", ()),
+    ("default", "db-2", "debian/12/cloud", ("before-upgrade",)),
+    ("web", "web-1", "frontend", ()),
+    ("web", "web-2", "frontend/previous", ()),
+    ("web", "proxy", "nginx", ("tls-renewed",)),
+    ("ci", "runner-a", "runner", ()),
+)
+
+
+def fill_inventory(daemon: Daemon) -> None:
+    """Fill a server that holds nothing yet."""
+    store = daemon.store
+    if store.rows("SELECT 1 FROM images LIMIT 1") or store.setting("demo.filled"):
+        return
+    now = time.time_ns()
+    with store.change():
+        store.set_setting("demo.filled", "true")
+        store.run("INSERT OR IGNORE INTO pools VALUES ('default', 'dir', '', '{}')")
+        for project, about in (("web", "Web team"), ("ci", "Builders")):
+            store.add_project(project, about, {})
+        certificate = daemon.identity.certificate
+        for count, build in enumerate(BUILDS):
+            _add(daemon, build, now - count * 37_000_000_123, certificate)
+        for project, name, alias, snapshots in INSTANCES:
+            _add_instance(daemon, project, name, alias, snapshots, now)
+
+
+def _ago(now: int, days: int) -> str:
+    return nanos_text(now - days * _DAY * 1_000_000_000)
+
+
+def _add(daemon: Daemon, build: Build, now: int, certificate: str) -> None:
+    content = content_of(build)
+    never = NEVER if build.published else daemon.flavour.no_expiry
+    source = None
+    if build.source:
+        source = {
+            "alias": build.source,
+            "certificate": certificate,
+            "protocol": "simplestreams",
+            "server": "https://127.0.0.1",
+            "image_type": "",
+        }
+    record = replace(
+        content.record,
+        uploaded_at=_ago(now, build.uploaded),
+        last_used_at=NEVER if build.used is None else _ago(now, build.used),
+        expires_at=never if build.expires is None else _ago(now, -build.expires).partition(".")[0] + "Z",
+        filename="" if build.published or build.source else _filename(build),
+        public=build.public,
+        cached=build.cached,
+        auto_update=build.auto_update,
+        update_source=source,
+    )
+    for path, data in zip(daemon.images.paths(record.fingerprint), content.files, strict=False):
+        path.write_bytes(data)
+    aliases = [{"name": name, "description": ""} for name in build.aliases.split()]
+    daemon.images.add(build.project, record, aliases)
+
+
+def _filename(build: Build) -> str:
+    ending = {"tar.xz": "tar.xz", "squashfs": "squashfs", "vm": "qcow2"}.get(build.shape, "tar.gz")
+    return f"{build.name.replace(' ', '-')}-{build.serial}.{ending}"
+
+
+def _add_instance(daemon: Daemon, project: str, name: str, alias: str, snapshots: tuple[str, ...], now: int) -> None:
+    store = daemon.store
+    fingerprint = daemon.images.alias(project, alias)["target"]
+    image = daemon.images.exact(project, fingerprint)
+    document = instance_document(name, project, image, {}, _ago(now, 10))
+    row = store.run(
+        "INSERT INTO instances (project, name, document) VALUES (?, ?, ?)", project, name, json.dumps(document)
+    )
+    for snapshot in snapshots:
+        kept = snapshot_document(_based_on_the_build_before(daemon, image, document), snapshot, _ago(now, 6))
+        store.run("INSERT INTO snapshots (instance, name, document) VALUES (?, ?, ?)", row, snapshot, json.dumps(kept))
+
+
+def _based_on_the_build_before(
+    daemon: Daemon, image: ImageRow | None, document: dict[str, object]
+) -> dict[str, object]:
+    """The instance as it was when its image was the build before: some images are used by a snapshot only."""
+    if image is None:
+        return document
+    older = [
+        one.record
+        for one in daemon.images.all()
+        if one.project == image.project
+        and one.record.created_at < image.record.created_at
+        and one.record.properties.get("name", "").rsplit("-", 1)[0]
+        == image.record.properties.get("name", "").rsplit("-", 1)[0]
+    ]
+    if not older:
+        return document
+    newest = max(older, key=lambda record: record.created_at)
+    config = {**document["config"], "volatile.base_image": newest.fingerprint}  # type: ignore[dict-item]
+    return {**document, "config": config, "expanded_config": config}
+
+
+def tiny_images(store: Store, count: int, *, start: int = 0) -> Iterator[tuple[Record, str]]:
+    """Records with the recipes of their files: many images in little time.
+
+    Args:
+        store: for the flavour.
+        count: how many.
+        start: the number of the first.
+    """
+    now = time.time_ns()
+    systems = ("Alpine", "Debian", "Fedora", "Ubuntu")
+    for number in range(start, start + count):
+        created = 1_700_000_000 + number * 600
+        properties = {
+            "architecture": "amd64",
+            "description": f"{systems[number % 4]} build {number}",
+            "os": systems[number % 4],
+            "release": f"r{number % 12}",
+            "serial": f"{number:08d}",
+            "type": "tar",
+            "variant": "default",
+        }
+        lines = "".join(f'  {key}: "{value}"\n' for key, value in properties.items())
+        text = recipe(f"architecture: x86_64\ncreation_date: {created}\nproperties:\n{lines}")
+        content = tarball_from_recipe(text)
+        yield (
+            Record(
+                fingerprint=hashlib.sha256(content).hexdigest(),
+                size=len(content),
+                type="container",
+                architecture="x86_64",
+                created_at=from_epoch(created),
+                uploaded_at=nanos_text(now - number * 60_000_000_000),
+                expires_at=store.flavour.no_expiry,
+                filename=f"tiny-{number}.tar",
+                properties=properties,
+            ),
+            text,
+        )

@@ -1,0 +1,113 @@
+"""The demo server's own simplestreams tree: the official builds of its inventory, and newer ones.
+
+It is there to copy from, to refresh from and to compare with: some images of the inventory have a newer build
+here, some are current.
+
+Source: the simplestreams layout as LXD and Incus read it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from ..http.replies import RawJson, Refusal, Reply
+from ..http.routing import Call, Routes
+from .builds import BUILDS, NEWER, Build, Content, content_of
+
+__all__ = ["routes"]
+
+routes = Routes()
+
+
+@functools.cache
+def catalogue_builds() -> tuple[tuple[Build, Content], ...]:
+    """What the tree offers: every split build of the inventory that nobody published, and the newer ones."""
+    official = [
+        build
+        for build in (*BUILDS, *NEWER)
+        if build.project == "default" and not build.published and build.shape in ("squashfs", "vm")
+    ]
+    return tuple((build, content_of(replace(build, public=True))) for build in official)
+
+
+def _folder(build: Build) -> str:
+    name, release, _, architecture = build.name.split()
+    return f"images/{name}/{release}/{architecture}/{build.variant}/{build.serial}_07:42"
+
+
+def _product_name(build: Build) -> str:
+    name, release, _, architecture = build.name.split()
+    return f"{name}:{release}:{architecture}:{build.variant}"
+
+
+@functools.cache
+def tree(product: str) -> dict[str, Any]:
+    """The tree of one flavour: paths -> JSON or bytes."""
+    metadata_name = f"{product}.tar.xz"
+    products: dict[str, Any] = {}
+    files: dict[str, Any] = {}
+    for build, content in catalogue_builds():
+        name, release, version, architecture = build.name.split()
+        root_name, kind, combined = (
+            ("disk.qcow2", "disk-kvm.img", "combined_disk-kvm-img_sha256")
+            if build.shape == "vm"
+            else ("rootfs.squashfs", "squashfs", "combined_squashfs_sha256")
+        )
+        entry = products.setdefault(_product_name(build), _product(build, name, release, version, architecture))
+        metadata, root = content.files
+        paths = {part: f"{_folder(build)}/{part}" for part in (metadata_name, root_name)}
+        first = _item(metadata_name, paths[metadata_name], metadata) | {combined: content.record.fingerprint}
+        second = _item(kind, paths[root_name], root)
+        items = entry["versions"].setdefault(f"{build.serial}_07:42", {"items": {}})["items"]
+        items |= {metadata_name: items.get(metadata_name, {}) | first, root_name: second}
+        files |= {paths[metadata_name]: metadata, paths[root_name]: root}
+    files["streams/v1/images.json"] = {
+        "content_id": "images",
+        "datatype": "image-downloads",
+        "format": "products:1.0",
+        "products": products,
+    }
+    entry = {"datatype": "image-downloads", "path": "streams/v1/images.json", "products": sorted(products)}
+    files["streams/v1/index.json"] = {"format": "index:1.0", "index": {"images": entry}}
+    return files
+
+
+def _product(build: Build, name: str, release: str, version: str, architecture: str) -> dict[str, Any]:
+    variant = "" if build.variant == "default" else f"/{build.variant}"
+    names = dict.fromkeys(f"{name}/{text}{variant}" for text in (version, release))
+    return {
+        "aliases": ",".join(names),
+        "arch": architecture,
+        "os": name.capitalize(),
+        "release": release,
+        "release_title": version,
+        "variant": build.variant,
+        "version": version,
+        "versions": {},
+    }
+
+
+def _item(kind: str, path: str, content: bytes) -> dict[str, Any]:
+    return {"ftype": kind, "path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+
+
+@routes.add("GET", "/streams/v1/{name}", open_to_all=True)
+def stream(call: Call, name: str) -> Reply:
+    """The index or the products."""
+    found = tree(call.daemon.flavour.product).get(f"streams/v1/{name}")
+    if found is None:
+        raise Refusal(404, "not found")
+    return Reply(RawJson(json.dumps(found)), bare=True)
+
+
+@routes.add("GET", "/images/{path*}", open_to_all=True)
+def file(call: Call, path: str) -> Reply:
+    """One file of the tree."""
+    found = tree(call.daemon.flavour.product).get(f"images/{path}")
+    if not isinstance(found, bytes):
+        raise Refusal(404, "not found")
+    return Reply(found, bare=True)

@@ -1,0 +1,1 @@
+"""Records of the demo server and the rules that hold for them."""

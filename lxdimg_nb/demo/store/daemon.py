@@ -1,0 +1,125 @@
+"""The state behind one demo server: records, operations, events, faults, identity."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..http.faults import Faults
+from ..http.listeners import Identity
+from .background_operations import Operations
+from .database import Store
+from .event_hub import Events
+from .flavours import Flavour
+from .image_records import Images
+
+__all__ = ["Daemon"]
+
+T = TypeVar("T")
+
+
+class Daemon:
+    """Everything the handlers share. It belongs to the server's thread and loop."""
+
+    def __init__(self, folder: Path, flavour: Flavour, faults: Faults) -> None:
+        self.folder = folder
+        self.flavour = flavour
+        self.faults = faults
+        self.store = Store(folder, flavour)
+        self.images = Images(self.store)
+        self.images.sweep_all()
+        self.events = Events(flavour)
+        self.operations = Operations(flavour, self.events)
+        self.events.held = faults.drops_events
+        self.events.cut = faults.cuts_events
+        self.operations.failure_of = faults.failure_of
+        self.identity = Identity(folder)
+        self.address = ""
+        self.started = time.time()
+        self._extensions = flavour.extensions
+        self._workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lxdimg-demo-worker")
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """What instances could run here, the machine's own first."""
+        machine = platform.machine() or "x86_64"
+        machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(machine, machine)
+        return (machine,)
+
+    def listens_on(self, address: str) -> None:
+        """Remember the address of this time, also in the images that came from the server's own catalogue."""
+        self.address = address
+        for image in self.images.with_source():
+            source = image.record.update_source or {}
+            if source["certificate"] == self.identity.certificate and source["server"] != f"https://{address}":
+                self.images.update(image, update_source=source | {"server": f"https://{address}"})
+
+    async def in_worker(self, work: Callable[..., T], *values: Any) -> T:
+        """Run something slow outside the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work, *values)
+
+    def close(self) -> None:
+        """Stop what runs and close the files."""
+        self.operations.stop()
+        self._workers.shutdown(wait=True, cancel_futures=True)
+        self.store.close()
+
+    def description(self, *, trusted: bool, project: str, user: str) -> dict[str, Any]:
+        """`GET /1.0`."""
+        config = self.store.settings()
+        config.pop("core.https_address", None)
+        if "core.trust_password" in config:
+            config["core.trust_password"] = "true"  # noqa: S105 - what the API shows instead of one
+        if self.address:
+            config["core.https_address"] = self.address
+        shown: dict[str, Any] = {
+            "config": config if trusted else {},
+            "api_extensions": self._extensions,
+            "api_status": "stable",
+            "api_version": "1.0",
+            "auth": "trusted" if trusted else "untrusted",
+            "public": False,
+            "auth_methods": ["tls"],
+        }
+        if not trusted:
+            if not self.flavour.is_incus:
+                del shown["config"]
+            return shown
+        if self.flavour.is_incus:
+            shown |= {"auth_user_name": user, "auth_user_method": "unix"}
+        shown["environment"] = self._environment(project)
+        return shown
+
+    def _environment(self, project: str) -> dict[str, Any]:
+        return {
+            "addresses": [self.address] if self.address else [],
+            "architectures": list(self.architectures),
+            "certificate": self.identity.certificate,
+            "certificate_fingerprint": self.identity.fingerprint,
+            "driver": "lxc",
+            "driver_version": "5.0.2",
+            "firewall": "nftables",
+            "kernel": platform.system(),
+            "kernel_architecture": self.architectures[0],
+            "kernel_features": {},
+            "kernel_version": platform.release(),
+            "lxc_features": {},
+            "os_name": "lxdimg_nb demo server",
+            "os_version": "",
+            "project": project,
+            "server": self.flavour.product,
+            "server_clustered": False,
+            "server_event_mode": "full-mesh",
+            "server_name": "lxdimg-demo",
+            "server_pid": os.getpid(),
+            "server_version": self.flavour.version,
+            "storage": "dir",
+            "storage_version": "1",
+            "storage_supported_drivers": [{"Name": "dir", "Version": "1", "Remote": False}],
+        }

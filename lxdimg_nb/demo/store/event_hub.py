@@ -1,0 +1,123 @@
+"""What happens on the server, told to whoever listens on the events websocket.
+
+Source: `GET /1.0/events` of LXD 5.0.2 and Incus 6.0.4: envelope, actions, and what each leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from .flavours import Flavour
+from .go_json import compact, now_text
+
+__all__ = ["Events", "Listener", "Requestor"]
+
+
+@dataclass(frozen=True)
+class Requestor:
+    """Who caused an event."""
+
+    username: str
+    protocol: str
+    address: str
+
+    def document(self) -> dict[str, str]:
+        """As events show it."""
+        return {"username": self.username, "protocol": self.protocol, "address": self.address}
+
+
+@dataclass(eq=False)
+class Listener:
+    """One open websocket: what it wants, how to write to it, to end it in order, and to lose it."""
+
+    types: frozenset[str]
+    project: str | None
+    write: Callable[[str], None]
+    close: Callable[[], None]
+    lose: Callable[[], None]
+
+
+class Events:
+    """The hub between the server and its listeners; belongs to the server's loop."""
+
+    def __init__(self, flavour: Flavour) -> None:
+        self._flavour = flavour
+        self._listeners: set[Listener] = set()
+        self.held: Callable[[], bool] = lambda: False
+        self.cut: Callable[[], bool] = lambda: False
+
+    def add(self, listener: Listener) -> None:
+        """Begin telling a listener."""
+        self._listeners.add(listener)
+
+    def remove(self, listener: Listener) -> None:
+        """Stop telling a listener."""
+        self._listeners.discard(listener)
+
+    def close_all(self) -> None:
+        """Close every listener's connection."""
+        for listener in list(self._listeners):
+            listener.close()
+        self._listeners.clear()
+
+    def send(self, kind: str, metadata: dict[str, Any], project: str) -> None:
+        """Tell an event to the listeners of its type and project."""
+        wanted = [
+            one for one in self._listeners if kind in one.types and (one.project is None or one.project == project)
+        ]
+        if not wanted or self.held():
+            return
+        if self.cut():
+            for listener in wanted:
+                listener.lose()
+            return
+        event = {
+            "type": kind,
+            "timestamp": now_text(),
+            "metadata": metadata,
+            "location": "none",
+            "project": project,
+        }
+        text = compact(event)
+        for listener in wanted:
+            listener.write(text)
+
+    def lifecycle(
+        self,
+        action: str,
+        source: str,
+        project: str,
+        requestor: Requestor | None,
+        context: dict[str, Any] | None = None,
+        *,
+        plain: bool = False,
+    ) -> None:
+        """Tell that something was made, changed or removed.
+
+        Args:
+            action: as in `image-created`.
+            source: the path of the entity.
+            project: its project; other than `default` it shows in the source.
+            requestor: who did it.
+            context: more about it; left out when empty.
+            plain: the source stays as it is, as for projects themselves.
+        """
+        shown = source if plain or project == "default" else f"{source}?project={quote(project, safe='')}"
+        metadata: dict[str, Any] = {"action": action, "source": shown}
+        if context:
+            metadata["context"] = context
+        if requestor is not None:
+            metadata["requestor"] = requestor.document()
+        if self._flavour.is_incus and action.startswith("instance-"):
+            metadata["name"] = source.rsplit("/", 1)[-1]
+            metadata["project"] = project
+        self.send("lifecycle", metadata, project)
+
+    def alias_url(self, name: str) -> str:
+        """The URL of an alias as lists, `Location` and events write it."""
+        for _ in range(self._flavour.alias_escapes):
+            name = quote(name, safe="")
+        return f"/1.0/images/aliases/{name}"
