@@ -11,38 +11,28 @@ import contextlib
 import html
 import os
 import shutil
-import socket as sockets
 import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 
-from .api.alias_routes import routes as alias_routes
-from .api.certificate_routes import routes as certificate_routes
-from .api.certificate_routes import trust
-from .api.create_routes import routes as create_routes
-from .api.image_routes import routes as image_routes
-from .api.instance_routes import routes as instance_routes
-from .api.operation_routes import routes as operation_routes
-from .api.project_routes import routes as project_routes
-from .api.push_routes import routes as push_routes
-from .api.refresh_routes import routes as refresh_routes
-from .api.refresh_routes import update_all
-from .api.server_routes import routes as server_routes
+from .api import ROUTES
+from .api.transfer_routes import update_all
 from .folders import SOCKET_LIMIT, check_free, hold, short_folder
 from .http.application import application
 from .http.faults import Faults
-from .http.routing import Routes
+from .http.listeners import http_server, loopback
 from .quiet import Quiet
-from .stock.simplestreams_tree import routes as catalogue_routes
+from .stock.initial_inventory import fill_inventory
 from .store.daemon import Daemon
 from .store.flavours import flavour_named
+from .store.trust_store import trust
 
 __all__ = ["DemoServer", "start"]
 
@@ -52,25 +42,6 @@ _CLOSE_SECONDS = 0.5
 
 
 T = TypeVar("T")
-
-
-def _all_routes() -> Routes:
-    routes = Routes()
-    for table in (
-        server_routes,
-        alias_routes,
-        create_routes,
-        image_routes,
-        operation_routes,
-        project_routes,
-        instance_routes,
-        certificate_routes,
-        refresh_routes,
-        push_routes,
-        catalogue_routes,
-    ):
-        routes.include(table)
-    return routes
 
 
 class DemoServer:
@@ -137,22 +108,21 @@ class DemoServer:
     async def _main(self, prepare: Callable[[Daemon], None] | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        daemon = self._daemon = Daemon(self.folder, self._flavour, self.faults)
+        daemon = self._daemon = Daemon(self.folder, self._flavour)
         servers: list[HTTPServer] = []
         try:
             self.certificate = daemon.identity.certificate
             if prepare is not None:
                 prepare(daemon)
-            app = application(daemon, _all_routes(), self.requests)
+            app = application(daemon, self.faults, ROUTES, self.requests)
             listener = bind_unix_socket(str(self.socket), mode=0o600)
             self._bound = True
-            servers.append(_http_server(app, listener, None))
+            servers.append(http_server(app, listener))
             if self._https_port is not None:
-                listener = _loopback(self._https_port)
-                listener.setblocking(False)
+                listener = loopback(self._https_port)
                 daemon.listens_on(f"127.0.0.1:{listener.getsockname()[1]}")
                 self.https_url = f"https://{daemon.address}"
-                servers.append(_http_server(app, listener, daemon.identity.context()))
+                servers.append(http_server(app, listener, daemon.identity))
             self._ready.set()
             await self._stop.wait()
         finally:
@@ -162,7 +132,8 @@ class DemoServer:
             daemon.events.close_all()
             with contextlib.suppress(TimeoutError):
                 # Who waits for an operation, or sleeps for a fault, need not be waited for.
-                await asyncio.wait_for(_end(servers), _CLOSE_SECONDS)
+                closing = [server.close_all_connections() for server in servers]
+                await asyncio.wait_for(asyncio.gather(*closing), _CLOSE_SECONDS)
             daemon.close()
 
     def in_loop(self, work: Callable[[Daemon], T]) -> T:
@@ -248,25 +219,6 @@ class DemoServer:
         )
 
 
-def _loopback(port: int) -> sockets.socket:
-    try:
-        return sockets.create_server(("127.0.0.1", port))
-    except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (")[0]
-        raise RuntimeError(f"port {port} of 127.0.0.1: {reason}; give another, or 0 for any free one") from error
-
-
-async def _end(servers: list[HTTPServer]) -> None:
-    for server in servers:
-        await server.close_all_connections()
-
-
-def _http_server(app: Any, listener: sockets.socket, context: ssl.SSLContext | None) -> HTTPServer:
-    server = HTTPServer(app, ssl_options=context, max_body_size=1 << 60, chunk_size=256 << 10)
-    server.add_sockets([listener])
-    return server
-
-
 def start(
     folder: str | Path | None = None,
     *,
@@ -320,15 +272,9 @@ def start(
             product=product,
             https_port=port if https else None,
         )
-        server._begin(_filler() if inventory else None)
+        server._begin(fill_inventory if inventory else None)
     except BaseException:
         for path in temporary:
             shutil.rmtree(path, ignore_errors=True)
         raise
     return server
-
-
-def _filler() -> Callable[[Daemon], None]:
-    from .stock.initial_inventory import fill_inventory
-
-    return fill_inventory

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from .demo_server import DemoServer
 from .folders import hold
-from .http.faults import Faults
 from .stock.initial_inventory import tiny_images
-from .store.daemon import Daemon
 from .store.database import Store
 from .store.flavours import flavour_named
 from .store.image_records import Images
@@ -38,11 +36,11 @@ def fill(place: DemoServer | str | Path, count: int, *, project: str = "default"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     held = hold(folder)
     try:
-        daemon = Daemon(folder, flavour_named(product), Faults())
+        store = Store(folder, flavour_named(product))
         try:
-            return _fill(daemon.store, daemon.images, count, project)
+            return _fill(store, Images(store), count, project)
         finally:
-            daemon.close()
+            store.close()
     finally:
         os.close(held)
 

@@ -196,12 +196,12 @@ def test_a_database_that_is_none_is_told_and_stays_as_it_is(tmp_path: Path) -> N
 def test_an_interrupt_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     code = (
         "import signal, sys, threading\n"
-        "from lxdimg_nb.demo import inventory, start\n"
-        "fill = inventory.fill_inventory\n"
+        "from lxdimg_nb.demo import demo_server, start\n"
+        "fill = demo_server.fill_inventory\n"
         "def filled(daemon):\n"
         "    fill(daemon)\n"
         "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
-        "inventory.fill_inventory = filled\n"
+        "demo_server.fill_inventory = filled\n"
         "try:\n"
         "    start(sys.argv[1])\n"
         "except KeyboardInterrupt:\n"

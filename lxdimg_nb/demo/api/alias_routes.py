@@ -10,10 +10,11 @@ import sqlite3
 from urllib.parse import quote
 
 from ..http.go_structs import Struct
-from ..http.replies import Refusal, Reply
+from ..http.replies import Reply
 from ..http.routing import Call, Routes
 from ..store.go_json import etag_of
 from ..store.image_records import ImageRow
+from ..store.refusals import Refusal
 from .image_routes import may_use
 
 __all__ = ["routes"]

@@ -11,16 +11,18 @@ import hmac
 import json
 import re
 import sqlite3
+import ssl
 from typing import Any
 
 from ..http.go_structs import Struct
-from ..http.listeners import fingerprint_of, pem_of
-from ..http.replies import Refusal, Reply
+from ..http.replies import Reply
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
-from ..store.go_json import compact, etag
+from ..store.go_json import etag
+from ..store.refusals import Refusal
+from ..store.trust_store import find_trusted, trust
 
-__all__ = ["find_trusted", "routes", "trust"]
+__all__ = ["routes"]
 
 routes = Routes()
 _POST = Struct(
@@ -35,26 +37,6 @@ _POST = Struct(
     trust_token="string",  # noqa: S106
 )
 _PUT = Struct("CertificatePut", name="string", type="string", restricted="bool", projects="[]string")
-
-
-def trust(store: Any, der: bytes, *, name: str, restricted: bool = False, projects: list[str] | None = None) -> str:
-    """Put a certificate into the trust store and return its fingerprint."""
-    fingerprint = fingerprint_of(der)
-    store.run(
-        "INSERT OR REPLACE INTO certificates VALUES (?, ?, 'client', ?, ?, ?)",
-        fingerprint,
-        name,
-        int(restricted),
-        json.dumps(projects or []),
-        pem_of(der),
-    )
-    return fingerprint
-
-
-def find_trusted(store: Any, der: bytes) -> sqlite3.Row | None:
-    """The entry of a client certificate, or None for a stranger's."""
-    row: sqlite3.Row | None = store.row("SELECT * FROM certificates WHERE fingerprint = ?", fingerprint_of(der))
-    return row
 
 
 def _document(row: sqlite3.Row) -> dict[str, Any]:
@@ -146,7 +128,7 @@ def post_certificate(call: Call) -> Reply:
 def _given(body: dict[str, Any]) -> bytes:
     try:
         der = base64.b64decode(body.get("certificate", ""), validate=True)
-        pem = pem_of(der)
+        pem = ssl.DER_cert_to_PEM_cert(der)
     except (binascii.Error, ValueError) as error:
         raise Refusal(400, "Invalid certificate material: x509: malformed certificate") from error
     if not der.startswith(b"\x30") or "CERTIFICATE" not in pem:
@@ -174,18 +156,6 @@ def _issue(call: Call, body: dict[str, Any]) -> Reply:
         request=request | dict.fromkeys(empty, "") | {"token": True},
     )
     return call.accepted(operation)
-
-
-def token_text(metadata: dict[str, Any], name: str) -> str:
-    """The token a user copies from one machine to the other."""
-    told = {
-        "client_name": name,
-        "fingerprint": metadata["fingerprint"],
-        "addresses": metadata["addresses"],
-        "secret": metadata["secret"],
-        "expires_at": "0001-01-01T00:00:00Z",
-    }
-    return base64.b64encode(compact(told).encode()).decode()
 
 
 def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..http.fetching import Meter, download_file
-from ..http.peers import Peer
-from ..http.replies import Refusal
+from ..http.peers import Meter, Peer, download_file
 from ..http.routing import Call
 from ..http.simplestreams_reader import StreamImage, find_image
 from ..http.upload_body import Spool
@@ -26,8 +24,8 @@ from ..store.daemon import Daemon
 from ..store.flavours import NEVER
 from ..store.go_json import now_text
 from ..store.image_records import Record
-from .arrivals import announce, install
-from .image_routes import known_profiles
+from ..store.refusals import Refusal
+from .image_routes import announce, known_profiles
 
 __all__ = ["fetched", "locate", "path_with", "pull", "remove"]
 
@@ -92,7 +90,7 @@ async def _bring(call: Call, operation: Operation, project: str, source: Mapping
     files = await fetched(daemon, operation, peer, found)
     try:
         record = replace(found.record, uploaded_at=now_text(), size=sum(path.stat().st_size for path in files))
-        install(call, project, record, files)
+        daemon.images.install(project, record, files)
         announce(call, project, record, ())
     finally:
         for path in files:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ..http.go_structs import Struct
-from ..http.replies import Dropped, Refusal, Reply
+from ..http.replies import Reply
 from ..http.routing import Call, Routes
 from ..http.upload_body import Spool
 from ..store.background_operations import Operation
@@ -23,9 +23,9 @@ from ..store.flavours import NEVER
 from ..store.go_json import from_epoch, now_text
 from ..store.image_inspection import BadImageError, ImageFacts, facts_of
 from ..store.image_records import Record
-from .arrivals import announce, install
+from ..store.refusals import Dropped, Refusal
 from .copies import pull
-from .image_routes import known_profiles
+from .image_routes import announce, known_profiles
 from .publishing import check_compression, publish, publishable
 
 __all__ = ["routes"]
@@ -163,7 +163,7 @@ def _keep(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Oper
         raise Refusal(500, "Image with same fingerprint already exists")
     if daemon.flavour.is_incus:
         record = _with_profiles(call, record)
-    install(call, project, record, spool.files)
+    daemon.images.install(project, record, spool.files)
     aliases = list(asked.get("aliases") or []) + _header_aliases(call)
     announce(call, project, record, aliases)
 

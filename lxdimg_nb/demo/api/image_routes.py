@@ -6,21 +6,23 @@ Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4, which differ where `
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from ..http.go_structs import Struct
-from ..http.replies import Dropped, FileReply, PartsReply, RawJson, Refusal, Reply
+from ..http.replies import FileReply, PartsReply, RawJson, Reply
 from ..http.routing import Answer, Call, Routes
 from ..store.background_operations import Operation
 from ..store.flavours import NEVER
 from ..store.image_inspection import extension_of
-from ..store.image_records import ImageRow
+from ..store.image_records import ImageRow, Record
+from ..store.refusals import Dropped, Refusal
 from .list_filter import matches, parse_filter
 
-__all__ = ["IMAGE_PUT", "known_profiles", "may_use", "routes", "visible", "writable"]
+__all__ = ["announce", "known_profiles", "may_use", "routes", "writable"]
 
 routes = Routes()
-IMAGE_PUT = Struct(
+_IMAGE_PUT = Struct(
     "ImagePut",
     auto_update="bool",
     properties="map[string]string",
@@ -109,7 +111,7 @@ def put_image(call: Call, name: str) -> Reply:
     """Replace what may be written; what is left out becomes empty, except the expiry."""
     image = writable(call, name)
     call.check_etag(image.record.etag)
-    body = call.json(IMAGE_PUT)
+    body = call.json(_IMAGE_PUT)
     fields: dict[str, object] = {
         "public": body.get("public", False),
         "auto_update": body.get("auto_update", False),
@@ -146,7 +148,7 @@ def patch_image(call: Call, name: str) -> Reply:
     """Change public, auto_update and single properties; expiry and profiles are accepted and ignored."""
     image = writable(call, name)
     call.check_etag(image.record.etag)
-    body = call.json(IMAGE_PUT)
+    body = call.json(_IMAGE_PUT)
     if image.record.properties and _says_null(call.body, "properties"):
         raise Dropped
     merged = {**image.record.properties, **body.get("properties", {})}
@@ -222,3 +224,27 @@ def make_secret(call: Call, name: str) -> Reply:
     )
     call.tell("image-secret-created", url, call.project)
     return call.accepted(operation)
+
+
+def announce(call: Call, project: str, record: Record, aliases: Iterable[dict[str, str]]) -> None:
+    """Tell that an image has arrived, and point names at it; Incus does it the other way round.
+
+    Raises:
+        Refusal: a name is taken. The image stays, as on the real daemons.
+    """
+    if call.daemon.flavour.is_incus:
+        _add_aliases(call, project, record.fingerprint, aliases)
+    call.tell("image-created", f"/1.0/images/{record.fingerprint}", call.project, {"type": record.type})
+    if not call.daemon.flavour.is_incus:
+        _add_aliases(call, project, record.fingerprint, aliases)
+
+
+def _add_aliases(call: Call, project: str, fingerprint: str, aliases: Iterable[dict[str, str]]) -> None:
+    images = call.daemon.images
+    for alias in aliases:
+        if images.has_alias(project, alias["name"]):
+            raise Refusal(500, f"Alias already exists: {alias['name']}")
+        images.add_alias(images.find(project, fingerprint), alias["name"], alias["description"])
+        if call.daemon.flavour.is_incus:
+            url = call.daemon.events.alias_url(alias["name"])
+            call.tell("image-alias-created", url, call.project, {"target": fingerprint})

@@ -16,14 +16,16 @@ from typing import Any
 from urllib.parse import quote
 
 from ..http.go_structs import Struct
-from ..http.replies import Refusal, Reply
+from ..http.replies import Reply
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.flavours import NEVER
 from ..store.go_json import etag, now_text
 from ..store.image_records import ImageRow
+from ..store.instance_records import STOPPED, instance_document, snapshot_document
+from ..store.refusals import Refusal
 
-__all__ = ["add_instance", "routes"]
+__all__ = ["routes"]
 
 routes = Routes()
 _INSTANCES_POST = Struct(
@@ -38,7 +40,6 @@ _INSTANCES_POST = Struct(
     source=Struct("InstanceSource", type="string", alias="string", fingerprint="string"),
 )
 _STATE_PUT = Struct("InstanceStatePut", action="string", timeout="any", force="bool", stateful="bool")
-_STOPPED = {"status": "Stopped", "status_code": 102}
 _RUNNING = {"status": "Running", "status_code": 103}
 _UNSUPPORTED = ("restart", "freeze", "unfreeze")
 
@@ -110,7 +111,7 @@ def get_instance(call: Call, name: str) -> Reply:
 def _state(document: dict[str, Any], *, incus: bool) -> dict[str, Any]:
     memory = {"usage": 0, "usage_peak": 0, "swap_usage": 0, "swap_usage_peak": 0}
     state: dict[str, Any] = {
-        **{k: document[k] for k in _STOPPED},
+        **{k: document[k] for k in STOPPED},
         "disk": {},
         "memory": memory,
         "network": None,
@@ -137,7 +138,7 @@ def put_state(call: Call, name: str) -> Reply:
     action = call.json(_STATE_PUT).get("action", "")
     if action not in ("start", "stop"):
         raise Refusal(400, f"Unknown action: '{action}'" if action not in _UNSUPPORTED else "Not possible in a demo")
-    wanted = _RUNNING if action == "start" else _STOPPED
+    wanted = _RUNNING if action == "start" else STOPPED
 
     async def work(_operation: Operation) -> None:
         document = json.loads(row["document"])
@@ -197,41 +198,6 @@ def _resources(call: Call, name: str) -> dict[str, list[str]]:
     return found if call.daemon.flavour.is_incus else {"containers": [f"/1.0/containers/{name}"], **found}
 
 
-def instance_document(
-    name: str, project: str, image: ImageRow | None, body: dict[str, Any], created_at: str
-) -> dict[str, Any]:
-    """An instance that was just made, as the API shows it."""
-    config = dict(body.get("config", {}))
-    if image is not None:
-        config |= {f"image.{key}": text for key, text in image.record.properties.items()}
-        config["volatile.base_image"] = image.record.fingerprint
-    config |= {
-        "volatile.apply_template": "create",
-        "volatile.cloud-init.instance-id": str(uuid.uuid4()),
-        "volatile.uuid": str(uuid.uuid4()),
-    }
-    root = {"root": {"path": "/", "pool": "default", "type": "disk"}}
-    config = dict(sorted(config.items()))
-    return {
-        "architecture": image.record.architecture if image else "x86_64",
-        "config": config,
-        "devices": body.get("devices") or {},
-        "ephemeral": False,
-        "profiles": body.get("profiles", list(image.record.profiles) if image else ["default"]),
-        "stateful": False,
-        "description": body.get("description", ""),
-        "created_at": created_at,
-        "expanded_config": config,
-        "expanded_devices": root | (body.get("devices") or {}),
-        "name": name,
-        **_STOPPED,
-        "last_used_at": "1970-01-01T00:00:00Z",
-        "location": "none",
-        "type": image.record.type if image else body.get("type") or "container",
-        "project": project,
-    }
-
-
 def add_instance(call: Call, name: str, image: ImageRow | None, body: dict[str, Any]) -> None:
     """Insert an instance; its image has thereby been used.
 
@@ -273,21 +239,6 @@ def delete_instance(call: Call, name: str) -> Reply:
 
 
 # Snapshots
-
-
-def snapshot_document(instance: dict[str, Any], name: str, created_at: str) -> dict[str, Any]:
-    """A snapshot of an instance as the API shows it."""
-    kept = ("architecture", "config", "devices", "ephemeral", "expanded_config", "expanded_devices")
-    document = {"expires_at": NEVER, **{key: instance[key] for key in kept}}
-    return document | {
-        "created_at": created_at,
-        "last_used_at": NEVER,
-        "name": name,
-        "profiles": instance["profiles"],
-        "stateful": False,
-        "size": -1,
-        "type": instance["type"],
-    }
 
 
 @routes.add("GET", "/1.0/instances/{name}/snapshots")

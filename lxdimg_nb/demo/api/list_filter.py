@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..http.replies import Dropped, Refusal
+from ..store.refusals import Dropped, Refusal
 
 __all__ = ["Clause", "matches", "parse_filter"]
 

@@ -10,9 +10,10 @@ import re
 import secrets
 from typing import Any
 
-from ..http.replies import Refusal, Reply
+from ..http.replies import Reply
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
+from ..store.refusals import Refusal
 
 __all__ = ["routes"]
 
@@ -64,21 +65,13 @@ async def wait_for_operation(call: Call, name: str) -> Reply:
         await asyncio.wait_for(operation.done.wait(), None if seconds < 0 else max(seconds, 0.001))
     except TimeoutError:
         if call.daemon.flavour.is_incus:
-            raise _SaidWith200(500, "context deadline exceeded") from None
+            raise Refusal(500, "context deadline exceeded", status=200) from None
     return _outcome(call, operation)
-
-
-class _SaidWith200(Refusal):
-    """An error body under HTTP 200: Incus 6.0.4 has sent its headers before it waits."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(code, text)
-        self.status = 200
 
 
 def _outcome(call: Call, operation: Operation) -> Reply:
     if call.daemon.flavour.is_incus and operation.status == "Failure":
-        raise _SaidWith200(operation.error_code, operation.error)
+        raise Refusal(operation.error_code, operation.error, status=200)
     return Reply(operation.document(call.daemon.flavour))
 
 

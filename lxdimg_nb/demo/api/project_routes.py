@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from ..http.go_structs import Struct
-from ..http.replies import Refusal, Reply
+from ..http.replies import Reply
 from ..http.routing import Call, Routes
 from ..store.go_json import etag
+from ..store.refusals import Refusal
 
 __all__ = ["routes"]
 

@@ -18,16 +18,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..http.replies import Refusal
 from ..http.routing import Call
 from ..store.background_operations import Operation
 from ..store.flavours import NEVER
 from ..store.go_json import now_text
 from ..store.image_inspection import BadImageError, facts_of
 from ..store.image_records import Record
+from ..store.refusals import Refusal
 from ..store.tarballs import metadata_yaml, tarball
-from .arrivals import announce, install
-from .image_routes import known_profiles
+from .image_routes import announce, known_profiles
 
 __all__ = ["check_compression", "publish", "publishable"]
 
@@ -139,7 +138,7 @@ async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> 
             properties=properties,
             profiles=known_profiles(call, body.get("profiles", ["default"])),
         )
-        install(call, project, record, [path])
+        daemon.images.install(project, record, [path])
     finally:
         path.unlink(missing_ok=True)
     announce(call, project, record, aliases)

@@ -1,14 +1,18 @@
-"""`/`, `/1.0` and what a client asks about the server itself.
+"""`/`, `/1.0`, what a client asks about the server itself, and the server's own simplestreams tree.
 
 Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4.
 """
 
 from __future__ import annotations
 
+import json
+
 from ..http.go_structs import Struct
-from ..http.replies import Refusal, Reply
+from ..http.replies import RawJson, Reply
 from ..http.routing import Call, Routes
+from ..stock.simplestreams_tree import tree
 from ..store.go_json import etag
+from ..store.refusals import Refusal
 
 __all__ = ["routes"]
 
@@ -107,3 +111,21 @@ def nothing(_call: Call) -> Reply:
 def no_network(_call: Call, **_names: str) -> Reply:
     """There are none."""
     raise Refusal(404, "Network not found")
+
+
+@routes.add("GET", "/streams/v1/{name}", open_to_all=True)
+def stream_index(call: Call, name: str) -> Reply:
+    """The index or the products of the server's own simplestreams tree."""
+    found = tree(call.daemon.flavour.product).get(f"streams/v1/{name}")
+    if found is None:
+        raise Refusal(404, "not found")
+    return Reply(RawJson(json.dumps(found)), bare=True)
+
+
+@routes.add("GET", "/images/{path*}", open_to_all=True)
+def stream_file(call: Call, path: str) -> Reply:
+    """One file of the tree."""
+    found = tree(call.daemon.flavour.product).get(f"images/{path}")
+    if not isinstance(found, bytes):
+        raise Refusal(404, "not found")
+    return Reply(found, bare=True)

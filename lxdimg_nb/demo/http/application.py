@@ -1,12 +1,14 @@
-"""HTTP in front of the handlers: requests in, bodies streamed to disk, envelopes, files and events out.
+"""The tornado application: request bodies streamed to disk; envelopes, files and events sent.
 
-Source: LXD REST API; tornado's streaming bodies and websockets.
+Source: LXD REST API; replies of LXD 5.0.2: 404 for a path that is not served, 501 for a method that a path
+does not have, 403 for strangers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import logging
 from collections import deque
@@ -18,14 +20,15 @@ from tornado import httputil, web, websocket
 from tornado.iostream import StreamClosedError
 from tornado.routing import Matcher, Rule
 
-from ..api.certificate_routes import find_trusted
 from ..store.daemon import Daemon
 from ..store.event_hub import Listener, Requestor
-from .faults import Fault
-from .file_replies import Sendable, file_reply, parts_reply
+from ..store.refusals import Dropped, Refusal
+from ..store.trust_store import find_trusted
+from .faults import Fault, Faults
+from .file_replies import file_reply, parts_reply
 from .permissions import forbid
-from .replies import Dropped, FileReply, PartsReply, Refusal, error_body
-from .routing import Call, Caller, Handler, Routes, answer
+from .replies import FileReply, PartsReply, Sendable, error_reply
+from .routing import Call, Caller, Route, Routes
 from .upload_body import Spool
 
 __all__ = ["application"]
@@ -38,12 +41,17 @@ _log = logging.getLogger(__name__)
 RequestLog = deque[tuple[str, str]]
 
 
-def application(daemon: Daemon, routes: Routes, requests: RequestLog) -> web.Application:
+def application(daemon: Daemon, faults: Faults, routes: Routes, requests: RequestLog) -> web.Application:
     """The tornado application of one demo server."""
+    daemon.events.held = faults.drops_events
+    daemon.events.cut = faults.cuts_events
+    daemon.operations.failure_of = faults.failure_of
+    context = {"daemon": daemon, "faults": faults, "requests": requests}
+    table: dict[str, dict[str, Route]] = routes.of(daemon.flavour.product) | {".*": {}}
     return web.Application(
         [
-            Rule(_Upgrades(), EventsSocket, {"daemon": daemon, "requests": requests}),
-            (r".*", ApiHandler, {"daemon": daemon, "routes": routes, "requests": requests}),
+            Rule(_Upgrades(), EventsSocket, context),
+            *((path, ApiHandler, context | {"methods": methods}) for path, methods in table.items()),
         ],
         log_function=lambda _handler: None,
         websocket_ping_interval=10,
@@ -52,105 +60,120 @@ def application(daemon: Daemon, routes: Routes, requests: RequestLog) -> web.App
 
 
 class _Upgrades(Matcher):
-    """A request to turn `/1.0/events` into a websocket."""
+    """Matches a request to turn `/1.0/events` into a websocket."""
 
     def match(self, request: httputil.HTTPServerRequest) -> dict[str, Any] | None:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         return {} if request.path == "/1.0/events" and request.method == "GET" and upgrade else None
 
 
-def _caller(daemon: Daemon, request: httputil.HTTPServerRequest) -> Caller:
-    """Who asks: anybody on the unix socket is trusted, on TLS a certificate of the trust store is."""
-    if request.protocol != "https":
-        return Caller(trusted=True, requestor=Requestor("root", "unix", "@"))
-    try:
-        shown = request.get_ssl_certificate(binary_form=True)
-    except AttributeError:
-        shown = None  # tornado has no socket left: whoever asked has gone
-    der = shown if isinstance(shown, bytes) else None
-    row = find_trusted(daemon.store, der) if der else None
-    if row is None:
-        return Caller(trusted=False, requestor=Requestor("", "tls", request.remote_ip or ""), certificate=der)
-    projects = tuple(json.loads(row["projects"])) if row["restricted"] else None
-    requestor = Requestor(row["fingerprint"], "tls", request.remote_ip or "")
-    return Caller(trusted=True, requestor=requestor, certificate=der, projects=projects)
+class _Handler(web.RequestHandler):
+    """What both handlers begin with: the log of requests, faults on demand, and who calls."""
 
-
-def _query(request: httputil.HTTPServerRequest) -> dict[str, str]:
-    return {name: values[0].decode("utf-8", "replace") for name, values in request.query_arguments.items() if values}
-
-
-async def _wait(faults: list[Fault]) -> None:
-    for fault in faults:
-        if fault.latency:
-            await asyncio.sleep(fault.latency)
-
-
-def _status(faults: list[Fault]) -> int | None:
-    return next((fault.status for fault in faults if fault.status), None)
-
-
-def _cut(faults: list[Fault]) -> int | None:
-    return next((fault.cut_after for fault in faults if fault.cut_after is not None), None)
-
-
-@web.stream_request_body
-class ApiHandler(web.RequestHandler):
-    """Every request but the events websocket."""
-
-    def initialize(self, daemon: Daemon, routes: Routes, requests: RequestLog) -> None:
-        """Called by tornado with the settings of the application."""
+    def initialize(
+        self, daemon: Daemon, faults: Faults, requests: RequestLog, methods: dict[str, Route] | None = None
+    ) -> None:
+        """Called by tornado with what `application` gives the handler."""
         self._daemon = daemon
-        self._routes = routes
+        self._faults = faults
         self._requests = requests
-        self._body = bytearray()
-        self._spool: Spool | None = None
-        self._refusal: Refusal | None = None
-        self._handler: Handler | None = None
-        self._names: dict[str, str] = {}
-        self._faults: list[Fault] = []
-        self._caller: Caller | None = None
-        self._upload_left: int | None = None
+        self._methods = methods or {}
+        self._fault = Fault()
+
+    async def _begin(self) -> None:
+        request = self.request
+        method, uri = request.method or "GET", request.uri or ""
+        self._query = {
+            name: values[0].decode("utf-8", "replace") for name, values in request.query_arguments.items() if values
+        }
+        self._requests.append((method, uri))
+        self._caller = self._who()
+        self._fault = self._faults.for_request(method, uri)
+        if self._fault.latency:
+            await asyncio.sleep(self._fault.latency)
+        if self._fault.status:
+            raise Refusal(self._fault.status, "The demo server was told to fail here")
+
+    def _who(self) -> Caller:
+        """Everybody on the unix socket is trusted; on TLS, a certificate of the trust store is."""
+        request = self.request
+        if request.protocol != "https":
+            return Caller(trusted=True, requestor=Requestor("root", "unix", "@"))
+        try:
+            shown = request.get_ssl_certificate(binary_form=True)
+        except AttributeError:
+            shown = None  # tornado has no socket left: the client has gone
+        der = shown if isinstance(shown, bytes) else None
+        row = find_trusted(self._daemon.store, der) if der else None
+        if row is None:
+            return Caller(trusted=False, requestor=Requestor("", "tls", request.remote_ip or ""), certificate=der)
+        projects = tuple(json.loads(row["projects"])) if row["restricted"] else None
+        requestor = Requestor(row["fingerprint"], "tls", request.remote_ip or "")
+        return Caller(trusted=True, requestor=requestor, certificate=der, projects=projects)
 
     def set_default_headers(self) -> None:
         """Nothing about tornado."""
         self.clear_header("Server")
         self.set_header("Content-Type", "application/json")
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:  # noqa: ARG002
+        """Names in a path, whatever bytes they are made of."""
+        return value.decode("utf-8", "replace")
+
     def compute_etag(self) -> str | None:
         """ETags are those of the API."""
         return None
 
+    def _set_head(self, reply: Sendable) -> None:
+        self.set_status(reply.status, responses.get(reply.status, "Unknown"))
+        for name, text in reply.headers.items():
+            self.set_header(name, text)
+        if reply.length is not None and reply.status != 304:
+            self.set_header("Content-Length", str(reply.length))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        reply = error_reply(refusal)
+        self._set_head(reply)
+        self.finish(b"".join(reply.blocks()))
+
+
+@web.stream_request_body
+class ApiHandler(_Handler):
+    """Every request but the events websocket."""
+
+    _spool: Spool | None = None
+    _refusal: Refusal | None = None
+    _route: Route | None = None
+
     async def prepare(self) -> None:
         """Find the handler before the body arrives, and where the body goes."""
-        request = self.request
-        method = request.method or "GET"
-        self._requests.append((method, request.uri or ""))
-        self._caller = _caller(self._daemon, request)
-        self._faults = self._daemon.faults.for_request(method, request.uri or "")
-        await _wait(self._faults)
-        self._upload_left = next((f.cut_upload_after for f in self._faults if f.cut_upload_after is not None), None)
+        self._body = bytearray()
         try:
-            self._refuse_if_told(method)
-            flavour = self._daemon.flavour
-            self._handler, self._names = self._routes.find(method, request.path, self._caller, flavour.product)
+            await self._begin()
+            self._route = self._permitted()
         except Refusal as refusal:
             self._refusal = refusal
-            return
-        if method == "POST" and request.path == "/1.0/images":
-            self._spool = Spool(self._daemon.store.blobs, request.headers.get("Content-Type", ""))
+        else:
+            if self.request.method == "POST" and self.request.path == "/1.0/images":
+                self._spool = Spool(self._daemon.store.blobs, self.request.headers.get("Content-Type", ""))
+        self._upload_left = self._fault.cut_upload_after
 
-    def _refuse_if_told(self, method: str) -> None:
-        assert self._caller is not None
-        told = _status(self._faults)
-        if told:
-            raise Refusal(told, "The demo server was told to fail here")
-        prefix = self._daemon.flavour.prefix
-        if not self._caller.trusted and self.request.headers.get(f"{prefix}authenticated"):
-            raise Refusal(403, "not authorized")
-        if self._caller.projects is not None:
-            project = self.get_query_argument("project", "") or "default"
-            forbid(self._daemon.flavour, self._caller.projects, method, self.request.path, project)
+    def _permitted(self) -> Route:
+        caller, flavour = self._caller, self._daemon.flavour
+        method = self.request.method or "GET"
+        stranger = Refusal(403, "not authorized")
+        if not caller.trusted and self.request.headers.get(f"{flavour.prefix}authenticated"):
+            raise stranger
+        if caller.projects is not None:
+            forbid(flavour, caller.projects, method, self.request.path, self._query.get("project") or "default")
+        if not self._methods:
+            raise Refusal(404, "not found")
+        route = self._methods.get(method)
+        if not (caller.trusted or (route and route.open_to_all)):
+            raise stranger
+        if route is None:
+            raise Refusal(501, "not implemented")
+        return route
 
     def data_received(self, chunk: bytes) -> None:
         """The next bytes of the body."""
@@ -177,49 +200,47 @@ class ApiHandler(web.RequestHandler):
         if self._spool is not None:
             self._spool.discard()
 
-    async def _serve(self) -> None:
-        # Who has gone need not be told anything.
+    async def _serve(self, **names: str) -> None:
+        # A client that has gone away needs no answer.
         with contextlib.suppress(StreamClosedError):
-            await self._answer()
-
-    async def _answer(self) -> None:
-        try:
-            await self._send(await self._result())
-        except Dropped:
-            self.detach().close()
-        except Refusal as refusal:
-            await self._send(_refused(refusal))
-        except StreamClosedError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the client is told
-            _log.exception("the demo server could not answer %s %s", self.request.method, self.request.path)
-            await self._send(_refused(Refusal(500, f"demo server: {error}")))
+            try:
+                await self._send(await self._result(names))
+            except Dropped:
+                self.detach().close()
+            except Refusal as refusal:
+                await self._send(error_reply(refusal))
+            except StreamClosedError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the client is told
+                _log.exception("the demo server could not answer %s %s", self.request.method, self.request.path)
+                await self._send(error_reply(Refusal(500, f"demo server: {error}")))
 
     get = post = put = patch = delete = head = _serve
 
-    def options(self) -> None:
+    def options(self, **_names: str) -> None:
         """As Go's servers answer it here: 200 and nothing."""
         self.clear_header("Content-Type")
 
-    async def _result(self) -> Sendable:
+    async def _result(self, names: dict[str, str]) -> Sendable:
         if self._refusal is not None:
             if self._spool is not None:
                 self._spool.discard()
             raise self._refusal
-        assert self._handler is not None and self._caller is not None
+        assert self._route is not None
         if self._spool is not None:
             self._spool.finish()
         call = Call(
             self._daemon,
             self.request.method or "GET",
             self.request.uri or "",
-            _query(self.request),
+            self._query,
             self.request.headers,
             self._caller,
             bytes(self._body),
             self._spool,
         )
-        reply = await answer(self._handler, call, self._names)
+        answer = self._route.handler(call, **names)
+        reply = await answer if inspect.isawaitable(answer) else answer
         if isinstance(reply, FileReply):
             return file_reply(reply, self.request.headers, incus=self._daemon.flavour.is_incus)
         if isinstance(reply, PartsReply):
@@ -228,23 +249,15 @@ class ApiHandler(web.RequestHandler):
         return Sendable(reply.status, reply.headers, [body], len(body))
 
     async def _send(self, reply: Sendable) -> None:
-        cut = _cut(self._faults)
-        self.set_status(reply.status, responses.get(reply.status, "Unknown"))
-        for name, text in reply.headers.items():
-            self.set_header(name, text)
-        if reply.length is not None:
-            self.set_header("Content-Length", str(reply.length))
-        if reply.status == 304:
-            self.clear_header("Content-Length")
+        self._set_head(reply)
         if self.request.method == "HEAD":
             return
-        await self._write_out(reply.blocks(), cut)
-        if reply.broken_off:
+        await self._write_out(reply.blocks(), self._fault.cut_after)
+        if reply.cut_short:
             await self.flush()
             self.detach().close()
 
-    async def _write_out(self, blocks: Iterable[bytes], cut: int | None) -> None:
-        left = cut
+    async def _write_out(self, blocks: Iterable[bytes], left: int | None) -> None:
         for block in blocks:
             if left is not None and len(block) >= left:
                 self.write(block[:left])
@@ -256,56 +269,36 @@ class ApiHandler(web.RequestHandler):
             await self.flush()
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """What tornado itself refuses, said in the API's way."""
-        text = f'Method "{self.request.method}" not found' if status_code == 405 else self._reason
-        code = 404 if status_code == 405 else status_code
-        self.set_status(code)
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.finish(error_body(code, text))
+        """An error of tornado's own, in an envelope of the API."""
+        if status_code == 405:
+            self._refuse(Refusal(404, f'Method "{self.request.method}" not found'))
+        else:
+            self._refuse(Refusal(status_code, self._reason))
 
 
-def _refused(refusal: Refusal) -> Sendable:
-    body = error_body(refusal.code, refusal.text)
-    return Sendable(refusal.status, {"X-Content-Type-Options": "nosniff"}, [body], len(body))
-
-
-class EventsSocket(websocket.WebSocketHandler):
+class EventsSocket(_Handler, websocket.WebSocketHandler):
     """`GET /1.0/events` as a websocket."""
 
-    def initialize(self, daemon: Daemon, requests: RequestLog) -> None:
-        """Called by tornado with the settings of the application."""
-        self._daemon = daemon
-        self._requests = requests
-        self._listener: Listener | None = None
-        self._left: int | None = None
+    _listener: Listener | None = None
 
     def check_origin(self, origin: str) -> bool:
-        """Trust is by socket or certificate, not by page."""
+        """Trust depends on the socket or the certificate, not on the page."""
         return bool(origin)
 
     async def prepare(self) -> None:
         """Refuse before the handshake what the daemons refuse."""
-        uri = self.request.uri or ""
-        self._requests.append(("GET", uri))
-        self.clear_header("Server")
-        faults = self._daemon.faults.for_request("GET", uri)
-        await _wait(faults)
-        self._left = _cut(faults)
         try:
-            self._listener = self._wanted(_status(faults))
+            await self._begin()
+            self._listener = self._wanted()
         except Refusal as refusal:
-            self.set_status(refusal.status)
-            self.set_header("Content-Type", "application/json")
-            self.finish(error_body(refusal.code, refusal.text))
+            self._refuse(refusal)
+        self._left = self._fault.cut_after
 
-    def _wanted(self, told: int | None) -> Listener:
-        caller = _caller(self._daemon, self.request)
-        if not caller.trusted:
+    def _wanted(self) -> Listener:
+        if not self._caller.trusted:
             raise Refusal(403, "not authorized")
-        if told:
-            raise Refusal(told, "The demo server was told to fail here")
         incus = self._daemon.flavour.is_incus
-        query = _query(self.request)
+        query = self._query
         types = frozenset(query["type"].split(",")) if query.get("type") else frozenset(_TYPES)
         known = _TYPES | ({"network-acl"} if incus else set())
         wrong = sorted(types - known)
@@ -337,11 +330,11 @@ class EventsSocket(websocket.WebSocketHandler):
                 self._break_off()
                 return
         with contextlib.suppress(websocket.WebSocketClosedError):
-            # Who goes away in the middle of it need not be mourned.
+            # A listener may go away at any moment.
             self.write_message(text).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _break_off(self) -> None:
-        """As a network does it: without the closing words of a websocket."""
+        """Cut the connection as a network does, without a closing frame."""
         if self.ws_connection is not None and self.ws_connection.stream is not None:
             self.ws_connection.stream.close()
 

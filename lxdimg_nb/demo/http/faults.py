@@ -12,20 +12,7 @@ __all__ = ["Fault", "Faults"]
 
 @dataclass
 class Fault:
-    """What goes wrong, for which requests, how often.
-
-    Attributes:
-        method: the HTTP method, or None for any.
-        path: a regular expression that is searched in path and query, or None for any.
-        latency: seconds to wait before anything is answered.
-        cut_after: bytes of the reply's body, or of the events told, after which the connection is cut.
-        cut_upload_after: bytes of the request's body after which the connection is cut.
-        status: answer with this error instead of doing anything.
-        fail_operation: the text operations fail with.
-        drop_events: listeners hear nothing while this fault stands.
-        cut_events: the next event is lost, and with it the connections of those who were to hear it.
-        times: how often it happens; None for until cleared.
-    """
+    """What goes wrong, for which requests, how often; made by `Faults.add`, which explains the fields."""
 
     method: str | None = None
     path: str | None = None
@@ -37,6 +24,10 @@ class Fault:
     drop_events: bool = False
     cut_events: bool = False
     times: int | None = None
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether a request is one of those it is meant for."""
+        return self.method in (None, method) and (self.path is None or re.search(self.path, path) is not None)
 
 
 class Faults:
@@ -63,19 +54,19 @@ class Faults:
         """Ask for a fault.
 
         Args:
-            method: the HTTP method it strikes; None for any.
+            method: the HTTP method of the requests it applies to; None for any.
             path: a regular expression that is searched in path and query; None for any.
             latency: seconds to wait before anything is answered.
-            cut_after: bytes of the reply's body, or of the events told, after which the connection is cut.
+            cut_after: bytes of the reply's body, or of the events sent, after which the connection is cut.
             cut_upload_after: bytes of the request's body after which the connection is cut.
             status: answer with this error, 400 to 599, instead of doing anything.
             fail_operation: the text that operations fail with.
-            drop_events: listeners hear nothing while the fault stands.
-            cut_events: the next event is lost, and with it the connections of those who were to hear it.
+            drop_events: listeners receive no events while the fault stands.
+            cut_events: the next event is lost, and the connections of its listeners are cut.
             times: how often it happens; None for until it is removed or cleared.
 
         Returns:
-            The fault, to be removed by.
+            The fault, for `remove`.
 
         Raises:
             ValueError: the fault would do nothing, the status is no error, or the path is no regular expression.
@@ -83,8 +74,8 @@ class Faults:
         fault = Fault(
             method, path, latency, cut_after, cut_upload_after, status, fail_operation, drop_events, cut_events, times
         )
-        told = (status, cut_after, cut_upload_after, fail_operation) != (None, None, None, None)
-        if not (told or latency or drop_events or cut_events):
+        given = (status, cut_after, cut_upload_after, fail_operation) != (None, None, None, None)
+        if not (given or latency or drop_events or cut_events):
             raise ValueError(
                 "say what goes wrong: latency, cut_after, cut_upload_after, status, fail_operation, drop_events or "
                 "cut_events"
@@ -102,46 +93,49 @@ class Faults:
         return fault
 
     def remove(self, fault: Fault) -> None:
-        """Take one fault back."""
+        """Remove one fault."""
         with self._lock:
             self._faults = [one for one in self._faults if one is not fault]
 
     def clear(self) -> None:
-        """Take all faults back."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
-    def for_request(self, method: str, path: str) -> list[Fault]:
-        """The faults that strike this request; each counts as having happened."""
+    def for_request(self, method: str, path: str) -> Fault:
+        """The faults of this request as one; each of them counts as having happened."""
 
         def hits(fault: Fault) -> bool:
             cuts = (fault.cut_after, fault.cut_upload_after) != (None, None)
-            return bool(fault.latency or fault.status or cuts) and self._aims_at(fault, method, path)
+            return bool(fault.latency or fault.status or cuts) and fault.matches(method, path)
 
-        return self._strike(hits)
+        merged = Fault()
+        for fault in self._take(hits):
+            merged.latency += fault.latency
+            merged.status = merged.status or fault.status
+            merged.cut_after = fault.cut_after if merged.cut_after is None else merged.cut_after
+            if merged.cut_upload_after is None:
+                merged.cut_upload_after = fault.cut_upload_after
+        return merged
 
     def failure_of(self, method: str, path: str) -> str | None:
         """The text that the operation begun by this request fails with, or None."""
-        struck = self._strike(lambda fault: fault.fail_operation is not None and self._aims_at(fault, method, path))
-        return struck[0].fail_operation if struck else None
+        taken = self._take(lambda fault: fault.fail_operation is not None and fault.matches(method, path))
+        return taken[0].fail_operation if taken else None
 
     def drops_events(self) -> bool:
-        """Whether the event now due is lost."""
-        return bool(self._strike(lambda fault: fault.drop_events))
+        """Whether the next event is lost."""
+        return bool(self._take(lambda fault: fault.drop_events))
 
     def cuts_events(self) -> bool:
-        """Whether those who were to hear the event now due lose their connections instead."""
-        return bool(self._strike(lambda fault: fault.cut_events))
+        """Whether the connections of its listeners are cut in place of the next event."""
+        return bool(self._take(lambda fault: fault.cut_events))
 
-    @staticmethod
-    def _aims_at(fault: Fault, method: str, path: str) -> bool:
-        return fault.method in (None, method) and (fault.path is None or re.search(fault.path, path) is not None)
-
-    def _strike(self, hits: Callable[[Fault], object]) -> list[Fault]:
+    def _take(self, hits: Callable[[Fault], object]) -> list[Fault]:
         with self._lock:
-            struck = [fault for fault in self._faults if hits(fault)]
-            for fault in struck:
+            taken = [fault for fault in self._faults if hits(fault)]
+            for fault in taken:
                 if fault.times is not None:
                     fault.times -= 1
             self._faults = [fault for fault in self._faults if fault.times is None or fault.times > 0]
-        return struck
+        return taken

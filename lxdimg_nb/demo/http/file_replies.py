@@ -8,57 +8,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from tornado.httputil import HTTPHeaders
 
-from .replies import FileReply, PartsReply
+from .replies import FileReply, PartsReply, Sendable
 
-__all__ = ["Sendable", "file_reply", "parts_reply"]
-
-_BLOCK = 256 << 10
-Span = tuple[Path, int, int] | bytes
-
-
-@dataclass
-class Sendable:
-    """A reply with a body in pieces.
-
-    Attributes:
-        pieces: literal bytes, or (path, offset, length) of a file.
-        length: for Content-Length, or None to send it chunked.
-        broken_off: the body is shorter than the length says.
-    """
-
-    status: int
-    headers: dict[str, str]
-    pieces: list[Span] = field(default_factory=list)
-    length: int | None = None
-    broken_off: bool = False
-
-    def blocks(self) -> Iterator[bytes]:
-        """The body, a quarter of a MiB at most at a time."""
-        for piece in self.pieces:
-            if isinstance(piece, bytes):
-                yield piece
-                continue
-            path, offset, length = piece
-            with path.open("rb") as file:
-                file.seek(offset)
-                yield from _read(file, length)
-
-
-def _read(file: BinaryIO, length: int) -> Iterator[bytes]:
-    while length > 0:
-        block = file.read(min(_BLOCK, length))
-        if not block:
-            return
-        length -= len(block)
-        yield block
+__all__ = ["file_reply", "parts_reply"]
 
 
 def file_reply(reply: FileReply, headers: HTTPHeaders, *, incus: bool) -> Sendable:
@@ -67,7 +24,6 @@ def file_reply(reply: FileReply, headers: HTTPHeaders, *, incus: bool) -> Sendab
     size = state.st_size
     modified = formatdate(int(state.st_mtime), usegmt=True)
     shown = {"Content-Disposition": f"inline;filename={reply.name}", "Last-Modified": modified}
-    shown |= reply.headers
     if _unmodified(headers, int(state.st_mtime)):
         return Sendable(304, shown, length=0)
     shown["Content-Type"] = "application/octet-stream"
@@ -132,12 +88,12 @@ def _unsatisfiable(headers: dict[str, str], text: str, size: int, *, incus: bool
     body = f"{text}\n".encode()
     if incus:
         return Sendable(416, headers, [body], len(body))
-    return Sendable(416, headers, [body], size, broken_off=True)
+    return Sendable(416, headers, [body], size, cut_short=True)
 
 
 def _byte_ranges(path: Path, headers: dict[str, str], ranges: list[tuple[int, int]], size: int) -> Sendable:
     edge = secrets.token_hex(30)
-    pieces: list[Span] = []
+    pieces: list[tuple[Path, int, int] | bytes] = []
     total = 0
     for count, (start, length) in enumerate(ranges):
         head = (
@@ -155,7 +111,7 @@ def _byte_ranges(path: Path, headers: dict[str, str], ranges: list[tuple[int, in
 def parts_reply(reply: PartsReply) -> Sendable:
     """Files as multipart/form-data, without a length."""
     edge = secrets.token_hex(30)
-    pieces: list[Span] = []
+    pieces: list[tuple[Path, int, int] | bytes] = []
     for count, (name, filename, path) in enumerate(reply.parts):
         head = (
             f"{'' if count == 0 else chr(13) + chr(10)}--{edge}\r\n"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .replies import Refusal
+from ..store.refusals import Refusal
 
 __all__ = ["Struct", "decode", "parse_time"]
 

@@ -8,7 +8,7 @@ not imitated.
 from __future__ import annotations
 
 from ..store.flavours import Flavour
-from .replies import Refusal
+from ..store.refusals import Refusal
 
 __all__ = ["forbid"]
 

@@ -5,28 +5,17 @@ Source: LXD REST API, section "Return values"; the exact texts were read off LXD
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..store.go_json import compact
+from ..store.refusals import Refusal
 
-__all__ = ["Dropped", "FileReply", "PartsReply", "RawJson", "Refusal", "Reply", "error_body", "not_found"]
+__all__ = ["FileReply", "PartsReply", "RawJson", "Reply", "Sendable", "error_reply"]
 
-
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
-    """An error reply: `error_code`, the text in `error`, and the HTTP status, which is nearly always the code."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-        self.status = code
-
-
-class Dropped(Exception):  # noqa: N818 - as above
-    """The connection closes without a byte, as where a Go handler panics."""
+_BLOCK = 256 << 10
 
 
 @dataclass(frozen=True)
@@ -67,7 +56,6 @@ class FileReply:
 
     path: Path
     name: str
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,12 +65,39 @@ class PartsReply:
     parts: tuple[tuple[str, str, Path], ...]
 
 
-def error_body(code: int, text: str) -> bytes:
+@dataclass
+class Sendable:
+    """A reply with a body in pieces.
+
+    Attributes:
+        pieces: literal bytes, or (path, offset, length) of a file.
+        length: for Content-Length, or None to send it chunked.
+        cut_short: the body is shorter than the length says.
+    """
+
+    status: int
+    headers: dict[str, str]
+    pieces: list[tuple[Path, int, int] | bytes] = field(default_factory=list)
+    length: int | None = None
+    cut_short: bool = False
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body in blocks of at most 256 KiB."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            path, offset, left = piece
+            with path.open("rb") as file:
+                file.seek(offset)
+                while block := file.read(min(_BLOCK, left)):
+                    left -= len(block)
+                    yield block
+
+
+def error_reply(refusal: Refusal) -> Sendable:
     """The envelope of an error."""
     head = '{"type":"error","status":"","status_code":0,"operation":""'
-    return f'{head},"error_code":{code},"error":{compact(text)},"metadata":null}}\n'.encode("utf-8", "replace")
-
-
-def not_found() -> Refusal:
-    """The answer to a path nobody serves."""
-    return Refusal(404, "not found")
+    text = f'{head},"error_code":{refusal.code},"error":{compact(refusal.text)},"metadata":null}}\n'
+    body = text.encode("utf-8", "replace")
+    return Sendable(refusal.status, {"X-Content-Type-Options": "nosniff"}, [body], len(body))

@@ -1,38 +1,31 @@
-"""One request as the handlers see it, and the table that finds the handler.
-
-Source: LXD 5.0.2: 404 for paths nobody serves, 501 for methods a path does not have, 403 for strangers.
-"""
+"""One request as the handlers see it, and the tables in which they are registered by method and path."""
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import Any
 
 from ..store.background_operations import Operation
+from ..store.daemon import Daemon
 from ..store.event_hub import Requestor
+from ..store.refusals import Refusal
 from .go_structs import Struct, decode
-from .replies import FileReply, PartsReply, Refusal, Reply, not_found
+from .replies import FileReply, PartsReply, Reply
 from .upload_body import Spool
 
-if TYPE_CHECKING:
-    from ..store.daemon import Daemon
-
-__all__ = ["Answer", "Call", "Caller", "Handler", "Routes", "answer"]
+__all__ = ["Answer", "Call", "Caller", "Route", "Routes"]
 
 Answer = Reply | FileReply | PartsReply
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks.
+    """Who sends a request.
 
     Attributes:
-        trusted: the unix socket, or a certificate in the trust store.
+        trusted: came over the unix socket, or with a certificate in the trust store.
         certificate: the client certificate in DER, if one was shown.
         projects: the projects a restricted certificate may use; None for all.
     """
@@ -84,23 +77,13 @@ class Call:
         return self.daemon.store.project_with("images", self.project, complaint)
 
     def check_etag(self, current: str) -> None:
-        """Compare with If-Match.
-
-        Raises:
-            Refusal: 412.
-        """
-        wanted = self.headers.get("If-Match", "")
-        if wanted and wanted.strip('"') != current:
-            raise Refusal(412, f"ETag doesn't match: {current} vs {wanted.strip(chr(34))}")
+        """Raise a Refusal with 412 unless `If-Match` is absent or the current ETag."""
+        wanted = self.headers.get("If-Match", "").strip('"')
+        if wanted and wanted != current:
+            raise Refusal(412, f"ETag doesn't match: {current} vs {wanted}")
 
     def tell(
-        self,
-        action: str,
-        source: str,
-        project: str,
-        context: dict[str, Any] | None = None,
-        *,
-        plain: bool = False,
+        self, action: str, source: str, project: str, context: dict[str, Any] | None = None, *, plain: bool = False
     ) -> None:
         """Send a lifecycle event about something this request did."""
         self.daemon.events.lifecycle(action, source, project, self.caller.requestor, context, plain=plain)
@@ -114,13 +97,12 @@ class Call:
         description: str,
         work: Callable[[Operation], Awaitable[None]],
         *,
-        project: str | None = None,
         resources: dict[str, list[str]] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> Reply:
         """Begin an operation and answer 202 with it."""
         operation = self.daemon.operations.start(
-            project or self.project,
+            self.project,
             description,
             work,
             origin=(self.method, self.path),
@@ -130,7 +112,7 @@ class Call:
         return self.accepted(operation)
 
     def accepted(self, operation: Operation) -> Reply:
-        """The 202 for an operation that just began."""
+        """The 202 for an operation that has just begun."""
         url = f"/1.0/operations/{operation.id}"
         document = operation.document(self.daemon.flavour)
         return Reply(document, 202, operation=url, headers={"Location": url})
@@ -140,60 +122,34 @@ Handler = Callable[..., Answer | Awaitable[Answer]]
 
 
 @dataclass(frozen=True)
-class _Route:
-    method: str
-    pattern: re.Pattern[str]
+class Route:
+    """A handler, and whether strangers may call it."""
+
     handler: Handler
     open_to_all: bool
-    products: tuple[str, ...]
 
 
 class Routes:
-    """Handlers by method and path. A `{name}` is one segment, a `{name*}` the rest of the path."""
+    """Handlers by path and method: a `{name}` in a path is one segment, a `{name*}` the rest of it."""
 
-    def __init__(self) -> None:
-        self._routes: list[_Route] = []
+    def __init__(self, *tables: Routes) -> None:
+        self._routes: list[tuple[str, str, str, Route]] = [route for table in tables for route in table._routes]
 
     def add(self, method: str, path: str, *, open_to_all: bool = False, only: str = "") -> Callable[[Handler], Handler]:
-        """Register a handler; `open_to_all` for one that strangers may call, `only` for one product's paths."""
-        pattern = re.sub(r"\\\{(\w+)\\\*\\\}", r"(?P<\1>.+)", re.escape(path))
-        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", pattern)
+        """Register a handler; `open_to_all` if strangers may call it, `only` for the paths of one product."""
+        pattern = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", path.replace(".", r"\."))
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", pattern)
 
         def register(handler: Handler) -> Handler:
-            products = (only,) if only else ("lxd", "incus")
-            self._routes.append(_Route(method, re.compile(pattern), handler, open_to_all, products))
+            self._routes.append((pattern, method, only, Route(handler, open_to_all)))
             return handler
 
         return register
 
-    def include(self, other: Routes) -> None:
-        """Take over the routes of another table."""
-        self._routes += other._routes
-
-    def find(self, method: str, path: str, caller: Caller, product: str) -> tuple[Handler, dict[str, str]]:
-        """The handler and the names in the path.
-
-        Raises:
-            Refusal: 404, 403 or 501.
-        """
-        if method not in _METHODS:
-            raise Refusal(404, f'Method "{method}" not found')
-        wanted: str | None = None
-        for route in self._routes:
-            found = route.pattern.fullmatch(path) if product in route.products else None
-            if found is None or wanted not in (None, route.pattern.pattern):
-                continue
-            wanted = route.pattern.pattern
-            if route.method == method:
-                if not (caller.trusted or route.open_to_all):
-                    raise Refusal(403, "not authorized")
-                return route.handler, {name: unquote(text) for name, text in found.groupdict().items()}
-        if wanted is None:
-            raise not_found()
-        raise Refusal(501, "not implemented") if caller.trusted else Refusal(403, "not authorized")
-
-
-async def answer(handler: Handler, call: Call, names: dict[str, str]) -> Answer:
-    """Run a handler, plain or coroutine."""
-    result = handler(call, **names)
-    return await result if inspect.isawaitable(result) else result
+    def of(self, product: str) -> dict[str, dict[str, Route]]:
+        """The routes of one product: pattern of the path -> method -> route."""
+        found: dict[str, dict[str, Route]] = {}
+        for pattern, method, only, route in self._routes:
+            if only in ("", product):
+                found.setdefault(pattern, {})[method] = route
+        return found

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from ..store.refusals import Refusal
 from .peers import Peer
-from .replies import Refusal
 
 __all__ = ["StreamImage", "find_image", "images_of"]
 

@@ -10,18 +10,15 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ..api.instance_routes import instance_document, snapshot_document
+from ..store.daemon import Daemon
 from ..store.database import Store
 from ..store.flavours import NEVER
 from ..store.go_json import from_epoch, nanos_text
 from ..store.image_records import ImageRow, Record
+from ..store.instance_records import instance_document, snapshot_document
 from ..store.tarballs import recipe, tarball_from_recipe
 from .builds import BUILDS, Build, content_of
-
-if TYPE_CHECKING:
-    from ..store.daemon import Daemon
 
 __all__ = ["fill_inventory", "tiny_images"]
 

@@ -10,17 +10,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from dataclasses import replace
 from typing import Any
 
-from ..http.replies import RawJson, Refusal, Reply
-from ..http.routing import Call, Routes
 from .builds import BUILDS, NEWER, Build, Content, content_of
 
-__all__ = ["routes"]
-
-routes = Routes()
+__all__ = ["tree"]
 
 
 @functools.cache
@@ -93,21 +88,3 @@ def _product(build: Build, name: str, release: str, version: str, architecture: 
 
 def _item(kind: str, path: str, content: bytes) -> dict[str, Any]:
     return {"ftype": kind, "path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-
-
-@routes.add("GET", "/streams/v1/{name}", open_to_all=True)
-def stream(call: Call, name: str) -> Reply:
-    """The index or the products."""
-    found = tree(call.daemon.flavour.product).get(f"streams/v1/{name}")
-    if found is None:
-        raise Refusal(404, "not found")
-    return Reply(RawJson(json.dumps(found)), bare=True)
-
-
-@routes.add("GET", "/images/{path*}", open_to_all=True)
-def file(call: Call, path: str) -> Reply:
-    """One file of the tree."""
-    found = tree(call.daemon.flavour.product).get(f"images/{path}")
-    if not isinstance(found, bytes):
-        raise Refusal(404, "not found")
-    return Reply(found, bare=True)

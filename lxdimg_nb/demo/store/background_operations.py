@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..http.replies import Refusal
 from .event_hub import Events, Requestor
 from .flavours import Flavour
 from .go_json import now_text
+from .refusals import Refusal
 
 __all__ = ["Operation", "Operations"]
 

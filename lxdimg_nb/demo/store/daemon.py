@@ -1,4 +1,4 @@
-"""The state behind one demo server: records, operations, events, faults, identity."""
+"""The state behind one demo server: records, operations, events, identity."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..http.faults import Faults
-from ..http.listeners import Identity
 from .background_operations import Operations
 from .database import Store
 from .event_hub import Events
 from .flavours import Flavour
 from .image_records import Images
+from .trust_store import Identity
 
 __all__ = ["Daemon"]
 
@@ -27,18 +26,14 @@ T = TypeVar("T")
 class Daemon:
     """Everything the handlers share. It belongs to the server's thread and loop."""
 
-    def __init__(self, folder: Path, flavour: Flavour, faults: Faults) -> None:
+    def __init__(self, folder: Path, flavour: Flavour) -> None:
         self.folder = folder
         self.flavour = flavour
-        self.faults = faults
         self.store = Store(folder, flavour)
         self.images = Images(self.store)
         self.images.sweep_all()
         self.events = Events(flavour)
         self.operations = Operations(flavour, self.events)
-        self.events.held = faults.drops_events
-        self.events.cut = faults.cuts_events
-        self.operations.failure_of = faults.failure_of
         self.identity = Identity(folder)
         self.address = ""
         self.started = time.time()

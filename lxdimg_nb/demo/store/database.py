@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..http.replies import Refusal
 from .flavours import Flavour
+from .refusals import Refusal
 
 __all__ = ["Store"]
 

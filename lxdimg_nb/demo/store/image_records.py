@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..http.replies import Refusal
 from .database import Store
 from .flavours import NEVER, Flavour
 from .go_json import compact, etag
+from .refusals import Refusal
 from .tarballs import tarball_from_recipe
 
 __all__ = ["ImageRow", "Images", "Record"]
@@ -174,6 +174,16 @@ class Images:
                 self._insert_alias(image, alias["name"], alias["description"])
             self._refresh(image)
         return image
+
+    def install(self, project: str, record: Record, files: Sequence[Path]) -> None:
+        """Move the files of an image, one or metadata and rootfs, into place and insert its record."""
+        for path, place in zip(files, self.paths(record.fingerprint), strict=False):
+            path.replace(place)
+        try:
+            self.add(project, record)
+        except BaseException:
+            self.sweep(record.fingerprint)
+            raise
 
     def add_many(self, project: str, made: Iterable[tuple[Record, str]]) -> None:
         """Insert many images that are made from recipes when somebody exports them."""
