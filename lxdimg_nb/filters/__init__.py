@@ -1,14 +1,14 @@
-"""The one filter language, for listings, frames, panels, magics and plans alike.
+"""The filter language of listings, frames, panels, magics and plans.
 
     os=ubuntu release=noble,jammy public=yes size>1GiB age>90d alias=web-* web
 
-Terms are joined by "and". A term is a field, one of `= != < <= > >=` and a value, or a bare word that is
-looked for in aliases, fingerprint and description. Commas separate alternatives, `*` and `?` are globs,
-upper and lower case are the same, an empty value means "there is none". Quotes protect spaces, commas,
-globs and operators. Fields are the image's attributes and any property, by its name or as
-`properties.NAME`; an attribute wins over a property of its name.
+An image must match every term. A term is a field, one of `= != < <= > >=` and a value, or a bare word that is
+looked for in aliases, fingerprint and description. Commas separate alternatives, `*` and `?` are wildcards,
+case does not matter, and an empty value means "has none". Quotes protect spaces, commas, wildcards and
+operators. Fields are the attributes of an image and any property, written as its name or as
+`properties.NAME`; an attribute takes precedence over a property of the same name.
 
-Values come from servers and are hostile: nothing is evaluated, and a pattern costs linear time.
+Values come from servers and are not trusted: nothing is evaluated, and matching takes linear time.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""What a filter can ask of an image: its attributes, by kind, and what else they are called."""
+"""The fields of filters: which attribute of an image each reads, and other names for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Protocol
 
 from lxdimg_nb.values import Alias, UpdateSource
@@ -11,6 +12,7 @@ from lxdimg_nb.values import Alias, UpdateSource
 __all__ = [
     "AGE_FIELDS",
     "ARCHITECTURES",
+    "BOOLEANS",
     "BOOLEAN_FIELDS",
     "COMMON_PROPERTIES",
     "FIELDS",
@@ -24,7 +26,7 @@ __all__ = [
 COMMON_PROPERTIES = frozenset(
     ["architecture", "description", "label", "name", "os", "release", "serial", "type", "variant", "version"]
 )
-"""Property names that images carry by convention; known even where no image has them."""
+"""Properties that images have by convention; a filter may name them even if no image at hand does."""
 
 ARCHITECTURES = {
     "amd64": "x86_64",
@@ -35,11 +37,14 @@ ARCHITECTURES = {
     "armhf": "armv7l",
     "ppc64el": "ppc64le",
 }
-"""What distributions call an architecture, to what the kernel and so the server calls it."""
+"""The kernel's name of an architecture, which servers use, by the name that distributions use."""
+
+BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+"""What people write for a boolean."""
 
 
 class Filterable(Protocol):
-    """What a filter reads; `models.ImageRecord` has it."""
+    """The attributes that filters read: an `ImageRecord`, or a row of a frame."""
 
     @property
     def fingerprint(self) -> str: ...
@@ -77,61 +82,42 @@ class Filterable(Protocol):
     def update_source(self) -> UpdateSource | None: ...
 
 
-def _idle_since(image: Filterable) -> datetime | None:
-    return image.last_used_at or image.uploaded_at
-
-
 def alias_names(image: Filterable) -> Sequence[str]:
     """The names of an image's aliases."""
     return [alias.name for alias in image.aliases]
 
 
-def _source(part: str) -> Callable[[Filterable], Sequence[str]]:
-    def read(image: Filterable) -> Sequence[str]:
-        source = image.update_source
-        value = "" if source is None else str(getattr(source, part))
-        return [value] if value else []
-
-    return read
-
-
 def _text(name: str) -> Callable[[Filterable], Sequence[str]]:
-    def read(image: Filterable) -> Sequence[str]:
-        value = str(getattr(image, name))
-        return [value] if value else []
+    return lambda image: [text] if (text := str(getattr(image, name))) else []
 
-    return read
+
+def _source(name: str) -> Callable[[Filterable], Sequence[str]]:
+    return lambda image: [text] if (text := str(getattr(image.update_source, name, ""))) else []
 
 
 TEXT_FIELDS: dict[str, Callable[[Filterable], Sequence[str]]] = {
-    "fingerprint": _text("fingerprint"),
+    **{name: _text(name) for name in ("fingerprint", "architecture", "type", "project", "filename")},
     "alias": alias_names,
     "aliases": alias_names,
-    "architecture": _text("architecture"),
-    "type": _text("type"),
-    "project": _text("project"),
-    "filename": _text("filename"),
-    "profiles": lambda image: image.profiles,
-    "description": lambda image: [v] if (v := image.properties.get("description")) else [],
+    "profiles": attrgetter("profiles"),
+    "description": lambda image: [text] if (text := image.properties.get("description")) else [],
     "source": _source("server"),
     "source.server": _source("server"),
     "source.protocol": _source("protocol"),
     "source.alias": _source("alias"),
 }
 BOOLEAN_FIELDS: dict[str, Callable[[Filterable], bool]] = {
-    "public": lambda image: image.public,
-    "auto_update": lambda image: image.auto_update,
-    "cached": lambda image: image.cached,
+    name: attrgetter(name) for name in ("public", "auto_update", "cached")
 }
 TIME_FIELDS: dict[str, Callable[[Filterable], datetime | None]] = {
-    "created": lambda image: image.created_at,
-    "uploaded": lambda image: image.uploaded_at,
-    "used": lambda image: image.last_used_at,
-    "expires": lambda image: image.expires_at,
+    "created": attrgetter("created_at"),
+    "uploaded": attrgetter("uploaded_at"),
+    "used": attrgetter("last_used_at"),
+    "expires": attrgetter("expires_at"),
 }
 AGE_FIELDS: dict[str, Callable[[Filterable], datetime | None]] = {
-    "age": lambda image: image.uploaded_at,
-    "idle": _idle_since,
+    "age": attrgetter("uploaded_at"),
+    "idle": lambda image: image.last_used_at or image.uploaded_at,
 }
 SYNONYMS = {
     "arch": "architecture",
@@ -149,4 +135,4 @@ SYNONYMS = {
 }
 
 FIELDS = (*TEXT_FIELDS, *BOOLEAN_FIELDS, "size", *TIME_FIELDS, *AGE_FIELDS)
-"""Attributes a filter knows; `age` counts from the upload, `idle` from the last use, else the upload."""
+"""All fields but properties. `age` counts from the upload, `idle` from the last use or else the upload."""

@@ -1,4 +1,4 @@
-"""A filter's text to its conditions. A mistake is told, never guessed."""
+"""Parse the text of a filter into terms. A mistake is reported, never guessed around."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lxdimg_nb.filters.fields import (
     AGE_FIELDS,
     ARCHITECTURES,
     BOOLEAN_FIELDS,
+    BOOLEANS,
     COMMON_PROPERTIES,
     FIELDS,
     SYNONYMS,
@@ -24,32 +25,25 @@ from lxdimg_nb.text import formats
 __all__ = ["closest_match", "parse"]
 
 _TYPES = {"vm": "virtual-machine", "ct": "container"}
-_YES = {
-    "yes": True,
-    "true": True,
-    "on": True,
-    "1": True,
-    "no": False,
-    "false": False,
-    "off": False,
-    "0": False,
-}
 _N = TypeVar("_N")
 _OPERATORS = ("!=", "<=", ">=", "==", "=", "<", ">")
-# The servers' own language, as in `properties.os eq ubuntu and type eq container`.
-_SPOKEN = {"eq": "=", "ne": "!="}
+# In the servers' own language, as in `properties.os eq ubuntu and type eq container`.
+_SERVER_OPERATORS = {"eq": "=", "ne": "!="}
+
+_Word = list[tuple[str, bool]]
+"""The characters of a word, each with whether it is quoted."""
 
 
 def parse(text: str | Iterable[str] | Filter | None, *, known_properties: Iterable[str] | None = None) -> Filter:
-    """Read a filter.
+    """Parse a filter.
 
     Args:
-        text: one text, or terms already split (then quotes have no meaning).
-        known_properties: property names that images at hand have; with them a field that is neither an
-            attribute nor among these nor conventional is an error, without them it is taken for a property.
+        text: the whole filter, or its terms one by one (in which quotes have no meaning).
+        known_properties: the properties of the images at hand. If given, a field that is neither an attribute
+            nor one of these nor common is an error; otherwise it is taken for a property.
 
     Raises:
-        InvalidRequestError: a field nobody knows, a value that does not fit its field, an open quote.
+        InvalidRequestError: an unknown field, a value that does not fit its field, or an open quote.
     """
     if isinstance(text, Filter):
         return text
@@ -58,19 +52,21 @@ def parse(text: str | Iterable[str] | Filter | None, *, known_properties: Iterab
     terms: list[object] = [text] if isinstance(text, str) or not isinstance(text, Iterable) else list(text)
     if not all(isinstance(term, str) for term in terms):
         raise InvalidRequestError(f"a filter is a text like 'os=ubuntu size>1GiB', not {text!r}")
-    words = _split(text) if isinstance(text, str) else [[(c, False) for c in word] for word in map(str, terms) if word]
+    words = _split(text) if isinstance(text, str) else [_unquoted(word) for word in map(str, terms) if word]
     known = None if known_properties is None else frozenset(known_properties)
-    return Filter(tuple(_term(word, known) for word in words))
+    return Filter(tuple(_parse_term(word, known) for word in words))
 
 
-_Marked = list[tuple[str, bool]]  # characters, and whether quotes protect them
-_DOT, _STAR = (".", False), ("*", False)
+def closest_match(word: str, known: Iterable[str]) -> str:
+    """The known word that is spelled most like this one; empty if none is close."""
+    near = difflib.get_close_matches(word[:64], sorted(k for k in known if len(k) <= 64), n=1, cutoff=0.6)
+    return near[0] if near else ""
 
 
-def _split(text: str) -> list[_Marked]:
-    words: list[_Marked] = []
-    word: _Marked = []
-    quote, started = "", False
+def _split(text: str) -> list[_Word]:
+    words: list[_Word] = []
+    word: _Word = []
+    quote = ""
     for char in text:
         if quote:
             if char == quote:
@@ -78,67 +74,54 @@ def _split(text: str) -> list[_Marked]:
             else:
                 word.append((char, True))
         elif char in "\"'":
-            quote, started = char, True
+            quote = char
         elif char.isspace():
-            if word or started:
-                words.append(word)
-            word, started = [], False
+            words.append(word)
+            word = []
         else:
             word.append((char, False))
     if quote:
         raise InvalidRequestError(f"the filter {text!r} opens a quote {quote} and does not close it")
-    if word or started:
-        words.append(word)
-    return _glue([w for w in words if w])
+    return _join_terms([word for word in [*words, word] if word])
 
 
-def _glue(words: list[_Marked]) -> list[_Marked]:
-    """`size > 1GiB` is one term, as `size>1GiB` is; so is `os eq ubuntu`."""
-    glued: list[_Marked] = []
-    join = spoken = False
+def _join_terms(words: list[_Word]) -> list[_Word]:
+    """Join `size > 1GiB` to one term, and `os eq ubuntu`."""
+    joined: list[_Word] = []
+    incomplete = servers_language = False
     for word in words:
-        bare = "" if any(quoted for _, quoted in word) else _plain(word)
-        if glued and not join and bare in _SPOKEN:
-            bare, spoken = _SPOKEN[bare], True
-            word = [(char, False) for char in bare]
-        if glued and (bare in _OPERATORS or join):
-            glued[-1] = glued[-1] + (_as_glob(word) if spoken else word)
-            join = bare in _OPERATORS
-        elif spoken and bare in ("or", "not"):
+        bare = "" if any(quoted for _, quoted in word) else _text(word)
+        if joined and not incomplete and bare in _SERVER_OPERATORS:
+            bare, servers_language = _SERVER_OPERATORS[bare], True
+            word = _unquoted(bare)
+        if joined and (bare in _OPERATORS or incomplete):
+            joined[-1] = joined[-1] + (_as_glob(word) if servers_language else word)
+            incomplete = bare in _OPERATORS
+        elif servers_language and bare in ("or", "not"):
             raise InvalidRequestError(
-                f"a filter knows no {bare!r}; os=ubuntu,debian is either of them, os!=ubuntu is any other"
+                f"a filter has no {bare!r}; write os=ubuntu,debian for either of them, os!=ubuntu for any other"
             )
-        elif not (spoken and bare == "and"):
-            glued.append(word)
-    return glued
+        elif not (servers_language and bare == "and"):
+            joined.append(word)
+    return joined
 
 
-def _as_glob(word: _Marked) -> _Marked:
-    """`test.*` as servers want it is `test*`."""
-    return [mark for mark, after in zip(word, [*word[1:], None], strict=True) if (mark, after) != (_DOT, _STAR)]
+def _as_glob(word: _Word) -> _Word:
+    """Turn `test.*`, as servers take it, into `test*`."""
+    pairs = zip(word, [*word[1:], None], strict=True)
+    return [char for char, following in pairs if (char, following) != ((".", False), ("*", False))]
 
 
-def _plain(word: _Marked) -> str:
+def _text(word: _Word) -> str:
     return "".join(char for char, _ in word)
 
 
-def _term(word: _Marked, known: frozenset[str] | None) -> Term:
-    at = next((i for i, (char, quoted) in enumerate(word) if char in "=!<>" and not quoted), None)
-    text = _shown(word)
-    if at is None:
-        return Term("", "", (_plain(word),), text, tuple(_pattern(word, inside=True) for word in _alternatives(word)))
-    operator = next((op for op in _OPERATORS if word[at : at + len(op)] == [(char, False) for char in op]), "")
-    name = _plain(word[:at])
-    if not name or not operator:
-        raise InvalidRequestError(f"{text!r} is no condition; write FIELD=VALUE, FIELD!=VALUE, FIELD<VALUE, or a word")
-    field = _field(name, text, known)
-    value = word[at + len(operator) :]
-    return _typed(field, "=" if operator == "==" else operator, value, text)
+def _unquoted(text: str) -> _Word:
+    return [(char, False) for char in text]
 
 
-def _shown(word: _Marked) -> str:
-    if not any(quoted for _, quoted in word):
-        return _plain(word)
+def _with_quotes(word: _Word) -> str:
+    """The text of a word that parses to the same word again."""
     text, inside = "", False
     quote = "'" if ('"', True) in word else '"'
     for char, quoted in word:
@@ -148,71 +131,80 @@ def _shown(word: _Marked) -> str:
     return text + (quote if inside else "")
 
 
-def _field(name: str, text: str, known: frozenset[str] | None) -> str:
-    plain = SYNONYMS.get(name.lower(), name.lower())
-    if plain in FIELDS:
-        return plain
+def _parse_term(word: _Word, known: frozenset[str] | None) -> Term:
+    at = next((i for i, (char, quoted) in enumerate(word) if char in "=!<>" and not quoted), None)
+    text = _with_quotes(word)
+    if at is None:
+        return Term("", "", (_text(word),), text, tuple(_compile(one, anywhere=True) for one in _alternatives(word)))
+    operator = next((op for op in _OPERATORS if word[at : at + len(op)] == _unquoted(op)), "")
+    name = _text(word[:at])
+    if not name or not operator:
+        raise InvalidRequestError(f"{text!r} is no condition; write FIELD=VALUE, FIELD!=VALUE, FIELD<VALUE, or a word")
+    field = _parse_field(name, text, known)
+    value = word[at + len(operator) :]
+    return _parse_value(field, "=" if operator == "==" else operator, value, text)
+
+
+def _parse_field(name: str, text: str, known: frozenset[str] | None) -> str:
+    attribute = SYNONYMS.get(name.lower(), name.lower())
+    if attribute in FIELDS:
+        return attribute
     key = name.removeprefix("properties.")
     if known is None or key in known or key in COMMON_PROPERTIES:
         return f"properties.{key}"
-    alike = [other for other in known if other.lower() == key.lower()]
-    if len(alike) == 1:
-        return f"properties.{alike[0]}"
-    candidates = {*FIELDS, *SYNONYMS, *known, *COMMON_PROPERTIES}
-    near = closest_match(key, candidates)
+    in_other_case = [other for other in known if other.lower() == key.lower()]
+    if len(in_other_case) == 1:
+        return f"properties.{in_other_case[0]}"
+    near = closest_match(key, {*FIELDS, *SYNONYMS, *known, *COMMON_PROPERTIES})
     hint = f"did you mean {near!r}? " if near else ""
     properties = sorted({*known, *COMMON_PROPERTIES} - set(FIELDS))
-    shown = ", ".join(properties[:20]) + (", …" if len(properties) > 20 else "")
+    listed = ", ".join(properties[:20]) + (", …" if len(properties) > 20 else "")
     raise InvalidRequestError(
-        f"no field {key!r} in the filter term {text!r}; {hint}known: {', '.join(FIELDS)}; properties: {shown}",
+        f"no field {key!r} in the filter term {text!r}; {hint}known: {', '.join(FIELDS)}; properties: {listed}",
         field=key,
         suggestion=near,
     )
 
 
-def closest_match(word: str, known: Iterable[str]) -> str:
-    """The known word that is spelled most like this one, empty when none is."""
-    near = difflib.get_close_matches(word[:64], sorted(k for k in known if len(k) <= 64), n=1, cutoff=0.6)
-    return near[0] if near else ""
-
-
-def _typed(field: str, operator: str, value: _Marked, text: str) -> Term:
-    plain = _plain(value)
+def _parse_value(field: str, operator: str, value: _Word, text: str) -> Term:
+    plain = _text(value)
     ordering = operator not in ("=", "!=")
     if field in BOOLEAN_FIELDS:
-        flag = _YES.get(plain.lower())
+        flag = BOOLEANS.get(plain.lower())
         if flag is None or ordering:
             raise InvalidRequestError(f"{text!r}: {field} is yes or no; write {field}=yes or {field}=no")
         return Term(field, operator, (plain,), text, (), flag)
     if field == "size":
-        return Term(field, operator, (plain,), text, (), _number(formats.parse_size, plain, text))
+        return Term(field, operator, (plain,), text, (), _parse_quantity(formats.parse_size, plain, text))
     if field in AGE_FIELDS:
-        return Term(field, operator, (plain,), text, (), _number(formats.parse_duration, plain, text))
+        return Term(field, operator, (plain,), text, (), _parse_quantity(formats.parse_duration, plain, text))
     if field in TIME_FIELDS:
-        return _time_term(field, operator, value, text)
+        return _parse_time(field, operator, value, text)
     words = _alternatives(value)
     if ordering and (len(words) > 1 or not plain):
         raise InvalidRequestError(f"{text!r}: {operator} takes one value")
-    values = tuple(_plain(word) for word in words)
+    values = tuple(map(_text, words))
     names = ARCHITECTURES if field == "architecture" else _TYPES if field == "type" else {}
-    patterns = tuple(names.get(v.lower(), _pattern(w)) for v, w in zip(values, words, strict=True))
+    patterns = tuple(names.get(v.lower(), _compile(w)) for v, w in zip(values, words, strict=True))
     return Term(field, operator, values, text, patterns)
 
 
-def _number(read: Callable[[str], _N], value: str, text: str) -> _N:
+def _parse_quantity(parse: Callable[[str], _N], value: str, text: str) -> _N:
     try:
-        return read(value)
+        return parse(value)
     except (ValueError, OverflowError) as exc:
         raise InvalidRequestError(f"{text!r}: {exc}") from exc
 
 
-def _time_term(field: str, operator: str, value: _Marked, text: str) -> Term:
-    plain = _plain(value)
+def _parse_time(field: str, operator: str, value: _Word, text: str) -> Term:
+    plain = _text(value)
     if operator in ("=", "!="):
         words = _alternatives(value)
-        never = {"never", "none", ""}
-        patterns = tuple("" if _plain(w).lower() in never else _pattern([*w, ("*", False)]) for w in words)
-        return Term(field, operator, tuple(map(_plain, words)), text, patterns)
+        # A day matches every time of that day.
+        patterns = tuple(
+            "" if _text(word).lower() in ("never", "none", "") else _compile([*word, ("*", False)]) for word in words
+        )
+        return Term(field, operator, tuple(map(_text, words)), text, patterns)
     if plain.lower() == "now":
         return Term(field, operator, (plain,), text)
     try:
@@ -226,8 +218,8 @@ def _time_term(field: str, operator: str, value: _Marked, text: str) -> Term:
     return Term(field, operator, (plain,), text, (), moment)
 
 
-def _alternatives(value: _Marked) -> list[_Marked]:
-    words: list[_Marked] = [[]]
+def _alternatives(value: _Word) -> list[_Word]:
+    words: list[_Word] = [[]]
     for char, quoted in value:
         if char == "," and not quoted:
             words.append([])
@@ -236,19 +228,19 @@ def _alternatives(value: _Marked) -> list[_Marked]:
     return words
 
 
-def _pattern(word: _Marked, *, inside: bool = False) -> re.Pattern[str] | str:
-    """A glob; without any wild card the lower-cased text itself. `inside` looks anywhere in a text."""
-    if not inside and not any(char in "*?" and not quoted for char, quoted in word):
-        return _plain(word).casefold()
+def _compile(word: _Word, *, anywhere: bool = False) -> re.Pattern[str] | str:
+    """Compile a glob, which with `anywhere` need only match a part of a text; without wildcards it stays a text."""
+    if not anywhere and not any(char in "*?" and not quoted for char, quoted in word):
+        return _text(word).casefold()
     pieces = [""]
     for char, quoted in word:
         if char == "*" and not quoted:
             pieces.append("")
         else:
             pieces[-1] += "." if char == "?" and not quoted else re.escape(char)
-    if inside:
+    if anywhere:
         pieces = ["", *pieces, ""]
-    # Atomic groups: each piece is found once, from the left, so hostile text cannot make it backtrack.
+    # Atomic groups find each piece once, from the left, so that no text can make the pattern backtrack.
     middle = "".join(f"(?>.*?{piece})" for piece in pieces[1:-1] if piece)
     end = rf".*{pieces[-1]}" if len(pieces) > 1 else ""
     return re.compile(rf"{pieces[0]}{middle}{end}\Z", re.IGNORECASE | re.DOTALL)

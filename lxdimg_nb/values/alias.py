@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lxdimg_nb.text.display import Table
 from lxdimg_nb.values.fingerprint import short_fingerprint
-from lxdimg_nb.values.json_fields import Json, text
+from lxdimg_nb.values.json_fields import Json, string
 
 __all__ = ["Alias"]
 
@@ -24,10 +24,10 @@ class Alias:
     def from_json(cls, data: Json) -> Alias:
         """From an entry of GET /1.0/images/aliases, or of an image's `aliases` (which has no target)."""
         return cls(
-            text(data.get("name")),
-            text(data.get("description")),
-            text(data.get("target")),
-            text(data.get("type")),
+            string(data.get("name")),
+            string(data.get("description")),
+            string(data.get("target")),
+            string(data.get("type")),
         )
 
     def table(self) -> Table:

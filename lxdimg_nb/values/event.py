@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.values.json_fields import Json, mapping, parse_time, text
+from lxdimg_nb.values.json_fields import Json, mapping, parse_time, string
 
 __all__ = ["Event"]
 
@@ -28,25 +28,25 @@ class Event:
         Raises:
             UnexpectedReplyError: not an event.
         """
-        if not isinstance(data, dict) or not text(data.get("type")):
+        if not isinstance(data, dict) or not string(data.get("type")):
             raise UnexpectedReplyError("the server sent something else where an event was due")
         return cls(
-            type=text(data.get("type")),
+            type=string(data.get("type")),
             timestamp=parse_time(data.get("timestamp")),
-            project=text(data.get("project")) or "default",
-            location=text(data.get("location")),
+            project=string(data.get("project")) or "default",
+            location=string(data.get("location")),
             metadata=mapping(data.get("metadata")),
         )
 
     @property
     def action(self) -> str:
         """Of a lifecycle event what happened, for example `image-created`."""
-        return text(self.metadata.get("action")) if self.type == "lifecycle" else ""
+        return string(self.metadata.get("action")) if self.type == "lifecycle" else ""
 
     @property
     def source(self) -> str:
         """Of a lifecycle event the URL of what it happened to."""
-        return text(self.metadata.get("source")) if self.type == "lifecycle" else ""
+        return string(self.metadata.get("source")) if self.type == "lifecycle" else ""
 
     @property
     def context(self) -> Json:

@@ -12,7 +12,7 @@ from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.display import Table
 from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.image_table import image_table
-from lxdimg_nb.values.json_fields import Json, mapping, parse_time, text, texts, whole
+from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string, strings
 
 __all__ = ["FINGERPRINT", "ImageRecord", "UpdateSource", "fingerprints", "writable"]
 
@@ -34,7 +34,7 @@ class UpdateSource:
     def from_json(cls, data: Json) -> UpdateSource:
         """From an image's `update_source`."""
         keys = ("server", "protocol", "alias", "certificate", "image_type", "image_registry")
-        return cls(*(text(data.get(key)) for key in keys))
+        return cls(*(string(data.get(key)) for key in keys))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,14 +55,14 @@ class ImageRecord:
         Raises:
             UnexpectedReplyError: not an object with a fingerprint of 64 hexadecimal digits.
         """
-        if not isinstance(data, dict) or not FINGERPRINT.match(text(data.get("fingerprint"))):
+        if not isinstance(data, dict) or not FINGERPRINT.match(string(data.get("fingerprint"))):
             raise UnexpectedReplyError("the server sent an image without a proper fingerprint; is it LXD or Incus?")
         return cls(data, project)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the image, 64 lower-case hexadecimal digits."""
-        return text(self.raw.get("fingerprint"))
+        return string(self.raw.get("fingerprint"))
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
@@ -71,7 +71,7 @@ class ImageRecord:
         if not isinstance(entries, list):
             return ()
         return tuple(
-            Alias(text(e.get("name")), text(e.get("description")), self.fingerprint, self.type)
+            Alias(string(e.get("name")), string(e.get("description")), self.fingerprint, self.type)
             for e in entries
             if isinstance(e, dict)
         )
@@ -79,7 +79,7 @@ class ImageRecord:
     @property
     def architecture(self) -> str:
         """Kernel name of the architecture, for example `x86_64`."""
-        return text(self.raw.get("architecture"))
+        return string(self.raw.get("architecture"))
 
     @property
     def auto_update(self) -> bool:
@@ -114,17 +114,17 @@ class ImageRecord:
     @property
     def filename(self) -> str:
         """The file name given at upload; not a safe path."""
-        return text(self.raw.get("filename"))
+        return string(self.raw.get("filename"))
 
     @property
     def profiles(self) -> tuple[str, ...]:
         """Profiles that instances made from the image get."""
-        return texts(self.raw.get("profiles"))
+        return strings(self.raw.get("profiles"))
 
     @property
     def project(self) -> str:
         """The project that holds the image."""
-        return text(self.raw.get("project")) or self.default_project
+        return string(self.raw.get("project")) or self.default_project
 
     @property
     def properties(self) -> dict[str, str]:
@@ -139,12 +139,12 @@ class ImageRecord:
     @property
     def size(self) -> int:
         """Bytes; of a split image both files together."""
-        return whole(self.raw.get("size"))
+        return integer(self.raw.get("size"))
 
     @property
     def type(self) -> str:
         """`container` or `virtual-machine`."""
-        return text(self.raw.get("type")) or "container"
+        return string(self.raw.get("type")) or "container"
 
     @property
     def update_source(self) -> UpdateSource | None:
@@ -156,7 +156,7 @@ class ImageRecord:
     def locations(self) -> tuple[str, ...]:
         """Cluster members that hold the files, where the server says so; none on a server of its own."""
         # Incus 7 calls itself "none" then, a name that no member can have.
-        return tuple(member for member in texts(self.raw.get("locations")) if member != "none")
+        return tuple(member for member in strings(self.raw.get("locations")) if member != "none")
 
     def table(self, *, now: datetime | None = None, title: str = "") -> Table:
         """Every attribute, one a row; ages are counted from `now`, by default the clock."""

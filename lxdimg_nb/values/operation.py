@@ -9,7 +9,7 @@ from datetime import datetime
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.display import Table, format_value, sanitize
 from lxdimg_nb.values.image import FINGERPRINT
-from lxdimg_nb.values.json_fields import Json, mapping, parse_time, text, whole
+from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string
 
 __all__ = ["Operation", "Progress"]
 
@@ -50,15 +50,15 @@ class Operation:
         Raises:
             UnexpectedReplyError: not an operation.
         """
-        if not isinstance(data, dict) or not text(data.get("id")):
+        if not isinstance(data, dict) or not string(data.get("id")):
             raise UnexpectedReplyError("the server sent something else where an operation was due")
         return cls(
-            id=text(data.get("id")),
-            kind=text(data.get("class")),
-            description=text(data.get("description")),
-            status=text(data.get("status")),
-            status_code=whole(data.get("status_code")),
-            error=text(data.get("err")),
+            id=string(data.get("id")),
+            kind=string(data.get("class")),
+            description=string(data.get("description")),
+            status=string(data.get("status")),
+            status_code=integer(data.get("status_code")),
+            error=string(data.get("err")),
             may_cancel=data.get("may_cancel") is True,
             metadata=mapping(data.get("metadata")),
             resources=mapping(data.get("resources")),
@@ -78,13 +78,13 @@ class Operation:
     @property
     def fingerprint(self) -> str:
         """The image the work is about, where the server said so; also on a failed duplicate."""
-        value = text(self.metadata.get("fingerprint"))
+        value = string(self.metadata.get("fingerprint"))
         return value if FINGERPRINT.match(value) else ""
 
     @property
     def secret(self) -> str:
         """The one-time token of a token operation; never shown by repr."""
-        return text(self.metadata.get("secret"))
+        return string(self.metadata.get("secret"))
 
     @property
     def progress(self) -> Progress | None:
@@ -94,8 +94,8 @@ class Operation:
         """
         said = [v for k, v in self.metadata.items() if k.endswith("_progress") and isinstance(v, str)]
         structured = mapping(self.metadata.get("progress"))
-        percent = text(structured.get("percent"))
-        words = said[0] if said else text(structured.get("stage"))
+        percent = string(structured.get("percent"))
+        words = said[0] if said else string(structured.get("stage"))
         found = re.search(r"(\d+)%", words)
         if not percent.isdigit() and found:
             percent = found[1]

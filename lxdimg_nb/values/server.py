@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.display import Table, format_value
-from lxdimg_nb.values.json_fields import Json, mapping, text, texts
+from lxdimg_nb.values.json_fields import Json, mapping, string, strings
 
 __all__ = ["ServerInfo"]
 
@@ -44,26 +44,28 @@ class ServerInfo:
         """
         if not isinstance(data, dict) or "api_version" not in data or "auth" not in data:
             raise UnexpectedReplyError("this server is neither LXD nor Incus")
-        extensions = frozenset(texts(data.get("api_extensions")))
+        extensions = frozenset(strings(data.get("api_extensions")))
         environment = mapping(data.get("environment"))
-        product = text(environment.get("server"))
+        product = string(environment.get("server"))
         if product not in ("lxd", "incus"):
             # Untrusted replies have no environment. Every Incus names this extension, or from 7.0 on none at all.
             product = "incus" if not extensions or "dev_incus_images" in extensions else "lxd"
         return cls(
             product=product,
-            version=text(environment.get("server_version")),
-            auth=text(data.get("auth")),
+            version=string(environment.get("server_version")),
+            auth=string(data.get("auth")),
             project=project,
             cluster=environment.get("server_clustered") is True,
-            name=text(environment.get("server_name")),
+            name=string(environment.get("server_name")),
             public=data.get("public") is True,
-            addresses=texts(environment.get("addresses")),
-            certificate=text(environment.get("certificate")),
-            certificate_fingerprint=text(environment.get("certificate_fingerprint")),
-            storage_drivers=tuple(text(environment.get("storage")).split(" | ")) if environment.get("storage") else (),
+            addresses=strings(environment.get("addresses")),
+            certificate=string(environment.get("certificate")),
+            certificate_fingerprint=string(environment.get("certificate_fingerprint")),
+            storage_drivers=tuple(string(environment.get("storage")).split(" | "))
+            if environment.get("storage")
+            else (),
             extensions=extensions,
-            auth_methods=texts(data.get("auth_methods")),
+            auth_methods=strings(data.get("auth_methods")),
             config={k: v for k, v in mapping(data.get("config")).items() if k != "core.trust_password"},
         )
 

@@ -13,8 +13,8 @@ from click.shell_completion import CompletionItem
 from lxdimg_nb import filters
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.filters.fields import AGE_FIELDS
-from lxdimg_nb.magics.line.types import FLAGS, WordType, offer
+from lxdimg_nb.filters.fields import AGE_FIELDS, BOOLEAN_FIELDS
+from lxdimg_nb.magics.line.types import WordType, offer
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.image_lookup import image_named, images_in, split_name
 from lxdimg_nb.magics.session.known_images import KnownImages
@@ -128,7 +128,7 @@ def _filter_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
 
 
 def _filter_values(known: KnownImages | None, field: str) -> Sequence[str]:
-    if field in FLAGS:
+    if field in BOOLEAN_FIELDS:
         return ("yes", "no")
     if field == "size":
         return ("100MiB", "1GiB", "10GiB")

@@ -14,16 +14,15 @@ import click
 from click.shell_completion import CompletionItem
 
 from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.filters.fields import BOOLEAN_FIELDS, BOOLEANS
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.messages import did_you_mean, suggest
 from lxdimg_nb.text import formats
 
 FIELDS = ("public", "auto_update", "expires_at", "profiles")
-FLAGS = ("public", "auto_update", "cached")
 ASK = "-"
 """Typed for a secret that the user wants to be asked for."""
 
-_BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _PAIR = re.compile(r"([^\s=]+)=(.*)", re.DOTALL)
 _RESERVED_NAMES = ("In", "Out", "exit", "get_ipython", "quit")
 
@@ -100,10 +99,10 @@ class Pair(NamedTuple):
 
 def field_value(field: str, text: str) -> Any:
     """The value of one of `FIELDS` from its text."""
-    if field in FLAGS:
-        if text.lower() not in _BOOLEANS:
+    if field in BOOLEAN_FIELDS:
+        if text.lower() not in BOOLEANS:
             raise InvalidRequestError(f"{field} is yes or no, not {text!r}")
-        return _BOOLEANS[text.lower()]
+        return BOOLEANS[text.lower()]
     if field == "profiles":
         return [name for name in text.split(",") if name]
     return moment(text)
@@ -148,8 +147,8 @@ def _setting_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
     field, equals, _ = typed.partition("=")
     if not equals:
         return [offer(f"{name}=", "field") for name in FIELDS]
-    values = ("yes", "no") if field in FLAGS else ("never", "30d", "90d", "1y") if field == "expires_at" else ()
-    return [offer(f"{field}={value}", "value") for value in values]
+    values = {"public": ("yes", "no"), "auto_update": ("yes", "no"), "expires_at": ("never", "30d", "90d", "1y")}
+    return [offer(f"{field}={value}", "value") for value in values.get(field, ())]
 
 
 def _file_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
