@@ -1,9 +1,9 @@
-"""The notebook home of LXD and Incus images.
+"""Manage the images of LXD and Incus from a notebook.
 
     import lxdimg_nb as lxdimg
 
     client = lxdimg.connect()             # the local LXD or Incus
-    df = client.images.df()               # every attribute of every image, a pandas frame
+    df = client.images.df()               # a pandas frame with every attribute of every image
     client.images.panel()                 # browse, switch, upload, export
 
 Without a server: `with lxdimg.demo.start() as server: client = lxdimg.connect(server.url)`.
@@ -42,8 +42,8 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-# Each name is found where it lives when it is first used: importing the package loads none of the rooms.
-_HOMES = {
+# Names are resolved on first use, so that importing the package loads nothing else.
+_MODULES = {
     "Alias": "lxdimg_nb.values",
     "Client": "lxdimg_nb.client",
     "Fleet": "lxdimg_nb.inventory",
@@ -60,9 +60,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name in ("demo", "errors"):
         return importlib.import_module(f"lxdimg_nb.{name}")
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'lxdimg_nb' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 
@@ -72,14 +72,14 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """`%load_ext lxdimg_nb`: add the magic `%lxdimg`."""
+    """Add the magic `%lxdimg`; called by `%load_ext lxdimg_nb`."""
     from lxdimg_nb import magics
 
     magics.load(ipython)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
-    """`%unload_ext lxdimg_nb`: remove what `%load_ext` added."""
+    """Remove what `%load_ext` added; called by `%unload_ext lxdimg_nb`."""
     from lxdimg_nb import magics
 
     magics.unload(ipython)

@@ -1,4 +1,4 @@
-"""`lxdimg-nb lab` and `lxdimg-nb demo`: JupyterLab on the tour, and a demo server."""
+"""The command `lxdimg-nb`: `lab` opens JupyterLab on the tour, `demo` runs a demo server."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import lxdimg_nb
 __all__ = ["main"]
 
 TOUR = Path("notebooks/tour.ipynb")
-# The rest of the line belongs to the command, --help included.
-_PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
+# The rest of the line, including --help, is passed on.
+_PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
-@click.group(no_args_is_help=False, epilog="All else happens in a notebook: import lxdimg_nb, or %load_ext lxdimg_nb.")
+@click.group(no_args_is_help=False, epilog="The rest happens in a notebook: import lxdimg_nb, or %load_ext lxdimg_nb.")
 @click.version_option(lxdimg_nb.__version__, message="%(prog)s %(version)s")
 def _commands() -> None:
-    """The notebook home of LXD and Incus images."""
+    """Manage the images of LXD and Incus from a notebook."""
 
 
-@_commands.command("lab", context_settings=_PASS_ON, short_help="JupyterLab, on the tour where it is found.")
+@_commands.command("lab", context_settings=_PASS_THROUGH, short_help="Open JupyterLab, on the tour if it is found.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def _lab(arguments: tuple[str, ...]) -> None:
-    """JupyterLab, with the arguments of `jupyter lab`."""
+    """Open JupyterLab; takes the arguments of `jupyter lab`."""
     if find_spec("jupyterlab") is None:
         raise click.ClickException("JupyterLab is not installed; pip install 'lxdimg-nb[lab]'")
     sys.stdout.flush()
@@ -36,11 +36,11 @@ def _lab(arguments: tuple[str, ...]) -> None:
     os.execv(sys.executable, _lab_command(arguments))  # noqa: S606
 
 
-@_commands.command("demo", context_settings=_PASS_ON, short_help="A demo server; `lxdimg-nb demo --help` tells more.")
+@_commands.command("demo", context_settings=_PASS_THROUGH, short_help="Run a demo server; see `lxdimg-nb demo --help`.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def _demo(ctx: click.Context, arguments: tuple[str, ...]) -> None:
-    """A demo server."""
+    """Run a demo server."""
     from lxdimg_nb import demo
 
     ctx.exit(demo.main(arguments))
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: the arguments; those of the process by default.
+        argv: the arguments; by default those of the process.
 
     Returns:
         The exit status.
@@ -62,16 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _lab_command(arguments: Sequence[str]) -> list[str]:
-    """The command that starts JupyterLab, on the tour unless a file or folder is named."""
+    """The command that starts JupyterLab, on the tour unless the arguments name a file or folder."""
     command = [sys.executable, "-m", "jupyter", "lab"]
-    folder = _home_of_the_tour()
+    folder = _tour_root()
     if folder is not None and all(word.startswith("-") for word in arguments):
-        # As the default page instead of a file to open, so that the address that JupyterLab prints has it, too.
+        # As the default page rather than a file to open, so that the URL that JupyterLab prints leads there, too.
         command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{TOUR}"]
     return [*command, *arguments]
 
 
-def _home_of_the_tour() -> Path | None:
-    """The current folder or the checkout that the package runs from, if it has the tour."""
+def _tour_root() -> Path | None:
+    """The current folder, or the checkout that the package runs from, if it has the tour."""
     folders = (Path.cwd(), Path(lxdimg_nb.__file__).resolve().parent.parent)
     return next((folder for folder in folders if (folder / TOUR).is_file()), None)

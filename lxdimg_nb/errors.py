@@ -1,24 +1,24 @@
-"""The one error tree.
+"""The errors of the package.
 
     LxdImageError
-    ├── ServerUnreachableError      nobody answers, or the connection broke
-    ├── UnexpectedReplyError        somebody answers, but not as LXD or Incus would
-    ├── ApiError                    the server said no (status_code, message)
+    ├── ServerUnreachableError      nothing answers, or the connection broke
+    ├── UnexpectedReplyError        the reply is not one of LXD or Incus
+    ├── ApiError                    the server refused (status_code, message)
     │   ├── NotAllowedError         401, 403
     │   ├── NotFoundError           404
     │   └── ConflictError           409, 412
     │       ├── ImageExistsError    the image is already there (fingerprint)
-    │       └── ChangedMeanwhileError   somebody else edited it (theirs, ours)
+    │       └── ChangedMeanwhileError   somebody else edited the image (theirs, ours)
     ├── IncompleteListError         the server left images out of a listing (images, missing)
-    ├── OperationFailedError        the server's background work failed (operation_id)
-    ├── OperationTimeoutError       it is still running
-    ├── OperationCancelledError     it was cancelled, by us or by somebody else
-    ├── MissingExtensionError       this server cannot do that (extension)
+    ├── OperationFailedError        background work of the server failed (operation_id, reason)
+    ├── OperationTimeoutError       background work is still running (operation_id)
+    ├── OperationCancelledError     work was cancelled, here or on the server
+    ├── MissingExtensionError       the server does not support the call (extension)
     ├── FingerprintMismatchError    the bytes are not those of the image (expected, actual)
-    ├── InvalidImageError           a file is no image the server would take
-    └── InvalidRequestError         the call itself makes no sense; nothing was sent
+    ├── InvalidImageError           a file is not an image that a server would take
+    └── InvalidRequestError         the call is wrong; nothing was sent
 
-Every error pickles, keeps its facts as attributes and holds no secret.
+Every error can be pickled, has its facts as attributes, and contains no secrets.
 """
 
 from __future__ import annotations
@@ -47,85 +47,85 @@ __all__ = [
     "UnexpectedReplyError",
 ]
 
-# Longer runs without a space are somebody's name or key, and hide what to do next.
-_RUN = re.compile(r"\S{400,}")
+# A longer run without a space is a name or a key, and would hide the rest of the message.
+_LONG_RUN = re.compile(r"\S{400,}")
 _SECRET = re.compile(r"((?:secret|token|password)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """The text with the values of secret=, token= and password= masked."""
+    """Return the text with the values of secret=, token= and password= masked."""
     return _SECRET.sub(r"\1***", text)
 
 
-def one_line(text: str) -> str:
-    """The text on one line that steers no terminal, without secrets; of runs without a space the beginning."""
+def _single_line(text: str) -> str:
+    """Return the text on one line, without control characters and secrets, and with long runs cut."""
     text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
-    return redact(_RUN.sub(lambda found: found[0][:200] + "…", text))
+    return redact(_LONG_RUN.sub(lambda found: found[0][:200] + "…", text))
 
 
 class LxdImageError(Exception):
-    """Anything that goes wrong in this package. `str()` is one line that says what to do next."""
+    """Base class of all errors of this package. `str()` is one line that says what to do next."""
 
     def __init__(self, message: str, **facts: Any) -> None:
-        message = one_line(message)
+        message = _single_line(message)
         super().__init__(message)
         self.message = message
         self._facts = facts
         self.__dict__.update(facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self._facts)
+        return _unpickle, (type(self), self.message, self._facts)
 
 
-def _rebuild(kind: type[LxdImageError], message: str, facts: dict[str, Any]) -> LxdImageError:
+def _unpickle(kind: type[LxdImageError], message: str, facts: dict[str, Any]) -> LxdImageError:
     error = kind.__new__(kind)
     LxdImageError.__init__(error, message, **facts)
     return error
 
 
 class ServerUnreachableError(LxdImageError):
-    """Nobody answers at that address, or the connection broke in the middle."""
+    """Nothing answers at that address, or the connection broke."""
 
 
 class UnexpectedReplyError(LxdImageError):
-    """Somebody answered, but not as LXD or Incus does."""
+    """Something answered, but not as LXD or Incus does."""
 
 
 class ApiError(LxdImageError):
-    """The server refused. `status_code` is the HTTP code of the refusal.
+    """The server refused the request; `status_code` is the HTTP status.
 
-    Made as `ApiError("gone", status_code=404)` or `ApiError(404, "gone")`.
+    Both `ApiError("gone", status_code=404)` and `ApiError(404, "gone")` work.
     """
 
     status_code: int
-    _usual: ClassVar[int] = 0
+    _default_status: ClassVar[int] = 0
 
     def __init__(self, message: str | int, text: str = "", *, status_code: int = 0, **facts: Any) -> None:
         if isinstance(message, int):
             status_code, message = message, text
-        super().__init__(message, status_code=status_code or self._usual, **facts)
+        super().__init__(message, status_code=status_code or self._default_status, **facts)
 
 
 class NotAllowedError(ApiError):
-    """401 or 403: this connection may not do that."""
+    """401 or 403: this connection is not allowed to do that."""
 
-    _usual = 403
+    _default_status = 403
 
 
 class NotFoundError(ApiError):
-    """404: not there, or not visible to this connection; servers do not tell which."""
+    """404: it does not exist, or this connection may not see it; servers do not say which."""
 
-    _usual = 404
+    _default_status = 404
 
 
 class ConflictError(ApiError):
-    """409 or 412: what was asked collides with what is there."""
+    """409 or 412: the request conflicts with what is on the server."""
 
-    _usual = 409
+    _default_status = 409
 
 
 class ImageExistsError(ConflictError):
-    """The project already holds this image. `fingerprint` says which."""
+    """The project already has this image; `fingerprint` says which."""
 
     fingerprint: str
 
@@ -136,7 +136,7 @@ class ImageExistsError(ConflictError):
 class ChangedMeanwhileError(ConflictError):
     """Somebody else edited the image since it was read.
 
-    `theirs` and `ours` map each field in conflict to the value on the server and the value that was to be
+    `theirs` and `ours` map each conflicting field to the value on the server and the value that was to be
     written. Nothing was written.
     """
 
@@ -148,9 +148,9 @@ class ChangedMeanwhileError(ConflictError):
 
 
 class IncompleteListError(LxdImageError):
-    """The server left images out of its listing and they could not be fetched one by one either.
+    """The server left images out of its listing, and they could not be fetched one by one.
 
-    `images` are those that were read, `missing` the fingerprints that were not.
+    `images` are those that were read; `missing` are the fingerprints of the others.
     """
 
     images: Sequence[Any]
@@ -161,7 +161,7 @@ class IncompleteListError(LxdImageError):
 
 
 class OperationFailedError(LxdImageError):
-    """The server's background work ended in failure. `operation_id` and `reason` tell more."""
+    """Background work of the server failed; see `operation_id` and `reason`."""
 
     operation_id: str
     reason: str
@@ -184,7 +184,7 @@ class OperationCancelledError(LxdImageError):
 
 
 class MissingExtensionError(LxdImageError):
-    """The server is too old, too new or of the other kind for this call. `extension` names what it lacks."""
+    """The server is too old, too new or the other product; `extension` names the API extension it lacks."""
 
     extension: str
 
@@ -193,7 +193,7 @@ class MissingExtensionError(LxdImageError):
 
 
 class FingerprintMismatchError(LxdImageError):
-    """The bytes are not those of the image that was asked for."""
+    """The bytes are not those of the requested image."""
 
     expected: str
     actual: str
@@ -207,4 +207,4 @@ class InvalidImageError(LxdImageError):
 
 
 class InvalidRequestError(LxdImageError, ValueError):
-    """The call makes no sense as it stands; nothing was sent to the server."""
+    """The call itself is wrong; nothing was sent to the server."""

@@ -1,7 +1,7 @@
-"""What a server said, as values. The one room that knows the JSON keys; reading a value is never I/O.
+"""What servers say, as immutable values. Only this package knows the JSON keys; reading a value is never I/O.
 
-Everything a server says is taken as hostile: a missing, null or wrongly typed field reads as the field's
-empty value, never as an error. Field facts: LXD `shared/api/image.go`, `doc/rest-api.yaml` and Incus' twins.
+Servers are not trusted: a field that is missing, null or of the wrong type reads as the empty value, never as
+an error. Sources: LXD's `shared/api/image.go` and `doc/rest-api.yaml`, and their counterparts in Incus.
 """
 
 from lxdimg_nb.values.alias import Alias

@@ -1,4 +1,4 @@
-"""A name that points at an image."""
+"""Aliases: names that point at images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Alias"]
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A name that points at one image, its target, in one project."""
+    """A name in a project that points at one image, its target."""
 
     name: str
     description: str = ""
@@ -22,7 +22,7 @@ class Alias:
 
     @classmethod
     def from_json(cls, data: Json) -> Alias:
-        """From an entry of GET /1.0/images/aliases, or of an image's `aliases` (which has no target)."""
+        """Make an alias of an entry of GET /1.0/images/aliases, or of an image's `aliases`, which has no target."""
         return cls(
             string(data.get("name")),
             string(data.get("description")),

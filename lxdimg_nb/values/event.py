@@ -1,4 +1,4 @@
-"""What a server tells of itself as it happens."""
+"""Events: what happens on a server, as it happens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Event"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One message of the events socket."""
+    """One message of the events API."""
 
     type: str
     timestamp: datetime | None
@@ -23,13 +23,13 @@ class Event:
 
     @classmethod
     def from_json(cls, data: object) -> Event:
-        """From one websocket message.
+        """Make an event of a websocket message.
 
         Raises:
             UnexpectedReplyError: not an event.
         """
         if not isinstance(data, dict) or not string(data.get("type")):
-            raise UnexpectedReplyError("the server sent something else where an event was due")
+            raise UnexpectedReplyError("the server sent something that is not an event")
         return cls(
             type=string(data.get("type")),
             timestamp=parse_time(data.get("timestamp")),
@@ -40,15 +40,15 @@ class Event:
 
     @property
     def action(self) -> str:
-        """Of a lifecycle event what happened, for example `image-created`."""
+        """What happened, for example `image-created`; empty unless it is a lifecycle event."""
         return string(self.metadata.get("action")) if self.type == "lifecycle" else ""
 
     @property
     def source(self) -> str:
-        """Of a lifecycle event the URL of what it happened to."""
+        """The URL of what it happened to; empty unless it is a lifecycle event."""
         return string(self.metadata.get("source")) if self.type == "lifecycle" else ""
 
     @property
     def context(self) -> Json:
-        """Of a lifecycle event what else the server told."""
+        """What else the server says about a lifecycle event."""
         return mapping(self.metadata.get("context"))

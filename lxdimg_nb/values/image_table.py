@@ -1,4 +1,4 @@
-"""One image or several as tables for people."""
+"""Images as tables: one with every attribute, or several with a row each."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _TIMES = ("created_at", "uploaded_at", "last_used_at", "expires_at")
 
 
 def format_attribute(name: str, value: object, *, now: datetime | None = None) -> str:
-    """The value of an image's attribute as text: as `format_value`, and `never` for no last use and no expiry."""
+    """Format an attribute of an image: as `format_value`, but `never` for no last use and no expiry."""
     return "never" if value is None and name in _TIMES[2:] else format_value(value, now=now)
 
 
 def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> Table:
-    """Every attribute of an image, one a row.
+    """Return every attribute of an image, one a row.
 
     Args:
         image: anything with the attributes of an image.
-        now: ages are counted from here; by default the clock.
-        title: above the table, instead of the short fingerprint.
+        now: what ages are counted from; by default the current time.
+        title: instead of the short fingerprint.
     """
     now = now or datetime.now(UTC)
     source = image.update_source
@@ -52,7 +52,7 @@ def _alias_names(image: Any) -> list[str]:
 
 
 def images_table(images: Sequence[Any], *, now: datetime | None = None, title: str = "") -> Table:
-    """The first sixty of several images, one a row, with the columns that a list needs."""
+    """Return the first 60 of several images, one a row, with the most important attributes."""
     now = now or datetime.now(UTC)
     headers = (
         "fingerprint",
@@ -80,5 +80,5 @@ def images_table(images: Sequence[Any], *, now: datetime | None = None, title: s
         for image in images[:60]
     )
     left = len(images) - len(rows)
-    note = f"and {formats.plural(left, 'more image')}".replace("more images", "more") if left > 0 else ""
+    note = f"and {left:,} more" if left > 0 else ""
     return Table(headers, rows, title or formats.plural(len(images), "image"), note, frozenset({5}), frozenset({0}))

@@ -1,4 +1,4 @@
-"""The server's background work, and how far a long call is."""
+"""Operations, the background work of servers, and the progress of long calls."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ __all__ = ["Operation", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long call is.
+    """The progress of a long call.
 
-    `phase` is one of `pack`, `hash`, `send`, `receive`, `server`; `done` and `total` are bytes (`total` None when
-    unknown), `text` what the server says of its own work.
+    Attributes:
+        phase: `pack`, `hash`, `send`, `receive` or `server`.
+        done: bytes; in the phase `server` percent.
+        total: bytes, None if not known; in the phase `server` 100.
+        text: what the server says about its own work.
     """
 
     phase: str
@@ -30,7 +33,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The server's background work at one moment."""
+    """Background work of a server, at one moment."""
 
     id: str
     kind: str
@@ -45,13 +48,13 @@ class Operation:
 
     @classmethod
     def from_json(cls, data: object) -> Operation:
-        """From GET /1.0/operations/{id}, an async reply's metadata, or an operation event.
+        """Make an operation of GET /1.0/operations/{id}, the metadata of an async reply, or an operation event.
 
         Raises:
             UnexpectedReplyError: not an operation.
         """
         if not isinstance(data, dict) or not string(data.get("id")):
-            raise UnexpectedReplyError("the server sent something else where an operation was due")
+            raise UnexpectedReplyError("the server sent something that is not an operation")
         return cls(
             id=string(data.get("id")),
             kind=string(data.get("class")),
@@ -67,28 +70,28 @@ class Operation:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Whether it has ended, successfully or not."""
         return self.status_code >= 200
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended well."""
+        """Whether it ended successfully."""
         return self.status_code == 200
 
     @property
     def fingerprint(self) -> str:
-        """The image the work is about, where the server said so; also on a failed duplicate."""
+        """The image that the work is about, if the server names it; also when that image is already there."""
         value = string(self.metadata.get("fingerprint"))
         return value if FINGERPRINT.match(value) else ""
 
     @property
     def secret(self) -> str:
-        """The one-time token of a token operation; never shown by repr."""
+        """The one-time token of a token operation; not part of the repr."""
         return string(self.metadata.get("secret"))
 
     @property
     def progress(self) -> Progress | None:
-        """What the server says of its progress; None when it says nothing.
+        """The progress, if the server reports any.
 
         Source: `metadata.progress` (percent, speed), else any key that ends in `_progress`.
         """

@@ -1,4 +1,4 @@
-"""A server: the product, its version, and what a connection may do there."""
+"""Servers: product, version, and what a connection may do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ServerInfo"]
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """Who answers: the product, its version, and what this connection may do."""
+    """What a server says about itself to one connection."""
 
     product: str
     version: str
@@ -31,16 +31,16 @@ class ServerInfo:
     auth_methods: tuple[str, ...] = ()
     config: Json = field(default_factory=dict, repr=False)
     images_project: str = field(default="", repr=False)
-    """Where images are asked for, when it is not `project`: a project without images of its own shows `default`'s."""
+    """The project that images are requested from, if not `project`."""
     shares_images: bool = field(default=False, repr=False)
-    """Whether the project has no images of its own (`features.images` is false)."""
+    """Whether the project uses the images of `default` (its `features.images` is false)."""
 
     @classmethod
     def from_json(cls, data: object, *, project: str = "default") -> ServerInfo:
-        """From GET /1.0, trusted or not. An Incus of 7.0 or newer hides its extensions from strangers.
+        """Make it of GET /1.0, trusted or not. Incus 7.0 and newer hide their extensions from untrusted clients.
 
         Raises:
-            UnexpectedReplyError: not what LXD or Incus says there.
+            UnexpectedReplyError: the reply is not one of LXD or Incus.
         """
         if not isinstance(data, dict) or "api_version" not in data or "auth" not in data:
             raise UnexpectedReplyError("this server is neither LXD nor Incus")
@@ -48,7 +48,7 @@ class ServerInfo:
         environment = mapping(data.get("environment"))
         product = string(environment.get("server"))
         if product not in ("lxd", "incus"):
-            # Untrusted replies have no environment. Every Incus names this extension, or from 7.0 on none at all.
+            # Untrusted replies have no environment. Incus lists this extension, or from 7.0 on none at all.
             product = "incus" if not extensions or "dev_incus_images" in extensions else "lxd"
         return cls(
             product=product,
@@ -71,16 +71,16 @@ class ServerInfo:
 
     @property
     def trusted(self) -> bool:
-        """Whether the server lets this connection see and change everything it may."""
+        """Whether the server trusts this connection."""
         return self.auth == "trusted"
 
     @property
     def version_tuple(self) -> tuple[int, ...]:
-        """The version as numbers, `(5, 0, 2)`; empty when the server hides it."""
+        """The version as numbers, `(5, 0, 2)`; empty if the server hides it."""
         return tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
 
     def table(self, title: str = "") -> Table:
-        """Who answers and what it offers, one fact a row."""
+        """Product, project, access and addresses, one a row."""
         rows = (
             ("product", f"{self.product} {self.version}".strip()),
             ("name", self.name),
