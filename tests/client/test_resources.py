@@ -227,8 +227,8 @@ def test_a_file_that_was_checked_is_not_hashed_again_unless_it_changed(
     # As if the file had been left alone for some time.
     monkeypatch.setattr("lxdimg_nb.client.files.hash_cache.SETTLED_NS", -(10**9))
     summed: list[int] = []
-    real = hashing._summed
-    monkeypatch.setattr(hashing, "_summed", lambda *given: (summed.append(1), real(*given))[1])
+    real = hashing._hash
+    monkeypatch.setattr(hashing, "_hash", lambda *given: (summed.append(1), real(*given))[1])
 
     found = client.images.check(file)
     made = client.images.create(file, wait=True)

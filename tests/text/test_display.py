@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lxdimg_nb.client.files.archive_member import Member
+from lxdimg_nb.client.files.archive import Member
 from lxdimg_nb.client.verbs.file_frame import files_frame
 from lxdimg_nb.inventory import Fleet, History, frame_from_json
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table

@@ -1,7 +1,7 @@
-"""One file for a split image: an uncompressed tar that `create()` takes back with the same fingerprint.
+"""Both files of a split image in one: an uncompressed tar that `create()` takes back with the same fingerprint.
 
-The bundle holds `lxdimg-bundle.json`, then `metadata`, then `rootfs` or `rootfs.img`, byte for byte as the
-server has them; recompressing or repacking would change the fingerprint.
+A bundle holds `lxdimg-bundle.json`, then `metadata`, then `rootfs` or `rootfs.img`, byte for byte as the server has
+them; recompressing or repacking would change the fingerprint.
 """
 
 from __future__ import annotations
@@ -11,44 +11,32 @@ import json
 import os
 import tarfile
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from lxdimg_nb.errors import InvalidImageError
 
 __all__ = ["Section", "read_bundle", "write_bundle"]
 
-MARK = "lxdimg-bundle.json"
-
-
-class _Range(io.RawIOBase):
-    """Bytes [at, at+size) of a file descriptor."""
-
-    def __init__(self, fd: int, at: int, size: int) -> None:
-        self._fd, self._at, self._end = fd, at, at + size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        count = os.preadv(self._fd, [view[: min(len(view), self._end - self._at)]], self._at)
-        self._at += count
-        return count
+MANIFEST = "lxdimg-bundle.json"
 
 
 def write_bundle(file: BinaryIO, fd: int, cut: int, part_name: str) -> None:
-    """Pack the two files that lie one behind the other in `fd`, the second from `cut` on."""
+    """Pack the two files that lie one after the other in `fd`, the second from byte `cut` on."""
     size = os.fstat(fd).st_size
-    head = json.dumps({"bundle": 1, "metadata": cut, part_name: size - cut}).encode()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    manifest = json.dumps({"bundle": 1, "metadata": cut, part_name: size - cut}).encode()
+    with (
+        open(fd, "rb", buffering=1024 * 1024, closefd=False) as parts,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        parts.seek(0)
         for name, count, content in (
-            (MARK, len(head), io.BytesIO(head)),
-            ("metadata", cut, io.BufferedReader(_Range(fd, 0, cut))),
-            (part_name, size - cut, io.BufferedReader(_Range(fd, cut, size - cut), 1024 * 1024)),
+            (MANIFEST, len(manifest), io.BytesIO(manifest)),
+            ("metadata", cut, parts),
+            (part_name, size - cut, parts),
         ):
             member = tarfile.TarInfo(name)
             member.size, member.mode = count, 0o644
-            tar.addfile(member, cast(BinaryIO, content))
+            tar.addfile(member, content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +48,14 @@ class Section:
     size: int
 
 
-def read_bundle(file: BinaryIO) -> tuple[Section, Section] | None:
-    """The metadata and root sections of a bundle; None when the file is none.
+def read_bundle(file: io.BufferedIOBase) -> tuple[Section, Section] | None:
+    """The metadata and root sections of a bundle; None when the file is not a bundle.
 
     Raises:
         InvalidImageError: it begins like a bundle but is damaged.
     """
     head = file.read(512)
-    if not head.startswith(MARK.encode() + b"\0") or head[257:262] != b"ustar":
+    if not head.startswith(MANIFEST.encode() + b"\0") or head[257:262] != b"ustar":
         return None
     file.seek(0)
     try:

@@ -1,4 +1,4 @@
-"""A folder as the file of a unified image, as `lxc image import FOLDER` packs it."""
+"""A folder packed as a unified image, as `lxc image import FOLDER` does."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import os
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import Any
 
-from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
+from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values import Progress
 
@@ -22,20 +22,20 @@ __all__ = ["pack_folder"]
 
 @contextmanager
 def pack_folder(folder: Path, *, progress: ProgressArgument = None) -> Iterator[Path]:
-    """A folder with metadata.yaml and rootfs as a tarball, for as long as the block lasts.
+    """A folder with metadata.yaml and rootfs as a tarball that exists until the block ends.
 
-    Owners, modes, times, hard links and extended attributes stay as they are: packing a root file system wants
-    root. The same folder makes the same file, and so the same fingerprint.
+    Owners, modes, times, hard links and extended attributes are kept, so packing a root file system takes root.
+    The same folder gives the same file and thus the same fingerprint.
 
     Raises:
-        InvalidImageError: no folder of an image, or something in it cannot be read.
+        InvalidImageError: not the folder of an image, or something in it cannot be read.
     """
     if not (folder / "metadata.yaml").is_file():
         raise InvalidImageError(f"{folder} is no folder of an image: it has no metadata.yaml")
     if not ((folder / "rootfs").is_dir() or (folder / "rootfs.img").is_file()):
         raise InvalidImageError(f"{folder} is no folder of an image: it has neither rootfs/ nor rootfs.img")
-    with tempfile.TemporaryDirectory(prefix="lxdimg-pack-") as place:
-        path = Path(place) / f"{folder.resolve().name or 'image'}.tar.gz"
+    with tempfile.TemporaryDirectory(prefix="lxdimg-pack-") as temporary:
+        path = Path(temporary) / f"{folder.resolve().name or 'image'}.tar.gz"
         try:
             _write(folder, path, progress)
         except OSError as error:
@@ -45,51 +45,39 @@ def pack_folder(folder: Path, *, progress: ProgressArgument = None) -> Iterator[
 
 
 def _write(folder: Path, path: Path, progress: ProgressArgument) -> None:
-    found = [one for one in _below(folder, "") if not stat.S_ISSOCK(one[1].st_mode)]
-    total = sum(info.st_size for _, info in found if stat.S_ISREG(info.st_mode))
-    done = 0
-    with reporting(progress, folder.name) as report, path.open("wb") as file:
-        # Without a time and a name in its head the same content makes the same file.
-        zipped = gzip.GzipFile("", "wb", 6, file, mtime=0)
-        with zipped, tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for name, info in found:
-                report(Progress("pack", done, total))
-                member = tar.gettarinfo(str(folder / name), name)
-                member.uname = member.gname = ""
-                member.pax_headers = {**member.pax_headers, **_attributes(folder / name)}
-                if not member.isreg():
-                    tar.addfile(member)
-                    continue
-                with (folder / name).open("rb") as content:
-                    tar.addfile(member, cast(IO[bytes], _Told(content, done, total, report)))
-                done += info.st_size
+    total = sum(info.st_size for info in map(Path.lstat, folder.rglob("*")) if stat.S_ISREG(info.st_mode))
+
+    def normalise(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uname = member.gname = ""
+        member.pax_headers = {**member.pax_headers, **_extended_attributes(folder / member.name)}
+        return member
+
+    with (
+        reporting(progress, folder.name) as report,
+        path.open("wb") as file,
+        _ReportingGzip(file, lambda done: report(Progress("pack", min(done, total), total))) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        # By name, so that metadata.yaml comes before rootfs.
+        for name in sorted(os.listdir(folder)):
+            tar.add(folder / name, name, filter=normalise)
 
 
-class _Told:
-    """A file that tells how far it was read, so that a large one can be stopped as well."""
+class _ReportingGzip(gzip.GzipFile):
+    """Reports the bytes written, within large files, too. Without a time and a name in its header."""
 
-    def __init__(self, file: IO[bytes], done: int, total: int, report: Report) -> None:
-        self._file, self._done, self._total, self._report = file, done, total, report
+    def __init__(self, file: Any, report: Callable[[int], None]) -> None:
+        super().__init__("", "wb", 6, file, mtime=0)
+        self._report, self._done = report, 0
 
-    def read(self, size: int = -1) -> bytes:
-        self._report(Progress("pack", self._done, self._total))
-        data = self._file.read(size)
+    def write(self, data: Any) -> int:
+        self._report(self._done)
         self._done += len(data)
-        return data
+        return super().write(data)
 
 
-def _below(folder: Path, under: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything in a folder by name, in the order of names: metadata.yaml comes before rootfs."""
-    with os.scandir(folder / under) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            name = f"{under}/{entry.name}" if under else entry.name
-            yield name, entry.stat(follow_symlinks=False)
-            if entry.is_dir(follow_symlinks=False):
-                yield from _below(folder, name)
-
-
-def _attributes(path: Path) -> dict[str, str]:
-    """Extended attributes (capabilities of programs, ACLs) as GNU tar keeps them."""
+def _extended_attributes(path: Path) -> dict[str, str]:
+    """Capabilities of programs, ACLs and the like, as GNU tar stores them."""
     if not hasattr(os, "listxattr"):
         return {}
     try:

@@ -1,8 +1,8 @@
-"""How far files have been hashed, for as long as a client lives: part files of exports, and what is uploaded.
+"""Hashes of files for the life of a client: part files of exports, and files that were checked or uploaded.
 
-Hashing 1 GiB again takes two thirds as long as fetching it (SHA-256 in hardware, a local server); an export that
-is interrupted and repeated in one session, and an upload that was checked first, need not. What is remembered
-holds for exactly the file that was there: the same inode, size and time of change, which nobody can set back.
+Hashing 1 GiB again takes two thirds as long as fetching it (SHA-256 in hardware, a local server); an export that is
+resumed in one session, and an upload that was checked first, need not. An entry holds for exactly the file that was
+hashed: the same inode, size and change time, which nobody can set back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["HashCache", "file_stamp", "is_settled"]
 
-MOST = 32
+MAX_ENTRIES = 32
 SETTLED_NS = 2_000_000_000
 
 FileStamp = tuple[int, int, int, int]
@@ -25,39 +25,39 @@ class HashCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[tuple[int, int], tuple[FileStamp, Any]] = {}
+        self._states: dict[tuple[int, int], tuple[FileStamp, Any]] = {}
 
     def store(self, fd: int, size: int, sha: Any) -> None:
-        """The first `size` bytes of this open file, which are all of it, were hashed so far."""
-        now = file_stamp(fd)
-        if now[2] != size or not size:
+        """Remember the state after the first `size` bytes of an open file, if these are all of it."""
+        stamp = file_stamp(fd)
+        if stamp[2] != size or not size:
             return
         with self._lock:
-            self._known[now[:2]] = now, sha.copy()
-            while len(self._known) > MOST:
-                del self._known[next(iter(self._known))]
+            self._states[stamp[:2]] = stamp, sha.copy()
+            while len(self._states) > MAX_ENTRIES:
+                del self._states[next(iter(self._states))]
 
     def pop_state(self, fd: int) -> Any:
-        """The state after all bytes of this open file; None when the file is another or has changed."""
-        now = file_stamp(fd)
+        """Remove and return the state after all bytes of an open file; None when it is not known."""
+        stamp = file_stamp(fd)
         with self._lock:
-            known = self._known.pop(now[:2], None)
-        return known[1] if known is not None and known[0] == now else None
+            stored, sha = self._states.pop(stamp[:2], (None, None))
+        return sha if stored == stamp else None
 
     def hexdigest(self, fd: int) -> str:
-        """SHA-256 of all bytes of this open file, 64 hexadecimal digits; empty when that is not known."""
-        now = file_stamp(fd)
+        """SHA-256 of all bytes of an open file, 64 hexadecimal digits; empty when it is not known."""
+        stamp = file_stamp(fd)
         with self._lock:
-            known = self._known.get(now[:2])
-        return str(known[1].hexdigest()) if known is not None and known[0] == now else ""
+            stored, sha = self._states.get(stamp[:2], (None, None))
+        return str(sha.hexdigest()) if sha is not None and stored == stamp else ""
 
 
-def is_settled(of: FileStamp) -> bool:
-    """Whether a file was left alone long enough for every change of it to show as a later time."""
-    return time.time_ns() - of[3] > SETTLED_NS
+def is_settled(stamp: FileStamp) -> bool:
+    """Whether the file was left alone for so long that any change of it shows as a later time."""
+    return time.time_ns() - stamp[3] > SETTLED_NS
 
 
 def file_stamp(fd: int) -> FileStamp:
-    """What tells an open file from any other, and from itself after a change."""
+    """Device, inode, size and change time: differs from any other file's, and from its own after a change."""
     facts = os.fstat(fd)
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_ctime_ns

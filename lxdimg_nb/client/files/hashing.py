@@ -1,4 +1,4 @@
-"""SHA-256 of what is to be uploaded, in the thread that asks or beside it; what was hashed once is not read again."""
+"""SHA-256 of what is uploaded, in the calling thread or in the background; what is in the cache is not read again."""
 
 from __future__ import annotations
 
@@ -8,66 +8,60 @@ import threading
 from collections.abc import Callable, Sequence
 
 from lxdimg_nb.client.files.hash_cache import HashCache, file_stamp, is_settled
-from lxdimg_nb.client.files.source import BLOCK, NonClosingFile, Source
+from lxdimg_nb.client.files.source import BLOCK, Source
 
 __all__ = ["BackgroundHash", "hash_sources", "is_cached"]
 
 
-def hash_sources(sources: Sequence[Source], report: Callable[[int], None], known: HashCache | None = None) -> str:
-    """SHA-256 over all sources one after the other, as servers make a fingerprint; 64 hexadecimal digits.
+def hash_sources(sources: Sequence[Source], report: Callable[[int], None], cache: HashCache | None = None) -> str:
+    """SHA-256 over all sources one after the other, which is a fingerprint; 64 hexadecimal digits.
 
     Args:
-        report: told the bytes hashed so far; may raise to stop.
-        known: what was hashed before. A file that is there unchanged is not read again; one that is read is noted.
+        report: called with the bytes hashed so far; may raise to stop.
+        cache: an unchanged file in it is not read again; a file that is read is stored in it.
     """
-    if known is None or len(sources) != 1 or not sources[0].is_file:
-        return _summed(sources, report).hexdigest()
+    if cache is None or not _is_cacheable(sources):
+        return _hash(sources, report).hexdigest()
     with sources[0].open() as file:
-        summed = known.hexdigest(file.fileno())
-        if summed:
+        known = cache.hexdigest(file.fileno())
+        if known:
             report(sources[0].size or 0)
-            return summed
+            return known
         before = file_stamp(file.fileno())
-        sha = _summed(sources, report)
-        # What is being written might change once more without a newer time.
+        sha = _hash(sources, report)
+        # A file that is being written might change once more without a later time.
         if is_settled(before) and file_stamp(file.fileno()) == before:
-            known.store(file.fileno(), before[2], sha)
+            cache.store(file.fileno(), before[2], sha)
         return sha.hexdigest()
 
 
-def is_cached(sources: Sequence[Source], known: HashCache) -> bool:
-    """Whether `digest` would not have to read anything."""
-    if len(sources) != 1 or not sources[0].is_file:
+def is_cached(sources: Sequence[Source], cache: HashCache) -> bool:
+    """Whether `hash_sources` would read nothing."""
+    if not _is_cacheable(sources):
         return False
     with sources[0].open() as file:
-        return bool(known.hexdigest(file.fileno()))
+        return bool(cache.hexdigest(file.fileno()))
 
 
-def _summed(sources: Sequence[Source], report: Callable[[int], None]) -> hashlib._Hash:
+def _is_cacheable(sources: Sequence[Source]) -> bool:
+    return len(sources) == 1 and sources[0].is_file
+
+
+def _hash(sources: Sequence[Source], report: Callable[[int], None]) -> hashlib._Hash:
     sha = hashlib.sha256()
-    buffer = bytearray(BLOCK)
-    view = memoryview(buffer)
+    buffer = memoryview(bytearray(BLOCK))
     done = 0
     for source in sources:
         with source.open() as file:
-            readinto = getattr(file, "readinto", None)
-            while True:
-                if readinto is not None and not isinstance(file, NonClosingFile):
-                    count = readinto(view)
-                    sha.update(view[:count])
-                else:
-                    chunk = file.read(BLOCK)
-                    count = len(chunk)
-                    sha.update(chunk)
-                if not count:
-                    break
+            while count := file.readinto(buffer):
+                sha.update(buffer[:count])
                 done += count
                 report(done)
     return sha
 
 
 class BackgroundHash:
-    """SHA-256 of files in a thread, while they are being sent."""
+    """SHA-256 of sources computed in a thread, while they are sent."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
@@ -84,11 +78,11 @@ class BackgroundHash:
 
         try:
             self._result = hash_sources(self._sources, check)
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that asks
+        except BaseException as error:  # noqa: BLE001 - raised by result()
             self._error = error
 
     def result(self) -> str:
-        """The fingerprint, waiting for it."""
+        """The fingerprint; waits for it."""
         self._thread.join()
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""From the line to the disk and through the hash, without waiting for each other."""
+"""Writing a download to disk and hashing it in a second thread, so that neither waits for the other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUFFERS = 6
 
 
 class ByteStream(Protocol):
-    """The body of a reply: the bytes announced (None when unknown), the bytes received, and reading into a buffer."""
+    """The body of a reply. `length` is the number of bytes announced, None when it is not known."""
 
     length: int | None
     received: int
@@ -32,22 +32,19 @@ class ByteStream(Protocol):
 
 
 class HashingWriter:
-    """Writes to a file descriptor at its end and hashes everything that is in the file, in a second thread.
-
-    Six buffers of 1 MiB go round; nothing else is held.
+    """Appends to a file descriptor and hashes all that is in the file. Memory: six buffers of 1 MiB.
 
     Args:
-        limit: bytes that the file may have in the end, so that no server can fill the disk; None is no limit.
+        limit: largest size of the file in bytes, so that no server can fill the disk; None is no limit.
     """
 
     def __init__(self, fd: int, *, limit: int | None = None) -> None:
         self._fd = fd
         self._limit = limit
-        self._sha = hashlib.sha256()
-        self.size = self._hashed = 0
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self.reset()
 
     def __enter__(self) -> HashingWriter:
         return self
@@ -56,29 +53,28 @@ class HashingWriter:
         self._stop()
 
     def reset(self) -> None:
-        """Forget what was hashed; the file was emptied."""
+        """Start again, after the file was emptied."""
         self._stop()
         self._sha = hashlib.sha256()
         self.size = self._hashed = 0
 
     def resume(self, state: Any, count: int) -> bool:
-        """Go on behind the first `count` bytes, hashed before; False when there is no state of them."""
+        """Continue after the first `count` bytes, given their hash state; False when the state is None."""
         if state is None:
             return False
         self._sha, self.size, self._hashed = state, count, count
         os.lseek(self._fd, count, os.SEEK_SET)
         return True
 
-    def save_state(self, states: HashCache) -> None:
-        """Remember how far the hash is, for whoever goes on with this file."""
+    def save_state(self, cache: HashCache) -> None:
+        """Store the hash state for whoever resumes this file."""
         self._stop()
         if self._hashed == self.size:
-            states.store(self._fd, self.size, self._sha)
+            cache.store(self._fd, self.size, self._sha)
 
     def rehash(self, count: int, report: Callable[[int], None]) -> None:
-        """Take the first `count` bytes of the file as written: hash them, and go on behind them."""
-        buffer = bytearray(BLOCK)
-        view = memoryview(buffer)
+        """Hash the first `count` bytes of the file and continue after them."""
+        view = memoryview(bytearray(BLOCK))
         while self.size < count:
             got = os.preadv(self._fd, [view[: min(BLOCK, count - self.size)]], self.size)
             if not got:
@@ -99,17 +95,17 @@ class HashingWriter:
         """
         self._sha.update(chunk)
         self._hashed += len(chunk)
-        self._put(memoryview(chunk))
+        self._write(memoryview(chunk))
 
     def receive(self, stream: ByteStream, report: Callable[[int], None]) -> None:
-        """Everything a stream has to give; `report` is told the bytes received and may raise to stop.
+        """Write and hash a whole stream; `report` is called with the bytes received and may raise to stop.
 
         Raises:
-            ServerUnreachableError: the connection broke; what came until then is in the file.
+            ServerUnreachableError: the connection broke; what was received is in the file.
             InvalidRequestError, UnexpectedReplyError: as `write`.
         """
         if stream.length is not None:
-            self._allow(stream.length)
+            self._check_limit(stream.length)
         self._start()
         try:
             while True:
@@ -120,10 +116,10 @@ class HashingWriter:
                     while filled < BLOCK and (count := stream.readinto(view[filled:])):
                         filled += count
                 finally:
-                    # Also what came before the connection broke: the next export goes on behind it.
+                    # Also what was received before the connection broke: the next export resumes after it.
                     if filled:
                         self._full.put((buffer, filled))
-                        self._put(view[:filled])
+                        self._write(view[:filled])
                 if filled:
                     report(stream.received)
                 if filled < BLOCK:
@@ -131,14 +127,19 @@ class HashingWriter:
         finally:
             self._stop()
 
-    def _allow(self, more: int) -> None:
+    def hexdigest(self) -> str:
+        """SHA-256 of everything in the file, 64 hexadecimal digits."""
+        self._stop()
+        return self._sha.hexdigest()
+
+    def _check_limit(self, more: int) -> None:
         if self._limit is not None and self.size + more > self._limit:
             raise UnexpectedReplyError(
                 f"the server sends more than the {self._limit} bytes that the image has; nothing was kept"
             )
 
-    def _put(self, data: memoryview) -> None:
-        self._allow(len(data))
+    def _write(self, data: memoryview) -> None:
+        self._check_limit(len(data))
         try:
             while data:
                 count = os.write(self._fd, data)
@@ -168,8 +169,3 @@ class HashingWriter:
             self._thread = None
             while not self._free.empty():
                 self._free.get()
-
-    def hexdigest(self) -> str:
-        """SHA-256 of everything in the file, 64 hexadecimal digits."""
-        self._stop()
-        return self._sha.hexdigest()

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under another name in the same folder, synced, renamed."""
+"""Files that appear whole or not at all: written under another name in the same folder, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from lxdimg_nb.text import formats
 
 __all__ = ["PartFile", "check_disk_space", "commit_file", "copy_range", "fsync_directory", "write_atomic"]
 
-# Kept free on the disk beside the image: file system metadata, the sidecar.
+# Kept free on the disk beside the image, for file system metadata and the sidecar.
 SPARE = 1024 * 1024
 
 
 class PartFile:
-    """The temporary file beside the target: ours alone (locked), 0600, never a link."""
+    """The part file of a download, beside its target: locked, ours alone (0600), never a link.
+
+    Attributes:
+        keep: leave it there at the end, so that the next export resumes it.
+    """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.path = folder / f".{fingerprint}.part"
@@ -29,25 +33,22 @@ class PartFile:
         self.keep = False
 
     def __enter__(self) -> PartFile:
-        self._fd = self._open()
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self._claim()
+            self._fd = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise InvalidRequestError(f"cannot write in {self.path.parent}: {error.strerror}") from error
+        try:
+            self._lock()
         except BaseException:
             os.close(self._fd)
             raise
-        # Even the same mode would count as a change of the file.
+        # Even setting the same mode would count as a change of the file.
         if stat.S_IMODE(os.fstat(self._fd).st_mode) != 0o600:
             os.fchmod(self._fd, 0o600)
         return self
 
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            return os.open(self.path, flags, 0o600)
-        except OSError as error:
-            raise InvalidRequestError(f"cannot write in {self.path.parent}: {error.strerror}") from error
-
-    def _claim(self) -> None:
+    def _lock(self) -> None:
         facts = os.fstat(self._fd)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink > 1:
             raise InvalidRequestError(f"{self.path} is in the way and not ours; delete it")
@@ -55,21 +56,20 @@ class PartFile:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InvalidRequestError(f"another export of this image to {self.path.parent} is running") from error
-        if not self._ours():
-            # Between opening and locking it became somebody's finished file, or was taken away.
+        if not self._is_in_place():
+            # Between opening and locking another export renamed or deleted it.
             raise InvalidRequestError(f"another export of this image to {self.path.parent} has just ended")
 
-    def _ours(self) -> bool:
-        """Whether the file that is open is still the one of that name."""
+    def _is_in_place(self) -> bool:
+        """Whether the open file is still the one with that name."""
         try:
-            there = self.path.lstat()
+            return os.path.samestat(self.path.lstat(), os.fstat(self._fd))
         except FileNotFoundError:
             return False
-        return os.path.samestat(there, os.fstat(self._fd))
 
     @property
     def fd(self) -> int:
-        """The open file."""
+        """The descriptor of the open file."""
         return self._fd
 
     @property
@@ -78,21 +78,21 @@ class PartFile:
         return os.fstat(self._fd).st_size
 
     def clear(self) -> None:
-        """Forget what is in it."""
+        """Make it empty."""
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         if self.keep and error is not None and self.size:
             error.add_note("What came is kept beside the target: the same export goes on where it stopped.")
-        if not self.keep and self._ours():
-            # Unlinked while locked, so that nobody else's file of that name is taken away.
+        if not self.keep and self._is_in_place():
+            # Unlinked while locked, so that no other export loses its file of that name.
             self.path.unlink(missing_ok=True)
         os.close(self._fd)
 
 
 def check_disk_space(folder: Path, needed: int) -> None:
-    """Nothing, when the disk has so many bytes free.
+    """Raise unless the disk has that many bytes free.
 
     Raises:
         InvalidRequestError: it has not.
@@ -105,7 +105,7 @@ def check_disk_space(folder: Path, needed: int) -> None:
 
 
 def commit_file(fd: int, temporary: Path, final: Path) -> None:
-    """Give an open temporary file its final name, when the disk has all of it.
+    """Sync an open temporary file and give it its final name.
 
     Raises:
         InvalidRequestError: a folder has that name, or the disk does not take it.
@@ -119,7 +119,7 @@ def commit_file(fd: int, temporary: Path, final: Path) -> None:
 
 
 def write_atomic(final: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """A file made whole beside its place, then renamed.
+    """Write a file under a temporary name, then rename it.
 
     Raises:
         InvalidRequestError: the disk does not take it; nothing has the final name.
@@ -140,19 +140,19 @@ def write_atomic(final: Path, fill: Callable[[BinaryIO], object]) -> None:
         os.close(fd)
 
 
-def copy_range(source: int, at: int, count: int, file: BinaryIO) -> None:
-    """Bytes [at, at+count) of an open file to the end of another."""
+def copy_range(source: int, offset: int, count: int, file: BinaryIO) -> None:
+    """Append bytes [offset, offset+count) of an open file to another, within the kernel."""
     file.flush()
     target = file.fileno()
     while count:
-        moved = os.sendfile(target, source, at, min(count, 1 << 30))
-        if not moved:
+        copied = os.sendfile(target, source, offset, min(count, 1 << 30))
+        if not copied:
             raise InvalidRequestError("the temporary file became shorter while it was copied")
-        at, count = at + moved, count - moved
+        offset, count = offset + copied, count - copied
 
 
 def _umask() -> int:
-    # os.umask() can only be read by setting it, for all threads at once.
+    # os.umask() can only read it by setting it, for all threads at once.
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith("Umask:"):

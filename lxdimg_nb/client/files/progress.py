@@ -1,4 +1,4 @@
-"""Telling how far a long call is, and stopping it."""
+"""The `progress=` argument of long calls: a bar, a callable, or a way to cancel."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from lxdimg_nb.values import Progress
 
 __all__ = ["Cancel", "ProgressArgument", "Report", "reporting"]
 
-# Seconds before a bar is shown at all.
+# Seconds before a bar is shown at all, so that a quick call leaves no trace in a saved notebook.
 BAR_DELAY = 0.3
 
 Report = Callable[[Progress], None]
 ProgressArgument = bool | Report | None
 
-_WORDS = {"pack": "packing", "hash": "hashing", "send": "sending", "receive": "receiving", "server": "server"}
+_VERBS = {"pack": "packing", "hash": "hashing", "send": "sending", "receive": "receiving"}
 
 
 class Cancel:
-    """A `progress=` argument that stops the call when another thread says so.
+    """A `progress=` argument that another thread can stop the call with.
 
     `stop = Cancel(); client.images.create(path, progress=stop)`, elsewhere `stop.cancel()`.
     The call raises `OperationCancelledError` and leaves nothing half-done.
     """
 
     def __init__(self, progress: Report | None = None) -> None:
-        self._inner = progress
+        self._progress = progress
         self._event = threading.Event()
 
     def cancel(self) -> None:
@@ -43,14 +43,14 @@ class Cancel:
         return self._event.is_set()
 
     def __call__(self, progress: Progress) -> None:
-        if self._event.is_set():
+        if self.cancelled:
             raise OperationCancelledError("cancelled")
-        if self._inner is not None:
-            self._inner(progress)
+        if self._progress is not None:
+            self._progress(progress)
 
 
 class reporting:  # noqa: N801 - used as a with statement's verb
-    """`with reporting(progress) as report:` turns True into a bar, a callable into itself, None into nothing."""
+    """`with reporting(progress) as report:` turns True into a bar; a callable is called, None is silence."""
 
     def __init__(self, progress: ProgressArgument, name: str = "") -> None:
         self._progress = progress
@@ -62,42 +62,39 @@ class reporting:  # noqa: N801 - used as a with statement's verb
     def __enter__(self) -> Report:
         if callable(self._progress):
             return self._progress
-        return self._show if self._progress else _ignore
+        return self._show if self._progress else lambda _: None
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self._finish()
+        self._close_bar()
 
-    def _finish(self) -> None:
+    def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
     def _show(self, progress: Progress) -> None:
-        from tqdm.auto import tqdm
-
-        class Bar(tqdm):  # type: ignore[type-arg]
-            monitor_interval = 0  # tqdm's own thread would stay behind
-
         if progress.phase != self._phase:
-            self._finish()
+            self._close_bar()
             self._phase = progress.phase
-            words = f"{self._name} {_WORDS.get(progress.phase, progress.phase)}".strip()
-            bytes_ = progress.phase != "server"
-            self._bar = Bar(
-                total=progress.total,
-                desc=words,
-                unit="B" if bytes_ else "%",
-                unit_scale=bytes_,
-                unit_divisor=1024,
-                leave=False,
-                mininterval=0.1,
-                # What takes no time leaves no trace in a saved notebook.
-                delay=max(0.0, BAR_DELAY - (time.monotonic() - self._begin)),
-            )
+            self._bar = self._open_bar(progress)
         if progress.text:
             self._bar.set_postfix_str(progress.text, refresh=False)
         self._bar.update(progress.done - self._bar.n)
 
+    def _open_bar(self, progress: Progress) -> Any:
+        from tqdm.auto import tqdm
 
-def _ignore(_: Progress) -> None:
-    pass
+        class Bar(tqdm):  # type: ignore[type-arg]
+            monitor_interval = 0  # otherwise tqdm starts a thread that stays
+
+        in_bytes = progress.phase != "server"
+        return Bar(
+            total=progress.total,
+            desc=f"{self._name} {_VERBS.get(progress.phase, progress.phase)}".strip(),
+            unit="B" if in_bytes else "%",
+            unit_scale=in_bytes,
+            unit_divisor=1024,
+            leave=False,
+            mininterval=0.1,
+            delay=max(0.0, BAR_DELAY - (time.monotonic() - self._begin)),
+        )

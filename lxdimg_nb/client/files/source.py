@@ -1,63 +1,53 @@
-"""What is to be uploaded: bytes, a path or an open file become one thing, read in constant memory."""
+"""Data to upload: bytes, a path or an open file as one thing, read in constant memory."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["BLOCK", "Data", "NonClosingFile", "Source"]
+__all__ = ["BLOCK", "Data", "Source"]
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 BLOCK = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
 class Source:
-    """Bytes that can be read from the start, more than once when `rereadable`, by two at once when `parallel`.
+    """Bytes that can be read from their beginning.
 
-    `size` is the number of bytes, None when only reading tells. `name` is a file's own name, else empty.
-    `is_file`: it is a file on disk from its first byte to its last.
+    Attributes:
+        size: number of bytes; None when only reading tells.
+        name: the file's own name; empty when there is none.
+        rereadable: can be opened more than once.
+        parallel: can be open twice at the same time.
+        is_file: a file on disk from its first byte to its last.
     """
 
-    def __init__(
-        self,
-        opener: Callable[[], BinaryIO],
-        size: int | None,
-        name: str,
-        *,
-        rereadable: bool,
-        parallel: bool,
-        is_file: bool = False,
-    ) -> None:
-        self._opener = opener
-        self.size = size
-        self.name = name
-        self.rereadable = rereadable
-        self.parallel = parallel
-        self.is_file = is_file
+    _open: Callable[[], io.BufferedIOBase]
+    size: int | None
+    name: str = ""
+    rereadable: bool = True
+    parallel: bool = True
+    is_file: bool = False
 
     @classmethod
     def of(cls, data: Data) -> Source:
-        """From bytes, a path, or a binary file (read from where it stands).
+        """From bytes, a path, or a binary file (read from its current position).
 
         Raises:
             InvalidImageError: no such file, a folder, an empty file.
-            InvalidRequestError: something else altogether, or a file opened as text.
+            InvalidRequestError: neither of them, or a file opened as text.
         """
         if isinstance(data, bytes | bytearray | memoryview):
             content = bytes(data)
-            return cls(
-                lambda: io.BytesIO(content),
-                _not_empty(len(content), "the data"),
-                "",
-                rereadable=True,
-                parallel=True,
-            )
+            return cls(lambda: io.BytesIO(content), _not_empty(len(content), "the data"))
         if isinstance(data, str) and data.lower().startswith(("https://", "http://")):
             raise InvalidImageError(f"{data[:200]} is an address and no file; use images.create_from_url(…)")
         if isinstance(data, str | os.PathLike):
@@ -78,8 +68,7 @@ class Source:
                 pass
         except OSError as error:
             raise InvalidImageError(f"cannot read {path}: {error.strerror or error}") from error
-        size = _not_empty(size, str(path))
-        return cls(lambda: path.open("rb"), size, path.name, rereadable=True, parallel=True, is_file=True)
+        return cls(lambda: path.open("rb"), _not_empty(size, str(path)), path.name, is_file=True)
 
     @classmethod
     def _of_file(cls, file: BinaryIO) -> Source:
@@ -90,53 +79,43 @@ class Source:
             end = file.seek(0, os.SEEK_END)
             file.seek(start)
         except (OSError, AttributeError, ValueError):
-            return cls(lambda: cast(BinaryIO, NonClosingFile(file)), None, name, rereadable=False, parallel=False)
+            return cls(lambda: _NonClosingFile(file), None, name, rereadable=False, parallel=False)
 
-        def again() -> BinaryIO:
+        def rewind() -> io.BufferedIOBase:
             file.seek(start)
-            return cast(BinaryIO, NonClosingFile(file))
+            return _NonClosingFile(file)
 
-        return cls(again, _not_empty(end - start, name or "the file"), name, rereadable=True, parallel=False)
+        return cls(rewind, _not_empty(end - start, name or "the file"), name, parallel=False)
 
-    def open(self) -> BinaryIO:
-        """A file at the first byte; closing it leaves a file of the caller's open."""
-        return self._opener()
+    def open(self) -> io.BufferedIOBase:
+        """A file at the first byte. Closing it leaves a file of the caller open."""
+        return self._open()
 
     def section(self, offset: int, size: int) -> Source:
-        """Bytes [offset, offset+size) as a source of their own."""
+        """Bytes [offset, offset+size) of a rereadable source as a source of their own."""
 
-        def opened() -> BinaryIO:
-            file = self._opener()
-            skip = offset
-            while skip and (chunk := file.read(min(skip, BLOCK))):
-                skip -= len(chunk)
-            return cast(BinaryIO, io.BufferedReader(_Window(file, size), BLOCK))
+        def seek() -> io.BufferedIOBase:
+            file = self.open()
+            file.seek(file.tell() + offset)
+            return io.BufferedReader(_Window(file, size), BLOCK)
 
-        def sought() -> BinaryIO:
-            file = self._opener()
-            file.seek(offset)
-            return cast(BinaryIO, io.BufferedReader(_Window(file, size), BLOCK))
-
-        opener = sought if self.parallel else opened
-        return Source(opener, size, "", rereadable=self.rereadable, parallel=self.parallel)
+        return Source(seek, size, parallel=self.parallel)
 
 
 class _Window(io.RawIOBase):
-    """The next so many bytes of a file."""
+    """The next bytes of a file, up to a number of them."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: io.BufferedIOBase, size: int) -> None:
         self._file = file
         self._left = size
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer))
-        chunk = self._file.read(min(len(view), self._left))
-        view[: len(chunk)] = chunk
-        self._left -= len(chunk)
-        return len(chunk)
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(memoryview(buffer)[: self._left])
+        self._left -= count
+        return count
 
     def close(self) -> None:
         self._file.close()
@@ -149,8 +128,8 @@ def _not_empty(size: int, what: str) -> int:
     return size
 
 
-class NonClosingFile(io.BufferedIOBase):
-    """A file of the caller's: read, never closed."""
+class _NonClosingFile(io.BufferedIOBase):
+    """A file of the caller, which is read but never closed."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

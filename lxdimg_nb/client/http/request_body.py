@@ -10,7 +10,7 @@ import secrets
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from lxdimg_nb.client.http.response_body import FileBlock
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
@@ -29,7 +29,7 @@ class Content(Protocol):
     def size(self) -> int | None: ...
     @property
     def name(self) -> str: ...
-    def open(self) -> BinaryIO: ...
+    def open(self) -> io.BufferedIOBase: ...
 
 
 class UploadBody:
@@ -52,7 +52,7 @@ class UploadBody:
     ) -> None:
         self._parts = list(parts)
         self._report = report
-        self._current: BinaryIO | None = None
+        self._current: io.BufferedIOBase | None = None
         self._left: int | None = None
         self._content = False
         self._at: int | None = None
@@ -95,11 +95,11 @@ class UploadBody:
                 self._report(self.content_sent)
             return chunk
 
-    def _bytes(self, file: BinaryIO, size: int) -> bytes:
+    def _bytes(self, file: io.BufferedIOBase, size: int) -> bytes:
         want = size if self._left is None else min(size, self._left)
         return file.read(want) if want else b""
 
-    def _block(self, file: BinaryIO) -> FileBlock:
+    def _block(self, file: io.BufferedIOBase) -> FileBlock:
         assert self._at is not None
         assert self._left is not None
         there = os.fstat(file.fileno()).st_size - self._at
@@ -187,7 +187,7 @@ def header_filename(name: str) -> str:
     return plain.encode(errors="replace").decode("latin-1")
 
 
-def _is_file(file: BinaryIO) -> bool:
+def _is_file(file: io.BufferedIOBase) -> bool:
     """Whether it is a file on a disk, read from its first byte, and nothing that only looks like one."""
     return (
         isinstance(file, io.BufferedReader)

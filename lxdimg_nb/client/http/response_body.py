@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import io
 import socket as socketlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from lxdimg_nb.errors import ServerUnreachableError
 
@@ -21,7 +22,7 @@ BROKEN = (OSError, http.client.HTTPException, ValueError)
 class FileBlock:
     """Bytes of a file that the kernel sends by itself, without passing through here."""
 
-    file: BinaryIO
+    file: io.BufferedIOBase
     offset: int
     count: int
 

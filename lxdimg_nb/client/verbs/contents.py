@@ -6,12 +6,11 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from lxdimg_nb.client.files.archive_member import Member
+from lxdimg_nb.client.files.archive import Member, open_tar
 from lxdimg_nb.client.files.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
 from lxdimg_nb.client.files.metadata_yaml import read_metadata
-from lxdimg_nb.client.files.tar_stream import open_tar
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.errors import InvalidImageError
 
@@ -76,7 +75,7 @@ def read_contents(images: Images, record: ImageRecord) -> Contents:
             raise InvalidImageError(f"this image's files cannot be listed: it is {kind or 'of an unknown kind'}")
         metadata: dict[str, Any] = {}
         members: list[Member] = []
-        with open_tar(kind, cast(BinaryIO, file), limit=MAX_BYTES) as tar:
+        with open_tar(kind, file, limit=MAX_BYTES) as tar:
             for info in tar:
                 if info.name.removeprefix("./") == "metadata.yaml" and info.isfile():
                     metadata = read_metadata(tar, info)[0]

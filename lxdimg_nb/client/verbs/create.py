@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from lxdimg_nb.client.files.archive import MAX_DECOMPRESSED
 from lxdimg_nb.client.files.bundle import Section, read_bundle
 from lxdimg_nb.client.files.hashing import BackgroundHash, hash_sources, is_cached
 from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.client.files.source import Data, Source
-from lxdimg_nb.client.files.tar_stream import MAX_DECOMPRESSED
 from lxdimg_nb.client.http.request_body import Content, MultipartForm, UploadBody, header_filename
 from lxdimg_nb.client.verbs import listing
 from lxdimg_nb.errors import (

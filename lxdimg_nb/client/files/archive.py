@@ -1,0 +1,113 @@
+"""Tarballs of any compression, read as a stream with a limit on the decompressed bytes. Nothing is extracted."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
+
+from lxdimg_nb.errors import InvalidImageError
+
+__all__ = ["MAX_DECOMPRESSED", "Member", "UncheckedError", "open_tar"]
+
+MAX_DECOMPRESSED = 256 * 1024 * 1024
+
+_DECOMPRESSORS: Mapping[str, Callable[[Any], Any]] = {
+    "gz": gzip.open,
+    "bz2": bz2.open,
+    "xz": lzma.open,
+    "lzma": lzma.open,
+    "tar": lambda file: file,
+}
+_MEMBER_KINDS = {
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.LNKTYPE: "hard link",
+    tarfile.CHRTYPE: "character device",
+    tarfile.BLKTYPE: "block device",
+    tarfile.FIFOTYPE: "fifo",
+}
+
+
+class UncheckedError(InvalidImageError):
+    """The archive cannot be read here, which says nothing about whether a server can."""
+
+
+@contextmanager
+def open_tar(kind: str, file: io.BufferedIOBase, *, limit: int = MAX_DECOMPRESSED) -> Iterator[tarfile.TarFile]:
+    """Open a tarball of one of the kinds in `ARCHIVES` as a stream of members.
+
+    Raises:
+        UncheckedError: more than `limit` decompressed bytes, or zstd without the package for it.
+        InvalidImageError: not a tarball of that kind.
+    """
+    try:
+        limited = cast(BinaryIO, _Limited(_decompressed(kind, file), limit))
+        with tarfile.open(fileobj=limited, mode="r|") as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        raise InvalidImageError(f"the archive cannot be read: {str(error) or 'it ends too early'}") from error
+
+
+def _decompressed(kind: str, file: Any) -> Any:
+    if kind != "zstd":
+        return _DECOMPRESSORS[kind](file)
+    try:
+        import zstandard
+    except ImportError as error:
+        raise UncheckedError("reading zstd archives needs an extra: pip install 'lxdimg-nb[zstd]'") from error
+    return zstandard.ZstdDecompressor().stream_reader(file)
+
+
+class _Limited:
+    """Raises after a number of bytes, so that a decompression bomb fills neither memory nor time."""
+
+    def __init__(self, file: Any, limit: int) -> None:
+        self._file, self._limit, self._left = file, limit, limit
+
+    def read(self, size: int) -> bytes:
+        chunk: bytes = self._file.read(size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise UncheckedError(
+                f"the archive unpacks to more than {self._limit} bytes; the rest is too far back to be read"
+            )
+        return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in an image as its archive describes it; a hostile image can say anything here."""
+
+    path: str
+    kind: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    modified_at: datetime | None
+    target: str
+
+    @classmethod
+    def from_tar(cls, info: tarfile.TarInfo) -> Member:
+        """Read a header of a tar archive."""
+        kind = "file" if info.isreg() else _MEMBER_KINDS.get(info.type, "other")
+        try:
+            modified = datetime.fromtimestamp(info.mtime, UTC)
+        except (ValueError, OverflowError, OSError):
+            modified = None
+        path = info.name.removeprefix("./") or "."
+        return cls(path, kind, info.size, info.mode, info.uid, info.gid, modified, info.linkname)
+
+    @property
+    def state(self) -> tuple[str, int, int, int, int, str]:
+        """What counts as a change of the file; every build has times of its own."""
+        return self.kind, self.size, self.mode, self.uid, self.gid, self.target
