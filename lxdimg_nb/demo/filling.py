@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from .demo_server import DemoServer
 from .folders import hold
-from .stock.initial_inventory import tiny_images
+from .stock.tiny_images import add_tiny_images
 from .store.database import Store
 from .store.flavours import flavour_named
-from .store.image_records import Images
 
 __all__ = ["fill"]
 
@@ -31,23 +31,12 @@ def fill(place: DemoServer | str | Path, count: int, *, project: str = "default"
         RuntimeError: the folder is in use.
     """
     if isinstance(place, DemoServer):
-        return place.in_loop(lambda daemon: _fill(daemon.store, daemon.images, count, project))
+        return place.in_loop(lambda daemon: add_tiny_images(daemon.store, count, project))
     folder = Path(place).expanduser().resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     held = hold(folder)
     try:
-        store = Store(folder, flavour_named(product))
-        try:
-            return _fill(store, Images(store), count, project)
-        finally:
-            store.close()
+        with contextlib.closing(Store(folder, flavour_named(product))) as store:
+            return add_tiny_images(store, count, project)
     finally:
         os.close(held)
-
-
-def _fill(store: Store, images: Images, count: int, project: str) -> int:
-    start = int(store.setting("demo.tiny") or "0")
-    with store.change():
-        images.add_many(project, tiny_images(store, count, start=start))
-        store.set_setting("demo.tiny", str(start + count))
-    return len(images.fingerprints(project))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from urllib.parse import quote
 
 from ..http.go_structs import Struct
-from ..http.replies import Reply
+from ..http.replies import Reply, created
 from ..http.routing import Call, Routes
+from ..store.event_hub import url_of
 from ..store.go_json import etag_of
 from ..store.image_records import ImageRow
 from ..store.refusals import Refusal
@@ -20,8 +20,8 @@ from .image_routes import may_use
 __all__ = ["routes"]
 
 routes = Routes()
-_ALIAS = Struct("ImageAliasesPost", name="string", description="string", target="string", type="string")
-_ALIAS_PUT = Struct("ImageAliasesEntryPut", description="string", target="string")
+_ALIAS = Struct("ImageAliasesPost", "name string, description string, target string, type string")
+_ALIAS_PUT = Struct("ImageAliasesEntryPut", "description string, target string")
 
 
 @routes.add("GET", "/1.0/images/aliases")
@@ -58,12 +58,7 @@ def add_alias(call: Call) -> Reply:
     images.add_alias(image, name, body.get("description", ""))
     url = call.daemon.events.alias_url(name)
     call.tell("image-alias-created", url, call.project, {"target": image.record.fingerprint})
-    return _created(url, call.project)
-
-
-def _created(url: str, project: str) -> Reply:
-    shown = url if project == "default" else f"{url}?project={quote(project, safe='')}"
-    return Reply(None, 201, headers={"Location": shown})
+    return created(url_of(url, call.project))
 
 
 def _alias_etag(row: sqlite3.Row) -> str:
@@ -76,7 +71,7 @@ def get_alias(call: Call, name: str) -> Reply:
     row = call.daemon.images.alias(call.images_of(), name)
     if not (row["public"] or may_use(call)):
         raise Refusal(404, "Image alias not found")
-    return Reply(_alias_document(row), headers={"ETag": f'"{_alias_etag(row)}"'})
+    return Reply(_alias_document(row), etag=_alias_etag(row))
 
 
 @routes.add("PUT", "/1.0/images/aliases/{name*}")
@@ -120,13 +115,13 @@ def rename_alias(call: Call, name: str) -> Reply:
     """Give an alias another name."""
     images = call.daemon.images
     project = call.images_of()
-    new = call.json(Struct("ImageAliasesEntryPost", name="string")).get("name", "")
+    new = call.json(Struct("ImageAliasesEntryPost", "name string")).get("name", "")
     if images.has_alias(project, new):
         raise Refusal(409, f'Alias "{new}" already exists')
     images.rename_alias(project, name, new)
     url = call.daemon.events.alias_url(new)
     call.tell("image-alias-renamed", url, call.project, {"old_name": name})
-    return _created(url, call.project)
+    return created(url_of(url, call.project))
 
 
 @routes.add("DELETE", "/1.0/images/aliases/{name*}")

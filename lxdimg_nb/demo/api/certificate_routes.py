@@ -15,7 +15,7 @@ import ssl
 from typing import Any
 
 from ..http.go_structs import Struct
-from ..http.replies import Reply
+from ..http.replies import Reply, created
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.go_json import etag
@@ -25,18 +25,9 @@ from ..store.trust_store import find_trusted, trust
 __all__ = ["routes"]
 
 routes = Routes()
-_POST = Struct(
-    "CertificatesPost",
-    name="string",
-    type="string",
-    restricted="bool",
-    projects="[]string",
-    certificate="string",
-    password="string",  # noqa: S106 - the name of a field
-    token="bool",  # noqa: S106
-    trust_token="string",  # noqa: S106
-)
-_PUT = Struct("CertificatePut", name="string", type="string", restricted="bool", projects="[]string")
+_FIELDS = "name string, type string, restricted bool, projects []string"
+_POST = Struct("CertificatesPost", f"{_FIELDS}, certificate string, password string, token bool, trust_token string")
+_PUT = Struct("CertificatePut", _FIELDS)
 
 
 def _document(row: sqlite3.Row) -> dict[str, Any]:
@@ -53,7 +44,7 @@ def _document(row: sqlite3.Row) -> dict[str, Any]:
 @routes.add("GET", "/1.0/certificates")
 def list_certificates(call: Call) -> Reply:
     """The trust store."""
-    rows = call.daemon.store.rows("SELECT * FROM certificates ORDER BY fingerprint")
+    rows = call.daemon.store.select("certificates", order="fingerprint")
     if call.recursion:
         return Reply([_document(row) for row in rows])
     return Reply([f"/1.0/certificates/{row['fingerprint']}" for row in rows])
@@ -70,7 +61,7 @@ def _find(call: Call, name: str) -> sqlite3.Row:
 def get_certificate(call: Call, name: str) -> Reply:
     """One trusted certificate."""
     document = _document(_find(call, name))
-    return Reply(document, headers={"ETag": f'"{etag([document])}"'})
+    return Reply(document, etag=etag([document]))
 
 
 @routes.add("PUT", "/1.0/certificates/{name}")
@@ -79,13 +70,8 @@ def put_certificate(call: Call, name: str) -> Reply:
     """Rename or restrict a trusted certificate."""
     row = _find(call, name)
     body = {**_document(row), **call.json(_PUT)}
-    call.daemon.store.run(
-        "UPDATE certificates SET name = ?, restricted = ?, projects = ? WHERE fingerprint = ?",
-        body["name"],
-        int(body["restricted"]),
-        json.dumps(body["projects"]),
-        row["fingerprint"],
-    )
+    der = ssl.PEM_cert_to_DER_cert(row["certificate"])
+    trust(call.daemon.store, der, name=body["name"], restricted=body["restricted"], projects=body["projects"])
     return Reply({})
 
 
@@ -93,7 +79,7 @@ def put_certificate(call: Call, name: str) -> Reply:
 def delete_certificate(call: Call, name: str) -> Reply:
     """Trust a certificate no longer."""
     row = _find(call, name)
-    call.daemon.store.run("DELETE FROM certificates WHERE fingerprint = ?", row["fingerprint"])
+    call.daemon.store.delete("certificates", fingerprint=row["fingerprint"])
     call.tell("certificate-deleted", f"/1.0/certificates/{row['fingerprint']}", "default")
     return Reply({})
 
@@ -122,7 +108,7 @@ def post_certificate(call: Call) -> Reply:
         projects=granted.get("projects"),
     )
     call.tell("certificate-created", f"/1.0/certificates/{fingerprint}", "default")
-    return Reply(None, 201, headers={"Location": f"/1.0/certificates/{fingerprint}"})
+    return created(f"/1.0/certificates/{fingerprint}")
 
 
 def _given(body: dict[str, Any]) -> bytes:

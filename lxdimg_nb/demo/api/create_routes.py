@@ -25,7 +25,7 @@ from ..store.image_inspection import BadImageError, ImageFacts, facts_of
 from ..store.image_records import Record
 from ..store.refusals import Dropped, Refusal
 from .copies import pull
-from .image_routes import announce, known_profiles
+from .image_routes import IMAGE_FIELDS, announce, known_profiles
 from .publishing import check_compression, publish, publishable
 
 __all__ = ["routes"]
@@ -34,29 +34,11 @@ routes = Routes()
 _JSON_LIMIT = 1 << 20
 _IMAGES_POST = Struct(
     "ImagesPost",
-    auto_update="bool",
-    properties="map[string]string",
-    public="bool",
-    expires_at="time",
-    profiles="[]string",
-    filename="string",
-    aliases="[]api.ImageAlias",
-    compression_algorithm="string",
-    format="string",
+    f"{IMAGE_FIELDS}, filename string, aliases []api.ImageAlias, compression_algorithm string, format string",
     source=Struct(
         "ImagesPostSource",
-        alias="string",
-        certificate="string",
-        fingerprint="string",
-        image_type="string",
-        mode="string",
-        name="string",
-        project="string",
-        protocol="string",
-        secret="string",  # noqa: S106 - the name of a field
-        server="string",
-        type="string",
-        url="string",
+        "alias string, certificate string, fingerprint string, image_type string, mode string, name string,"
+        "project string, protocol string, secret string, server string, type string, url string",
     ),
 )
 

@@ -19,17 +19,11 @@ from ..store.image_records import ImageRow, Record
 from ..store.refusals import Dropped, Refusal
 from .list_filter import matches, parse_filter
 
-__all__ = ["announce", "known_profiles", "may_use", "routes", "writable"]
+__all__ = ["IMAGE_FIELDS", "announce", "known_profiles", "may_use", "routes", "writable"]
 
 routes = Routes()
-_IMAGE_PUT = Struct(
-    "ImagePut",
-    auto_update="bool",
-    properties="map[string]string",
-    public="bool",
-    expires_at="time",
-    profiles="[]string",
-)
+IMAGE_FIELDS = "auto_update bool, properties map[string]string, public bool, expires_at time, profiles []string"
+_IMAGE_PUT = Struct("ImagePut", IMAGE_FIELDS)
 
 
 @routes.add("GET", "/1.0/images", open_to_all=True)
@@ -92,7 +86,7 @@ def get_image(call: Call, name: str) -> Reply:
     secret = call.query.get("secret", "")
     if secret and may_use(call):
         call.redeem("export", secret, image.record.fingerprint)
-    return Reply(RawJson(call.daemon.images.shown(image)), headers={"ETag": f'"{image.record.etag}"'})
+    return Reply(RawJson(call.daemon.images.shown(image)), etag=image.record.etag)
 
 
 def writable(call: Call, name: str) -> ImageRow:

@@ -11,18 +11,19 @@ from typing import Any
 from urllib.parse import quote
 
 from ..http.go_structs import Struct
-from ..http.replies import Reply
+from ..http.replies import Reply, created
 from ..http.routing import Call, Routes
+from ..store.event_hub import url_of
 from ..store.go_json import etag
 from ..store.refusals import Refusal
 
 __all__ = ["routes"]
 
 routes = Routes()
-_PROJECT = Struct("ProjectsPost", name="string", description="string", config="map[string]string")
-_PROJECT_PUT = Struct("ProjectPut", description="string", config="map[string]string")
-_PROFILE = Struct("ProfilesPost", name="string", description="string", config="map[string]string", devices="any")
-_POOL = Struct("StoragePoolsPost", name="string", driver="string", description="string", config="map[string]string")
+_PROJECT_PUT = Struct("ProjectPut", "description string, config map[string]string")
+_PROJECT = Struct("ProjectsPost", "name string, description string, config map[string]string")
+_PROFILE = Struct("ProfilesPost", "name string, description string, config map[string]string, devices any")
+_POOL = Struct("StoragePoolsPost", "name string, driver string, description string, config map[string]string")
 _RESOURCES = ("containers", "cpu", "disk", "instances", "memory", "networks", "processes", "virtual-machines")
 _KEYS = ("features.", "limits.", "restricted", "images.", "backups.", "user.")
 
@@ -30,15 +31,14 @@ _KEYS = ("features.", "limits.", "restricted", "images.", "backups.", "user.")
 def used_by(call: Call, project: str) -> list[str]:
     """The URLs of everything in a project: the one complete list of its images that is cheap."""
     store = call.daemon.store
-    suffix = "" if project == "default" else f"?project={quote(project, safe='')}"
-    images = [f"/1.0/images/{name}{suffix}" for name in call.daemon.images.fingerprints(project)]
-    named: dict[str, list[str]] = {}
-    for kind in ("instances", "profiles"):
-        query = f"SELECT name FROM {kind} WHERE project = ? ORDER BY id"  # noqa: S608 - two constants
-        named[kind] = [f"/1.0/{kind}/{row['name']}{suffix}" for row in store.rows(query, project)]
+    images = [url_of(f"/1.0/images/{name}", project) for name in call.daemon.images.fingerprints(project)]
+    instances, profiles = (
+        [url_of(f"/1.0/{kind}/{row['name']}", project) for row in store.select(kind, project=project)]
+        for kind in ("instances", "profiles")
+    )
     if call.daemon.flavour.is_incus:
-        return [*named["instances"], *images, *named["profiles"]]
-    return [*named["instances"], *named["profiles"], *images]
+        return [*instances, *images, *profiles]
+    return [*instances, *profiles, *images]
 
 
 def _project_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _project_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 def _project(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
     allowed = call.caller.projects
-    row = call.daemon.store.row("SELECT * FROM projects WHERE name = ?", name)
+    row = call.daemon.store.find("projects", name=name)
     if row is None:
         raise Refusal(404, f"{complaint}Project not found")
     if allowed is not None and name not in allowed:
@@ -65,7 +65,7 @@ def _project(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
 def list_projects(call: Call) -> Reply:
     """The projects the caller may use."""
     allowed = call.caller.projects
-    rows = call.daemon.store.rows("SELECT * FROM projects ORDER BY name")
+    rows = call.daemon.store.select("projects", order="name")
     rows = [row for row in rows if allowed is None or row["name"] in allowed]
     if call.recursion:
         return Reply([_project_document(call, row) for row in rows])
@@ -77,17 +77,17 @@ def get_project(call: Call, name: str) -> Reply:
     """One project."""
     row = _project(call, name)
     tag = etag([row["description"], json.loads(row["config"])])
-    return Reply(_project_document(call, row), headers={"ETag": f'"{tag}"'})
+    return Reply(_project_document(call, row), etag=tag)
 
 
 @routes.add("GET", "/1.0/projects/{name}/state")
 def project_state(call: Call, name: str) -> Reply:
     """What a project may use and uses: instances are counted, and use nothing as they never run."""
-    row = call.daemon.store.row("SELECT config FROM projects WHERE name = ?", name)
+    row = call.daemon.store.find("projects", name=name)
     if row is None:
         raise Refusal(404, "Fetch project database object: Project not found")
     config = json.loads(row["config"])
-    rows = call.daemon.store.rows("SELECT document FROM instances WHERE project = ?", name)
+    rows = call.daemon.store.select("instances", project=name)
     kinds = [json.loads(one["document"])["type"] for one in rows]
     used = {
         "containers": kinds.count("container"),
@@ -117,14 +117,14 @@ def add_project(call: Call) -> Reply:
             raise Refusal(400, text)
     _check_keys(body.get("config", {}))
     store = call.daemon.store
-    if store.rows("SELECT 1 FROM projects WHERE name = ?", name):
+    if store.find("projects", name=name):
         text = f'Failed creating project "{name}": Failed adding database record: '
         if call.daemon.flavour.is_incus:
             raise Refusal(500, text + 'Failed to create "projects" entry: UNIQUE constraint failed: projects.name')
         raise Refusal(409, text + 'This "projects" entry already exists')
     store.add_project(name, body.get("description", ""), body.get("config", {}))
     call.tell("project-created", f"/1.0/projects/{name}", name, plain=True)
-    return Reply(None, 201, headers={"Location": f"/1.0/projects/{quote(name, safe='')}"})
+    return created(f"/1.0/projects/{quote(name, safe='')}")
 
 
 def _check_keys(config: dict[str, str]) -> None:
@@ -158,12 +158,7 @@ def _change_project(call: Call, row: sqlite3.Row, body: dict[str, Any], kept: di
         if changed and set(used_by(call, row["name"])) - own:
             what = "cannot be disabled" if before.get(key) == "true" else "cannot be enabled"
             raise Refusal(400, f'Project feature "{key}" {what} on non-empty projects')
-    call.daemon.store.run(
-        "UPDATE projects SET description = ?, config = ? WHERE id = ?",
-        body.get("description", ""),
-        json.dumps(config),
-        row["id"],
-    )
+    call.daemon.store.update("projects", row["id"], description=body.get("description", ""), config=config)
     return Reply({})
 
 
@@ -178,8 +173,8 @@ def delete_project(call: Call, name: str) -> Reply:
         raise Refusal(500, f"Only empty projects can be removed{dot}")
     store = call.daemon.store
     with store.change():
-        store.run("DELETE FROM profiles WHERE project = ?", name)
-        store.run("DELETE FROM projects WHERE name = ?", name)
+        store.delete("profiles", project=name)
+        store.delete("projects", name=name)
     call.tell("project-deleted", f"/1.0/projects/{name}", name, plain=True)
     return Reply({})
 
@@ -192,12 +187,9 @@ def _profile_project(call: Call) -> str:
 
 
 def _profile_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
-    suffix = "" if row["project"] == "default" else f"?project={quote(row['project'], safe='')}"
     users = [
-        f"/1.0/instances/{instance['name']}{suffix}"
-        for instance in call.daemon.store.rows(
-            "SELECT name, document FROM instances WHERE project = ? ORDER BY id", row["project"]
-        )
+        url_of(f"/1.0/instances/{instance['name']}", row["project"])
+        for instance in call.daemon.store.select("instances", project=row["project"])
         if row["name"] in json.loads(instance["document"])["profiles"]
     ]
     document = {
@@ -211,7 +203,7 @@ def _profile_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _profile(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
-    row = call.daemon.store.row("SELECT * FROM profiles WHERE project = ? AND name = ?", _profile_project(call), name)
+    row = call.daemon.store.find("profiles", project=_profile_project(call), name=name)
     if row is None:
         raise Refusal(404, f"{complaint}Profile not found")
     return row
@@ -220,7 +212,7 @@ def _profile(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
 @routes.add("GET", "/1.0/profiles")
 def list_profiles(call: Call) -> Reply:
     """The profiles of the project."""
-    rows = call.daemon.store.rows("SELECT * FROM profiles WHERE project = ? ORDER BY id", _profile_project(call))
+    rows = call.daemon.store.select("profiles", project=_profile_project(call))
     if call.recursion:
         return Reply([_profile_document(call, row) for row in rows])
     return Reply([f"/1.0/profiles/{quote(row['name'], safe='')}" for row in rows])
@@ -231,7 +223,7 @@ def get_profile(call: Call, name: str) -> Reply:
     """One profile."""
     row = _profile(call, name, "Fetch profile: ")
     tag = etag([json.loads(row["config"]), row["description"], json.loads(row["devices"])])
-    return Reply(_profile_document(call, row), headers={"ETag": f'"{tag}"'})
+    return Reply(_profile_document(call, row), etag=tag)
 
 
 @routes.add("POST", "/1.0/profiles")
@@ -248,11 +240,16 @@ def add_profile(call: Call) -> Reply:
         if "." not in key:
             raise Refusal(400, f"Unknown configuration key: {key}")
     store = call.daemon.store
-    if store.rows("SELECT 1 FROM profiles WHERE project = ? AND name = ?", project, name):
+    if store.find("profiles", project=project, name=name):
         raise Refusal(500, f'Error inserting "{name}" into database: The profile already exists')
-    store.add_profile(project, name, body.get("description", ""), body.get("config", {}), body.get("devices", {}))
+    store.insert("profiles", project=project, name=name, **_profile_fields(body))
     call.tell("profile-created", f"/1.0/profiles/{name}", project)
-    return Reply(None, 201, headers={"Location": f"/1.0/profiles/{quote(name, safe='')}"})
+    return created(f"/1.0/profiles/{quote(name, safe='')}")
+
+
+def _profile_fields(body: dict[str, Any]) -> dict[str, Any]:
+    devices = json.dumps(body.get("devices", {}), sort_keys=True)
+    return {"description": body.get("description", ""), "config": body.get("config", {}), "devices": devices}
 
 
 @routes.add("PUT", "/1.0/profiles/{name}")
@@ -260,13 +257,7 @@ def put_profile(call: Call, name: str) -> Reply:
     """Replace a profile."""
     row = _profile(call, name)
     body = call.json(_PROFILE)
-    call.daemon.store.run(
-        "UPDATE profiles SET description = ?, config = ?, devices = ? WHERE id = ?",
-        body.get("description", ""),
-        json.dumps(body.get("config", {})),
-        json.dumps(body.get("devices", {}), sort_keys=True),
-        row["id"],
-    )
+    call.daemon.store.update("profiles", row["id"], **_profile_fields(body))
     return Reply({})
 
 
@@ -278,9 +269,9 @@ def delete_profile(call: Call, name: str) -> Reply:
     row = _profile(call, name)
     images = call.daemon.images
     with call.daemon.store.change():
-        call.daemon.store.run("DELETE FROM profiles WHERE id = ?", row["id"])
-        for image in images.all():
-            if image.project == row["project"] and name in image.record.profiles:
+        call.daemon.store.delete("profiles", id=row["id"])
+        for image in images.of_project(row["project"]):
+            if name in image.record.profiles:
                 images.update(image, profiles=tuple(one for one in image.record.profiles if one != name))
     call.tell("profile-deleted", f"/1.0/profiles/{name}", row["project"])
     return Reply({})
@@ -304,7 +295,7 @@ def _pool_document(row: sqlite3.Row, *, incus: bool) -> dict[str, Any]:
 @routes.add("GET", "/1.0/storage-pools")
 def list_pools(call: Call) -> Reply:
     """The storage pools."""
-    rows = call.daemon.store.rows("SELECT * FROM pools ORDER BY name")
+    rows = call.daemon.store.select("pools", order="name")
     incus = call.daemon.flavour.is_incus
     return Reply(
         [_pool_document(row, incus=incus) if call.recursion else f"/1.0/storage-pools/{row['name']}" for row in rows]
@@ -314,7 +305,7 @@ def list_pools(call: Call) -> Reply:
 @routes.add("GET", "/1.0/storage-pools/{name}")
 def get_pool(call: Call, name: str) -> Reply:
     """One storage pool."""
-    row = call.daemon.store.row("SELECT * FROM pools WHERE name = ?", name)
+    row = call.daemon.store.find("pools", name=name)
     if row is None:
         raise Refusal(404, "Storage pool not found")
     return Reply(_pool_document(row, incus=call.daemon.flavour.is_incus))
@@ -328,11 +319,16 @@ def add_pool(call: Call) -> Reply:
     if not name or not body.get("driver"):
         raise Refusal(400, "No name provided" if not name else "No driver provided")
     store = call.daemon.store
-    if store.rows("SELECT 1 FROM pools WHERE name = ?", name):
+    if store.find("pools", name=name):
         raise Refusal(400, f"Storage pool {name} already exists")
-    config = json.dumps(body.get("config", {}))
-    store.run("INSERT INTO pools VALUES (?, ?, ?, ?)", name, body["driver"], body.get("description", ""), config)
-    return Reply(None, 201, headers={"Location": f"/1.0/storage-pools/{quote(name, safe='')}"})
+    store.insert(
+        "pools",
+        name=name,
+        driver=body["driver"],
+        description=body.get("description", ""),
+        config=body.get("config", {}),
+    )
+    return created(f"/1.0/storage-pools/{quote(name, safe='')}")
 
 
 @routes.add("GET", "/1.0/storage-pools/{name}/volumes")

@@ -65,9 +65,9 @@ def publishable(call: Call, source: Mapping[str, str]) -> dict[str, Any]:
     if source.get("type") == "snapshot" and not snapshot and call.daemon.flavour.is_incus:
         raise Refusal(500, "Not a snapshot")
     store = call.daemon.store
-    row = store.row("SELECT id, document FROM instances WHERE project = ? AND name = ?", call.project, name)
+    row = store.find("instances", project=call.project, name=name)
     if row is not None and snapshot:
-        row = store.row("SELECT document FROM snapshots WHERE instance = ? AND name = ?", row["id"], snapshot)
+        row = store.find("snapshots", instance=row["id"], name=snapshot)
     if row is None:
         raise Refusal(404, _missing(call, full))
     document: dict[str, Any] = json.loads(row["document"])
@@ -79,8 +79,7 @@ def publishable(call: Call, source: Mapping[str, str]) -> dict[str, Any]:
 def _missing(call: Call, name: str) -> str:
     if call.daemon.flavour.is_incus:
         parent, _, snapshot = name.partition("/")
-        rows = call.daemon.store.rows("SELECT 1 FROM instances WHERE project = ? AND name = ?", call.project, parent)
-        if snapshot and rows:
+        if snapshot and call.daemon.store.find("instances", project=call.project, name=parent):
             text = f'Failed to fetch snapshot "{snapshot}" of instance "{parent}" in project "{call.project}"'
             return f"{text}: Instance_snapshot not found"
         return f'Failed to fetch instance "{name}" in project "{call.project}": Instance not found'

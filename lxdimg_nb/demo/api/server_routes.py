@@ -17,7 +17,7 @@ from ..store.refusals import Refusal
 __all__ = ["routes"]
 
 routes = Routes()
-_CONFIG = Struct("ServerPut", config="any")
+_CONFIG = Struct("ServerPut", "config any")
 _SETTINGS = ("core.https_address", "core.trust_password", "user.", "storage.")
 _NUMBERS = ("images.auto_update_interval", "images.remote_cache_expiry")
 _SWITCHES = ("images.auto_update_cached",)

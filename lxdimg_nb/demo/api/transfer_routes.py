@@ -31,12 +31,7 @@ __all__ = ["routes", "update_all"]
 routes = Routes()
 _EXPORT = Struct(
     "ImageExportPost",
-    target="string",
-    certificate="string",
-    secret="string",  # noqa: S106 - the name of a field
-    project="string",
-    profiles="[]string",
-    aliases="[]api.ImageAlias",
+    "target string, certificate string, secret string, project string, profiles []string, aliases []api.ImageAlias",
 )
 
 

@@ -246,7 +246,8 @@ class ApiHandler(_Handler):
         if isinstance(reply, PartsReply):
             return parts_reply(reply)
         body = reply.body()
-        return Sendable(reply.status, reply.headers, [body], len(body))
+        headers = reply.headers | ({"ETag": f'"{reply.etag}"'} if reply.etag else {})
+        return Sendable(reply.status, headers, [body], len(body))
 
     async def _send(self, reply: Sendable) -> None:
         self._set_head(reply)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from ..store.refusals import Refusal
 
-__all__ = ["Struct", "decode", "parse_time"]
+__all__ = ["Struct", "decode"]
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)?(T\d\d:\d\d:\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
@@ -21,33 +20,52 @@ _DECODER = json.JSONDecoder()
 
 
 class Struct:
-    """The fields of a Go structure that a body may fill: name -> Go type, or a Struct for a nested one."""
+    """The fields of a Go structure that a body may fill.
 
-    def __init__(self, name: str, /, **fields: str | Struct) -> None:
+    Args:
+        name: of the structure, for errors.
+        fields: name and Go type of each, separated by commas.
+        nested: fields that are structures themselves.
+    """
+
+    def __init__(self, name: str, fields: str, **nested: Struct) -> None:
         self.name = name
-        self.fields: dict[str, str | Struct] = {key.lower(): kind for key, kind in fields.items()}
+        self.fields: dict[str, str | Struct] = {**nested}
+        for field in fields.split(","):
+            key, kind = field.split()
+            self.fields[key] = kind
+
+
+_ALIAS = Struct("ImageAlias", "name string, description string")
+_PYTHON: dict[str, type] = {
+    "bool": bool,
+    "string": str,
+    "[]string": list,
+    "[]api.ImageAlias": list,
+    "map[string]string": dict,
+}
 
 
 def decode(body: bytes, shape: Struct, *, incus: bool = False, map_type: str = "") -> dict[str, Any]:
-    """The body as a dict that holds known fields only, each of its type; absent and null fields are left out.
+    """The body as a dict of known fields, each of its type; absent and null fields are left out.
 
     Args:
         body: as received. Bytes after the first JSON value are ignored, as Go's decoder does.
         shape: what may be in it.
-        map_type: the Go type that a PATCH reads the body into first, for its errors.
         incus: report bad times in the words of the newer Go that Incus is built with.
+        map_type: the Go type that a PATCH reads the body into first, for its errors.
 
     Raises:
-        Refusal: 400 with the text Go has for it.
+        Refusal: 400 with the text of Go's error.
     """
     value = _first_value(body)
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refusal(
-            400, f"json: cannot unmarshal {_kind(value)} into Go value of type {map_type or f'api.{shape.name}'}"
-        )
-    return _fill(value, shape, shape.name, "", incus)
+        kind = map_type or f"api.{shape.name}"
+        raise Refusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type {kind}")
+    read: dict[str, Any] = _read(value, shape, shape.name, incus)
+    return read
 
 
 def _first_value(body: bytes) -> Any:
@@ -98,98 +116,51 @@ def _kind(value: Any) -> str:
     return next((name for kind, name in names if isinstance(value, kind)), "null")
 
 
-def _fill(value: Mapping[str, Any], shape: Struct, root: str, path: str, incus: bool) -> dict[str, Any]:
-    filled: dict[str, Any] = {}
-    for key, item in value.items():
-        kind = shape.fields.get(key.lower())
-        if kind is None or item is None:
-            continue
-        where = f"{path}{key.lower()}"
-        if isinstance(kind, Struct):
-            if not isinstance(item, dict):
-                raise _mismatch(item, root, where, f"api.{kind.name}")
-            filled[key.lower()] = _fill(item, kind, root, where + ".", incus)
-        else:
-            filled[key.lower()] = _typed(item, kind, root, where, incus)
-    return filled
-
-
-def _mismatch(item: Any, root: str, where: str, kind: str) -> Refusal:
-    return Refusal(400, f"json: cannot unmarshal {_kind(item)} into Go struct field {root}.{where} of type {kind}")
-
-
-def _typed(item: Any, kind: str, root: str, where: str, incus: bool) -> Any:
+def _read(item: Any, kind: str | Struct, where: str, incus: bool) -> Any:
     if kind == "time":
-        return parse_time(item, incus=incus)
+        return _time(item, incus=incus)
     if kind == "any":
         return item
-    wanted: dict[str, type] = {"bool": bool, "string": str, "[]string": list, "map[string]string": dict}
-    if kind == "[]api.ImageAlias":
-        return _aliases(item, root, where)
-    fits: bool = isinstance(item, wanted[kind])
+    name, wanted = (f"api.{kind.name}", dict) if isinstance(kind, Struct) else (kind, _PYTHON[kind])
+    fits: bool = isinstance(item, wanted)
     if not fits:
-        raise _mismatch(item, root, where, kind)
+        raise Refusal(400, f"json: cannot unmarshal {_kind(item)} into Go struct field {where} of type {name}")
+    if isinstance(kind, Struct):
+        known = {key.lower(): inner for key, inner in item.items() if inner is not None}
+        return {
+            key: _read(inner, kind.fields[key], f"{where}.{key}", incus)
+            for key, inner in known.items()
+            if key in kind.fields
+        }
+    if kind == "[]api.ImageAlias":
+        return [{"name": "", "description": "", **_read(inner, _ALIAS, where, incus)} for inner in item]
     if kind == "[]string":
-        for inner in item:
-            if inner is not None and not isinstance(inner, str):
-                raise _mismatch(inner, root, where, "string")
-        return [inner or "" for inner in item]
+        return [_read("" if inner is None else inner, "string", where, incus) for inner in item]
     if kind == "map[string]string":
-        for inner in item.values():
-            if inner is not None and not isinstance(inner, str):
-                raise _mismatch(inner, root, where, "string")
-        return {key: inner or "" for key, inner in item.items()}
+        return {key: _read("" if inner is None else inner, "string", where, incus) for key, inner in item.items()}
     return item
 
 
-def _aliases(item: Any, root: str, where: str) -> list[dict[str, str]]:
-    if not isinstance(item, list):
-        raise _mismatch(item, root, where, "[]api.ImageAlias")
-    shape = Struct("ImageAlias", name="string", description="string")
-    found = []
-    for inner in item:
-        if not isinstance(inner, dict):
-            raise _mismatch(inner, root, where, "api.ImageAlias")
-        filled = _fill(inner, shape, root, where + ".", incus=False)
-        found.append({"name": filled.get("name", ""), "description": filled.get("description", "")})
-    return found
-
-
-def parse_time(item: Any, *, incus: bool = False) -> str:
-    """An RFC 3339 time with an offset, as it was written.
-
-    Raises:
-        Refusal: 400, saying where it stops being one.
-    """
+def _time(item: Any, *, incus: bool) -> str:
+    """An RFC 3339 time with an offset, as it was written; a Refusal says where it stops being one."""
     quoted = json.dumps(item, ensure_ascii=False)
     if not isinstance(item, str):
-        text = (
-            "Time.UnmarshalJSON: input is not a JSON string"
-            if incus
-            else _time_error(quoted, _LAYOUT_JSON, quoted, '"')
-        )
-        raise Refusal(400, text)
+        if incus:
+            raise Refusal(400, "Time.UnmarshalJSON: input is not a JSON string")
+        raise _time_error(quoted, quoted, '"', incus=incus)
     found = _TIME.match(item)
     parts = found.groups() if found else (None, None, None)
     rest = item
     for part, layout in zip(parts, ("2006", "T", "Z07:00"), strict=True):
         if part is None:
-            shown = rest if incus else rest + '"'
-            raise Refusal(
-                400,
-                _time_error(item, _LAYOUT, shown, layout)
-                if incus
-                else _time_error(quoted, _LAYOUT_JSON, shown, layout),
-            )
+            raise _time_error(item if incus else quoted, rest if incus else rest + '"', layout, incus=incus)
         rest = rest[len(part) :]
     if rest:
         raise Refusal(400, f"parsing time {json.dumps(quoted)}: extra text: {json.dumps(rest)}")
     return item
 
 
-_LAYOUT_JSON = f'"{_LAYOUT}"'
-
-
-def _time_error(value: str, layout: str, rest: str, wanted: str) -> str:
+def _time_error(value: str, rest: str, wanted: str, *, incus: bool) -> Refusal:
+    layout = _LAYOUT if incus else f'"{_LAYOUT}"'
     said = [json.dumps(part, ensure_ascii=False) for part in (value, layout, rest, wanted)]
-    return f"parsing time {said[0]} as {said[1]}: cannot parse {said[2]} as {said[3]}"
+    return Refusal(400, f"parsing time {said[0]} as {said[1]}: cannot parse {said[2]} as {said[3]}")

@@ -13,7 +13,7 @@ from typing import Any
 from ..store.go_json import compact
 from ..store.refusals import Refusal
 
-__all__ = ["FileReply", "PartsReply", "RawJson", "Reply", "Sendable", "error_reply"]
+__all__ = ["FileReply", "PartsReply", "RawJson", "Reply", "Sendable", "created", "error_reply"]
 
 _BLOCK = 256 << 10
 
@@ -34,6 +34,7 @@ class Reply:
     operation: str = ""
     bare: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    etag: str = ""
 
     def body(self) -> bytes:
         """The envelope, with the newline Go's encoder leaves behind it."""
@@ -48,6 +49,11 @@ class Reply:
             else '{"type":"sync","status":"Success","status_code":200,"operation":""'
         )
         return f'{head},"error_code":0,"error":"","metadata":{raw}}}\n'.encode("utf-8", "replace")
+
+
+def created(url: str) -> Reply:
+    """The 201 for a resource that has been made."""
+    return Reply(None, 201, headers={"Location": url})
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,17 @@ Uploads, uses and expiries are counted back from the day the server first starts
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ..store.daemon import Daemon
-from ..store.database import Store
 from ..store.flavours import NEVER
-from ..store.go_json import from_epoch, nanos_text
-from ..store.image_records import ImageRow, Record
+from ..store.go_json import nanos_text
+from ..store.image_records import ImageRow
 from ..store.instance_records import instance_document, snapshot_document
-from ..store.tarballs import recipe, tarball_from_recipe
 from .builds import BUILDS, Build, content_of
 
-__all__ = ["fill_inventory", "tiny_images"]
+__all__ = ["fill_inventory"]
 
 _DAY = 86_400
 INSTANCES = (
@@ -38,12 +33,13 @@ INSTANCES = (
 def fill_inventory(daemon: Daemon) -> None:
     """Fill a server that holds nothing yet."""
     store = daemon.store
-    if store.rows("SELECT 1 FROM images LIMIT 1") or store.setting("demo.filled"):
+    if store.find("images") or store.setting("demo.filled"):
         return
     now = time.time_ns()
     with store.change():
         store.set_setting("demo.filled", "true")
-        store.run("INSERT OR IGNORE INTO pools VALUES ('default', 'dir', '', '{}')")
+        if store.find("pools", name="default") is None:
+            store.insert("pools", name="default", driver="dir", description="", config={})
         for project, about in (("web", "Web team"), ("ci", "Builders")):
             store.add_project(project, about, {})
         certificate = daemon.identity.certificate
@@ -96,12 +92,10 @@ def _add_instance(daemon: Daemon, project: str, name: str, alias: str, snapshots
     fingerprint = daemon.images.alias(project, alias)["target"]
     image = daemon.images.exact(project, fingerprint)
     document = instance_document(name, project, image, {}, _ago(now, 10))
-    row = store.run(
-        "INSERT INTO instances (project, name, document) VALUES (?, ?, ?)", project, name, json.dumps(document)
-    )
+    row = store.insert("instances", project=project, name=name, document=document)
     for snapshot in snapshots:
         kept = snapshot_document(_based_on_the_build_before(daemon, image, document), snapshot, _ago(now, 6))
-        store.run("INSERT INTO snapshots (instance, name, document) VALUES (?, ?, ?)", row, snapshot, json.dumps(kept))
+        store.insert("snapshots", instance=row, name=snapshot, document=kept)
 
 
 def _based_on_the_build_before(
@@ -110,13 +104,11 @@ def _based_on_the_build_before(
     """The instance as it was when its image was the build before: some images are used by a snapshot only."""
     if image is None:
         return document
+    name = _series(image)
     older = [
         one.record
-        for one in daemon.images.all()
-        if one.project == image.project
-        and one.record.created_at < image.record.created_at
-        and one.record.properties.get("name", "").rsplit("-", 1)[0]
-        == image.record.properties.get("name", "").rsplit("-", 1)[0]
+        for one in daemon.images.of_project(image.project)
+        if one.record.created_at < image.record.created_at and _series(one) == name
     ]
     if not older:
         return document
@@ -125,41 +117,5 @@ def _based_on_the_build_before(
     return {**document, "config": config, "expanded_config": config}
 
 
-def tiny_images(store: Store, count: int, *, start: int = 0) -> Iterator[tuple[Record, str]]:
-    """Records with the recipes of their files: many images in little time.
-
-    Args:
-        store: for the flavour.
-        count: how many.
-        start: the number of the first.
-    """
-    now = time.time_ns()
-    systems = ("Alpine", "Debian", "Fedora", "Ubuntu")
-    for number in range(start, start + count):
-        created = 1_700_000_000 + number * 600
-        properties = {
-            "architecture": "amd64",
-            "description": f"{systems[number % 4]} build {number}",
-            "os": systems[number % 4],
-            "release": f"r{number % 12}",
-            "serial": f"{number:08d}",
-            "type": "tar",
-            "variant": "default",
-        }
-        lines = "".join(f'  {key}: "{value}"\n' for key, value in properties.items())
-        text = recipe(f"architecture: x86_64\ncreation_date: {created}\nproperties:\n{lines}")
-        content = tarball_from_recipe(text)
-        yield (
-            Record(
-                fingerprint=hashlib.sha256(content).hexdigest(),
-                size=len(content),
-                type="container",
-                architecture="x86_64",
-                created_at=from_epoch(created),
-                uploaded_at=nanos_text(now - number * 60_000_000_000),
-                expires_at=store.flavour.no_expiry,
-                filename=f"tiny-{number}.tar",
-                properties=properties,
-            ),
-            text,
-        )
+def _series(image: ImageRow) -> str:
+    return image.record.properties.get("name", "").rpartition("-")[0]

@@ -1,15 +1,15 @@
-"""The records of a demo server: SQLite in its folder, so that they outlive the process however it ends.
+"""The records of a demo server: SQLite in its folder, so that they survive however the process ends.
 
 Every change is one transaction. Files lie beside the database, named by fingerprint; a file is moved into
-place before its record is written and removed after its record is gone, so what a kill leaves behind is at
-worst a file without a record, which the next start removes.
+place before its record is written and removed after its record is gone, so a killed server leaves at worst a
+file without a record, which the next start removes.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,6 @@ class Store:
         path.touch(mode=0o600)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
-        self._depth = 0
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -69,9 +68,8 @@ class Store:
         except sqlite3.Error as error:
             self._db.close()
             raise RuntimeError(f"{path} is not what a demo server left: {error}; give another folder") from error
-        if not self.rows("SELECT 1 FROM projects"):
-            with self.change():
-                self.add_project("default", f"Default {flavour.title} project", {})
+        if not self.find("projects"):
+            self.add_project("default", f"Default {flavour.title} project", {})
 
     def close(self) -> None:
         """Close the database; the folder can be opened again."""
@@ -79,43 +77,46 @@ class Store:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """One transaction; an inner one belongs to the outer. An exception undoes all of it."""
-        if self._depth:
+        """One transaction; an inner one is part of the outer. An exception rolls all of it back."""
+        if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        self._depth = 1
-        try:
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        else:
-            self._db.execute("COMMIT")
-        finally:
-            self._depth = 0
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """All rows of a query."""
         return self._db.execute(query, values).fetchall()
 
-    def row(self, query: str, *values: Any) -> sqlite3.Row | None:
-        """The first row of a query, or None."""
-        row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
-        return row
+    def select(self, table: str, *, order: str = "rowid", **where: Any) -> list[sqlite3.Row]:
+        """The rows of a table whose columns have these values."""
+        return self.rows(f"SELECT * FROM {table}{_where(where)} ORDER BY {order}", *where.values())  # noqa: S608
 
-    def run(self, query: str, *values: Any) -> int:
-        """Run a statement and return the id of the row it inserted."""
-        return self._db.execute(query, values).lastrowid or 0
+    def find(self, table: str, **where: Any) -> sqlite3.Row | None:
+        """The first row of a table whose columns have these values, or None."""
+        rows = self.rows(f"SELECT * FROM {table}{_where(where)} LIMIT 1", *where.values())  # noqa: S608
+        return rows[0] if rows else None
 
-    def run_many(self, query: str, values: Iterator[tuple[Any, ...]]) -> None:
-        """Run one statement for many rows."""
-        self._db.executemany(query, values)
+    def insert(self, table: str, **values: Any) -> int:
+        """Insert a row, dicts and lists as JSON, and return its id."""
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        query = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names of our own
+        return self._db.execute(query, [*map(_column, values.values())]).lastrowid or 0
+
+    def update(self, table: str, row_id: int, **values: Any) -> None:
+        """Change columns of the row with this id."""
+        query = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?"  # noqa: S608
+        self._db.execute(query, [*map(_column, values.values()), row_id])
+
+    def delete(self, table: str, **where: Any) -> None:
+        """Delete the rows whose columns have these values."""
+        self._db.execute(f"DELETE FROM {table}{_where(where)}", [*where.values()])  # noqa: S608
 
     # Projects and profiles
 
     def add_project(self, name: str, description: str, config: dict[str, str]) -> None:
-        """Insert a project and its default profile; the features are on unless said otherwise."""
+        """Insert a project and its default profile; features are on unless the configuration says otherwise."""
         features = ["features.images", "features.profiles", "features.storage.volumes"]
         if self.flavour.is_incus:
             features.append("features.storage.buckets")
@@ -124,57 +125,41 @@ class Store:
         full = dict(sorted({**dict.fromkeys(features, "true"), **config}.items()))
         about = f"Default {self.flavour.title} profile" + (f" for project {name}" if name != "default" else "")
         with self.change():
-            self.run(
-                "INSERT INTO projects (name, description, config) VALUES (?, ?, ?)",
-                name,
-                description,
-                json.dumps(full),
-            )
+            self.insert("projects", name=name, description=description, config=full)
             if full["features.profiles"] == "true":
-                self.add_profile(name, "default", about, {}, {})
-
-    def add_profile(
-        self, project: str, name: str, description: str, config: dict[str, str], devices: dict[str, Any]
-    ) -> None:
-        """Insert a profile."""
-        self.run(
-            "INSERT INTO profiles (project, name, description, config, devices) VALUES (?, ?, ?, ?, ?)",
-            project,
-            name,
-            description,
-            json.dumps(config),
-            json.dumps(devices),
-        )
+                self.insert("profiles", project=name, name="default", description=about, config={}, devices={})
 
     def project_with(self, feature: str, name: str, complaint: str) -> str:
-        """The project that holds a project's images or profiles: itself, or `default`.
-
-        Args:
-            feature: `images` or `profiles`.
-            name: the project of the request.
-            complaint: what stands before `Project not found` in the error.
+        """The project that holds the images or profiles (`feature`) of a project: itself, or `default`.
 
         Raises:
-            Refusal: 404, there is no such project.
+            Refusal: 404, there is no such project; the text begins with the complaint.
         """
-        row = self.row("SELECT config FROM projects WHERE name = ?", name)
+        row = self.find("projects", name=name)
         if row is None:
             raise Refusal(404, f"{complaint}Project not found")
         return name if json.loads(row["config"]).get(f"features.{feature}") == "true" else "default"
 
     def setting(self, key: str) -> str | None:
         """A value of the server's own configuration."""
-        row = self.row("SELECT value FROM config WHERE key = ?", key)
+        row = self.find("config", key=key)
         return None if row is None else str(row["value"])
 
     def settings(self) -> dict[str, str]:
-        """The server's own configuration, without what the demo server notes for itself."""
+        """The server's own configuration, without the keys that only the demo server uses."""
         rows = self.rows("SELECT key, value FROM config WHERE key NOT LIKE 'demo.%' ORDER BY key")
         return {str(row["key"]): str(row["value"]) for row in rows}
 
     def set_setting(self, key: str, value: str) -> None:
         """Change a value of the server's own configuration; an empty one removes it."""
+        self.delete("config", key=key)
         if value:
-            self.run("INSERT OR REPLACE INTO config VALUES (?, ?)", key, value)
-        else:
-            self.run("DELETE FROM config WHERE key = ?", key)
+            self.insert("config", key=key, value=value)
+
+
+def _where(columns: Iterable[str]) -> str:
+    return "".join(f"{' AND' if n else ' WHERE'} {name} = ?" for n, name in enumerate(columns))
+
+
+def _column(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, (dict, list)) else value

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from .flavours import Flavour
 from .go_json import compact, now_text
 
-__all__ = ["Events", "Listener", "Requestor"]
+__all__ = ["Events", "Listener", "Requestor", "url_of"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Listener:
     write: Callable[[str], None]
     close: Callable[[], None]
     lose: Callable[[], None]
+
+
+def url_of(path: str, project: str) -> str:
+    """The URL of something in a project: other than `default`, it shows in the query."""
+    return path if project == "default" else f"{path}?project={quote(project, safe='')}"
 
 
 class Events:
@@ -105,8 +110,7 @@ class Events:
             context: more about it; left out when empty.
             plain: the source stays as it is, as for projects themselves.
         """
-        shown = source if plain or project == "default" else f"{source}?project={quote(project, safe='')}"
-        metadata: dict[str, Any] = {"action": action, "source": shown}
+        metadata: dict[str, Any] = {"action": action, "source": source if plain else url_of(source, project)}
         if context:
             metadata["context"] = context
         if requestor is not None:

@@ -84,6 +84,10 @@ def document(flavour: Flavour, project: str, record: Record, aliases: Sequence[d
     return shown | ({"project": project} if flavour.is_incus else {})
 
 
+def _columns(record: Record) -> dict[str, Any]:
+    return {"fingerprint": record.fingerprint, "public": int(record.public), "record": compact(asdict(record))}
+
+
 class Images:
     """The images and aliases of a store."""
 
@@ -94,23 +98,13 @@ class Images:
 
     def documents(self, project: str | None, *, public_only: bool = False) -> list[str]:
         """The JSON of all images of a project, or of all projects, by fingerprint."""
-        where = "WHERE (? IS NULL OR project = ?) AND public >= ? ORDER BY fingerprint, project"
-        rows = self._store.rows(
-            f"SELECT document FROM images {where}",  # noqa: S608 - a constant
-            project,
-            project,
-            int(public_only),
-        )
-        return [row["document"] for row in rows]
+        query = "SELECT document FROM images WHERE ? IN (project, '') AND public >= ? ORDER BY fingerprint, project"
+        return [row["document"] for row in self._store.rows(query, project or "", int(public_only))]
 
     def fingerprints(self, project: str, *, public_only: bool = False) -> list[str]:
         """The fingerprints of a project's images, sorted."""
-        rows = self._store.rows(
-            "SELECT fingerprint FROM images WHERE project = ? AND public >= ? ORDER BY fingerprint",
-            project,
-            int(public_only),
-        )
-        return [row["fingerprint"] for row in rows]
+        query = "SELECT fingerprint FROM images WHERE project = ? AND public >= ? ORDER BY fingerprint"
+        return [row["fingerprint"] for row in self._store.rows(query, project, int(public_only))]
 
     def find(self, project: str, prefix: str) -> ImageRow:
         """The one image whose fingerprint is LIKE the prefix: case does not count, `%` and `_` are wildcards.
@@ -118,9 +112,8 @@ class Images:
         Raises:
             Refusal: 404 for none, 500 for several.
         """
-        rows = self._store.rows(
-            "SELECT * FROM images WHERE project = ? AND fingerprint LIKE ? || '%' LIMIT 2", project, prefix
-        )
+        query = "SELECT * FROM images WHERE project = ? AND fingerprint LIKE ? || '%' LIMIT 2"
+        rows = self._store.rows(query, project, prefix)
         if not rows:
             raise Refusal(404, "Image not found")
         if len(rows) > 1:
@@ -129,12 +122,12 @@ class Images:
 
     def exact(self, project: str, fingerprint: str) -> ImageRow | None:
         """The image with this full fingerprint, or None."""
-        row = self._store.row("SELECT * FROM images WHERE project = ? AND fingerprint = ?", project, fingerprint)
+        row = self._store.find("images", project=project, fingerprint=fingerprint)
         return None if row is None else self._row(row)
 
-    def all(self) -> list[ImageRow]:
-        """Every image of every project."""
-        return [self._row(row) for row in self._store.rows("SELECT * FROM images ORDER BY project, fingerprint")]
+    def of_project(self, project: str) -> list[ImageRow]:
+        """Every image of a project."""
+        return [self._row(row) for row in self._store.select("images", order="fingerprint", project=project)]
 
     def with_source(self) -> list[ImageRow]:
         """The images that can be refreshed."""
@@ -143,7 +136,7 @@ class Images:
 
     def shown(self, image: ImageRow) -> str:
         """The JSON of one image."""
-        row = self._store.row("SELECT document FROM images WHERE id = ?", image.id)
+        row = self._store.find("images", id=image.id)
         return "null" if row is None else str(row["document"])
 
     @staticmethod
@@ -162,13 +155,7 @@ class Images:
         with self._store.change():
             if self.exact(project, record.fingerprint) is not None:
                 raise Refusal(400, "Image with same fingerprint already exists")
-            row_id = self._store.run(
-                "INSERT INTO images (project, fingerprint, public, record, document) VALUES (?, ?, ?, ?, '')",
-                project,
-                record.fingerprint,
-                int(record.public),
-                compact(asdict(record)),
-            )
+            row_id = self._store.insert("images", project=project, document="", **_columns(record))
             image = ImageRow(row_id, project, record)
             for alias in aliases:
                 self._insert_alias(image, alias["name"], alias["description"])
@@ -187,33 +174,16 @@ class Images:
 
     def add_many(self, project: str, made: Iterable[tuple[Record, str]]) -> None:
         """Insert many images that are made from recipes when somebody exports them."""
-        flavour = self._store.flavour
         with self._store.change():
-            self._store.run_many(
-                "INSERT INTO images (project, fingerprint, public, record, document, recipe) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        project,
-                        record.fingerprint,
-                        int(record.public),
-                        compact(asdict(record)),
-                        compact(document(flavour, project, record, ())),
-                        recipe,
-                    )
-                    for record, recipe in made
-                ),
-            )
+            for record, recipe in made:
+                shown = compact(document(self._store.flavour, project, record, ()))
+                self._store.insert("images", project=project, document=shown, recipe=recipe, **_columns(record))
 
     def update(self, image: ImageRow, **fields: Any) -> ImageRow:
         """Change fields of a record."""
         changed = ImageRow(image.id, image.project, replace(image.record, **fields))
         with self._store.change():
-            self._store.run(
-                "UPDATE images SET record = ?, public = ? WHERE id = ?",
-                compact(asdict(changed.record)),
-                int(changed.record.public),
-                image.id,
-            )
+            self._store.update("images", image.id, **_columns(changed.record))
             self._refresh(changed)
         return changed
 
@@ -221,20 +191,20 @@ class Images:
         """Put a newer build in an image's place: its aliases move over."""
         with self._store.change():
             new = self.exact(old.project, record.fingerprint) or self.add(old.project, record)
-            self._store.run("UPDATE aliases SET image = ? WHERE image = ?", new.id, old.id)
-            self._store.run("DELETE FROM images WHERE id = ?", old.id)
+            for alias in self._store.select("aliases", image=old.id):
+                self._store.update("aliases", alias["id"], image=new.id)
+            self._store.delete("images", id=old.id)
             self._refresh(new)
         return new
 
     def delete(self, image: ImageRow) -> None:
         """Remove an image and its aliases; its files too when no project holds it any more."""
-        with self._store.change():
-            self._store.run("DELETE FROM images WHERE id = ?", image.id)
+        self._store.delete("images", id=image.id)
         self.sweep(image.record.fingerprint)
 
     def sweep(self, fingerprint: str) -> None:
         """Remove the files of a fingerprint that no record names."""
-        if not self._store.rows("SELECT 1 FROM images WHERE fingerprint = ?", fingerprint):
+        if self._store.find("images", fingerprint=fingerprint) is None:
             for path in self.paths(fingerprint):
                 path.unlink(missing_ok=True)
 
@@ -247,7 +217,7 @@ class Images:
 
     def _refresh(self, image: ImageRow) -> None:
         shown = document(self._store.flavour, image.project, image.record, self.aliases_of(image))
-        self._store.run("UPDATE images SET document = ? WHERE id = ?", compact(shown), image.id)
+        self._store.update("images", image.id, document=compact(shown))
 
     # Files
 
@@ -259,7 +229,7 @@ class Images:
         """The file of a unified image and None, or the two of a split one; made now where only a recipe is."""
         first, second = self.paths(image.record.fingerprint)
         if not first.exists():
-            row = self._store.row("SELECT recipe FROM images WHERE id = ?", image.id)
+            row = self._store.find("images", id=image.id)
             if row is not None and row["recipe"] is not None:
                 spool = first.with_name(f"upload-{image.record.fingerprint}")
                 spool.write_bytes(tarball_from_recipe(row["recipe"]))
@@ -270,7 +240,7 @@ class Images:
 
     def aliases_of(self, image: ImageRow) -> list[dict[str, str]]:
         """The aliases that point at an image, oldest first."""
-        rows = self._store.rows("SELECT name, description FROM aliases WHERE image = ? ORDER BY id", image.id)
+        rows = self._store.select("aliases", image=image.id)
         return [{"name": row["name"], "description": row["description"]} for row in rows]
 
     def aliases(self, project: str) -> list[sqlite3.Row]:
@@ -283,14 +253,14 @@ class Images:
         Raises:
             Refusal: 404.
         """
-        row = self._store.row(f"{_ALIAS} WHERE a.project = ? AND a.name = ?", project, name)
-        if row is None:
+        rows = self._store.rows(f"{_ALIAS} WHERE a.project = ? AND a.name = ?", project, name)
+        if not rows:
             raise Refusal(404, "Image alias not found")
-        return row
+        return rows[0]
 
     def has_alias(self, project: str, name: str) -> bool:
         """Whether an alias exists."""
-        return bool(self._store.rows("SELECT 1 FROM aliases WHERE project = ? AND name = ?", project, name))
+        return self._store.find("aliases", project=project, name=name) is not None
 
     def add_alias(self, image: ImageRow, name: str, description: str) -> None:
         """Point a free name at an image."""
@@ -299,48 +269,34 @@ class Images:
             self._refresh(image)
 
     def _insert_alias(self, image: ImageRow, name: str, description: str) -> None:
-        self._store.run(
-            "INSERT INTO aliases (project, name, description, image) VALUES (?, ?, ?, ?)",
-            image.project,
-            name,
-            description,
-            image.id,
-        )
+        self._store.insert("aliases", project=image.project, name=name, description=description, image=image.id)
 
     def change_alias(self, project: str, name: str, *, to: ImageRow, description: str) -> None:
         """Point an alias at an image and describe it."""
         with self._store.change():
-            before = self._by_id(self.alias(project, name)["image"])
-            self._store.run(
-                "UPDATE aliases SET image = ?, description = ? WHERE project = ? AND name = ?",
-                to.id,
-                description,
-                project,
-                name,
-            )
-            self._refresh(before)
+            self._change_alias(project, name, {"image": to.id, "description": description})
             self._refresh(to)
 
     def rename_alias(self, project: str, name: str, new: str) -> None:
         """Give an alias another name."""
-        with self._store.change():
-            image = self._by_id(self.alias(project, name)["image"])
-            self._store.run("UPDATE aliases SET name = ? WHERE project = ? AND name = ?", new, project, name)
-            self._refresh(image)
+        self._change_alias(project, name, {"name": new})
 
-    def delete_alias(self, project: str, name: str) -> str:
-        """Remove an alias and return the fingerprint it pointed at."""
-        with self._store.change():
-            image = self._by_id(self.alias(project, name)["image"])
-            self._store.run("DELETE FROM aliases WHERE project = ? AND name = ?", project, name)
-            self._refresh(image)
-        return image.record.fingerprint
+    def delete_alias(self, project: str, name: str) -> None:
+        """Remove an alias."""
+        self._change_alias(project, name, {})
 
-    def _by_id(self, row_id: int) -> ImageRow:
-        return self._row(self._store.rows("SELECT * FROM images WHERE id = ?", row_id)[0])
+    def _change_alias(self, project: str, name: str, fields: dict[str, Any]) -> None:
+        """Change fields of an alias, or delete it where none are given, and refresh the document of its image."""
+        with self._store.change():
+            alias = self.alias(project, name)
+            if fields:
+                self._store.update("aliases", alias["id"], **fields)
+            else:
+                self._store.delete("aliases", id=alias["id"])
+            self._refresh(self._row(self._store.select("images", id=alias["image"])[0]))
 
 
 _ALIAS = (
-    "SELECT a.name, a.description, a.image, i.fingerprint AS target, i.public, i.record"
+    "SELECT a.id, a.name, a.description, a.image, i.fingerprint AS target, i.public, i.record"
     " FROM aliases a JOIN images i ON i.id = a.image"
 )

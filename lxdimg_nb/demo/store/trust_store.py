@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
-import json
 import os
 import sqlite3
 import ssl
@@ -24,20 +23,23 @@ def fingerprint_of(der: bytes) -> str:
 def trust(store: Store, der: bytes, *, name: str, restricted: bool = False, projects: list[str] | None = None) -> str:
     """Add a certificate to the trust store and return its fingerprint."""
     fingerprint = fingerprint_of(der)
-    store.run(
-        "INSERT OR REPLACE INTO certificates VALUES (?, ?, 'client', ?, ?, ?)",
-        fingerprint,
-        name,
-        int(restricted),
-        json.dumps(projects or []),
-        ssl.DER_cert_to_PEM_cert(der),
-    )
+    with store.change():
+        store.delete("certificates", fingerprint=fingerprint)
+        store.insert(
+            "certificates",
+            fingerprint=fingerprint,
+            name=name,
+            type="client",
+            restricted=int(restricted),
+            projects=projects or [],
+            certificate=ssl.DER_cert_to_PEM_cert(der),
+        )
     return fingerprint
 
 
 def find_trusted(store: Store, der: bytes) -> sqlite3.Row | None:
     """The entry of a client certificate, or None for a stranger's."""
-    return store.row("SELECT * FROM certificates WHERE fingerprint = ?", fingerprint_of(der))
+    return store.find("certificates", fingerprint=fingerprint_of(der))
 
 
 class Identity:
