@@ -71,7 +71,7 @@ def test_rules_are_a_list(kernel: Kernel, server: RunningServer) -> None:
         "  - filter: os=Debian\n    keep_last: 0\n  - older_than: 10d\n    name: old ones\n"
     )
 
-    assert kernel.value("[rule.name for rule in plan.again.__self__.rules]") == ["", "old ones"]
+    assert kernel.value("[rule.name for rule in plan.rules.__self__.rules]") == ["", "old ones"]
 
 
 def test_without_lines_a_cell_to_begin_with_is_made(kernel: Kernel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import pandas as pd
@@ -147,21 +148,19 @@ def holders(frame: pd.DataFrame) -> pd.Series[Any]:
 
 
 def product(frame: pd.DataFrame, per: Sequence[str] = PRODUCT) -> pd.Series[Any]:
-    """A label for each image's product, the same for its builds; NA where the system or release is unknown.
+    """A label for each image's product, the same for its builds; missing where the system or release is unknown.
 
     Builds are counted within one project of one server.
     """
-    names = [column(frame, name) for name in per if per is not PRODUCT or name in frame.columns]
-    columns = {name: values(frame, name) for name in names}
-    scope = [level(frame, name) for name in ("server", "project")]
-    labels: list[str | None] = []
-    for i in range(len(frame)):
-        key = [columns[name][i] for name in names]
-        known = [not pd.isna(v) for v in key]
-        missing = any(not ok for ok, name in zip(known, names, strict=True) if name in PRODUCT[:2])
-        where = [str(part[i]) for part in scope if part is not None]
-        words = ["" if not ok else str(v) for ok, v in zip(known, key, strict=True)]
-        labels.append(None if missing or not any(known) else " / ".join([*where, *words]))
-    if per is PRODUCT and not {*PRODUCT[:2]} <= set(names):
-        labels = [None] * len(frame)
-    return pd.Series(labels, index=frame.index, dtype=object)
+    default = tuple(per) == PRODUCT
+    names = [column(frame, name) for name in per if not default or name in frame.columns]
+    required = [name for name in PRODUCT[:2] if default or name in names]
+    if not names or not {*required} <= {*names}:
+        return pd.Series(None, index=frame.index, dtype=object)
+    parts = pd.DataFrame({name: values(frame, name) for name in names}, dtype=object)
+    known = parts.notna()
+    scope = [pd.Series(found, dtype=object) for name in ("server", "project") if (found := level(frame, name))]
+    texts = [*scope, *(parts[name].where(known[name], "") for name in names)]
+    labels = reduce(lambda left, right: left + " / " + right, (text.astype(str) for text in texts))
+    labels = labels.where(known[required].all(axis=1) & known.any(axis=1), None)
+    return labels.set_axis(frame.index)

@@ -1,9 +1,8 @@
-"""The rows of a frame read as images, so that one filter serves listings, frames and plans."""
+"""The rows of a frame with the attributes of image records, so that one filter serves listings, frames and plans."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,21 +12,21 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.values import Alias, UpdateSource
 
-__all__ = ["Row", "Rows", "level", "needed", "words_of"]
+__all__ = ["Row", "Rows", "level", "list_of", "needed"]
 
 
 def level(frame: pd.DataFrame, name: str) -> list[Any] | None:
-    """The values of an index level or else of a column, None where a frame has neither."""
+    """The values of an index level or else of a column; None if the frame has neither."""
     if name in frame.index.names:
         return list(frame.index.get_level_values(name))
     return list(frame[name]) if name in frame.columns else None
 
 
 def needed(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
-    """A column that something cannot do without.
+    """A column that must be there.
 
     Raises:
-        InvalidRequestError: the frame has none of that name, or of times it holds something else.
+        InvalidRequestError: there is none, or a column of times holds something else.
     """
     if name not in frame.columns:
         raise InvalidRequestError(f"this frame has no column {name!r}; take the whole frame of images.df()")
@@ -40,17 +39,17 @@ def needed(frame: pd.DataFrame, name: str) -> pd.Series[Any]:
     return column
 
 
-def words_of(value: Any) -> list[str] | None:
-    """The texts of a cell that holds several, None of any other."""
+def list_of(value: Any) -> list[str] | None:
+    """The texts of a cell that holds several (an array after a Parquet file); None for any other."""
     return [str(v) for v in value] if isinstance(value, list | tuple | np.ndarray) else None
 
 
 class Rows(Sequence["Row"]):
-    """All rows; a column is read when it is first asked for."""
+    """All rows of a frame. A column is read when it is first used."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
-        self._read: dict[str, list[Any]] = {}
+        self._columns: dict[str, list[Any]] = {}
         self._keys: list[list[str]] | None = None
 
     def __len__(self) -> int:
@@ -59,42 +58,36 @@ class Rows(Sequence["Row"]):
     def __getitem__(self, position: Any) -> Any:
         if isinstance(position, slice):
             return [Row(self, i) for i in range(*position.indices(len(self)))]
-        if not -len(self) <= position < len(self):
-            raise IndexError(position)
-        return Row(self, position % len(self))
+        return Row(self, range(len(self))[position])
 
     def column(self, name: str) -> list[Any]:
-        """The values of a column or index level, missing ones as None.
+        """The values of a column or index level; missing ones are None.
 
         Raises:
             InvalidRequestError: the frame has none of that name.
         """
-        if name not in self._read:
-            inside = name in self.frame.index.names
-            values = list(self.frame.index.get_level_values(name) if inside else needed(self.frame, name))
-            missing = pd.isna(pd.Series(values, dtype=object)).tolist()
-            self._read[name] = [None if gone else v for gone, v in zip(missing, values, strict=True)]
-        return self._read[name]
-
-    def property(self, key: str) -> list[Any] | None:
-        """The values of a property, None where no image has it."""
-        name = schema.PROPERTY + key
-        return self._read.get(name) or (self.column(name) if self.has(name) else None)
+        if name not in self._columns:
+            in_index = name in self.frame.index.names
+            values = pd.Series(
+                list(self.frame.index.get_level_values(name) if in_index else needed(self.frame, name)), dtype=object
+            )
+            self._columns[name] = values.where(values.notna(), None).tolist()
+        return self._columns[name]
 
     def keys(self, at: int) -> list[str]:
         """The keys of the properties that a row has."""
         if self._keys is None:
-            found: list[list[str]] = [[] for _ in range(len(self))]
+            self._keys = [[] for _ in range(len(self))]
             for name in schema.property_columns(self.frame):
                 key = name.removeprefix(schema.PROPERTY)
                 for row in np.flatnonzero(self.frame[name].notna().to_numpy()).tolist():
-                    found[row].append(key)
-            self._keys = found
+                    self._keys[row].append(key)
         return self._keys[at]
 
-    def has(self, name: str) -> bool:
-        """Whether there is such a column or index level."""
-        return name in self.frame.columns or name in self.frame.index.names
+    def find(self, name: str) -> list[Any] | None:
+        """As `column`; None if the frame has none of that name."""
+        known = name in self._columns or name in self.frame.columns or name in self.frame.index.names
+        return self.column(name) if known else None
 
 
 class _Properties(Mapping[str, str]):
@@ -102,11 +95,10 @@ class _Properties(Mapping[str, str]):
         self._rows, self._at = rows, at
 
     def __getitem__(self, key: str) -> str:
-        values = self._rows.property(key)
-        value = None if values is None else values[self._at]
-        if value is None:
+        values = self._rows.find(schema.PROPERTY + key)
+        if values is None or values[self._at] is None:
             raise KeyError(key)
-        return str(value)
+        return str(values[self._at])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows.keys(self._at))
@@ -115,8 +107,20 @@ class _Properties(Mapping[str, str]):
         return len(self._rows.keys(self._at))
 
 
+def _text(name: str) -> property:
+    return property(lambda row: str(row._get(name) or ""))
+
+
+def _flag(name: str) -> property:
+    return property(lambda row: bool(row._get(name)))
+
+
+def _time(name: str) -> property:
+    return property(lambda row: None if (t := row._get(name)) is None else t.to_pydatetime(warn=False))
+
+
 class Row:
-    """One row with the attributes of an image."""
+    """One row with the attributes of an image record, and the `server` that it is from."""
 
     __slots__ = ("_at", "_rows")
 
@@ -126,54 +130,38 @@ class Row:
     def _get(self, name: str) -> Any:
         return self._rows.column(name)[self._at]
 
-    def _text(self, name: str) -> str:
-        value = self._get(name)
-        return "" if value is None else str(value)
+    def _origin(self, name: str, default: str) -> str:
+        values = self._rows.find(name)
+        return str(self._rows.frame.attrs.get(name, default) if values is None else values[self._at] or "")
 
-    @property
-    def fingerprint(self) -> str:
-        return self._text("fingerprint")
+    fingerprint = _text("fingerprint")
+    architecture = _text("architecture")
+    type = _text("type")
+    filename = _text("filename")
+    public = _flag("public")
+    auto_update = _flag("auto_update")
+    cached = _flag("cached")
+    created_at = _time("created_at")
+    uploaded_at = _time("uploaded_at")
+    last_used_at = _time("last_used_at")
+    expires_at = _time("expires_at")
 
     @property
     def server(self) -> str:
-        """The server's name in a fleet, else where the frame came from."""
-        if self._rows.has("server"):
-            return self._text("server")
-        return str(self._rows.frame.attrs.get("server", ""))
+        return self._origin("server", "")
 
     @property
     def project(self) -> str:
-        if self._rows.has("project"):
-            return self._text("project")
-        return str(self._rows.frame.attrs.get("project", "default"))
+        return self._origin("project", "default")
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What identifies the image: server, project and fingerprint."""
+        return self.server, self.project, self.fingerprint
 
     @property
     def aliases(self) -> Sequence[Alias]:
-        return [Alias(name, "", self.fingerprint) for name in words_of(self._get("aliases")) or ()]
-
-    @property
-    def architecture(self) -> str:
-        return self._text("architecture")
-
-    @property
-    def type(self) -> str:
-        return self._text("type")
-
-    @property
-    def filename(self) -> str:
-        return self._text("filename")
-
-    @property
-    def public(self) -> bool:
-        return bool(self._get("public"))
-
-    @property
-    def auto_update(self) -> bool:
-        return bool(self._get("auto_update"))
-
-    @property
-    def cached(self) -> bool:
-        return bool(self._get("cached"))
+        return [Alias(name, "", self.fingerprint) for name in list_of(self._get("aliases")) or ()]
 
     @property
     def size(self) -> int:
@@ -181,27 +169,7 @@ class Row:
 
     @property
     def profiles(self) -> Sequence[str]:
-        return words_of(self._get("profiles")) or []
-
-    def _time(self, name: str) -> datetime | None:
-        value = self._get(name)
-        return None if value is None else value.to_pydatetime(warn=False)
-
-    @property
-    def created_at(self) -> datetime | None:
-        return self._time("created_at")
-
-    @property
-    def uploaded_at(self) -> datetime | None:
-        return self._time("uploaded_at")
-
-    @property
-    def last_used_at(self) -> datetime | None:
-        return self._time("last_used_at")
-
-    @property
-    def expires_at(self) -> datetime | None:
-        return self._time("expires_at")
+        return list_of(self._get("profiles")) or []
 
     @property
     def properties(self) -> Mapping[str, str]:
@@ -209,11 +177,11 @@ class Row:
 
     @property
     def update_source(self) -> UpdateSource | None:
-        parts = [self._text(name) for name in schema.SOURCES]
+        parts = [str(self._get(name) or "") for name in schema.SOURCES]
         return UpdateSource(*parts) if any(parts) else None
 
     @property
     def used_by(self) -> list[str] | None:
-        """Instances and snapshots made from the image; None where the frame does not say."""
-        users = self._get("used_by") if self._rows.has("used_by") else None
-        return words_of(users)
+        """Instances and snapshots made from the image; None if the frame does not say."""
+        values = self._rows.find("used_by")
+        return None if values is None else list_of(values[self._at])

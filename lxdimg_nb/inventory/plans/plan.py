@@ -1,117 +1,64 @@
-"""A plan: intended changes, each with its reason, and what is left alone, with what protects it.
+"""`Plan`: reviewed changes to images, applied later.
 
-A plan is made from a frame and without a client, so it cannot change anything. It is bound to the servers
-its frame came from; `apply` refuses others.
+A plan is made from a frame and without a client, so making one cannot change anything. It is bound to the
+servers of its frame; `apply` refuses others.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_kinds import text_array
-from lxdimg_nb.inventory.frame.conditions import matching
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
-from lxdimg_nb.inventory.frame.rows import Row, level
+from lxdimg_nb.inventory.plans.apply import Rules, apply_steps, clients_for
+from lxdimg_nb.inventory.plans.receipts import Outcome, Receipts
+from lxdimg_nb.inventory.plans.step import KEEP, PlannedServer, Step
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import format_attribute, short_fingerprint
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.inventory.fleet.fleet import Fleet
-    from lxdimg_nb.inventory.plans.receipts import Receipts
 
-__all__ = ["Place", "Plan", "Step", "bindings", "chosen", "expectation", "step_for"]
-
-KEEP = "keep"
-WATCHED = ("public", "auto_update", "properties", "expires_at", "profiles", "last_used_at", "aliases")
-"""What must still be as it was when a step is applied."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A server as a frame knew it."""
-
-    url: str
-    identity: str = ""
-
-    def is_served_by(self, client: Client) -> bool:
-        """Whether that client talks to it: by the server's certificate, else by its address."""
-        if self.identity and client.info.certificate_fingerprint:
-            return self.identity == client.info.certificate_fingerprint
-        return bool(self.url) and self.url == client.url
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One image and what is to become of it.
-
-    `action` is delete, set, alias, copy, publish or keep; `changes` maps fields to the value before and after;
-    `protection` says why nothing is done where `action` is keep; `expects` is what was seen when planning.
-    """
-
-    server: str
-    project: str
-    fingerprint: str
-    action: str
-    reason: str = ""
-    protection: str = ""
-    alias: str = ""
-    size: int = 0
-    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    expects: Mapping[str, Any] = field(default_factory=dict)
-    source: str = ""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What identifies the image."""
-        return self.server, self.project, self.fingerprint
-
-    @property
-    def words(self) -> str:
-        """The changes in words."""
-        if self.action == "copy":
-            return f"copy from {self.source}"
-        pairs = (f"{name}: {_word(name, old)} → {_word(name, new)}" for name, (old, new) in self.changes.items())
-        return ", ".join(pairs) or ("" if self.action == KEEP else self.action)
-
-
-def _word(name: str, value: Any) -> str:
-    text = format_attribute(name, value) or "none"
-    return short_fingerprint(text) if len(text) == 64 else text
+__all__ = ["Plan"]
 
 
 class Plan:
-    """Intended changes to images; shown as a table, looked at as a frame, done by `apply`.
+    """Intended changes to images; displayed as a table, available as a frame, carried out by `apply`.
 
-    Made by the functions of `lxdimg_nb.plan`. `receipts` is what became of the last `apply`, kept up to date
-    while it works; None before.
+    Made by the functions of `lxdimg_nb.plan`.
+
+    Attributes:
+        kind: prune, set, alias, copy or publish.
+        steps: one for each image, also those that are left alone.
+        servers: the servers that the plan was made for, by name.
+        project: the project that the plan was made for, `*` if there may be several.
+        rules: evaluated again by `apply`; None if the plan has none.
+        receipts: of the last `apply`; None before.
     """
 
     def __init__(
         self,
         kind: str,
         steps: Iterable[Step],
-        places: Mapping[str, Place],
+        servers: Mapping[str, PlannedServer],
         *,
         project: str = "*",
-        again: Callable[[pd.DataFrame, datetime], list[Step]] | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self.kind = kind
         self.steps = tuple(steps)
-        self.places = dict(places)
+        self.servers = dict(servers)
         self.project = project
-        self.again = again
+        self.rules = rules
         self.receipts: Receipts | None = None
 
     @property
@@ -127,17 +74,15 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the images to be changed, each counted once a server."""
+        """Bytes of the images to be changed; an image counts once a server."""
         return sum({(s.server, s.fingerprint): s.size for s in self.actions}.values())
 
     @property
     def frame(self) -> InventoryFrame:
-        """A row a step, what is done first: `action`, `alias`, `change`, `reason`, `protection`, `size`."""
+        """A row a step, changes first: `action`, `alias`, `change`, `reason`, `protection`, `size`."""
         steps = sorted(self.steps, key=lambda step: step.action == KEEP)
         levels = ("server", "project", "fingerprint")
-        index = pd.MultiIndex.from_arrays(
-            [text_array([getattr(step, name) for step in steps]) for name in levels], names=levels
-        )
+        index = pd.MultiIndex.from_arrays([text_array([getattr(s, n) for s in steps]) for n in levels], names=levels)
         made = InventoryFrame(
             {
                 "action": pd.Categorical([step.action for step in steps]),
@@ -145,49 +90,47 @@ class Plan:
                 "change": text_array([step.words for step in steps]),
                 "reason": text_array([step.reason for step in steps]),
                 "protection": text_array([step.protection for step in steps]),
-                "size": pd.array([step.size for step in steps], dtype="int64").to_numpy(),
+                "size": pd.array([step.size for step in steps], dtype="int64"),
             },
             index=index,
         )
-        made.attrs = {"server": ", ".join(self.places), "project": self.project}
+        made.attrs = {"server": ", ".join(self.servers), "project": self.project}
         return made
 
     df = frame
 
     def without(self, *names: str) -> Plan:
-        """The plan with some images left alone: by alias, fingerprint or its beginning (12 digits), or instance.
+        """The plan with some images left alone: by alias, fingerprint or its first 12 or more digits, or instance.
 
         Raises:
             InvalidRequestError: the plan has no such image.
         """
         steps = list(self.steps)
         for name in names:
-            found = [i for i, step in enumerate(steps) if _is_called(step, name)]
+            found = [i for i, step in enumerate(steps) if step.is_about(name)]
             if not found:
                 raise InvalidRequestError(f"the plan has no image {name!r}")
             for i in found:
                 steps[i] = replace(steps[i], action=KEEP, protection="left out by hand", changes={})
-        return Plan(self.kind, steps, self.places, project=self.project, again=self.again)
+        return Plan(self.kind, steps, self.servers, project=self.project, rules=self.rules)
 
     def table(self) -> display.Table:
         """The plan as a table."""
         shown = self.frame
         levels: list[Hashable] = [n for n in ("server", "project") if shown.index.get_level_values(n).nunique() < 2]
-        return inventory_table(shown.droplevel(levels) if levels else shown, title=self.summary)
+        return inventory_table(shown.droplevel(levels), title=self.summary)
 
     @property
     def summary(self) -> str:
-        """One line: what would be done, to how much, where."""
+        """One line: what would be done, to how much, and where."""
         counts = Counter(step.action for step in self.actions)
         words = [f"{formats.plural(count, 'image')} to {action}" for action, count in counts.items()]
         kept = len(self.steps) - len(self)
         parts = [", ".join(words) or "nothing to do", formats.size(self.bytes) if self else ""]
-        parts += [f"{kept:,} left alone" if kept else "", self.where]
+        parts += [f"{kept:,} left alone" if kept else "", self._where()]
         return display.sanitize(f"{self.kind}: " + " · ".join(part for part in parts if part), 400)
 
-    @property
-    def where(self) -> str:
-        """The servers and projects that would change."""
+    def _where(self) -> str:
         pairs = sorted({(step.server, step.project) for step in self.actions})
         shown = [f"{server or 'a server without a name'}, project {project}" for server, project in pairs[:4]]
         return "; ".join(shown) + (" …" if len(pairs) > 4 else "")
@@ -206,17 +149,17 @@ class Plan:
         stop: threading.Event | None = None,
         now: datetime | None = None,
     ) -> Receipts:
-        """Do it: read every image again, skip what changed since, go on after a failure.
+        """Carry out the plan: read every image again, skip what has changed, go on after a failure.
 
-        Can be stopped, by `stop` or by interrupting the kernel, and called again: what is done is done, the
-        rest is planned anew.
+        It can be stopped, by `stop` or by interrupting the kernel, and called again: what is done is done, the
+        rest is checked anew.
 
         Args:
             client: of the server that the plan was made for; for several servers a client by name, or the
                 fleet whose frame it was made from.
             confirm: True when you have looked at the plan; else it asks.
-            stop: when set, nothing more is begun.
-            now: for rules that count time; by default the clock's.
+            stop: when set, no further step is begun.
+            now: for rules that count time; by default the clock.
 
         Returns:
             A row a step: done, skipped (with the reason), failed (with the error), or not tried.
@@ -224,68 +167,34 @@ class Plan:
         Raises:
             InvalidRequestError: another server or project than the plan was made for, or nobody there to ask.
         """
-        from lxdimg_nb.inventory.plans.apply import apply
+        steps = self.actions
+        outcomes: list[Outcome] = []
+        with clients_for(steps, self.servers, self.project, client) as clients:
+            agreed = confirm or not steps or _confirmed(self.summary)
+            try:
+                if not agreed:
+                    outcomes += [Outcome(step, "not tried", "not confirmed") for step in steps]
+                elif steps:
+                    apply_steps(
+                        steps,
+                        clients,
+                        outcomes,
+                        rules=self.rules,
+                        all_projects=self.project == "*",
+                        stop=stop,
+                        now=now or datetime.now(UTC),
+                    )
+            finally:
+                # Set after an interrupt, too, so that it is known what was done.
+                self.receipts = Receipts.of(outcomes)
+        return self.receipts
 
-        return apply(self, client, confirm=confirm, stop=stop, now=now)
 
-
-def _is_called(step: Step, name: str) -> bool:
-    aliases = step.expects.get("aliases", ())
-    instance = step.changes.get("instance", (None, None))[1]
-    return name in (step.alias, *aliases, instance) or (len(name) >= 12 and step.fingerprint.startswith(name.lower()))
-
-
-def bindings(frame: pd.DataFrame) -> tuple[dict[str, Place], str]:
-    """The servers of a frame by name, and its project, `*` for several.
-
-    Raises:
-        InvalidRequestError: no frame of images, or an image is in it twice.
-    """
-    if not schema.is_inventory(frame):
-        raise InvalidRequestError("a plan is made from a frame of images, with their fingerprints as index")
-    parts = [found for name in ("server", "project", "fingerprint") if (found := level(frame, name)) is not None]
-    twice = [name for name, count in Counter(zip(*parts, strict=True)).items() if count > 1]
-    if twice:
+def _confirmed(summary: str) -> bool:
+    try:
+        answer = input(f"{summary}. Do it? Type yes: ")
+    except (EOFError, OSError, NotImplementedError) as exc:
         raise InvalidRequestError(
-            f"the image {str(twice[0][-1])[:12]} is in the frame twice; drop one: df[~df.index.duplicated()]"
-        )
-    attrs = frame.attrs
-    if "server" in frame.index.names:
-        known = attrs.get("servers", {})
-        names = [*known, *sorted({str(n) for n in frame.index.get_level_values("server")} - set(known))]
-        places = {n: Place(known.get(n, {}).get("url", n), known.get(n, {}).get("identity", "")) for n in names}
-        return places, "*"
-    name = str(attrs.get("server", ""))
-    return {name: Place(name, str(attrs.get("identity", "")))}, str(attrs.get("project", "default"))
-
-
-def expectation(row: Any) -> dict[str, Any]:
-    """What a step expects of its image, of a row of a frame or of an image read again."""
-    return {
-        "public": bool(row.public),
-        "auto_update": bool(row.auto_update),
-        "properties": dict(row.properties),
-        "expires_at": row.expires_at,
-        "profiles": sorted(row.profiles),
-        "last_used_at": row.last_used_at,
-        "aliases": sorted(alias.name for alias in row.aliases),
-    }
-
-
-def step_for(row: Row, action: str, **fields: Any) -> Step:
-    """A step for the image of a row."""
-    return Step(
-        row.server,
-        row.project,
-        row.fingerprint,
-        action,
-        alias=min((alias.name for alias in row.aliases), key=len, default=""),
-        size=row.size,
-        expects=expectation(row),
-        **fields,
-    )
-
-
-def chosen(frame: pd.DataFrame, text: str | filters.Filter | None, now: datetime) -> list[bool]:
-    """Which rows a filter lets through."""
-    return matching(frame, text, now).tolist() if text else [True] * len(frame)
+            "nobody is there to ask; look at the plan, then call apply(client, confirm=True)"
+        ) from exc
+    return answer.strip().lower() in ("yes", "y")

@@ -3,53 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
 from lxdimg_nb.inventory.frame.column_kinds import text_array
-from lxdimg_nb.text import display
+from lxdimg_nb.inventory.plans.step import Step
+from lxdimg_nb.text.display import Table, sanitize
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 
-__all__ = ["STATES", "Receipt", "Receipts"]
+__all__ = ["Outcome", "Receipts"]
 
 STATES = ("done", "skipped", "failed", "not tried")
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One step: its state, and what happened, why it was skipped or what failed."""
+class Outcome(NamedTuple):
+    """The state of one step, and what happened, why it was skipped or what failed."""
 
-    server: str
-    project: str
-    fingerprint: str
-    alias: str
-    action: str
+    step: Step
     state: str
-    detail: str = ""
-    size: int = 0
+    detail: str
 
 
 class Receipts(StyledFrame):
-    """A row a step, in the order they were done; in words when shown, otherwise a DataFrame."""
+    """A row a step, in the order they were applied."""
 
     @classmethod
-    def of(cls, receipts: list[Receipt]) -> Receipts:
-        """From receipts."""
+    def of(cls, outcomes: Sequence[Outcome]) -> Receipts:
+        """Make receipts of outcomes."""
         texts = ("server", "project", "fingerprint", "alias", "action")
-        columns: dict[str, Any] = {name: text_array([getattr(r, name) for r in receipts]) for name in texts}
-        columns["state"] = pd.Categorical([r.state for r in receipts], categories=list(STATES))
-        columns["detail"] = text_array([r.detail for r in receipts])
-        columns["size"] = pd.array([r.size for r in receipts], dtype="int64").to_numpy()
-        return cls(columns)
+        return cls(
+            {
+                **{name: text_array([getattr(o.step, name) for o in outcomes]) for name in texts},
+                "state": pd.Categorical([o.state for o in outcomes], categories=list(STATES)),
+                "detail": text_array([sanitize(o.detail, 500) for o in outcomes]),
+                "size": pd.Series([o.step.size for o in outcomes], dtype="int64"),
+            }
+        )
 
     @property
     def summary(self) -> str:
-        """How many of each."""
+        """How many steps of each state."""
         counts = Counter(self["state"].tolist())
         return ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state]) or "nothing was to do"
 
-    def table(self) -> display.Table:
-        """The receipts in words."""
+    def table(self) -> Table:
         return frame_table(self, title=self.summary if "state" in self.columns else "")

@@ -1,41 +1,43 @@
-"""Which images may go: rules by priority, and what protects an image from all of them."""
+"""Which images `plan.prune` deletes: rules by priority, and what protects an image from all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter, parse
+from lxdimg_nb.filters.fields import alias_names
 from lxdimg_nb.inventory.frame import conditions
 from lxdimg_nb.inventory.frame.rows import Row, Rows, needed
-from lxdimg_nb.inventory.plans.plan import KEEP, Step, chosen, step_for
+from lxdimg_nb.inventory.plans.step import KEEP, Step, step_for
 from lxdimg_nb.text import display, formats
 
-__all__ = ["PROTECTIONS", "Rule", "Ruling"]
+__all__ = ["PROTECTIONS", "Rule", "RuleSet"]
 
 PROTECTIONS = ("pinned", "used", "aliased", "public")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Images that the filter lets through may go when every condition given holds.
+    """Images that match the filter are deleted when every condition given holds.
 
     Args:
-        filter: which images this rule is about; the first rule that fits an image decides on it.
-        keep_last: not the newest so many builds of a product.
-        unused_for: only when not used (nor uploaded) for so long.
-        older_than: only when uploaded so long ago.
-        expired: only when past its date of expiry.
-        per: what makes two images builds of one product.
+        filter: which images this rule is about; an image is judged by the first rule that matches it.
+        keep_last: keep the newest so many builds of each product.
+        unused_for: only images neither used nor uploaded within that time.
+        older_than: only images uploaded longer ago.
+        expired: only images past their date of expiry.
+        per: columns or properties that make a product.
         name: for the reason.
 
     Raises:
-        InvalidRequestError: no condition at all, a filter or duration that makes no sense.
+        InvalidRequestError: no condition, or a filter or duration that makes no sense.
     """
 
     filter: str | Filter | None = None
@@ -56,14 +58,12 @@ class Rule:
         for span in (self.unused_for, self.older_than):
             if span is not None:
                 conditions.duration(span)
-        if isinstance(self.per, str):
-            object.__setattr__(self, "per", (self.per,))
         parse(self.filter)
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """Rules in their order, with what protects from them all. Applied to one frame it plans, to a later it checks."""
+class RuleSet:
+    """Rules in their order, and what protects from all of them."""
 
     rules: tuple[Rule, ...]
     keep: frozenset[str] = frozenset(PROTECTIONS)
@@ -72,81 +72,80 @@ class Ruling:
 
     def steps(self, frame: pd.DataFrame, now: datetime) -> list[Step]:
         """A step an image: delete with the reason, or keep with the protection."""
-        rows = Rows(frame)
-        pinned = chosen(frame, self.pinned, now) if self.pinned else [False] * len(frame)
-        claimed: list[tuple[str, str] | None] = [None] * len(frame)
+        pinned = conditions.matching(frame, self.pinned, now).tolist() if self.pinned else [False] * len(frame)
+        verdicts: dict[int, tuple[bool, str]] = {}
         for number, rule in enumerate(self.rules, 1):
-            mine = [m and c is None for m, c in zip(chosen(frame, rule.filter, now), claimed, strict=True)]
-            verdicts = _verdicts(rule, frame, mine, now)
             label = rule.name or (f"rule {number}" if len(self.rules) > 1 else "")
-            for at, verdict in verdicts.items():
-                go, words = verdict
-                claimed[at] = ("go" if go else "stay", f"{label}: {words}" if label and go else words)
-        return [self._step(row, claimed[at], pinned[at], now) for at, row in enumerate(rows)]
+            for at, (delete, reason) in _verdicts(rule, frame, verdicts.keys(), now).items():
+                verdicts[at] = delete, f"{label}: {reason}" if label and delete else reason
+        none = (False, "no rule is about it")
+        return [self._step(row, *verdicts.get(at, none), pinned[at], now) for at, row in enumerate(Rows(frame))]
 
-    def _step(self, row: Row, verdict: tuple[str, str] | None, pinned: bool, now: datetime) -> Step:
-        kind, words = verdict or ("stay", "no rule is about it")
-        protection = self.protection(row, pinned, now)
-        if protection or kind == "stay":
-            return step_for(row, KEEP, protection=protection or words, reason=words if kind == "go" else "")
-        step = step_for(row, "delete", reason=words)
-        if "used" not in self.keep:
-            return step
-        if row.used_by is None:
-            step = replace(step, reason=f"{words}; whether it is used is read when it is applied")
-        return replace(step, expects={**step.expects, "used_by": []})
+    def _step(self, row: Row, delete: bool, reason: str, pinned: bool, now: datetime) -> Step:
+        protection = self._protection(row, pinned, now)
+        if protection or not delete:
+            return step_for(row, KEEP, protection=protection or reason, reason=reason if delete else "")
+        if "used" in self.keep and row.used_by is None:
+            reason += "; whether it is used is read when it is applied"
+        step = step_for(row, "delete", reason=reason)
+        return replace(step, expects={**step.expects, "used_by": []}) if "used" in self.keep else step
 
-    def protection(self, row: Row, pinned: bool, now: datetime) -> str:
-        """What keeps an image whatever the rules say, empty when nothing does."""
+    def _protection(self, row: Row, pinned: bool, now: datetime) -> str:
+        """What protects an image whatever the rules say; empty if nothing does."""
         if "pinned" in self.keep and (pinned or row.properties.get("pinned", "").lower() in ("yes", "true", "1", "on")):
             return "pinned"
         if "used" in self.keep and row.used_by:
             return f"used by {display.format_value(row.used_by[:5])}" + (" …" if len(row.used_by) > 5 else "")
-        names = [alias.name for alias in row.aliases]
+        names = alias_names(row)
         if "aliased" in self.keep and names:
             return f"has the alias {display.format_value(names[:5])}"
         if "public" in self.keep and row.public:
             return "public"
-        uploaded = row.uploaded_at
-        if uploaded is None:
-            return "its upload is not dated" if self.grace else ""
-        return f"uploaded {formats.age(uploaded, now)}" if self.grace and now - uploaded < self.grace else ""
+        if self.grace and row.uploaded_at is None:
+            return "its upload is not dated"
+        if self.grace and row.uploaded_at and now - row.uploaded_at < self.grace:
+            return f"uploaded {formats.age(row.uploaded_at, now)}"
+        return ""
 
 
-def _verdicts(rule: Rule, frame: pd.DataFrame, mine: list[bool], now: datetime) -> dict[int, tuple[bool, str]]:
-    """For each image the rule is about whether it may go, and why or why not."""
-    since = conditions.idle_since(frame).tolist()
-    uploaded, expires = needed(frame, "uploaded_at").tolist(), needed(frame, "expires_at").tolist()
-    ranks = _ranks(rule, frame, mine) if rule.keep_last is not None else {}
+def _verdicts(rule: Rule, frame: pd.DataFrame, judged: Collection[int], now: datetime) -> dict[int, tuple[bool, str]]:
+    """For each row the rule is about whether it may be deleted, and why or why not."""
+    matches = conditions.matching(frame, rule.filter, now).to_numpy()
+    rows = [int(at) for at in np.flatnonzero(matches) if at not in judged]
+    idle, uploaded = conditions.idle_since(frame).tolist(), needed(frame, "uploaded_at").tolist()
+    expires = needed(frame, "expires_at").tolist()
+    ranks = _ranks(rule, frame, rows) if rule.keep_last is not None else {}
     verdicts: dict[int, tuple[bool, str]] = {}
-    for at in (i for i, m in enumerate(mine) if m):
+    for at in rows:
         checks: list[tuple[bool, str]] = []
         if rule.keep_last is not None:
             checks.append(_by_rank(rule.keep_last, ranks.get(at)))
         if rule.unused_for is not None:
-            checks.append(_by_age("idle", since[at], conditions.duration(rule.unused_for), now))
+            checks.append(_by_age("idle", idle[at], conditions.duration(rule.unused_for), now))
         if rule.older_than is not None:
             checks.append(_by_age("uploaded", uploaded[at], conditions.duration(rule.older_than), now))
         if rule.expired:
-            gone = not pd.isna(expires[at]) and expires[at] <= now
-            checks.append((gone, f"expired {formats.age(expires[at], now)}" if gone else "not expired"))
+            expired = not pd.isna(expires[at]) and expires[at] <= now
+            checks.append((expired, f"expired {formats.age(expires[at], now)}" if expired else "not expired"))
         against = [words for holds, words in checks if not holds]
-        verdicts[at] = (not against, ", ".join(against or [words for _, words in checks]))
+        verdicts[at] = not against, ", ".join(against or [words for _, words in checks])
     return verdicts
 
 
-def _ranks(rule: Rule, frame: pd.DataFrame, mine: list[bool]) -> dict[int, tuple[int, int]]:
-    """For each image of a known product its place from the newest, and how many builds there are."""
-    labels = conditions.product(frame, rule.per).tolist()
+def _ranks(rule: Rule, frame: pd.DataFrame, rows: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """For each of these rows with a known product its place from the newest, and how many builds there are."""
+    per = (rule.per,) if isinstance(rule.per, str) else tuple(rule.per)
     uploaded = needed(frame, "uploaded_at")
-    built = needed(frame, "created_at").fillna(uploaded)
-    order = pd.DataFrame({"built": built.to_numpy(), "uploaded": uploaded.to_numpy()})
-    newest = order.sort_values(["built", "uploaded"], ascending=False, kind="stable", na_position="last").index
-    groups: dict[str, list[int]] = {}
-    for at in newest:
-        if mine[at] and isinstance(labels[at], str):
-            groups.setdefault(labels[at], []).append(int(at))
-    return {at: (place, len(group)) for group in groups.values() for place, at in enumerate(group, 1)}
+    builds = pd.DataFrame(
+        {
+            "product": conditions.product(frame, per).to_numpy(),
+            "built": needed(frame, "created_at").fillna(uploaded).array,
+            "uploaded": uploaded.array,
+        }
+    ).iloc[list(rows)]
+    newest = builds.dropna(subset="product").sort_values(["built", "uploaded"], ascending=False, kind="stable")
+    groups = newest.groupby("product")["product"]
+    return dict(zip(newest.index, zip(groups.cumcount() + 1, groups.transform("size"), strict=True), strict=True))
 
 
 def _by_rank(keep: int, rank: tuple[int, int] | None) -> tuple[bool, str]:

@@ -16,7 +16,7 @@ from lxdimg_nb.inventory.frame import conditions, schema
 from lxdimg_nb.inventory.frame.column_kinds import time_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
-from lxdimg_nb.inventory.frame.rows import Rows, level, needed, words_of
+from lxdimg_nb.inventory.frame.rows import Rows, level, list_of, needed
 from lxdimg_nb.inventory.questions import end_of_life, server_pruning
 from lxdimg_nb.inventory.questions.newer_builds import newer_builds
 from lxdimg_nb.text import display, formats
@@ -303,13 +303,13 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _words(values: Sequence[Any]) -> list[str]:
-    return ["" if is_missing(v) else str(v) if (words := words_of(v)) is None else ", ".join(words) for v in values]
+    return ["" if is_missing(v) else str(v) if (words := list_of(v)) is None else ", ".join(words) for v in values]
 
 
 def _csv(value: Any) -> Any:
     if is_missing(value):
         return ""
-    if (words := words_of(value)) is not None:
+    if (words := list_of(value)) is not None:
         return display.csv_cell(", ".join(words))
     if isinstance(value, dict):
         return display.csv_cell(repr(value))

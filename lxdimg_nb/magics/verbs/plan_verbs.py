@@ -158,10 +158,10 @@ def apply_plan(invocation: Invocation, plan: Plan, yes: bool) -> Any:
 
 
 def _clients(invocation: Invocation, plan: Plan) -> Client | dict[str, Client]:
-    if len(plan.places) == 1:
+    if len(plan.servers) == 1:
         return invocation.session.at("", None if plan.project == "*" else plan.project)
     # The servers of a fleet have the names of their remotes.
-    return {name: invocation.session.at(name) for name in plan.places}
+    return {name: invocation.session.at(name) for name in plan.servers}
 
 
 PLAN_GROUP = VerbGroup("plan", (apply_plan,), default=make_plan)
