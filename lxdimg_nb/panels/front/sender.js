@@ -2,6 +2,13 @@
 // the Jupyter server answers, one request to that. Either way only slices of the file are ever in memory.
 
 const PROBE = 1 << 20;
+// Pieces on the way over the comm delay every other message of the notebook. They can also silence a kernel: one
+// that reaches the Jupyter server while the kernel restarts keeps the server's old socket alive, and if that socket
+// connects to the new kernel after its successor, which has the same ZeroMQ identity, the kernel no longer hears the
+// successor (zeromq/libzmq#2892). So the line is given less than it carries in the time that a kernel takes to end.
+const LEAST = 64 << 10;
+const FREE_MS = 75;
+const FULL_MS = 150;
 
 async function digest(blob) {
   const bytes = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
@@ -34,6 +41,10 @@ class Sender {
     }
     this.offset = from;
     this.acked = from;
+    this.ahead = 4 * LEAST;
+    this.adaptedAt = from;
+    this.quickest = Infinity;
+    this.onTheWay = [];
     this.heardAt = Date.now();
     if (!restart && (await this.direct(content.place))) return;
     this.restart = restart;
@@ -43,7 +54,20 @@ class Sender {
   got(have) {
     this.acked = have;
     this.heardAt = Date.now();
+    while (this.onTheWay.length && this.onTheWay[0].end <= have) this.adapt(this.onTheWay.shift());
     this.fill();
+  }
+
+  // More ahead while that costs no time, less where pieces wait for each other; judged once a round trip.
+  adapt({ end, sentAt }) {
+    const took = this.heardAt - sentAt;
+    this.quickest = Math.min(this.quickest, took);
+    if (end <= this.adaptedAt) return;
+    const waited = took - this.quickest;
+    if (waited < FREE_MS) this.ahead = Math.min(2 * this.ahead, this.window * this.piece);
+    else if (waited > FULL_MS) this.ahead = Math.max(this.ahead / 2, LEAST);
+    else return;
+    this.adaptedAt = this.offset;
   }
 
   // Whether pieces are on their way and nobody says that they arrive.
@@ -55,14 +79,15 @@ class Sender {
     if (this.filling) return;
     this.filling = true;
     try {
-      while (!this.stopped && this.offset < this.file.size && this.offset - this.acked < this.window * this.piece) {
+      while (!this.stopped && this.offset < this.file.size && this.offset - this.acked < this.ahead) {
         const offset = this.offset;
-        const part = await this.file.slice(offset, offset + this.piece).arrayBuffer();
+        const part = await this.file.slice(offset, offset + Math.max(this.ahead / this.window, LEAST)).arrayBuffer();
         if (this.stopped) return;
         const restart = this.restart === true;
         this.restart = false;
         if (this.offset === this.acked) this.heardAt = Date.now();
         this.offset += part.byteLength;
+        this.onTheWay.push({ end: this.offset, sentAt: Date.now() });
         const sent = this.app.model.send({ type: "file-piece", job: this.job, offset, restart }, undefined, [part]);
         if (sent && sent.catch) sent.catch(() => this.app.lost());
       }

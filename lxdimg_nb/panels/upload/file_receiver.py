@@ -1,6 +1,6 @@
 """A file that comes from the browser in pieces: acknowledged, in sequence, on disk and hashed at once, resumable.
 
-The browser keeps four pieces of 4 MiB on the way (a round trip costs 50 ms whatever its size), each as a binary
+The browser keeps up to four pieces of 4 MiB on the way (a round trip costs 50 ms whatever its size), each a binary
 buffer of a custom message. Where our extension of the Jupyter server answers, the browser sends the file there
 in one request instead, into the same spool file, and the kernel only watches it grow.
 """
