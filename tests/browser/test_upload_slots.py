@@ -24,7 +24,7 @@ def spool(monkeypatch, tmp_path):
 
 
 def own_spool(folder: Path) -> str:
-    return f"import pathlib\npanel.uploading.spool.folder = pathlib.Path({str(folder)!r})"
+    return f"import pathlib\npanel.upload.spool.folder = pathlib.Path({str(folder)!r})"
 
 
 RESTARTS = """
@@ -72,7 +72,7 @@ def in_spool(spool: Path) -> list[Path]:
 def test_a_file_of_this_computer_is_sent_while_a_cell_sleeps(books, server, way, tmp_path):
     file = tmp_path / "big.tar.gz"
     fingerprint = factory.big(file, (64 if server.kind == "lxd" else 24) * MIB, seed=1)
-    book, panel = books.browser(server, "print(panel.uploading.spool.folder)", "import time; time.sleep(90)")
+    book, panel = books.browser(server, "print(panel.upload.spool.folder)", "import time; time.sleep(90)")
     spool = Path(book.run(1).inner_text().strip())
     book.run(2, wait=False)
 
