@@ -37,7 +37,6 @@ DOORS = {
 OUTSIDE = {
     "click": {"magics", "cli"},
     "requests": {"client/http"},
-    "requests_unixsocket": {"client/http"},
     "urllib3": {"client/http"},
     "websocket": {"client"},
     "cryptography": {"client", "demo"},

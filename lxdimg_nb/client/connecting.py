@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 from lxdimg_nb.client.client import Client, server_info
 from lxdimg_nb.client.config.remotes import Remote, default_remotes, find_remote, find_remote_by_address, local_project
 from lxdimg_nb.client.files.hash_cache import HashCache
-from lxdimg_nb.client.http.transport import READ_TIMEOUT, Endpoint, Transport, read_pem
+from lxdimg_nb.client.http.endpoint import Endpoint, read_pem
+from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
 
 __all__ = ["connect", "local_sockets"]

@@ -21,7 +21,8 @@ from lxdimg_nb.client.config import client_certificate
 from lxdimg_nb.client.config.remotes import ClientConfig, Remote, client_configs
 from lxdimg_nb.client.connecting import check_key_pair
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.http.transport import Endpoint, Transport, pem_fingerprint, server_certificate
+from lxdimg_nb.client.http.endpoint import Endpoint, pem_fingerprint, server_certificate
+from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.errors import (
     ApiError,
     ConflictError,

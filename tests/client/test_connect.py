@@ -177,11 +177,13 @@ def test_a_server_that_dies_is_one_error_and_its_return_is_no_trouble(server: Ru
 
 
 def test_connections_are_kept_alive(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lxdimg_nb.client.http import transport
+    from lxdimg_nb.client.http import connection_pool
 
     opened: list[str] = []
-    connect = transport._UnixConnection.connect
-    monkeypatch.setattr(transport._UnixConnection, "connect", lambda self: (opened.append(self.path), connect(self))[1])
+    connect = connection_pool._UnixConnection.connect
+    monkeypatch.setattr(
+        connection_pool._UnixConnection, "connect", lambda self: (opened.append(self.path), connect(self))[1]
+    )
     fingerprints = [server.add_image(factory.small(i)) for i in range(5)]
 
     with lxdimg_nb.connect(server.url) as client:

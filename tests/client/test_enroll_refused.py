@@ -174,7 +174,7 @@ def test_a_token_never_shows_itself() -> None:
 
 def test_a_server_that_echoes_the_token_does_not_get_it_into_the_error(home: Path, tmp_path: Path) -> None:
     with streams.serving(tmp_path / "site") as site:
-        from lxdimg_nb.client.http.transport import pem_fingerprint
+        from lxdimg_nb.client.http.endpoint import pem_fingerprint
 
         data = {"client_name": "x", "secret": "s" * 64, "fingerprint": pem_fingerprint(site.pem)}
         token = base64.b64encode(json.dumps(data).encode()).decode()
@@ -209,7 +209,7 @@ def test_a_server_that_echoes_the_token_does_not_get_it_into_the_error(home: Pat
 def test_the_token_goes_where_each_server_wants_it(
     home: Path, tmp_path: Path, extensions: list[str] | None, kind: str, path: str, field: str
 ) -> None:
-    from lxdimg_nb.client.http.transport import pem_fingerprint
+    from lxdimg_nb.client.http.endpoint import pem_fingerprint
 
     sent: list[tuple[str, dict[str, Any]]] = []
     info = {"api_version": "1.0", "auth": "untrusted", "api_extensions": extensions}
@@ -233,7 +233,7 @@ def test_the_token_goes_where_each_server_wants_it(
 
 def test_a_web_server_is_not_enrolled_at(home: Path, tmp_path: Path) -> None:
     with streams.serving(tmp_path / "site") as site:
-        from lxdimg_nb.client.http.transport import pem_fingerprint
+        from lxdimg_nb.client.http.endpoint import pem_fingerprint
 
         data = {"client_name": "x", "secret": "s" * 64, "fingerprint": pem_fingerprint(site.pem)}
         token = base64.b64encode(json.dumps(data).encode()).decode()

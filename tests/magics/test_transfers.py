@@ -215,7 +215,7 @@ def test_an_interrupted_export_says_that_it_goes_on_and_does(
     kernel.run("telling.reporting._show = show")
     kernel.run(f"made = %lxdimg export big {tmp_path / 'out.tar'}\n")
 
-    assert "stopped. What came is kept" in cell.stderr
+    assert "stopped. What was received is kept" in cell.stderr
     assert kernel.value("0 < made.received < made.size") is True
     assert (tmp_path / "out.tar").read_bytes() == path.read_bytes()
 

@@ -84,7 +84,7 @@ class PartFile:
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         if self.keep and error is not None and self.size:
-            error.add_note("What came is kept beside the target: the same export goes on where it stopped.")
+            error.add_note("What was received is kept beside the target; the same export resumes where it stopped.")
         if not self.keep and self._is_in_place():
             # Unlinked while locked, so that no other export loses its file of that name.
             self.path.unlink(missing_ok=True)

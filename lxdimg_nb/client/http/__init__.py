@@ -1,1 +1,1 @@
-"""One exchange with a server: endpoint, connections, retries, envelopes, bodies."""
+"""One HTTP exchange with a server: endpoint, connection pool, retry, envelope, bodies."""

@@ -1,4 +1,4 @@
-"""What lies behind an error, and what to tell about a server that is not reached."""
+"""Why a server was not reached, read from a chain of exceptions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def explain(error: BaseException | None) -> str:
     """Why a server was not reached, and what to do about it."""
-    found = list(exception_chain(error))
-    if any(isinstance(c, PermissionError) for c in found):
-        return "you may not open the socket; join the group lxd or incus-admin, or use a TLS remote"
-    if any(isinstance(c, FileNotFoundError) for c in found):
-        return "there is no such socket; is the daemon running?"
-    if any(isinstance(c, ConnectionRefusedError) for c in found):
-        return "nobody listens there; is the daemon running?"
-    if any(isinstance(c, socket.gaierror) for c in found):
-        return "there is no host of that name"
-    return "the connection broke; is the daemon running?"
+    reasons: tuple[tuple[type[BaseException], str], ...] = (
+        (PermissionError, "you may not open the socket; join the group lxd or incus-admin, or use a TLS remote"),
+        (FileNotFoundError, "there is no such socket; is the daemon running?"),
+        (ConnectionRefusedError, "nobody listens there; is the daemon running?"),
+        (socket.gaierror, "there is no host of that name"),
+    )
+    chain = list(exception_chain(error))
+    found = (text for kind, text in reasons if any(isinstance(cause, kind) for cause in chain))
+    return next(found, "the connection broke; is the daemon running?")

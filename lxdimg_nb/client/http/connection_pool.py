@@ -1,52 +1,123 @@
-"""What kept connections wait in: a queue that an interrupt cannot leave locked."""
+"""Connection pools over a unix socket and TLS, as adapters of requests.
+
+requests-unixsocket makes a pool a URL and so keeps no connection alive; urllib3's own queue enters a lock in Python
+code, which a Ctrl-C can leave locked.
+"""
 
 from __future__ import annotations
 
 import queue
 from collections import deque
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["ConnectionQueue"]
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from lxdimg_nb.client.http.endpoint import unix_socket
+from lxdimg_nb.client.http.response_body import BLOCK, FileBlock
+
+__all__ = ["ConnectionQueue", "TlsAdapter", "UnixAdapter"]
+
+POOL_SIZE = 32
 
 T = TypeVar("T")
 
 
 class ConnectionQueue(queue.LifoQueue[T]):
-    """Last in, first out, as urllib3 wants it of the queue of a pool that does not wait for connections.
+    """Connection-pool queue that a KeyboardInterrupt cannot leave locked: the calls of a deque are not interrupted.
 
-    `queue.LifoQueue` enters a lock in Python code: a Ctrl-C between taking it and being able to give it back
-    leaves it taken, and every later request of that pool waits for ever. A deque's own calls cannot be interrupted.
+    Nobody waits for a connection, so it neither blocks nor needs a lock.
 
     Args:
-        maxsize: so many are held; several threads at once may put in one or two more.
+        maxsize: connections held; several threads at once may add one or two more.
     """
 
     def __init__(self, maxsize: int = 0) -> None:
-        # Not the parent's, which makes the locks.
+        # The parent's __init__ would make the locks.
         self._maxsize = maxsize
-        self._held: deque[T] = deque()
+        self._items: deque[T] = deque()
 
     def qsize(self) -> int:
-        """How many are held."""
-        return len(self._held)
+        """The number of connections held."""
+        return len(self._items)
 
     def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002 - as in queue
         """Hold one more.
 
         Raises:
-            queue.Full: there are enough.
+            queue.Full: it holds enough.
         """
-        if len(self._held) >= self._maxsize:
+        if len(self._items) >= self._maxsize:
             raise queue.Full
-        self._held.append(item)
+        self._items.append(item)
 
     def get(self, block: bool = True, timeout: float | None = None) -> T:  # noqa: ARG002 - as in queue
-        """Take the one that came last.
+        """Take the one that was put last.
 
         Raises:
-            queue.Empty: there is none; it is not waited for.
+            queue.Empty: there is none.
         """
         try:
-            return self._held.pop()
+            return self._items.pop()
         except IndexError:
             raise queue.Empty from None
+
+
+class _UnixConnection(urllib3.connection.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", blocksize=BLOCK)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = unix_socket(self.path)
+        # While a request is sent: how long the server may stop reading.
+        self.sock.settimeout(self.timeout)
+
+    def send(self, data: Any) -> None:
+        if isinstance(data, FileBlock):
+            data.send(self.sock)
+        else:
+            super().send(data)
+
+
+class _UnixPool(urllib3.HTTPConnectionPool):
+    QueueCls = ConnectionQueue
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", maxsize=POOL_SIZE)
+        self.path = path
+
+    def _new_conn(self) -> _UnixConnection:
+        return _UnixConnection(self.path)
+
+
+class UnixAdapter(HTTPAdapter):
+    """All connections to one unix socket, whatever the URL."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._pool = _UnixPool(path)
+
+    def get_connection_with_tls_context(self, *_: object, **__: object) -> urllib3.HTTPConnectionPool:
+        return self._pool
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    QueueCls = ConnectionQueue
+
+
+class TlsAdapter(HTTPAdapter):
+    """TLS verified by certificate authorities, or by the fingerprint of one certificate, whatever names are in it."""
+
+    def __init__(self, fingerprint: str = "") -> None:
+        self._pinned = {"assert_fingerprint": fingerprint, "assert_hostname": False} if fingerprint else {}
+        super().__init__(pool_maxsize=POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.update(self._pinned, blocksize=BLOCK)
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _TlsPool}

@@ -1,4 +1,4 @@
-"""Where a server listens, how to be sure that it is the right one, and a bare connection to it."""
+"""Where a server listens: its address, the certificates that go with it, and a bare socket to it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from lxdimg_nb.errors import InvalidRequestError, ServerUnreachableError
 __all__ = ["CONNECT_TIMEOUT", "Endpoint", "pem_fingerprint", "read_pem", "server_certificate", "unix_socket"]
 
 CONNECT_TIMEOUT = 10.0
-# What the kernel may hold of an upload: fewer wake-ups of both sides.
-SEND_BUFFER = 1024 * 1024
+# A large send buffer wakes both sides up less often during an upload.
+SEND_BUFFER_SIZE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server listens and how to be sure that it is the right one.
+    """The address of a server and the certificates that go with it.
 
-    `socket` is the path of a unix socket, else `base` an https URL. `cert` are the paths of the client's
-    certificate and key, `pinned` the PEM text of the server's own certificate, `bearer` a token.
+    Attributes:
+        base: https URL without a path; unused with a socket.
+        socket: path of a unix socket; empty for https.
+        cert: paths of the client's certificate and key.
+        pinned: PEM text of the one server certificate to accept; empty lets authorities decide.
+        ca: path of the authority to trust; empty for those of the system.
+        bearer: token to log in with.
     """
 
     base: str
@@ -39,11 +44,11 @@ class Endpoint:
         return f"unix://{self.socket}" if self.socket else self.base
 
     def open_socket(self) -> socketlib.socket:
-        """A connection, with TLS where it is due. Times out on connecting, not on reading.
+        """Connect, with TLS for https. Times out on connecting, not on reading.
 
         Raises:
             OSError: nobody answers.
-            ServerUnreachableError: not the certificate that was pinned.
+            ServerUnreachableError: the server has another certificate than the pinned one.
         """
         if self.socket:
             return unix_socket(self.socket)
@@ -71,7 +76,7 @@ class Endpoint:
 
 
 def unix_socket(path: str) -> socketlib.socket:
-    """A connection to a unix socket.
+    """Connect to a unix socket.
 
     Raises:
         OSError: nobody answers.
@@ -79,7 +84,7 @@ def unix_socket(path: str) -> socketlib.socket:
     sock = socketlib.socket(socketlib.AF_UNIX, socketlib.SOCK_STREAM)
     try:
         sock.settimeout(CONNECT_TIMEOUT)
-        sock.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_SNDBUF, SEND_BUFFER)
+        sock.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_SNDBUF, SEND_BUFFER_SIZE)
         sock.connect(path)
     except BaseException:
         sock.close()
@@ -88,10 +93,10 @@ def unix_socket(path: str) -> socketlib.socket:
 
 
 def pem_fingerprint(pem: str) -> str:
-    """SHA-256 of the first certificate of a PEM text, 64 hexadecimal digits.
+    """SHA-256 of the first certificate in a PEM text, 64 hexadecimal digits.
 
     Raises:
-        InvalidRequestError: no certificate in it.
+        InvalidRequestError: there is no certificate in it.
     """
     begin, end = pem.find("-----BEGIN CERTIFICATE-----"), pem.find("-----END CERTIFICATE-----")
     try:
@@ -104,10 +109,10 @@ def pem_fingerprint(pem: str) -> str:
 
 
 def read_pem(value: str | Path) -> str:
-    """PEM text from PEM text or from the path of a file.
+    """A certificate in PEM, given as text or as the path of a file.
 
     Raises:
-        InvalidRequestError: no such file, or no certificate in it.
+        InvalidRequestError: no such file, or there is no certificate in it.
     """
     text = str(value)
     if "-----BEGIN" not in text:
@@ -120,10 +125,10 @@ def read_pem(value: str | Path) -> str:
 
 
 def server_certificate(host: str, port: int, *, timeout: float = CONNECT_TIMEOUT) -> str:
-    """The certificate a server shows, as PEM, not verified: for comparing with a fingerprint known otherwise.
+    """The certificate of a server in PEM, not verified: to be compared with a known fingerprint.
 
     Raises:
-        ServerUnreachableError: nobody answers, or not in TLS.
+        ServerUnreachableError: nobody answers, or does not speak TLS.
     """
     try:
         return ssl.get_server_certificate((host, port), timeout=timeout)

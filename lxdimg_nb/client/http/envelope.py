@@ -1,4 +1,4 @@
-"""What a reply's JSON envelope says: metadata, an operation, or an error."""
+"""A reply's JSON envelope: metadata, an operation, or an error."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundE
 
 __all__ = ["Reply", "is_envelope", "parse_error", "parse_reply"]
 
+_ERRORS: Mapping[int, type[ApiError]] = {
+    401: NotAllowedError,
+    403: NotAllowedError,
+    404: NotFoundError,
+    409: ConflictError,
+    412: ConflictError,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful envelope: its metadata, and what the headers add."""
+    """A successful envelope: its metadata, and facts from the headers."""
 
     metadata: Any
     status_code: int
     etag: str = ""
-    location: str = ""
     operation: str = ""
 
 
@@ -31,7 +38,7 @@ def parse_reply(envelope: Mapping[str, Any], status_code: int, headers: Mapping[
     """The reply in an envelope.
 
     Raises:
-        ApiError: it holds an error; with HTTP 200, too.
+        ApiError: it holds an error, which may come with HTTP 200.
     """
     if envelope["type"] == "error" or status_code >= 400:
         raise parse_error(envelope, status_code)
@@ -39,24 +46,16 @@ def parse_reply(envelope: Mapping[str, Any], status_code: int, headers: Mapping[
         metadata=envelope.get("metadata"),
         status_code=status_code,
         etag=headers.get("Etag", ""),
-        location=headers.get("Location", ""),
         operation=str(envelope.get("operation") or "") if envelope["type"] == "async" else "",
     )
 
 
 def parse_error(envelope: Mapping[str, Any], status_code: int) -> ApiError:
-    """The error for an envelope of type `error`; the code decides, the server's text explains."""
+    """The error in an envelope. Its class follows from the code; its message holds the server's text."""
     code = envelope.get("error_code")
     code = code if isinstance(code, int) and code >= 400 else status_code
     text = str(envelope.get("error") or f"HTTP {code}")[:2000]
-    kinds: dict[int, type[ApiError]] = {
-        401: NotAllowedError,
-        403: NotAllowedError,
-        404: NotFoundError,
-        409: ConflictError,
-        412: ConflictError,
-    }
     message = f"the server says: {text}"
     if code in (401, 403):
         message += "; this connection may not do that: enroll(…) with a trust token, or work in another project"
-    return kinds.get(code, ApiError)(message, status_code=code, server_text=text)
+    return _ERRORS.get(code, ApiError)(message, status_code=code, server_text=text)

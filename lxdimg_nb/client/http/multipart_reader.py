@@ -1,6 +1,6 @@
-"""Reading a multipart reply as it comes, in constant memory: the export of a split image.
+"""Reading a multipart reply (the export of a split image) in constant memory.
 
-A streaming parser, because the parts are gigabytes: the standard library's `email` wants the whole in memory.
+The parts are gigabytes, and the standard library's `email` parser wants the whole in memory.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lxdimg_nb.client.http.transport import Stream
+from lxdimg_nb.client.http.response_body import Stream
 from lxdimg_nb.errors import UnexpectedReplyError
 
 __all__ = ["MultipartReader"]
@@ -19,7 +19,7 @@ _NAME = re.compile(rb'[;\s]name="([^"]*)"')
 
 
 class MultipartReader:
-    """The parts of one multipart body, in order; each must be read to its end before the next.
+    """The parts of a multipart body, in order; each must be read to its end before the next.
 
     Raises (while reading):
         UnexpectedReplyError: not the framing that was announced, or it ends in the middle.
@@ -27,62 +27,55 @@ class MultipartReader:
 
     def __init__(self, stream: Stream, boundary: str) -> None:
         self._stream = stream
-        self._mark = b"\r\n--" + boundary.encode()
-        # The first boundary has no line end before it; one in front makes all alike.
+        self._delimiter = b"\r\n--" + boundary.encode()
+        # The first delimiter has no line end before it; one in front makes all alike.
         self._buffer = b"\r\n"
-        self._ended = False
+        self._at_delimiter = False
 
     def parts(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Each part's name and its content in blocks."""
-        for _ in self._until_mark():
-            pass  # a preamble means nothing
+        for _ in self._content():
+            pass  # the preamble
         while True:
-            self._fill(2)
+            while len(self._buffer) < 2 and self._fill():
+                pass
             if self._buffer[:2] == b"--":
-                self._drain()
+                while self._stream.read(BLOCK):
+                    pass  # the epilogue
                 return
-            yield self._headers(), self._until_mark()
-            if not self._at_mark:
+            yield self._name(), self._content()
+            if not self._at_delimiter:
                 raise UnexpectedReplyError("a part of the reply was not read to its end")
 
-    _at_mark = False
-
-    def _headers(self) -> str:
+    def _name(self) -> str:
         while b"\r\n\r\n" not in self._buffer:
-            if len(self._buffer) > MAX_HEADERS or not self._more():
+            if len(self._buffer) > MAX_HEADERS or not self._fill():
                 raise UnexpectedReplyError("the server's multipart reply makes no sense")
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        if self._buffer.startswith(self._delimiter[2:]):
+            # An empty part has its delimiter right after the headers.
+            self._buffer = b"\r\n" + self._buffer
         found = _NAME.search(b";" + head)
-        # An empty part has its boundary right after the headers.
-        self._buffer = self._buffer if not self._buffer.startswith(self._mark[2:]) else b"\r\n" + self._buffer
         return found[1].decode(errors="replace") if found else ""
 
-    def _until_mark(self) -> Iterator[bytes]:
-        self._at_mark = False
-        keep = len(self._mark) - 1
+    def _content(self) -> Iterator[bytes]:
+        """Everything up to the next delimiter, which is skipped."""
+        self._at_delimiter = False
+        keep = len(self._delimiter) - 1
         while True:
-            at = self._buffer.find(self._mark)
-            if at >= 0:
-                content, self._buffer = self._buffer[:at], self._buffer[at + len(self._mark) :]
-                self._at_mark = True
+            content, delimiter, rest = self._buffer.partition(self._delimiter)
+            if delimiter:
+                self._buffer, self._at_delimiter = rest, True
                 if content:
                     yield content
                 return
-            if len(self._buffer) > keep:
-                content, self._buffer = self._buffer[:-keep], self._buffer[-keep:]
-                yield content
-            if not self._more():
+            if len(content) > keep:
+                self._buffer = content[-keep:]
+                yield content[:-keep]
+            if not self._fill():
                 raise UnexpectedReplyError("the server's reply ends in the middle of a file; try again")
 
-    def _fill(self, count: int) -> None:
-        while len(self._buffer) < count and self._more():
-            pass
-
-    def _more(self) -> bool:
+    def _fill(self) -> bool:
         chunk = self._stream.read(BLOCK)
         self._buffer += chunk
         return bool(chunk)
-
-    def _drain(self) -> None:
-        while self._stream.read(BLOCK):
-            pass

@@ -1,4 +1,7 @@
-"""The body of an upload: streamed from its sources in constant memory, alone or framed as a split image."""
+"""The body of an upload: streamed in constant memory, as one file or as the multipart form of a split image.
+
+urllib3's multipart encoder wants the parts in memory.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
-from lxdimg_nb.client.http.response_body import FileBlock
+from lxdimg_nb.client.http.response_body import BLOCK, FileBlock
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
 __all__ = ["Content", "MultipartForm", "UploadBody", "header_filename"]
 
-BLOCK = 256 * 1024
-# What the kernel sends of a file between two looks at the progress.
+# What the kernel sends of a file between two reports of progress.
 FILE_BLOCK = 1024 * 1024
 
 
@@ -33,13 +35,13 @@ class Content(Protocol):
 
 
 class UploadBody:
-    """A request body that streams its parts, in constant memory, and tells how far it is.
+    """A request body that streams its parts and reports its progress.
 
     Args:
         parts: bytes (framing) or files (content).
-        report: told the bytes of content sent; may raise to stop.
-        hashed: hash the content in the same pass.
-        sendfile: hand out blocks of files for the kernel to send, where a source is a file.
+        report: called with the bytes of content sent; may raise to stop.
+        hashed: hash the content while it is sent.
+        sendfile: hand out blocks of files for the kernel to send, where a part is a file on disk.
     """
 
     def __init__(
@@ -52,84 +54,80 @@ class UploadBody:
     ) -> None:
         self._parts = list(parts)
         self._report = report
-        self._current: io.BufferedIOBase | None = None
+        self._file: io.BufferedIOBase | None = None
         self._left: int | None = None
-        self._content = False
-        self._at: int | None = None
-        self._whole_files = sendfile and not hashed
+        self._is_content = False
+        self._offset: int | None = None  # in a file that the kernel sends
+        self._sendfile = sendfile and not hashed
         self._sha = hashlib.sha256() if hashed else None
         sizes = [len(p) if isinstance(p, bytes) else p.size for p in parts]
-        # 0 is unknown: sent in chunks.
         self._length = 0 if None in sizes else sum(s or 0 for s in sizes)
-        self.sent = 0
-        self.content_sent = 0
+        self._sent = 0
 
     def __len__(self) -> int:
+        """The size in bytes; 0 when it is unknown."""
         return self._length
 
     def __bool__(self) -> bool:
         return True
 
     def read(self, size: int = -1, /) -> bytes | FileBlock:
-        """The next bytes of the body. The caller's block size is a lower bound: 256 KiB at least.
+        """The next bytes of the body: up to `size` of them, or up to 256 KiB if that is more.
 
         Raises:
             InvalidImageError: a file has become shorter since its size was read.
         """
-        size = max(size, BLOCK)
-        while True:
-            if self._current is None and not self._next():
-                return b""
-            assert self._current is not None
-            chunk = self._block(self._current) if self._at is not None else self._bytes(self._current, size)
-            if not len(chunk):
-                self._finish()
+        while self._file is not None or self._open_next():
+            assert self._file is not None
+            block = (
+                self._read_bytes(self._file, max(size, BLOCK)) if self._offset is None else self._next_block(self._file)
+            )
+            if not len(block):
+                self._close_part()
                 continue
-            self.sent += len(chunk)
             if self._left is not None:
-                self._left -= len(chunk)
-            if self._content:
-                self.content_sent += len(chunk)
-                if self._sha is not None and isinstance(chunk, bytes):
-                    self._sha.update(chunk)
-                self._report(self.content_sent)
-            return chunk
+                self._left -= len(block)
+            if self._is_content:
+                self._sent += len(block)
+                if self._sha is not None and isinstance(block, bytes):
+                    self._sha.update(block)
+                self._report(self._sent)
+            return block
+        return b""
 
-    def _bytes(self, file: io.BufferedIOBase, size: int) -> bytes:
+    def _read_bytes(self, file: io.BufferedIOBase, size: int) -> bytes:
         want = size if self._left is None else min(size, self._left)
         return file.read(want) if want else b""
 
-    def _block(self, file: io.BufferedIOBase) -> FileBlock:
-        assert self._at is not None
+    def _next_block(self, file: io.BufferedIOBase) -> FileBlock:
+        assert self._offset is not None
         assert self._left is not None
-        there = os.fstat(file.fileno()).st_size - self._at
-        block = FileBlock(file, self._at, max(0, min(FILE_BLOCK, self._left, there)))
-        self._at += block.count
+        there = os.fstat(file.fileno()).st_size - self._offset
+        block = FileBlock(file, self._offset, max(0, min(FILE_BLOCK, self._left, there)))
+        self._offset += block.count
         return block
 
-    def _next(self) -> bool:
+    def _open_next(self) -> bool:
         if not self._parts:
             return False
         part = self._parts.pop(0)
-        self._content = not isinstance(part, bytes)
+        self._is_content = not isinstance(part, bytes)
         if isinstance(part, bytes):
-            self._current, self._left, self._at = io.BytesIO(part), len(part), None
+            self._file, self._left, self._offset = io.BytesIO(part), len(part), None
         else:
-            self._current, self._left = part.open(), part.size
-            self._at = 0 if self._whole_files and self._left is not None and _is_file(self._current) else None
+            self._file, self._left = part.open(), part.size
+            self._offset = 0 if self._sendfile and self._left is not None and _is_on_disk(self._file) else None
         return True
 
-    def _finish(self) -> None:
-        assert self._current is not None
-        self._current.close()
-        self._current = None
+    def _close_part(self) -> None:
+        self.close()
         if self._left:
             raise InvalidImageError("the file became shorter while it was sent; nothing was imported")
 
     @property
     def complete(self) -> bool:
         """Whether everything was handed out."""
-        return not self._parts and self._current is None
+        return not self._parts and self._file is None
 
     def hexdigest(self) -> str:
         """SHA-256 of the content sent so far."""
@@ -138,24 +136,24 @@ class UploadBody:
         return self._sha.hexdigest()
 
     def close(self) -> None:
-        """Close what is open."""
-        if self._current is not None:
-            self._current.close()
-            self._current = None
+        """Close the file that is open."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class MultipartForm:
-    """The framing of a split upload: part `metadata`, then `rootfs` or `rootfs.img`, in that order.
+    """The form of a split upload: part `metadata`, then `rootfs` or `rootfs.img`, in that order.
 
-    Source: LXD doc/rest-api, POST /1.0/images; the part's name decides container or virtual machine.
+    Source: LXD doc/rest-api, POST /1.0/images; the second part's name decides container or virtual machine.
     """
 
     def __init__(self, metadata: Content, rootfs: Content, *, virtual_machine: bool, filename: str = "") -> None:
         self._boundary = secrets.token_hex(16)
         self._files = (
-            (metadata, "metadata", _harmless(metadata.name) or "metadata"),
+            (metadata, "metadata", metadata.name),
             # Servers keep this one as the image's file name.
-            (rootfs, "rootfs.img" if virtual_machine else "rootfs", _harmless(filename or rootfs.name) or "rootfs"),
+            (rootfs, "rootfs.img" if virtual_machine else "rootfs", filename or rootfs.name),
         )
 
     @property
@@ -166,19 +164,16 @@ class MultipartForm:
     @property
     def parts(self) -> list[bytes | Content]:
         """Framing and content in order."""
-        found: list[bytes | Content] = []
-        for source, name, filename in self._files:
+        parts: list[bytes | Content] = []
+        for content, name, filename in self._files:
+            # A file name must not end the header that it is in.
+            safe = re.sub(r'[\x00-\x1f\x7f"\\]', "_", PurePath(filename).name) or name.removesuffix(".img")
             head = (
-                f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+                f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{safe}"\r\n'
                 "Content-Type: application/octet-stream\r\n\r\n"
             )
-            found += [head.encode(), source, b"\r\n"]
-        return [*found, f"--{self._boundary}--\r\n".encode()]
-
-
-def _harmless(name: str) -> str:
-    """A file name that cannot end the header it stands in."""
-    return re.sub(r'[\x00-\x1f\x7f"\\]', "_", PurePath(name).name)
+            parts += [head.encode(), content, b"\r\n"]
+        return [*parts, f"--{self._boundary}--\r\n".encode()]
 
 
 def header_filename(name: str) -> str:
@@ -187,8 +182,8 @@ def header_filename(name: str) -> str:
     return plain.encode(errors="replace").decode("latin-1")
 
 
-def _is_file(file: io.BufferedIOBase) -> bool:
-    """Whether it is a file on a disk, read from its first byte, and nothing that only looks like one."""
+def _is_on_disk(file: io.BufferedIOBase) -> bool:
+    """Whether it is a regular file opened from its first byte, and nothing that only looks like one."""
     return (
         isinstance(file, io.BufferedReader)
         and isinstance(file.raw, io.FileIO)

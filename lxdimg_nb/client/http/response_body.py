@@ -1,4 +1,4 @@
-"""The bytes of a reply's body as they come, and a file's bytes as they go, with as few copies as there can be."""
+"""The body of a reply read with one copy, and blocks of a file sent with none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from lxdimg_nb.errors import ServerUnreachableError
 
-__all__ = ["FileBlock", "Stream"]
+__all__ = ["BLOCK", "FileBlock", "Stream"]
 
 BLOCK = 256 * 1024
 # ValueError: a chunk whose size is no number.
@@ -20,7 +20,7 @@ BROKEN = (OSError, http.client.HTTPException, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class FileBlock:
-    """Bytes of a file that the kernel sends by itself, without passing through here."""
+    """Bytes of a file that the kernel sends by itself, without passing through this process."""
 
     file: io.BufferedIOBase
     offset: int
@@ -41,7 +41,7 @@ class FileBlock:
 
 
 class Stream:
-    """Read with `readinto` or `read`; both count, and both raise `ServerUnreachableError` when the body ends early.
+    """The body of a reply. Reading raises `ServerUnreachableError` when it ends early.
 
     Args:
         response: of requests, its body not read.
@@ -53,14 +53,14 @@ class Stream:
         self._where = where
         self.status_code: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
-        # http.client's own object fills the caller's buffer without a copy; it also handles chunked bodies.
+        # http.client's own object fills the caller's buffer without a copy, and decodes chunked bodies.
         self._body: http.client.HTTPResponse = response.raw._fp
         length = response.headers.get("Content-Length", "")
         self.length = int(length) if length.isascii() and length.isdigit() and not self._body.chunked else None
         self.received = 0
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer as far as bytes are there; 0 at the end of a complete body."""
+        """Fill the buffer with what has arrived; 0 at the end of a complete body."""
         try:
             count = self._body.readinto(buffer)
         except BROKEN as error:

@@ -1,4 +1,7 @@
-"""Reads that are tried again, with growing pauses."""
+"""Retrying reads with growing pauses.
+
+Not urllib3's `Retry`: it does not see a reply that breaks off in its body, and repeats what timed out.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,20 @@ __all__ = ["retry"]
 T = TypeVar("T")
 
 
-def retry(attempts: int, silence: tuple[type[BaseException], ...], once: Callable[[], T]) -> T:
-    """What `once` returns, tried again while the connection breaks or the server is still starting (503).
+def retry(attempts: int, timeouts: tuple[type[BaseException], ...], call: Callable[[], T]) -> T:
+    """The result of `call`, repeated while the connection breaks or the server is still starting (503).
 
     Args:
-        silence: causes of a `ServerUnreachableError` that end it at once: who does not answer is not asked again.
+        timeouts: causes of a `ServerUnreachableError` that are not retried: who does not answer is not asked again.
     """
-    for attempt in range(attempts):
-        last = attempt == attempts - 1
+    for attempt in range(1, attempts):
         try:
-            return once()
+            return call()
         except ServerUnreachableError as error:
-            if last or isinstance(error.__cause__, silence):
+            if isinstance(error.__cause__, timeouts):
                 raise
         except ApiError as error:
-            if last or error.status_code != 503:
+            if error.status_code != 503:
                 raise
-        time.sleep(0.1 * 4**attempt * (1 + random.random() / 4))  # noqa: S311
-    raise AssertionError("unreachable")
+        time.sleep(0.1 * 4 ** (attempt - 1) * (1 + random.random() / 4))  # noqa: S311
+    return call()

@@ -1,4 +1,4 @@
-"""One listing at a time for a server, and one for all who wait for the next.
+"""One listing at a time a server, shared by all callers that wait for the next one.
 
 Two listings at once hold each other up until both meet the server's deadline (LXD 5.0.2: of four, two fail).
 Sixteen callers at once would wait for sixteen listings in a row; whoever came before a listing began can share it.
@@ -10,7 +10,7 @@ import copy
 import threading
 from collections.abc import Callable, Hashable
 from functools import cache
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 __all__ = ["SingleFlight"]
 
@@ -18,81 +18,85 @@ T = TypeVar("T")
 
 
 @cache
-def _lock(_server: str) -> threading.Lock:
+def _server_lock(_server: str) -> threading.Lock:
     """One lock a server address for the life of the process."""
     return threading.Lock()
 
 
-class _Call(Generic[T]):
-    """A listing that has not begun, or is under way."""
+class _Call:
+    """A listing that waits for its turn, is running, or has finished."""
 
     def __init__(self) -> None:
-        # Held until it ends. An Event's own lock could be left taken by a Ctrl-C, and all others would wait for ever.
-        self._going = threading.Lock()
-        self._going.acquire()
-        self.result: list[T] = []
+        self.result: list[object] = []
         self.error: BaseException | None = None
+        self._finished = False
+        self._waiters: list[threading.Lock] = []
 
     def wait(self) -> None:
-        self._going.acquire()
-        self.end()
+        """Wait until it has finished."""
+        # A lock a waiter: the lock inside an Event could be left locked by a Ctrl-C, and all others would wait forever.
+        lock = threading.Lock()
+        lock.acquire()
+        self._waiters.append(lock)
+        if not self._finished:
+            lock.acquire()
 
-    def end(self) -> None:
-        """Let go all who wait; once more does no harm."""
-        try:
-            self._going.release()
-        except RuntimeError:
-            pass
+    def finish(self) -> None:
+        """Wake all waiters. Only its own thread calls it, and may do so twice."""
+        self._finished = True
+        for lock in self._waiters:
+            if lock.locked():
+                lock.release()
 
 
 class SingleFlight:
-    """The listings of one connection's owner. What one may see is shared with nobody else; the turn is, by address."""
+    """The listings of one connection. Results are shared with no other connection; the turn is, by server address."""
 
     def __init__(self, server: str) -> None:
-        self._server = _lock(server)
+        self._server = _server_lock(server)
         self._guard = threading.Lock()
-        self._next: dict[Hashable, _Call[object]] = {}
+        self._next: dict[Hashable, _Call] = {}
 
     def run(self, key: Hashable, listing: Callable[[], T]) -> T:
-        """The result of `listing()`, begun after this call was, by this thread or another that asks for the same."""
+        """The result of `listing()` begun after this call, by this thread or by another that asked for the same key."""
         while True:
-            mine: _Call[object] = _Call()
+            mine = _Call()
             try:
                 try:
                     with self._guard:
-                        turn = self._next.setdefault(key, mine)
-                    if turn is mine:
-                        self._run(key, mine, listing)
+                        call = self._next.setdefault(key, mine)
+                    if call is mine:
+                        self._execute(key, mine, listing)
                     else:
-                        turn.wait()
+                        call.wait()
                 finally:
-                    self._over(key, mine)
+                    self._finish(key, mine)
             finally:
-                # Ctrl-C may come anywhere, in the first of the two as well: nobody waits for a turn that will not be.
-                self._over(key, mine)
-            if turn.error is None:
-                return turn.result[0]  # type: ignore[return-value]
-            if turn is mine:
-                raise turn.error
-            if isinstance(turn.error, Exception):
-                raise copy.copy(turn.error) from turn.error
+                # A Ctrl-C may come anywhere, in the first of the two as well: nobody must wait for a call that is over.
+                self._finish(key, mine)
+            if call.error is None:
+                return call.result[0]  # type: ignore[return-value]
+            if call is mine:
+                raise call.error
+            if isinstance(call.error, Exception):
+                raise copy.copy(call.error) from call.error
             # The other thread was interrupted, which is no answer for this one.
 
-    def _run(self, key: Hashable, turn: _Call[object], listing: Callable[[], object]) -> None:
+    def _execute(self, key: Hashable, call: _Call, listing: Callable[[], object]) -> None:
         try:
             with self._server:
                 with self._guard:
                     # Whoever comes from here on wants to see what was changed since.
                     del self._next[key]
-                turn.result.append(listing())
-        except BaseException as error:  # noqa: BLE001 - raised again by everyone who waits
-            turn.error = error
+                call.result.append(listing())
+        except BaseException as error:  # noqa: BLE001 - raised again by all who wait
+            call.error = error
 
-    def _over(self, key: Hashable, turn: _Call[object]) -> None:
-        """Nobody joins it any more, and whoever has goes on."""
-        if not turn.result and turn.error is None:
-            turn.error = KeyboardInterrupt()
+    def _finish(self, key: Hashable, call: _Call) -> None:
+        """Let nobody join it any more, and wake those who have."""
+        if not call.result and call.error is None:
+            call.error = KeyboardInterrupt()
         with self._guard:
-            if self._next.get(key) is turn:
+            if self._next.get(key) is call:
                 del self._next[key]
-        turn.end()
+        call.finish()

@@ -1,8 +1,4 @@
-"""One HTTP exchange with a server: unix socket or TLS, timeouts, pinning, envelope to metadata or error.
-
-The only module that knows requests, urllib3 and requests-unixsocket. Everything that leaves it is either a
-`Reply`, a `Stream` of bytes, or an error of `lxdimg_nb.errors`.
-"""
+"""One HTTP exchange with a server: a request becomes a `Reply`, a `Stream` of bytes, or an error of `errors.py`."""
 
 from __future__ import annotations
 
@@ -10,45 +6,23 @@ import json as jsonlib
 import socket as socketlib
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import requests
-import requests_unixsocket
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from lxdimg_nb.client.http.connection_errors import exception_chain, explain
-from lxdimg_nb.client.http.connection_pool import ConnectionQueue
-from lxdimg_nb.client.http.endpoint import (
-    CONNECT_TIMEOUT,
-    Endpoint,
-    pem_fingerprint,
-    read_pem,
-    server_certificate,
-    unix_socket,
-)
+from lxdimg_nb.client.http.connection_pool import TlsAdapter, UnixAdapter
+from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint
 from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
 from lxdimg_nb.errors import LxdImageError, ServerUnreachableError, UnexpectedReplyError
 
-__all__ = [
-    "READ_TIMEOUT",
-    "RETRIES",
-    "TIMEOUTS",
-    "Body",
-    "Endpoint",
-    "Reply",
-    "Stream",
-    "Transport",
-    "pem_fingerprint",
-    "read_pem",
-    "server_certificate",
-]
+__all__ = ["READ_TIMEOUT", "RETRIES", "TIMEOUTS", "Body", "Reply", "Stream", "Transport"]
 
 # A cluster that loses its leader answers after 6 s, one that gives up after 20 s (LXD 5.0.2).
 READ_TIMEOUT = 30.0
@@ -57,83 +31,24 @@ RETRIES = 3
 TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
+# Not http://, whose paths requests would normalise. The adapter knows the socket.
+_UNIX = "http+unix://localhost"
+
 
 class Body(Protocol):
-    """What is sent: read like a file; `len()` announces the bytes, 0 sends in chunks of unknown number.
+    """A request body, read like a file; `len()` is its size in bytes, 0 when unknown (then it is sent in chunks).
 
-    Blocks of a file go over a unix socket only.
+    Blocks of a file are for unix sockets only.
     """
 
     def read(self, size: int = -1, /) -> bytes | FileBlock: ...
-
-
-class _UnixPool(urllib3.HTTPConnectionPool):
-    """All connections to one socket. requests-unixsocket makes a pool per URL, so nothing is kept alive."""
-
-    QueueCls = ConnectionQueue
-
-    def __init__(self, path: str, *, maxsize: int) -> None:
-        super().__init__("localhost", maxsize=maxsize)
-        self.path = path
-
-    def _new_conn(self) -> _UnixConnection:
-        return _UnixConnection(self.path)
-
-
-class _UnixConnection(urllib3.connection.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", blocksize=BLOCK)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = unix_socket(self.path)
-        # Until the answer is due: the pause allowed in sending.
-        self.sock.settimeout(self.timeout)
-
-    def send(self, data: Any) -> None:
-        if isinstance(data, FileBlock):
-            data.send(self.sock)
-        else:
-            super().send(data)
-
-
-class _UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
-    """The adapter of requests-unixsocket with one pool a socket and blocks of 256 KiB."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._pool = _UnixPool(path, maxsize=32)
-
-    def get_connection_with_tls_context(self, *_: object, **__: object) -> urllib3.HTTPConnectionPool:
-        return self._pool
-
-    def close(self) -> None:
-        self._pool.close()
-        super().close()
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    QueueCls = ConnectionQueue
-
-
-class _TlsAdapter(HTTPAdapter):
-    """TLS by authorities, or to exactly one certificate, compared by SHA-256: then names do not matter."""
-
-    def __init__(self, fingerprint: str = "") -> None:
-        self._pinned = {"assert_fingerprint": fingerprint, "assert_hostname": False} if fingerprint else {}
-        super().__init__(pool_maxsize=32)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.update(self._pinned, blocksize=BLOCK)
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": _TlsPool}
 
 
 class Transport:
     """Requests to one server. Safe to use from several threads.
 
     Args:
-        endpoint: where and how; nothing is sent before the first request.
+        endpoint: where the server listens; nothing is sent before the first request.
         timeout: seconds to wait for an answer to a control request.
         authenticated: ask servers to refuse rather than to answer as if to a stranger.
     """
@@ -155,7 +70,7 @@ class Transport:
 
     @property
     def send_timeout(self) -> float:
-        """Seconds that a server may stop reading for: its disk may be busy."""
+        """Seconds that the server may stop reading an upload; its disk may be busy."""
         return 2 * self.timeout
 
     @property
@@ -163,13 +78,13 @@ class Transport:
         """Whether a body may consist of blocks of a file: there is no TLS in between."""
         return bool(self.endpoint.socket)
 
-    def _connected(self) -> requests.Session:
+    def _get_session(self) -> requests.Session:
         with self._lock:
             if self._session is None:
-                self._session = self._open()
+                self._session = self._new_session()
             return self._session
 
-    def _open(self) -> requests.Session:
+    def _new_session(self) -> requests.Session:
         session = requests.Session()
         # REQUESTS_CA_BUNDLE would beat the pinned certificate, proxies make no sense for a socket.
         session.trust_env = False
@@ -181,24 +96,15 @@ class Transport:
         if end.bearer:
             session.headers["Authorization"] = f"Bearer {end.bearer}"
         if end.socket:
-            session.mount("http+unix://", _UnixAdapter(end.socket))
+            session.mount(_UNIX, UnixAdapter(end.socket))
             return session
-        if end.cert:
-            session.cert = end.cert
-        if end.pinned:
-            session.verify = False
-            session.mount(end.base, _TlsAdapter(pem_fingerprint(end.pinned)))
-        else:
-            session.verify = end.ca or True
-            session.mount(end.base, _TlsAdapter())
+        session.cert = end.cert
+        session.verify = False if end.pinned else end.ca or True
+        session.mount(end.base, TlsAdapter(pem_fingerprint(end.pinned) if end.pinned else ""))
         return session
 
-    def _address(self, path: str) -> str:
-        end = self.endpoint
-        return (f"http+unix://{quote(end.socket, safe='')}" if end.socket else end.base) + path
-
     def close(self) -> None:
-        """Close the kept connections. A later request opens new ones."""
+        """Close the idle connections. A later request opens new ones."""
         with self._lock:
             session, self._session = self._session, None
         if session is not None:
@@ -215,9 +121,9 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Reply:
-        """One request, its envelope opened.
+        """Send a request and read the envelope of the reply.
 
-        A GET is repeated with growing pauses when the connection breaks or the server is still starting (503);
+        A GET is retried with growing pauses when the connection breaks or the server is still starting (503);
         anything else is sent once.
 
         Args:
@@ -231,26 +137,20 @@ class Transport:
 
         Source: LXD doc/rest-api.md, "Return values".
         """
-        attempts = RETRIES if method == "GET" else 1
-        return retry(attempts, TIMEOUTS, lambda: self._once(method, path, params, json, body, headers, timeout))
 
-    def _once(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        json: Any,
-        body: Body | bytes | None,
-        headers: Mapping[str, str] | None,
-        timeout: float | None,
-    ) -> Reply:
-        response = self._send(method, path, params, json, body, headers, timeout, stream=False)
+        def send() -> Reply:
+            response = self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
+            return self._read_reply(response)
+
+        return retry(RETRIES if method == "GET" else 1, TIMEOUTS, send)
+
+    def _read_reply(self, response: requests.Response) -> Reply:
         try:
             envelope = jsonlib.loads(response.content)
         except RecursionError as error:
             raise self._unexpected(response) from error
         except ValueError as error:
-            raise self._unexpected(response) if _framed(response) else self._unreachable(error) from error
+            raise self._unexpected(response) if _is_framed(response) else self._unreachable(error) from error
         finally:
             response.close()
         if not is_envelope(envelope):
@@ -266,35 +166,31 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Iterator[Stream]:
-        """GET whose body is not JSON. The connection is given back, or dropped if the body was not read whole.
+        """GET whose body is not JSON. The connection is reused, or dropped if the body was not read to its end.
 
-        Repeated as `request` is, until the body begins.
+        Retried as `request` is, until the body begins.
 
         Raises:
             ApiError: the server refused.
             ServerUnreachableError: nobody answers, the connection broke or stalled.
         """
-        body = retry(RETRIES, TIMEOUTS, lambda: self._begun(path, params, headers, timeout))
-        try:
-            yield body
-        finally:
-            body.close()
 
-    def _begun(
-        self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None, timeout: float | None
-    ) -> Stream:
-        response = self._send("GET", path, params, None, None, headers, timeout, stream=True)
-        if response.status_code >= 400:
-            raise self._refusal(response)
-        if not _framed(response):
-            response.close()
-            raise self._unreachable(None)
-        return Stream(response, self.url)
+        def send() -> Stream:
+            response = self._send("GET", path, params=params, headers=headers, timeout=timeout, stream=True)
+            if response.status_code >= 400:
+                raise self._refusal(response)
+            if not _is_framed(response):
+                response.close()
+                raise self._unreachable(None)
+            return Stream(response, self.url)
+
+        with closing(retry(RETRIES, TIMEOUTS, send)) as body:
+            yield body
 
     def _refusal(self, response: requests.Response) -> LxdImageError:
         try:
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return parse_error({}, response.status_code)  # said in plain text
+                return parse_error({}, response.status_code)  # plain text, no envelope
             envelope = jsonlib.loads(response.content)
             return parse_error(envelope, response.status_code) if is_envelope(envelope) else self._unexpected(response)
         except (ValueError, RecursionError, *BROKEN):
@@ -306,18 +202,18 @@ class Transport:
         self,
         method: str,
         path: str,
-        params: Mapping[str, str] | None,
-        json: Any,
-        body: Body | bytes | None,
-        headers: Mapping[str, str] | None,
-        timeout: float | None,
         *,
-        stream: bool,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        body: Body | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        stream: bool = False,
     ) -> requests.Response:
         try:
-            return self._connected().request(
+            return self._get_session().request(
                 method,
-                self._address(path),
+                (_UNIX if self.endpoint.socket else self.endpoint.base) + path,
                 params=dict(params) if params else None,
                 json=json,
                 data=_sendable(body),
@@ -331,18 +227,17 @@ class Transport:
                 f"{self.url} did not show the certificate that was expected; compare fingerprints, then pin it"
             ) from error
         except TIMEOUTS as error:
-            raise self._silent(timeout) from error
+            raise self._timed_out(timeout) from error
         except BROKEN as error:
-            # urllib3 calls a refused connection a kind of timeout.
+            # A timeout within a reply comes as a broken connection. urllib3 calls a refused connection a timeout.
             refused = urllib3.exceptions.NewConnectionError
-            told = (cause for cause in exception_chain(error) if not isinstance(cause, refused))
-            silent = next((cause for cause in told if isinstance(cause, TIMEOUTS)), None)
-            if silent is not None:
-                # Silence within a reply comes as a broken connection.
-                raise self._silent(timeout) from silent
+            causes = (cause for cause in exception_chain(error) if not isinstance(cause, refused))
+            for cause in causes:
+                if isinstance(cause, TIMEOUTS):
+                    raise self._timed_out(timeout) from cause
             raise self._unreachable(error) from error
 
-    def _silent(self, timeout: float | None) -> ServerUnreachableError:
+    def _timed_out(self, timeout: float | None) -> ServerUnreachableError:
         return ServerUnreachableError(
             f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?"
         )
@@ -356,7 +251,7 @@ class Transport:
         )
 
     def open_socket(self) -> socketlib.socket:
-        """A connection of its own, for a websocket. Times out on connecting, not on reading.
+        """Open a separate connection, for a websocket. Times out on connecting, not on reading.
 
         Raises:
             ServerUnreachableError: nobody answers.
@@ -368,13 +263,13 @@ class Transport:
 
 
 def _sendable(body: Body | bytes | None) -> Any:
-    """A body of unknown length must be an iterator for requests to send it in chunks."""
+    """The body for requests, which sends in chunks what is an iterator."""
     if body is None or isinstance(body, bytes) or len(body):  # type: ignore[arg-type]
         return body
     return iter(lambda: body.read(BLOCK), b"")
 
 
-def _framed(response: requests.Response) -> bool:
-    """Whether the reply says where it ends, as LXD and Incus do; a head that was cut does not."""
+def _is_framed(response: requests.Response) -> bool:
+    """Whether the reply says where it ends, as LXD and Incus do; a truncated head does not."""
     length = response.headers.get("Content-Length", "")
     return (length.isascii() and length.isdigit()) or "Transfer-Encoding" in response.headers

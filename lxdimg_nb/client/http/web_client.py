@@ -1,4 +1,4 @@
-"""Files of a public web server: https only, redirects that cannot lead inside, limits on size and time."""
+"""Files of a public web server: https only, no redirects into private networks, limits on size and time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from lxdimg_nb.client.http.transport import READ_TIMEOUT, RETRIES, TIMEOUTS, Endpoint, Stream, Transport
+from lxdimg_nb.client.http.endpoint import Endpoint
+from lxdimg_nb.client.http.transport import READ_TIMEOUT, RETRIES, TIMEOUTS, Stream, Transport
 from lxdimg_nb.errors import (
     ApiError,
     InvalidRequestError,
@@ -26,23 +27,17 @@ __all__ = ["WebClient"]
 
 BLOCK = 1024 * 1024
 MAX_REDIRECTS = 5
-# More other hosts than that are no mirror network.
+# A mirror network redirects to fewer other hosts.
 MAX_HOSTS = 16
-# RFC 3986, pchar: what a path holds as it is. Mirrors are plain file servers and not all decode the rest alike.
+# RFC 3986, pchar: not quoted in a path. Mirrors are plain file servers, and not all of them decode the rest alike.
 _SAFE = "/:@!$&'()*+,;=~"
 
 
 class _Host(Transport):
-    """One web server: its status codes are those of the web, and error pages are not read."""
+    """One web server, whose error pages are not read."""
 
-    @contextmanager
-    def get(self, target: str, headers: Mapping[str, str]) -> Iterator[Stream]:
-        response = self._send("GET", target, None, None, None, headers, None, stream=True)
-        stream = Stream(response, self.url)
-        try:
-            yield stream
-        finally:
-            stream.close()
+    def get(self, target: str, headers: Mapping[str, str]) -> Stream:
+        return Stream(self._send("GET", target, headers=headers, stream=True), self.url)
 
 
 class WebClient:
@@ -50,26 +45,26 @@ class WebClient:
 
     Args:
         url: where the files are; a name and password in it are sent to that host and to no other.
-        pinned: PEM text of the one certificate to accept there; empty lets authorities decide.
+        pinned: PEM text of the one server certificate to accept there; empty lets authorities decide.
         timeout: seconds without a byte.
 
     Raises:
-        InvalidRequestError: no https address.
+        InvalidRequestError: not an https address.
     """
 
     def __init__(self, url: str, *, pinned: str = "", timeout: float = READ_TIMEOUT) -> None:
-        self._origin, path, query = _taken_apart(url)
+        self._origin, path, query = _split_url(url)
         self._path = path.rstrip("/") if not query else path
         self._query = query
         self._timeout = timeout
         self._hosts = {self._origin: _Host(Endpoint(self._origin, pinned=pinned), timeout=timeout)}
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         userinfo = urlsplit(url).netloc.rpartition("@")[0]
         self._authorization = f"Basic {base64.b64encode(unquote(userinfo).encode()).decode()}" if userinfo else ""
 
     @property
     def url(self) -> str:
-        """The address without name and password, and without a query, which may hold a signature."""
+        """The address without name and password, and without its query, which may hold a signature."""
         return self._origin + self._path
 
     def __repr__(self) -> str:
@@ -83,9 +78,9 @@ class WebClient:
             path: below the address, not quoted; empty is the address itself.
 
         Raises:
-            NotFoundError, NotAllowedError, ApiError: the server's refusal.
-            ServerUnreachableError: nobody answers, or shows another certificate.
-            UnexpectedReplyError: redirects without end, or to where they may not lead.
+            NotFoundError, NotAllowedError, ApiError: the server refused.
+            ServerUnreachableError: nobody answers, or the server has another certificate.
+            UnexpectedReplyError: too many redirects, or one to a place that is not allowed.
         """
         target = self._path + (f"/{quote(path, safe=_SAFE)}" if path else "") or "/"
         target += f"?{self._query}" if self._query and not path else ""
@@ -95,27 +90,27 @@ class WebClient:
                 sent = dict(headers or {})
                 if self._authorization and origin == self._origin:
                     sent["Authorization"] = self._authorization
-                stream = stack.enter_context(self._host(origin).get(target, sent))
+                stream = stack.enter_context(closing(self._host(origin).get(target, sent)))
                 if stream.status_code not in (301, 302, 303, 307, 308):
-                    _check(stream.status_code, shown)
+                    _check_status(stream.status_code, shown)
                     yield stream
                     return
                 location = stream.headers.get("Location", "")
                 stack.close()
-                origin, target = self._redirected(origin + target, location, shown)
+                origin, target = self._redirect(origin + target, location, shown)
         raise UnexpectedReplyError(f"{shown} redirects again and again; give the final address")
 
-    def _redirected(self, current: str, location: str, shown: str) -> tuple[str, str]:
+    def _redirect(self, current: str, location: str, shown: str) -> tuple[str, str]:
         try:
-            origin, path, query = _taken_apart(urljoin(current, location))
+            origin, path, query = _split_url(urljoin(current, location))
         except (InvalidRequestError, ValueError) as error:
             raise UnexpectedReplyError(f"{shown} redirects to something that is no https address") from error
-        if origin != self._origin and _inside(origin) and not _inside(self._origin):
+        if origin != self._origin and _is_private(origin) and not _is_private(self._origin):
             raise UnexpectedReplyError(f"{shown} redirects to a private address; that is not followed")
         return origin, (path or "/") + (f"?{query}" if query else "")
 
     def _host(self, origin: str) -> _Host:
-        with self._guard:
+        with self._lock:
             if origin not in self._hosts:
                 if len(self._hosts) >= MAX_HOSTS:
                     raise UnexpectedReplyError(f"{self.url} redirects to too many hosts")
@@ -125,70 +120,67 @@ class WebClient:
     def read(
         self, path: str, *, limit: int, seconds: float, headers: Mapping[str, str] | None = None
     ) -> tuple[bytes | None, Mapping[str, str]]:
-        """A whole small file, asked for compressed; None when it has not changed (304). Tried again when it breaks off.
+        """A whole small file and the headers of the reply; None when it is unchanged (304). Sent compressed.
+
+        Retried when the connection breaks within the body.
 
         Args:
-            limit: bytes it may have.
-            seconds: that it may take, all tries together.
+            limit: largest size in bytes.
+            seconds: that it may take, with all retries.
 
         Raises:
             UnexpectedReplyError: it is larger, or takes longer.
         """
-        end = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         attempt = 0
         while True:
-            begun = False
+            stream = None
             try:
                 with self.open(path, headers={"Accept-Encoding": "gzip", **(headers or {})}) as stream:
-                    begun = True
                     if stream.status_code == 304:
                         return None, stream.headers
-                    return _read_all(stream, limit=limit, end=end, what=f"{self.url}/{path}"), stream.headers
+                    return _read_all(stream, limit, deadline, f"{self.url}/{path}"), stream.headers
             except ServerUnreachableError as error:
                 attempt += 1
-                if not begun or attempt >= RETRIES or isinstance(error.__cause__, TIMEOUTS):
+                if stream is None or attempt >= RETRIES or isinstance(error.__cause__, TIMEOUTS):
                     raise
             time.sleep(0.1 * 4**attempt)
 
     def close(self) -> None:
-        """Close the kept connections."""
-        with self._guard:
+        """Close the idle connections."""
+        with self._lock:
             for host in self._hosts.values():
                 host.close()
 
 
-def _read_all(stream: Stream, *, limit: int, end: float, what: str) -> bytes:
-    """The body of a reply, decompressed, within a limit of bytes and until a moment of `time.monotonic()`.
-
-    Raises:
-        UnexpectedReplyError: it is larger, takes longer, or is compressed wrongly.
-    """
+def _read_all(stream: Stream, limit: int, deadline: float, what: str) -> bytes:
+    """The body of a reply, decompressed, of at most `limit` bytes and before `deadline` of `time.monotonic()`."""
     encoding = stream.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise UnexpectedReplyError(f"{what} came in an encoding that was not asked for")
-    unpacker = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
+    decompressor = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
     content = bytearray()
     while chunk := stream.read(BLOCK):
         while chunk:
-            if unpacker is None:
+            if decompressor is None:
                 piece, chunk = chunk, b""
             else:
                 try:
-                    piece = unpacker.decompress(chunk, BLOCK)
+                    piece = decompressor.decompress(chunk, BLOCK)
                 except zlib.error as error:
                     raise UnexpectedReplyError(f"{what} is compressed wrongly") from error
-                chunk = unpacker.unconsumed_tail
+                chunk = decompressor.unconsumed_tail
             content += piece
             if len(content) > limit:
                 raise UnexpectedReplyError(f"{what} has more than {limit} bytes; that cannot be right")
-            if time.monotonic() > end:
+            if time.monotonic() > deadline:
                 raise UnexpectedReplyError(f"{what} comes too slowly; try again")
-    if unpacker is not None and not unpacker.eof:
+    if decompressor is not None and not decompressor.eof:
         raise UnexpectedReplyError(f"{what} is compressed wrongly")
     return bytes(content)
 
 
-def _taken_apart(url: str) -> tuple[str, str, str]:
+def _split_url(url: str) -> tuple[str, str, str]:
     """Origin, path and query of an https address.
 
     Raises:
@@ -207,8 +199,8 @@ def _taken_apart(url: str) -> tuple[str, str, str]:
     return f"https://{host}" + (f":{port}" if port else ""), parts.path, parts.query
 
 
-def _inside(origin: str) -> bool:
-    """Whether a host is on this machine or in a private network, or cannot be told."""
+def _is_private(origin: str) -> bool:
+    """Whether a host is this machine or in a private network, or its address cannot be found."""
     parts = urlsplit(origin)
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
@@ -217,7 +209,7 @@ def _inside(origin: str) -> bool:
     return any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found)
 
 
-def _check(status: int, shown: str) -> None:
+def _check_status(status: int, shown: str) -> None:
     if status in (200, 206, 304):
         return
     if status in (404, 410):

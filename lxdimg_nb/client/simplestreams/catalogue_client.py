@@ -21,7 +21,8 @@ from urllib.parse import unquote
 
 from lxdimg_nb.client.client import Client
 from lxdimg_nb.client.files.hash_cache import HashCache
-from lxdimg_nb.client.http.transport import READ_TIMEOUT, Body, Endpoint, Reply, Stream, Transport
+from lxdimg_nb.client.http.endpoint import Endpoint
+from lxdimg_nb.client.http.transport import READ_TIMEOUT, Body, Reply, Stream, Transport
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.simplestreams.catalogue import Build, Catalogue, File, Problems, read_index, read_products

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.config.remotes import find_remote
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
-from lxdimg_nb.client.http.transport import read_pem
+from lxdimg_nb.client.http.endpoint import read_pem
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.image_attributes import checked_properties, moment
 from lxdimg_nb.client.verbs.finish_import import checked_aliases, follow_up, wanted_profiles

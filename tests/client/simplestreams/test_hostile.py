@@ -213,7 +213,7 @@ def test_redirects_are_followed_on_https_only_and_not_for_ever(site: Site) -> No
 def test_a_redirect_from_outside_to_the_inside_is_not_followed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     from lxdimg_nb.client.http import web_client
 
-    monkeypatch.setattr(web_client, "_inside", lambda origin: origin != site.url)
+    monkeypatch.setattr(web_client, "_is_private", lambda origin: origin != site.url)
     site.answers["/streams/v1/index.json"] = lambda h: h.reply(302, b"", {"Location": "https://10.0.0.1/secret"})
 
     with pytest.raises(UnexpectedReplyError, match="private"):
@@ -221,10 +221,12 @@ def test_a_redirect_from_outside_to_the_inside_is_not_followed(site: Site, monke
 
 
 def test_private_addresses_are_told_from_public_ones() -> None:
-    from lxdimg_nb.client.http.web_client import _inside
+    from lxdimg_nb.client.http.web_client import _is_private
 
-    assert all(_inside(f"https://{h}") for h in ("127.0.0.1", "10.1.2.3", "[::1]", "169.254.169.254", "192.168.1.1"))
-    assert not _inside("https://91.189.91.38")
+    assert all(
+        _is_private(f"https://{h}") for h in ("127.0.0.1", "10.1.2.3", "[::1]", "169.254.169.254", "192.168.1.1")
+    )
+    assert not _is_private("https://91.189.91.38")
 
 
 def test_another_certificate_than_the_pinned_one_is_refused(site: Site, tmp_path: Path) -> None:
