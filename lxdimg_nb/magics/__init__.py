@@ -1,4 +1,4 @@
-"""`%lxdimg`: the verbs of `lxc image` in a notebook, which return frames and images."""
+"""The magic `%lxdimg`: the verbs of `lxc image`, returning frames and images."""
 
 from __future__ import annotations
 

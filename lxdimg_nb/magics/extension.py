@@ -23,14 +23,14 @@ from lxdimg_nb.text.formats import plural
 
 @magics_class
 class LxdimgMagics(Magics):
-    """The magic `%lxdimg`; its one piece of state is the connected server."""
+    """The magic `%lxdimg`. Its only state is the connected server."""
 
     shell: Any
-    remote = Unicode("", help="The server that %lxdimg talks to: a remote, a URL or a socket's path.").tag(config=True)
-    debug = Bool(False, help="Show whole tracebacks instead of one line.").tag(config=True)
+    remote = Unicode("", help="The server that %lxdimg uses: a remote, a URL or the path of a socket.").tag(config=True)
+    debug = Bool(False, help="Show tracebacks instead of one-line errors.").tag(config=True)
 
     def __init__(self, shell: Any) -> None:
-        self._told = False
+        self._setting_remote = False
         self._session: Session | None = None
         super().__init__(shell=shell)
         self._session = Session(shell, self._connected)
@@ -39,20 +39,20 @@ class LxdimgMagics(Magics):
 
     @property
     def session(self) -> Session:
-        """What is kept between two lines."""
+        """The state between lines."""
         assert self._session is not None
         return self._session
 
     def _connected(self, where: str) -> None:
-        self._told = True
+        self._setting_remote = True
         try:
             self.remote = where
         finally:
-            self._told = False
+            self._setting_remote = False
 
     @observe("remote")
     def _remote_set(self, change: Mapping[str, Any]) -> None:
-        if self._session is not None and not self._told:
+        if self._session is not None and not self._setting_remote:
             self._session.prefer(str(change["new"]))
 
     @no_var_expand
@@ -62,24 +62,24 @@ class LxdimgMagics(Magics):
         """Images of LXD and Incus: `%lxdimg` shows the connection, `%lxdimg help` lists all verbs."""
         try:
             result = self._run(line, cell, ChainMap(dict(local_ns or {}), self.shell.user_ns))
-            return None if silenced(line) and self._alone(line) else result
+            return None if silenced(line) and self._is_statement(line) else result
         except LxdImageError as error:
             if self.debug:
                 raise
-            # IPython shows a plain UsageError as one line, but none of its subclasses.
+            # IPython shows a UsageError on one line, but not its subclasses.
             raise UsageError(advice(error)) from error
         except KeyboardInterrupt as error:
             if self.debug:
                 raise
-            # What was under way is undone, unless the client noted otherwise.
+            # The client notes it on the error if the work could not be undone.
             noted = getattr(error, "__notes__", ())
             said = "stopped." if noted else "stopped; the work was undone or had not begun"
             raise UsageError(advice(error, said)) from error
 
-    def _alone(self, line: str) -> bool:
-        """Whether the running cell uses the line as a statement, so that its result would only be displayed.
+    def _is_statement(self, line: str) -> bool:
+        """Whether the line is a statement of the running cell, so that its result would only be displayed.
 
-        IPython looks for the semicolon in the transformed cell, where it is inside the magic's argument.
+        IPython itself misses the semicolon, which is inside an argument in the transformed cell.
         """
         try:
             cell = ast.parse(self.shell.history_manager.input_hist_parsed[-1])
@@ -95,12 +95,12 @@ class LxdimgMagics(Magics):
         if name is None:
             return result
         self.shell.user_ns[name] = result
-        say(f"{name} = {_in_short(result)}")
+        say(f"{name} = {_summarize(result)}")
         return None
 
 
 def _magic_line(call: ast.Call) -> str | None:
-    """The line in a call `get_ipython().run_line_magic('lxdimg', 'the line')`, which IPython makes of a magic."""
+    """The line in a call `get_ipython().run_line_magic('lxdimg', 'line')`, to which IPython transforms a magic."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     words = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
     if name in ("run_line_magic", "run_cell_magic") and len(words) > 1 and words[0] == "lxdimg":
@@ -108,7 +108,7 @@ def _magic_line(call: ast.Call) -> str | None:
     return None
 
 
-def _in_short(result: Any) -> str:
+def _summarize(result: Any) -> str:
     shape = getattr(result, "shape", None)
     if isinstance(shape, tuple) and len(shape) == 2:
         return f"a frame of {plural(shape[0], 'row')}"
@@ -121,7 +121,7 @@ def _in_short(result: Any) -> str:
 
 
 def _keep_cause(result: Any) -> None:
-    """Let `%tb` show the cause of a one-line error; of the UsageError itself it would show one line, too."""
+    """Make `%tb` show the cause of a one-line error, instead of the same line again."""
     error = getattr(result, "error_in_exec", None)
     cause = error.__cause__ if isinstance(error, UsageError) else None
     if isinstance(cause, LxdImageError | KeyboardInterrupt):
@@ -129,7 +129,7 @@ def _keep_cause(result: Any) -> None:
 
 
 def load(ipython: Any) -> None:
-    """Add `%lxdimg` to a shell; called by `%load_ext lxdimg_nb`."""
+    """Add `%lxdimg` to a shell."""
     magics = LxdimgMagics(ipython)
     ipython.register_magics(magics)
     ipython.Completer.custom_matchers.append(Completion(LXDIMG, magics.session).matcher)
@@ -137,7 +137,7 @@ def load(ipython: Any) -> None:
 
 
 def unload(ipython: Any) -> None:
-    """Remove everything that `load` added and close what was opened; called by `%unload_ext lxdimg_nb`."""
+    """Remove everything that `load` added, and close what was opened."""
     manager = ipython.magics_manager
     magics = manager.registry.pop("LxdimgMagics", None)
     for kind in ("line", "cell"):

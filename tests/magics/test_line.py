@@ -212,7 +212,7 @@ def test_options_of_all_verbs_may_stand_before_the_verb(line: str) -> None:
         ("one --yes=no", "takes no value"),
         ("one --kind c", "--kind: write one of a, b"),
         ("one --kind a --kind b", "twice"),
-        ("one -o class", "no name for a variable"),
+        ("one -o class", "not a valid variable name"),
     ],
 )
 def test_a_wrong_option_is_named(line: str, said: str) -> None:

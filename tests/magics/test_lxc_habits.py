@@ -48,7 +48,7 @@ def test_a_semicolon_shows_nothing_and_still_assigns(kernel: Kernel) -> None:
 def test_help_is_had_as_in_a_shell(kernel: Kernel, line: str) -> None:
     text = kernel.run(f"%lxdimg {line}").text
 
-    assert text.startswith("%lxdimg list: The images as a frame")
+    assert text.startswith("%lxdimg list: Images as a frame")
     assert "-c, --columns COLUMNS" in text
     assert text.splitlines()[-1].startswith("%lxdimg list [REMOTE:|FILTER…] ")
     assert "demo" in kernel.run("%lxdimg --help").text
@@ -95,9 +95,9 @@ def test_a_filter_in_quotes_is_one_as_in_a_shell(kernel: Kernel, server: Running
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("list -o class", "no name for a variable"),
-        ("delete web --yes -o 3x", "no name for a variable"),
-        ("delete web --yes -o get_ipython", "IPython's own"),
+        ("list -o class", "not a valid variable name"),
+        ("delete web --yes -o 3x", "not a valid variable name"),
+        ("delete web --yes -o get_ipython", "belongs to IPython"),
         ("set public=yes web", "%lxdimg set IMAGE public=yes"),
         ("plan nonsense", "%lxdimg plan $df"),
         ("copy web --target-project default", "--reuse takes it"),

@@ -102,7 +102,7 @@ def test_show_is_the_writable_part_as_yaml(kernel: Kernel, web: str) -> None:
 def test_set_says_before_and_after_and_changes_the_server(kernel: Kernel, server: RunningServer, web: str) -> None:
     cell = kernel.run("image = %lxdimg set web public=yes expires_at=2031-02-03\n")
 
-    assert line(cell.stdout) == f"web ({web[:12]}): public no → yes, expires_at none → 2031-02-03 00:00 UTC"
+    assert line(cell.stdout) == f"web ({web[:12]}): public no → yes, expires_at never → 2031-02-03 00:00 UTC"
     image = server.get(f"images/{web}")
     assert image["public"] is True
     assert image["expires_at"].startswith("2031-02-03")
@@ -125,7 +125,11 @@ def test_properties_are_set_read_and_removed(kernel: Kernel, server: RunningServ
     ]
 
     name = f"web ({web[:12]})"
-    assert said == [f"{name}: color none → dark red", "dark red", f"{name}: color dark red → none"]
+    assert said == [
+        f"{name}: properties.color none → dark red",
+        "dark red",
+        f"{name}: properties.color dark red → none",
+    ]
     assert "color" not in server.get(f"images/{web}")["properties"]
 
 
@@ -235,11 +239,11 @@ def test_delete_takes_a_frame_and_yes(kernel: Kernel, server: RunningServer, web
         ("list -c oss", "no column 'oss'; did you mean 'os'?"),
         ("info wbe", "did you mean 'web'?"),
         ("info", "IMAGE is missing"),
-        ("info web web", "one word too many"),
+        ("info web web", "is unexpected"),
         ("info $nothing", "no variable 'nothing'"),
-        ("info ''", "empty text"),
+        ("info ''", "empty name"),
         ("info 'web", "not closed"),
-        ("info ''", "empty text"),
+        ("info ''", "empty name"),
         ("set web publc=yes", "did you mean 'public'?"),
         ("set web public=perhaps", "yes or no"),
         ("set web expires_at=soon", "is no time"),

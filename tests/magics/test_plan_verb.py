@@ -97,7 +97,7 @@ def test_without_lines_a_cell_to_begin_with_is_made(kernel: Kernel) -> None:
         ("set:\n  public: perhaps", "yes or no"),
         ("alias:\n  name: web", "alias needs to"),
         ("prune:\n  filter: relaese=noble\n  keep_last: 1", "did you mean 'release'?"),
-        ("prune:\n keep_last: 1\n keep_last: 2", "line 4: 'keep_last' is there twice"),
+        ("prune:\n keep_last: 1\n keep_last: 2", "line 4: 'keep_last' is given twice"),
     ],
 )
 def test_a_mistake_in_the_rules_is_one_line(kernel: Kernel, body: str, said: str) -> None:
@@ -109,7 +109,7 @@ def test_a_mistake_in_the_rules_is_one_line(kernel: Kernel, body: str, said: str
 
 
 def test_only_a_plan_is_applied(kernel: Kernel) -> None:
-    assert "is no plan" in kernel.run("x = 1\n%lxdimg plan apply $x", ok=False).stderr
+    assert "is not a plan" in kernel.run("x = 1\n%lxdimg plan apply $x", ok=False).stderr
 
 
 def test_a_plan_of_another_server_is_refused(kernel: Kernel, server: RunningServer) -> None:

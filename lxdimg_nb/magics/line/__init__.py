@@ -1,1 +1,1 @@
-"""What is typed behind `%lxdimg`: its words, their types, the commands, help and completion."""
+"""The line of `%lxdimg`: words, parameter types, commands, help and completion."""

@@ -17,10 +17,10 @@ from lxdimg_nb.magics.session.messages import suggest
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-# As lxc and incus have them.
+# As in lxc and incus.
 _SHORT_VERBS = {"ls": "list", "cp": "copy", "rm": "delete", "mv": "rename"}
-# What hands used to other tools type.
-_HABITS = {
+# Verbs of other tools, for suggestions.
+_OTHER_TOOLS = {
     "remove": "delete",
     "get": "get-property",
     "upload": "import",
@@ -34,7 +34,7 @@ _HABITS = {
 
 
 class HelpRequested(click.exceptions.Exit):
-    """`--help` was typed behind a command; ends the reading of a line."""
+    """Raised when `--help` follows a command; ends the parsing of the line."""
 
     def __init__(self, command: click.Command) -> None:
         super().__init__()
@@ -42,11 +42,11 @@ class HelpRequested(click.exceptions.Exit):
 
 
 class Option(click.Option):
-    """An option; read before the arguments, because images are looked up in the project that one names.
+    """An option. Options are parsed before arguments, because --project says where images are looked up.
 
     Args:
-        repeatable: it may be given several times and is a tuple; otherwise a second time is an error.
-        on_invocation: it is an attribute of the `Invocation` instead of an argument of the verb's function.
+        repeatable: the option may be given several times and is a tuple; otherwise giving it twice is an error.
+        on_invocation: set as an attribute of the `Invocation` instead of passed to the function of the verb.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ def flag(*names: str, **attrs: Any) -> Callable[[_F], _F]:
 def argument(
     name: str, metavar: str, type: WordType, *, required: bool = True, many: bool = False, callback: Any = None
 ) -> Callable[[_F], _F]:
-    """Declare a word without a dash; with `many` all that are left, as a tuple."""
+    """Declare a positional argument; with `many`, all remaining words as a tuple."""
     nargs = -1 if many else 1
     return click.argument(name, metavar=metavar, type=type, required=required, nargs=nargs, callback=callback)
 
@@ -90,7 +90,7 @@ def _request_help(ctx: click.Context, param: click.Parameter, value: bool) -> No
         raise HelpRequested(ctx.command)
 
 
-_RESULT_HELP = "store the result in this variable and show nothing"
+_RESULT_HELP = "store the result in this variable instead of showing it"
 _COMMON = (
     Option(["--project"], type=PROJECT, metavar="PROJECT", help="in this project", on_invocation=True),
     Option(["-o", "result_name"], type=RESULT_NAME, metavar="NAME", help=_RESULT_HELP, on_invocation=True),
@@ -99,7 +99,7 @@ _COMMON = (
 
 
 def parameter_words(param: click.Parameter) -> str:
-    """A parameter in a usage line: `IMAGE`, `[TARGET]`, `[-c|--columns COLUMNS]`."""
+    """Format a parameter for a usage line: `IMAGE`, `[TARGET]`, `[-c|--columns COLUMNS]`."""
     if isinstance(param, Option):
         names = "|".join(param.opts)
         return f"[{names}]" if param.is_flag else f"[{names} {param.metavar}]{'…' if param.repeatable else ''}"
@@ -108,7 +108,7 @@ def parameter_words(param: click.Parameter) -> str:
 
 
 class _Command(click.Command):
-    """What verbs and groups have in common; `label` is the whole name, as in `alias list`."""
+    """Base of verbs and groups; `label` is the full name, as in `alias list`."""
 
     label: str
 
@@ -116,8 +116,8 @@ class _Command(click.Command):
         return [*self.params, *_COMMON]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # click takes the sign in -c=lf for a part of the value.
-        args = [_without_sign(word) for word in args]
+        # click takes the equals sign in -c=lf as part of the value.
+        args = [_without_equals_sign(word) for word in args]
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -150,13 +150,13 @@ class _Command(click.Command):
         ]
 
 
-def _without_sign(word: str) -> str:
+def _without_equals_sign(word: str) -> str:
     plain = not Word.of(word).protected and len(word) > 3 and word[0] == "-" != word[1] and word[2] == "="
     return word[:2] + word[3:] if plain else word
 
 
 class Verb(_Command):
-    """One verb; its function gets an `Invocation` and the parameters. With `takes_body`, `%%lxdimg` is allowed."""
+    """A verb. Its function gets an `Invocation` and the parameters; with `takes_body` it works in `%%lxdimg`, too."""
 
     def __init__(self, name: str, *, takes_body: bool = False, **attrs: Any) -> None:
         super().__init__(name, context_settings={"allow_extra_args": True}, add_help_option=False, **attrs)
@@ -182,10 +182,10 @@ class Verb(_Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if ctx.obj.body is not None and not self.takes_body:
-            raise InvalidRequestError(f"{self.label} takes no further lines; write %lxdimg with one percent sign")
+            raise InvalidRequestError(f"{self.label} takes no cell; write %lxdimg with one percent sign")
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
-            raise InvalidRequestError(f"{Word.of(rest[0]).text!r} is one word too many; write %lxdimg {self.usage}")
+            raise InvalidRequestError(f"{Word.of(rest[0]).text!r} is unexpected; write %lxdimg {self.usage}")
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -194,12 +194,12 @@ class Verb(_Command):
 
 
 def verb(name: str, *, takes_body: bool = False) -> Callable[[Callable[..., Any]], Verb]:
-    """Make a verb of a function, whose docstring is its help."""
+    """Make a verb of a function; the docstring is its help."""
     return click.command(name, cls=Verb, takes_body=takes_body)
 
 
 class VerbGroup(_Command, click.Group):
-    """Verbs behind a common first word, which alone is the verb `default`; without a name the group of all."""
+    """Verbs with a common first word, which alone is the verb `default`. The group of all verbs has no name."""
 
     def __init__(
         self, name: str, verbs: Iterable[Verb | VerbGroup], *, default: Verb | None = None, **attrs: Any
@@ -213,7 +213,7 @@ class VerbGroup(_Command, click.Group):
 
     @property
     def every_verb(self) -> list[Verb]:
-        """The verbs in their order, those of groups included."""
+        """All verbs in order, including those of groups."""
         found = [self.default, *self.commands.values()]
         verbs = (one.every_verb if isinstance(one, VerbGroup) else [one] for one in found)
         return [one for group in verbs for one in group if isinstance(one, Verb)]
@@ -227,7 +227,7 @@ class VerbGroup(_Command, click.Group):
         return self.commands.get(_SHORT_VERBS.get(cmd_name, cmd_name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        # While the word behind the group is completed, there is none.
+        # During completion the word after the group may be missing.
         named = args[0] in self.commands if args else ctx.resilient_parsing
         if self.default is not None and not named:
             args = [str(self.default.name), *args]
@@ -243,15 +243,15 @@ class VerbGroup(_Command, click.Group):
         return typed, command, args[1:]
 
     def no_verb(self, typed: str) -> str:
-        """The message about a word that names none of its verbs."""
-        habit = "" if self.name else _HABITS.get(typed.lower(), "")
+        """The message about an unknown verb."""
+        habit = "" if self.name else _OTHER_TOOLS.get(typed.lower(), "")
         return f"{self.label} has no verb {typed!r}; {suggest(habit or typed, self.commands)}"
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            raise InvalidRequestError(f"{self.label} does nothing alone; known: {', '.join(self.commands)}") from error
+            raise InvalidRequestError(f"{self.label} needs a verb; known: {', '.join(self.commands)}") from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         if self.default is not None and incomplete.startswith("-"):

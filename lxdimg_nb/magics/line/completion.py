@@ -1,4 +1,4 @@
-"""Tab behind `%lxdimg`: what click's commands and types offer, in IPython's form. Never asks a server."""
+"""Tab completion of `%lxdimg`: the completions of click's commands and types, for IPython. Never asks a server."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lxdimg_nb.magics.session.session import Invocation, Session
 MAX_OFFERS = 500
 _LINE = re.compile(r"^\s*(?:[^%\"'#]*=\s*)?%lxdimg\s(?P<rest>.*)$", re.DOTALL)
 _CELL = re.compile(r"^\s*%%lxdimg\s(?P<rest>.*)$", re.DOTALL)
-# Stands at the cursor, so that the word there is never empty.
+# Marks the cursor, so that the word there is never empty.
 _CURSOR = "\ue000"
 
 
 class Completion:
-    """A matcher for IPython's completer."""
+    """The matcher for IPython's completer."""
 
     def __init__(self, root: VerbGroup, session: Session) -> None:
         self._root = root
@@ -31,7 +31,7 @@ class Completion:
 
     @context_matcher(identifier="lxdimg_nb")
     def matcher(self, context: CompletionContext) -> SimpleMatcherResult:
-        """What may stand at the cursor; nothing elsewhere than behind `%lxdimg`."""
+        """The completions at the cursor; none outside of `%lxdimg`."""
         text = context.text_until_cursor
         found = _LINE.match(text) or (_CELL.match(text) if context.cursor_line == 0 else None)
         if found is None:
@@ -39,9 +39,9 @@ class Completion:
         self._session.warm()
         rest = found["rest"]
         *words, last = split(rest + _CURSOR, open_end=True)
-        typed, meant = rest[last.start :], last.text.removesuffix(_CURSOR)
-        offers = self._offers(words, Word(meant, protected=last.protected))
-        fitting = (one for one in offers if one.value.startswith(meant) and one.value.isprintable())
+        typed, prefix = rest[last.start :], last.text.removesuffix(_CURSOR)
+        offers = self._offers(words, Word(prefix, protected=last.protected))
+        fitting = (one for one in offers if one.value.startswith(prefix) and one.value.isprintable())
         shown = [SimpleCompletion(_inserted(one, typed), type=one.type) for one in islice(fitting, MAX_OFFERS)]
         return SimpleMatcherResult(completions=shown, matched_fragment=typed, suppress=bool(shown), ordered=True)
 
@@ -52,13 +52,13 @@ class Completion:
         found = ShellComplete(self._root, arguments, "%lxdimg", "").get_completions(list(words), last)
         name, sign, _ = last.text.partition("=")
         if sign and name.startswith("--") and not last.protected:
-            # click offers the value alone.
+            # click completes the value alone.
             return [offer(f"{name}={one.value}", one.type) for one in found]
         return found
 
 
 def _inserted(item: CompletionItem, typed: str) -> str:
-    """What replaces the typed word: in the quotes it began with, or in quotes where they are needed."""
+    """The text to insert: in the quotes that were typed, or in quotes if needed."""
     text, quote = str(item.value), typed[:1]
     if quote in ("'", '"') and quote not in text and not (quote == '"' and re.search(r"[\\$]", text)):
         return f"{quote}{text}{quote}"

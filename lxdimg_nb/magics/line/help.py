@@ -1,4 +1,4 @@
-"""Help and the README's table, made from the declarations of the verbs."""
+"""Help for verbs, and the table of verbs in the README, made from the declarations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEADINGS = ("verb", "what it does")
 
 
 def explain_words(root: VerbGroup, words: Sequence[str]) -> Table:
-    """Help for the verb that words name, or for all without words."""
+    """Return help for the verb that the words name, or for all verbs without words."""
     command: click.Command = root
     for word in words:
         if not isinstance(command, VerbGroup):
@@ -28,7 +28,7 @@ def explain_words(root: VerbGroup, words: Sequence[str]) -> Table:
 
 
 def explain(command: click.Command) -> Table:
-    """Help for a verb or a group of verbs."""
+    """Return help for a verb or a group of verbs."""
     if isinstance(command, VerbGroup) and command.default is not None:
         command = command.default
     if isinstance(command, Verb):
@@ -38,9 +38,9 @@ def explain(command: click.Command) -> Table:
         rows = tuple((verb.usage, verb.summary) for verb in command.every_verb)
         return Table(_HEADINGS, rows, f"%lxdimg {command.name} …")
     note = (
-        "%lxdimg help VERB tells more. df = %lxdimg list keeps a result, -o NAME does, too. "
-        "$name is your variable; a semicolon at the end shows nothing. --project and --help work with every verb, "
-        "REMOTE:IMAGE names an image of another server. "
+        "%lxdimg help VERB explains one. df = %lxdimg list keeps a result, and so does -o NAME. "
+        "$name is one of your variables; a semicolon at the end hides the result. "
+        "Every verb takes --project and --help. REMOTE:IMAGE is an image of another server. "
         "ls, cp, rm and mv are short for list, copy, delete and rename."
     )
     return Table(_HEADINGS, tuple((verb.label, verb.summary) for verb in command.every_verb), "%lxdimg VERB …", note)
@@ -62,7 +62,7 @@ def _explain_option(option: Option) -> tuple[str, str]:
 
 
 def readme_table(root: VerbGroup) -> str:
-    """The table of all verbs, as it stands in the README."""
+    """Return the table of all verbs for the README."""
     lines = ["| verb | what it does |", "|---|---|"]
     for verb in root.every_verb:
         usage, summary = (text.replace("|", "\\|") for text in (verb.usage, verb.summary))

@@ -13,23 +13,27 @@ from lxdimg_nb.magics.line.types import WHEN, Choice
 
 
 def each_once(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """The images of several words as one list, each once; `callback` of an argument."""
+    """The images of several words as one list without duplicates; `callback` of an argument."""
     return value if ctx.resilient_parsing else list(dict.fromkeys(chain.from_iterable(value)))
 
 
 IMAGE_ARGUMENT = argument("image", "IMAGE", IMAGE)
 IMAGES_ARGUMENT = argument("images", "IMAGE", IMAGES, many=True, callback=each_once)
-ALIASES = option("--alias", "aliases", metavar="NAME", repeatable=True, help="a name for it; may be repeated")
-ALL_PROJECTS = flag("--all-projects", help="of every project")
-AUTO_UPDATE = flag("--auto-update", help="keep it up to date, where it has a source")
+ALIASES = option("--alias", "aliases", metavar="NAME", repeatable=True, help="an alias for it; may be repeated")
+ALL_PROJECTS = flag("--all-projects", help="of all projects")
+AUTO_UPDATE = flag("--auto-update", help="keep it up to date, if it has a source")
 BACKGROUND = flag("-b", "--background", on_invocation=True, help="in the background; %lxdimg transfers shows it")
 COLUMN_OPTION = option(
-    "-c", "--columns", type=COLUMNS, metavar="COLUMNS", help="only these: letters as lxc has them, or names with commas"
+    "-c",
+    "--columns",
+    type=COLUMNS,
+    metavar="COLUMNS",
+    help="only these: letters as in lxc, or names with commas",
 )
 EXPIRE = option("--expire", type=WHEN, metavar="WHEN", help="a date, or 90d")
 _FORMATS = Choice("table", "csv", "csv,header", "json", "yaml", "compact")
-FORMAT = option("-f", "--format", "form", type=_FORMATS, metavar="FORMAT", help="as a text instead of a frame")
+FORMAT = option("-f", "--format", "form", type=_FORMATS, metavar="FORMAT", help="as text instead of a frame")
 PUBLIC = flag("--public", help="visible without authentication")
-REUSE = flag("--reuse", help="move names that are taken to this image")
-VM = flag("--vm", on_invocation=True, help="the virtual machine of that name, where a catalogue has both kinds")
+REUSE = flag("--reuse", help="move aliases that are taken to this image")
+VM = flag("--vm", on_invocation=True, help="the virtual machine, if a catalogue has a container of the same name")
 YES = flag("-y", "--yes", help="without asking")

@@ -1,4 +1,4 @@
-"""Parameter types for what servers have: images, aliases, remotes, filters, columns, projects, transfers."""
+"""Parameter types that need a server: images, aliases, remotes, filters, columns, projects, transfers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TERM = re.compile(r"(?P<field>[^\s=<>!,]+)(?:[!<>=]=|[=<>])")
 
 
 class RemoteName(NamedTuple):
-    """A name, as of an alias or an instance, and the remote it is on; empty for the connected server."""
+    """The name of an alias or an instance, and its remote; an empty remote is the connected server."""
 
     remote: str
     name: str
@@ -42,7 +42,7 @@ class Remote(str):
 
 
 def separate_remote(words: Iterable[Any]) -> tuple[str, list[Any]]:
-    """The one `Remote` among values, empty without one, and the others; several are an InvalidRequestError."""
+    """Split values into the one `Remote` (empty if there is none) and the rest; two are an InvalidRequestError."""
     found = list(words)
     remotes = [value for value in found if isinstance(value, Remote)]
     if len(remotes) > 1:
@@ -57,7 +57,7 @@ def _known(ctx: click.Context, remote: str = "") -> KnownImages | None:
 
 
 def _typed_remote(ctx: click.Context) -> str:
-    """The remote named by the words before the one that is completed."""
+    """The remote that the words before the completed one name."""
     for value in ctx.params.values():
         first = value[0] if isinstance(value, tuple | list) and value else value
         if isinstance(first, str):
@@ -70,7 +70,7 @@ def _remote_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
 
 
 def _alias_offers(typed: str, ctx: click.Context, *, fingerprints: bool = False) -> Iterator[CompletionItem]:
-    """Aliases and fingerprints, behind `remote:` those of that server."""
+    """Aliases and fingerprints; after `remote:` those of that server."""
     remote, _ = split_remote(typed)
     prefix = f"{remote}:" if remote else ""
     if typed and not prefix:
@@ -85,7 +85,7 @@ def _alias_offers(typed: str, ctx: click.Context, *, fingerprints: bool = False)
     for alias in known.aliases():
         yield offer(f"{prefix}{alias}", "alias", quote=not prefix and ":" in alias)
     for record in known.records() if fingerprints else ():
-        # Before the first digit is typed, only fingerprints of images without an alias.
+        # Until a digit is typed, only fingerprints of images without an alias.
         if typed != prefix or not record.aliases:
             yield offer(f"{prefix}{record.fingerprint[:12]}", "fingerprint")
 
@@ -101,14 +101,14 @@ def _images(word: Word, ctx: click.Context) -> list[Image]:
     remote, name = split_name(word.text, quoted=word.protected)
     alias = ctx.params.get("alias")
     if not remote and isinstance(alias, RemoteName):
-        # The image of an alias is on the server of the alias.
+        # An alias points at an image of its own server.
         remote = alias.remote
-    # --project and --vm were read before: options come before arguments.
+    # --project and --vm are already known: options are parsed first.
     return [image_named(invocation.session, name, remote, invocation.project, vm=invocation.vm)]
 
 
 def read_image(word: Word, ctx: click.Context) -> Image:
-    """The one image that a word names, read from its server."""
+    """Get the one image that a word names from its server."""
     found = _images(word, ctx)
     if len(found) != 1:
         raise InvalidRequestError(f"${word.variable} holds {len(found)} images; this verb takes one")
@@ -122,7 +122,7 @@ def _filter_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
         keys = [key for key in (known.keys() if known else ()) if not re.search(r"[\s=<>!]", key)]
         yield from (offer(f"{name}=", "field") for name in dict.fromkeys([*filters.FIELDS, *keys]))
         return
-    # Several values stand between commas.
+    # Values are separated by commas.
     before = typed[: max(term.end(), typed.rfind(",") + 1)]
     yield from (offer(f"{before}{value}", "value") for value in _filter_values(known, term["field"]))
 
@@ -201,13 +201,13 @@ REMOTE = WordType(
     lambda typed, ctx: [offer(name, "remote") for name in remote_names()],
 )
 REMOTE_COLON = WordType(REMOTE.read, _remote_offers, _is_remote)
-"""`remote:` beside other words."""
+"""`remote:` among other words."""
 SERVER = WordType(
     lambda word, ctx: word.value if isinstance(word.value, Client) else word.text.removesuffix(":"), REMOTE.offers
 )
-"""A remote, an address or a socket's path; a client in a variable."""
+"""A remote, a URL or the path of a socket; or a client in a variable."""
 FILTER = WordType(lambda word, ctx: word.typed, _filter_offers)
-"""A part of a filter, still with its quotes."""
+"""A term of a filter, with its quotes."""
 KEY = WordType(offers=_key_offers)
 COLUMNS = WordType(offers=_column_offers)
 PROJECT = WordType(offers=_project_offers)

@@ -1,4 +1,4 @@
-"""Parameter types that need no server: texts, choices, files, times, settings, variables."""
+"""Parameter types that need no server: text, choices, files, times, settings, variables."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from lxdimg_nb.text import formats
 
 FIELDS = ("public", "auto_update", "expires_at", "profiles")
 ASK = "-"
-"""Typed for a secret that the user wants to be asked for."""
+"""Typed instead of a secret, to be prompted for it."""
 
 _PAIR = re.compile(r"([^\s=]+)=(.*)", re.DOTALL)
 _RESERVED_NAMES = ("In", "Out", "exit", "get_ipython", "quit")
 
 Read = Callable[[Word, click.Context], Any]
-"""The value that a word stands for; raises InvalidRequestError, or click.BadParameter to name the parameter."""
+"""Convert a word to a value; raises InvalidRequestError, or click.BadParameter to name the parameter."""
 Offers = Callable[[str, click.Context], Iterable[CompletionItem]]
-"""Completions for the text at the cursor, of what is known without a request; also some that do not fit it."""
+"""Completions for the text at the cursor, without a request; may include some that do not start with it."""
 
 
 class WordType(click.ParamType):
-    """A type of words. It takes a `Word` apart after it has passed click's parser.
+    """A parameter type that reads a `Word`.
 
     Args:
-        read: how a word becomes a value; the text by default.
-        offers: what Tab offers.
+        read: converts a word to a value; by default its text.
+        offers: completions.
         fits: whether a word looks like one of this type, for `first_fitting`.
     """
 
@@ -52,23 +52,23 @@ class WordType(click.ParamType):
         self.read, self.offers, self.fits = read, offers, fits
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read a word; during completion it stays a word, so that no server is asked."""
+        """Convert a word; during completion it stays a word, so that no server is asked."""
         if ctx is None or ctx.resilient_parsing or not isinstance(value, str):
             return value
         return self.read(Word.of(value), ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What may stand for an unfinished word."""
+        """The completions of an unfinished word."""
         return list(self.offers(Word.of(incomplete).text, ctx))
 
 
 def offer(text: str, kind: str, *, quote: bool = False) -> CompletionItem:
-    """One completion, labelled with its kind; with `quote` it is always inserted in quotes."""
+    """Make a completion, labelled with its kind; with `quote` it is always inserted in quotes."""
     return CompletionItem(text, type=kind, quote=quote)
 
 
 def first_fitting(*types: WordType) -> WordType:
-    """The first of several types that a word looks like, else the last."""
+    """The first of several types that fits a word, otherwise the last."""
 
     def read(word: Word, ctx: click.Context) -> Any:
         return next((one for one in types if one.fits(word)), types[-1]).read(word, ctx)
@@ -77,7 +77,7 @@ def first_fitting(*types: WordType) -> WordType:
 
 
 class Choice(WordType):
-    """One of a few words."""
+    """One of several words."""
 
     def __init__(self, *choices: str) -> None:
         super().__init__(self._checked, lambda typed, ctx: [offer(choice, "value") for choice in choices])
@@ -98,7 +98,7 @@ class Pair(NamedTuple):
 
 
 def field_value(field: str, text: str) -> Any:
-    """The value of one of `FIELDS` from its text."""
+    """Convert the text of one of `FIELDS` to its value."""
     if field in BOOLEAN_FIELDS:
         if text.lower() not in BOOLEANS:
             raise InvalidRequestError(f"{field} is yes or no, not {text!r}")
@@ -109,7 +109,7 @@ def field_value(field: str, text: str) -> Any:
 
 
 def moment(text: str) -> datetime | str | None:
-    """A time: a date, which the image reads; `never`; or how long from now, as in `90d`."""
+    """Convert a time: `never`, a duration from now as in `90d`, or a date, which the image parses."""
     if text.lower() in ("", "never", "none"):
         return None
     try:
@@ -117,11 +117,11 @@ def moment(text: str) -> datetime | str | None:
     except ValueError:
         return text
     except OverflowError as error:
-        raise InvalidRequestError(f"{text!r} is too far away; write never") from error
+        raise InvalidRequestError(f"{text!r} is too far in the future; write never") from error
 
 
 def is_frame(value: object) -> bool:
-    """Whether an object is a DataFrame, without loading pandas."""
+    """Whether an object is a DataFrame, without importing pandas."""
     return hasattr(value, "columns") and hasattr(value, "attrs")
 
 
@@ -172,30 +172,30 @@ def _duration(word: Word, ctx: click.Context) -> float:
 
 def _count(word: Word, ctx: click.Context) -> int:
     if not word.text.isdigit() or int(word.text) == 0:
-        raise click.BadParameter(f"write a number above zero, not {word.text!r}")
+        raise click.BadParameter(f"write a positive number, not {word.text!r}")
     return int(word.text)
 
 
 def _token(word: Word, ctx: click.Context) -> str:
     if not word.variable and word.text != ASK:
         raise InvalidRequestError(
-            "what is typed here is kept in the history: write --token - to be asked for it, or --token $variable"
+            "what is typed here stays in the history: write --token - to be asked for it, or --token $variable"
         )
     return word.text
 
 
 def _result_name(word: Word, ctx: click.Context) -> str:
     if not word.text.isidentifier() or iskeyword(word.text):
-        raise InvalidRequestError(f"{word.text!r} is no name for a variable")
+        raise InvalidRequestError(f"{word.text!r} is not a valid variable name")
     if word.text in _RESERVED_NAMES:
-        raise InvalidRequestError(f"{word.text!r} is IPython's own; nothing was done, choose another name")
+        raise InvalidRequestError(f"{word.text!r} belongs to IPython; nothing was done, choose another name")
     return word.text
 
 
 def _frame_word(word: Word, ctx: click.Context) -> Word:
     if not is_frame(word.value):
         raise InvalidRequestError(
-            f"{word.text[:60]!r} is no frame of images; keep one with df = %lxdimg list, "
+            f"{word.text[:60]!r} is not a frame of images; keep one with df = %lxdimg list, "
             f"then write %lxdimg {ctx.info_name} $df"
         )
     return word
@@ -205,9 +205,9 @@ TEXT = WordType()
 FILE = WordType(lambda word, ctx: word.text if word.value is None else word.value, _file_offers)
 """A path on the kernel's machine, or an object in a variable."""
 FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _file_offers)
-"""Read as the word."""
+"""Stays a word."""
 PAIR = WordType(_pair, fits=lambda word: "=" in word.text and not Path(word.text).expanduser().exists())
-"""`KEY=VALUE`, unless a file is called so."""
+"""`KEY=VALUE`, unless a file has that name."""
 SETTING = WordType(_setting, _setting_offers, fits=lambda word: word.value is None and bool(_PAIR.fullmatch(word.text)))
 """`FIELD=VALUE` with one of `FIELDS`."""
 WHEN = WordType(lambda word, ctx: moment(word.text))
@@ -218,4 +218,4 @@ TOKEN = WordType(_token)
 """A trust token in a variable, or `ASK`."""
 RESULT_NAME = WordType(_result_name)
 FRAME = WordType(_frame_word)
-"""A frame of images in a variable; read as the word, whose `value` is the frame."""
+"""A frame of images in a variable; stays a word, whose `value` is the frame."""

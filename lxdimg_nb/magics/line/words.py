@@ -1,4 +1,4 @@
-"""Splitting a line into words: quotes as in a shell, `$name` for the user's variables, no other expansion."""
+"""Split a line into words: quotes work as in a shell, `$name` is a variable of the user; nothing else is expanded."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _TERM = re.compile(r"[A-Za-z_][\w.-]*\s*(?:[!<>=]=|[<>=])\s*")
 _PLAIN = re.compile(r"[^\s\"'\\$#-][^\s\"'\\$]*(?<!;)\Z")
 
 _Piece = tuple[str, Literal["", "quotes", "variable"]]
-"""A part of a word, and what protects it from being read as syntax."""
+"""Part of a word, and what keeps it from being read as syntax."""
 
 
 class Word(str):
-    """One word of a line; it passes through click's parser as a `str` and keeps what was typed and meant.
+    """A word of a line: a `str` for click's parser, with attributes for what was typed.
 
     Attributes:
-        text: what is meant: quotes removed, variables filled in. The `str` itself differs where click would take a
-            protected word for an option: it has a NUL in front.
-        typed: the text with protected parts in quotes, for the filter language, which has quotes of its own. Of a
-            term that is quoted as a whole, as in a shell, only the blanks are protected: `'os=ubuntu*'`.
-        start: its place in the line.
-        protected: it begins with a quote or a variable, so it is no option.
-        value: the object, when the whole word is a variable that holds something else than a text; else None.
-        variable: the name of the variable that the whole word is; else empty.
+        text: the word without quotes and with the values of variables. The `str` itself has a NUL in front where
+            click would take a protected word for an option.
+        typed: the text with protected parts in quotes, for the filter language, which has quotes of its own. If a
+            whole term is quoted, as one does in a shell, only its spaces are protected: `'os=ubuntu*'`.
+        start: position in the line.
+        protected: the word begins with a quote or a variable, so it is not an option.
+        value: if the whole word is a variable that does not hold a string, the object; otherwise None.
+        variable: if the whole word is a variable, its name; otherwise empty.
     """
 
     __slots__ = ("protected", "start", "text", "typed", "value", "variable")
@@ -56,16 +56,16 @@ class Word(str):
 
     @classmethod
     def of(cls, text: str) -> Word:
-        """A text as a word; a word as it is. The value in `--name=value` arrives as a plain text."""
+        """Make a text a word; a word stays as it is. The value in `--name=value` arrives as a plain text."""
         return text if isinstance(text, cls) else cls(text)
 
 
 def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bool = False) -> list[Word]:
-    """The words of a line.
+    """Split a line into words.
 
     Args:
-        variables: the user's; None leaves `$name` as it is.
-        open_end: close an open quote at the end, for a line that is still being typed.
+        variables: the variables of the user; None leaves `$name` as it is.
+        open_end: accept an open quote, for a line that is still being typed.
 
     Raises:
         InvalidRequestError: a quote is not closed, or a variable does not exist.
@@ -80,7 +80,7 @@ def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bo
 
 
 def silenced(line: str) -> bool:
-    """Whether a line ends with a semicolon, so that its result is not shown."""
+    """Whether a line ends with a semicolon, which hides its result."""
     reader = _Reader(line, None, True)
     while (word := reader.word()) is not None and word.typed != "#":
         pass
@@ -88,7 +88,7 @@ def silenced(line: str) -> bool:
 
 
 def quoted(text: str, *, always: bool = False) -> str:
-    """Text as one word that `split` reads back, quoted only where needed, or always."""
+    """Quote a text so that `split` reads it back as one word; only if needed, or always."""
     if _PLAIN.match(text) and not always:
         return text
     if "'" not in text:
@@ -115,7 +115,7 @@ class _Reader:
         values: list[tuple[str, Any]] = []
         while self._at < len(line) and not line[self._at].isspace():
             char = line[self._at]
-            if char == ";" and self._last():
+            if char == ";" and self._ends_here():
                 self._at, self.silent = len(line), True
             elif char in "\"'":
                 pieces += self._quotes(char)
@@ -146,8 +146,8 @@ class _Reader:
             variable=variable,
         )
 
-    def _last(self) -> bool:
-        """Whether only a comment follows: a semicolon there hides the result, as in IPython."""
+    def _ends_here(self) -> bool:
+        """Whether only a comment follows, so that a semicolon hides the result, as in IPython."""
         return re.match(r"\s*(?:\s#.*)?\Z", self._line[self._at + 1 :], re.DOTALL) is not None
 
     def _quotes(self, quote: str) -> list[_Piece]:
@@ -180,7 +180,7 @@ class _Reader:
     def _value(self, name: str) -> Any:
         self._at += 1 + len(name)
         if self._variables is None or name not in self._variables:
-            raise InvalidRequestError(f"no variable {name!r} here; put a literal dollar sign in '…'")
+            raise InvalidRequestError(f"no variable {name!r}; put a literal dollar sign in single quotes")
         return self._variables[name]
 
 
@@ -192,11 +192,11 @@ def _text(value: Any) -> str:
 
 
 def _typed(pieces: list[_Piece]) -> str:
-    """The word with its protected parts in quotes; each run uses a quote that does not occur in it."""
+    """The word with protected parts in quotes, each in quotes that it does not contain."""
     begin = "".join(text for text, _ in takewhile(lambda piece: piece[1] == "quotes", pieces))
     term = _TERM.match(begin)
     runs: list[tuple[str, bool]] = [("".join(term[0].split()), False)] if term else []
-    for text, how in _behind(pieces, term.end()) if term else pieces:
+    for text, how in _after(pieces, term.end()) if term else pieces:
         bare = term is not None and how == "quotes" and not text.isspace() and text not in ("'", '"')
         protected = bool(how) and not bare
         if runs and runs[-1][1] is protected:
@@ -206,8 +206,8 @@ def _typed(pieces: list[_Piece]) -> str:
     return "".join(_in_quotes(text) if protected else text for text, protected in runs)
 
 
-def _behind(pieces: list[_Piece], count: int) -> list[_Piece]:
-    """The pieces after the first `count` characters, each of which is a piece of its own, as quotes make them."""
+def _after(pieces: list[_Piece], count: int) -> list[_Piece]:
+    """The pieces after the first `count` characters, each of which is a piece of its own."""
     for number, (text, _) in enumerate(pieces):
         if count == 0 and text:
             return pieces[number:]

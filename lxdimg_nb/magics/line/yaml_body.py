@@ -1,4 +1,4 @@
-"""The YAML below `%%lxdimg`: mappings, lists and texts as typed. `11.10` and `yes` stay texts."""
+"""Parse the YAML in a `%%lxdimg` cell to mappings, lists and strings; `11.10` and `yes` stay strings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _EMPTY = ("", "~", "null", "Null", "NULL")
 
 
 def load(body: str) -> dict[str, Any]:
-    """Parse the body of a cell into mappings, lists and texts; empty values are None. Keys are unique."""
+    """Parse the body of a cell to mappings, lists and strings; empty values are None. Duplicate keys are an error."""
     try:
         node = yaml.compose(body, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
         raise InvalidRequestError(f"{where}this is not valid YAML ({problem})") from error
     return {} if node is None else mapping(_value(node, MAX_DEPTH), "the cell")
 
@@ -27,7 +27,7 @@ def load(body: str) -> dict[str, Any]:
 def _value(node: yaml.Node, deep: int) -> Any:
     line = node.start_mark.line + 2  # the first line of the cell is the verb
     if deep == 0:
-        raise InvalidRequestError(f"line {line}: this is nested too deeply")
+        raise InvalidRequestError(f"line {line}: nested too deeply")
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
         for key, value in node.value:
@@ -35,7 +35,7 @@ def _value(node: yaml.Node, deep: int) -> Any:
             if not isinstance(name, str):
                 raise InvalidRequestError(f"line {line}: a key is one word")
             if name in found:
-                raise InvalidRequestError(f"line {key.start_mark.line + 2}: {name!r} is there twice")
+                raise InvalidRequestError(f"line {key.start_mark.line + 2}: {name!r} is given twice")
             found[name] = _value(value, deep - 1)
         return found
     if isinstance(node, yaml.SequenceNode):
@@ -45,7 +45,7 @@ def _value(node: yaml.Node, deep: int) -> Any:
 
 
 def mapping(value: Any, what: str) -> dict[str, Any]:
-    """The value as a mapping, empty for None; anything else is an InvalidRequestError."""
+    """The value as a mapping, empty for None; InvalidRequestError if it is anything else."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -54,14 +54,14 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
 
 
 def text(value: Any, what: str) -> str:
-    """The value as one text, empty for None; anything else is an InvalidRequestError."""
+    """The value as a string, empty for None; InvalidRequestError if it is anything else."""
     if value is not None and not isinstance(value, str):
         raise InvalidRequestError(f"{what} takes one text")
     return value or ""
 
 
 def names(value: Any, what: str) -> list[str]:
-    """The value as a list of texts: a list, or one text with commas."""
+    """The value as a list of strings: a list, or one string with commas."""
     if isinstance(value, list):
         return [text(item, what) for item in value]
     return [name.strip() for name in text(value, what).split(",") if name.strip()]

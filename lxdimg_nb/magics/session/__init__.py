@@ -1,1 +1,1 @@
-"""The servers of one IPython session, and what it tells and asks the user."""
+"""The state of one IPython session, and its messages and prompts."""

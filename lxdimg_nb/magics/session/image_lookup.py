@@ -1,4 +1,4 @@
-"""Find the images that a name or a value in a variable stands for."""
+"""Find the images that a name or the value of a variable stands for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lxdimg_nb.values import FINGERPRINT
 
 
 def split_name(text: str, *, quoted: bool = False) -> tuple[str, str]:
-    """Split `remote:name`. In quotes, what stands before the colon is part of the name unless a remote is called so."""
+    """Split `remote:name`. In quotes, the part before a colon is a remote only if there is one of that name."""
     remote, name = split_remote(text)
     return ("", text) if remote and quoted and remote not in remote_names() else (remote, name)
 
@@ -22,15 +22,15 @@ def split_name(text: str, *, quoted: bool = False) -> tuple[str, str]:
 def image_named(
     session: Session, name: str, remote: str = "", project: str | None = None, *, vm: bool = False
 ) -> Image:
-    """Get an image by alias or fingerprint; with `vm` the virtual machine, if a catalogue has a container as well."""
+    """Get an image by alias or fingerprint; with `vm` the virtual machine, if a catalogue has a container, too."""
     if not name:
-        empty = f"{remote + ':'!r} names a server and no image; write {remote}:ALIAS"
-        raise InvalidRequestError(empty if remote else "an empty text names no image")
+        empty = f"{remote + ':'!r} names a server, not an image; write {remote}:ALIAS"
+        raise InvalidRequestError(empty if remote else "an empty name is not an image")
     try:
         client = session.at(remote, project)
     except InvalidRequestError as error:
         if remote:
-            error.add_note(f"(An alias with a colon stands in quotes: '{remote}:{name}'.)")
+            error.add_note(f"(Put an alias with a colon in quotes: '{remote}:{name}'.)")
         raise
     try:
         if vm and isinstance(client.images, CatalogueImages):
@@ -41,7 +41,7 @@ def image_named(
         what = error.message.removesuffix("; list them with images.all()")
         raise NotFoundError(f"{what}; {hint}%lxdimg list shows them", status_code=404) from error
     if vm and image.type != "virtual-machine":
-        raise InvalidRequestError(f"{name!r} is a {image.type} and no virtual machine; leave out --vm")
+        raise InvalidRequestError(f"{name!r} is a {image.type}, not a virtual machine; leave out --vm")
     return image
 
 
@@ -56,19 +56,19 @@ def images_in(session: Session, value: Any, variable: str, project: str | None =
         # A row of a frame: df.loc[fingerprint], df.iloc[0].
         levels = key if isinstance(key, tuple) else (value.get("project"), key)
         if len(levels) > 2:
-            raise InvalidRequestError(f"${variable} is a row of several servers' frame; name an image of one server")
+            raise InvalidRequestError(f"${variable} is a row of several servers; name an image of one server")
         return [image_named(session, str(levels[-1]), project=project or levels[0])]
     if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
         items = list(value)
         if all(isinstance(item, str | Image) for item in items):
             return [_current(item) if isinstance(item, Image) else _of_text(session, item, project) for item in items]
     raise InvalidRequestError(
-        f"${variable} is a {type(value).__name__}; images are named by an Image, a text, a list or a frame"
+        f"${variable} is a {type(value).__name__}; name images by an Image, a string, a list or a frame"
     )
 
 
 def _current(image: Image) -> Image:
-    """The image of the user as it is on the server; changes made on it and not yet sent are neither sent nor lost."""
+    """The image as it is on the server; unsent changes to the user's object are neither sent nor lost."""
     return image.images.get(image.fingerprint) if image.changes else image.reload()
 
 

@@ -1,4 +1,4 @@
-"""The images of a server as last known, without a request: a live inventory that runs in the background."""
+"""The last known images of a server, without a request, from a live inventory in the background."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lxdimg_nb.values import ImageRecord
 
 
 class KnownImages:
-    """The images of one client as last known. No method waits for the server; `close` waits at most a second."""
+    """The last known images of a client. No method waits for the server; `close` waits at most a second."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class KnownImages:
         self._closed = False
 
     def refresh(self) -> None:
-        """Start the live inventory in the background unless it runs. Returns at once."""
+        """Start the live inventory in the background if it is not running. Returns at once."""
         with self._lock:
             running = self._thread is not None and self._thread.is_alive()
             if self._closed or running or (self._live is not None and self._live.state != "closed"):
@@ -33,16 +33,16 @@ class KnownImages:
             self._thread.start()
 
     def learn(self, records: Sequence[ImageRecord]) -> None:
-        """Keep the result of a listing until the live inventory is ready."""
+        """Use the result of a listing until the live inventory is ready."""
         self._listed = records
 
     @property
     def live(self) -> bool:
-        """Whether the images are current."""
+        """Whether the images are up to date."""
         return self._live is not None and self._live.state == "live"
 
     def records(self) -> Sequence[ImageRecord]:
-        """The images, by fingerprint."""
+        """The records of the images."""
         live = self._live
         return self._listed if live is None else live.records()
 
@@ -67,7 +67,7 @@ class KnownImages:
         if live is not None:
             live.close()
         if thread is not None:
-            # Where it still starts, it stops by itself as soon as the server answers.
+            # If it is still starting, it stops by itself once the server answers.
             thread.join(timeout=1.0)
 
     def _start(self) -> None:
@@ -75,7 +75,7 @@ class KnownImages:
             self.projects = self._client.projects()
             live = self._client.images.live()
         except LxdImageError:
-            return  # Nothing is offered then; the next verb reports the error.
+            return  # There are no completions then; the next verb reports the error.
         with self._lock:
             if not self._closed:
                 self._live = live

@@ -1,4 +1,4 @@
-"""One-line messages for the user: what a verb prints, errors with advice in verbs, and suggestions."""
+"""One-line messages: what verbs print, errors with advice in verbs, and suggestions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from lxdimg_nb import filters
 from lxdimg_nb.text.display import sanitize
 
-# What the client advises in Python, and the same as it is typed behind %lxdimg.
+# Advice of the client in Python, and the same with %lxdimg.
 _VERBS_FOR_PYTHON = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
@@ -33,25 +33,25 @@ _VERBS_FOR_PYTHON = tuple(
 
 
 def say(text: str) -> None:
-    """Print one line, with control characters that servers put into it made harmless."""
+    """Print one line, sanitized."""
     sys.stdout.write(sanitize(text, 2000) + "\n")
     sys.stdout.flush()
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'? ` for the known word that is spelled most like this one, else an empty text."""
+    """Return `did you mean 'x'? ` with the closest known word; empty if none is close."""
     near = filters.closest_match(word.lower(), known)
     return f"did you mean {near!r}? " if near else ""
 
 
 def suggest(word: str, known: Iterable[str], label: str = "known") -> str:
-    """What follows `no field 'x'; `: the similar word, and all that there are: `did you mean 'a'? known: a, b`."""
+    """Return the closest and all known words, to follow `no field 'x'; `: `did you mean 'a'? known: a, b`."""
     words = list(known)
     return f"{did_you_mean(word, words)}{label}: {', '.join(words) or 'none'}"
 
 
 def advice(error: BaseException, message: str = "") -> str:
-    """The line for an error: its message, or another, and its notes, with advice in verbs instead of Python."""
+    """Return an error's message (or another) and notes on one line, with advice in verbs instead of Python."""
     text = " ".join([message or str(error), *getattr(error, "__notes__", ())])
     for pattern, words in _VERBS_FOR_PYTHON:
         text = pattern.sub(words, text)

@@ -1,4 +1,4 @@
-"""Questions to the user: a confirmation before something is deleted, and a secret; refused where nobody can answer."""
+"""Prompts for a confirmation and for a secret; both fail where nobody can answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_LINES = 20
 
 
 def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
-    """Show what will be done and return only if the user agrees; with `yes` the user did so beforehand.
+    """Show what will be done and ask; return only if the user agrees. With `yes`, do not ask.
 
     Raises:
-        InvalidRequestError: nobody can answer, as in a notebook that a program runs.
+        InvalidRequestError: nobody can answer, as in a notebook run by a program.
         OperationCancelledError: the answer is not yes.
     """
     if yes:
@@ -38,7 +38,7 @@ def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
 
 
 def secret(question: str) -> str:
-    """Ask for a text that is neither shown nor stored; InvalidRequestError without an answer."""
+    """Ask for a text that is neither shown nor stored; InvalidRequestError if there is no answer."""
     try:
         answer = getpass(question)
     except (StdinNotImplementedError, EOFError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What `%lxdimg` remembers between two lines: the connected client, other servers by name, and their known images."""
+"""The state of `%lxdimg` between lines: the connected client, clients of other remotes, and their known images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lxdimg_nb.magics.session.messages import did_you_mean
 
 
 def remote_names() -> list[str]:
-    """The remotes in the configurations of lxc and incus: small files of this machine."""
+    """The remotes in the configuration files of lxc and incus."""
     try:
         return list(remotes_by_name())
     except LxdImageError:
@@ -24,7 +24,7 @@ def remote_names() -> list[str]:
 
 
 def split_remote(text: str) -> tuple[str, str]:
-    """Split `remote:name`; the remote may say whose it is, as in `lxc:images:name`. Without a remote it is empty."""
+    """Split `remote:name`, or `lxc:remote:name` with the tool that the remote belongs to. The remote may be empty."""
     home, colon, rest = text.partition(":")
     if colon and home in ("lxc", "lxd", "incus", "lxdimg") and ":" in rest:
         remote, _, name = rest.partition(":")
@@ -33,15 +33,15 @@ def split_remote(text: str) -> tuple[str, str]:
 
 
 class Session:
-    """The servers of one IPython session. `connected` is called with each place the session connects to."""
+    """The servers of one IPython session. `connected` is called with each server that the session connects to."""
 
     def __init__(self, shell: Any, connected: Callable[[str], None]) -> None:
         self.shell = shell
         self._connected = connected
-        # Never held during a request: completion takes it, too.
+        # Never held during a request, because completion needs it, too.
         self._lock = threading.RLock()
-        # Counts calls of `forget`: a client whose opening began before the last one is not kept.
-        self._turn = 0
+        # Counts calls of `forget`: a client that was being opened meanwhile is not kept.
+        self._generation = 0
         self._client: Client | None = None
         self._wanted = ""
         self._own: set[int] = set()
@@ -52,32 +52,32 @@ class Session:
 
     @property
     def current(self) -> Client | None:
-        """The connected client, or None; never connects."""
+        """The connected client, or None; does not connect."""
         return self._client
 
     @property
     def client(self) -> Client:
-        """The connected client; connects at the first use."""
+        """The connected client; connects on first use."""
         while True:
             with self._lock:
                 if self._client is not None:
                     return self._client
-                wanted, turn = self._wanted, self._turn
+                wanted, generation = self._wanted, self._generation
             made = self._open(wanted, None)
             with self._lock:
-                if turn == self._turn and self._client is None:
+                if generation == self._generation and self._client is None:
                     self._use(made, own=True)
                     return made
             made.close()
 
     def connect(self, where: str, project: str | None = None, **options: Any) -> Client:
-        """Connect and stay connected; if that fails, the session stays where it was."""
+        """Connect to a server; if that fails, the session keeps its client."""
         client = self._open(where, project, **options)
         self.use(client, name=where, own=True)
         return client
 
     def use(self, client: Client, *, name: str = "", own: bool = False) -> None:
-        """Use this client from here on; it is closed with the session only if `own`."""
+        """Use this client from now on; it is closed with the session only if `own`."""
         with self._lock:
             self.forget()
             self._use(client, own=own, name=name)
@@ -87,21 +87,21 @@ class Session:
         self._wanted = name or self._wanted or client.url
         if own:
             self._own.add(id(client))
-        # An address may hold a password, and this one is shown.
+        # A URL may contain a password, and this one is shown.
         self._connected(client.url if "@" in self._wanted else self._wanted)
         self.known(client).refresh()
 
     def prefer(self, where: str) -> None:
-        """Connect there when a server is needed next; not before."""
+        """Connect to this server the next time one is needed."""
         with self._lock:
             self.forget()
             self._wanted = where
             self._connected(where)
 
     def forget(self) -> None:
-        """Close every client opened here and drop what is known of them; a demo server stays."""
+        """Close every client opened here and drop their known images; keep the demo server."""
         with self._lock:
-            self._turn += 1
+            self._generation += 1
             known, self._known = list(self._known.values()), {}
             clients = [c for c in [self._client, *self._others.values()] if c is not None]
             own, self._own = self._own, set()
@@ -113,7 +113,7 @@ class Session:
                 client.close()
 
     def close(self) -> None:
-        """Close everything, the demo server included."""
+        """Close everything, including the demo server."""
         self.forget()
         demo, self.demo = self.demo, None
         if demo is not None:
@@ -124,24 +124,24 @@ class Session:
         return connect(where or os.environ.get("LXDIMG_URL") or None, project=project, **options)
 
     def opened(self, remote: str = "", project: str | None = None) -> Client | None:
-        """As `at`, or None where that client was not opened before."""
+        """As `at`, but None if that client has not been opened."""
         client = self._client
         if not remote and (client is None or project in (None, client.project)):
             return client
         return self._others.get((remote, project))
 
     def at(self, remote: str = "", project: str | None = None) -> Client:
-        """The client for a remote (empty: the connected server) and a project (None: the client's own)."""
+        """The client for a remote (empty: the connected server) and a project (None: that of the client)."""
         if not remote and (project is None or project == self.client.project):
             return self.client
         key = (remote, project)
         with self._lock:
-            found, turn = self._others.get(key), self._turn
+            found, generation = self._others.get(key), self._generation
         if found is not None:
             return found
         made = self._open(remote, project) if remote else self._in_project(str(project))
         with self._lock:
-            if turn != self._turn:
+            if generation != self._generation:
                 return made
             kept = self._others.setdefault(key, made)
             if remote and kept is made:
@@ -163,7 +163,7 @@ class Session:
             ) from error
 
     def warm(self, remote: str = "") -> None:
-        """Refresh what is known of a server in the background, connecting if necessary; returns at once."""
+        """Refresh the known images of a server in the background, connecting if necessary; returns at once."""
         client = self.opened(remote)
         if client is not None:
             self.known(client).refresh()
@@ -185,9 +185,9 @@ class Session:
 
 @dataclass(slots=True)
 class Invocation:
-    """One run of a verb; `obj` of click's contexts.
+    """One run of a verb; the `obj` of click's contexts.
 
-    `body` is the rest of the cell below `%%lxdimg`, None behind `%lxdimg`; the others are set by their options.
+    `body` is the cell below `%%lxdimg`, None for `%lxdimg`; the others are set by options.
     """
 
     session: Session
@@ -198,5 +198,5 @@ class Invocation:
     background: bool = False
 
     def client(self, remote: str = "") -> Client:
-        """The client for a remote, or the connected one, in the project of the line."""
+        """The client for a remote, or the connected one, in the project of `--project`."""
         return self.session.at(remote, self.project)

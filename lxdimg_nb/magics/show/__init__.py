@@ -1,1 +1,1 @@
-"""What verbs return beside images and inventories, and how it is shown."""
+"""What verbs return apart from images and inventories, and how it is shown."""

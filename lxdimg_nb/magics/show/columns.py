@@ -1,4 +1,4 @@
-"""The columns of a list: letters as `lxc image list -c` has them, or names."""
+"""The columns of a list, by the letters of `lxc image list -c` or by name."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ COLUMN_LETTERS = {
 
 
 def column_names(text: str, present: list[str], index: list[str]) -> list[str]:
-    """The columns, or levels of the index, that letters (`lfpdatsu`) or names with commas stand for.
+    """Resolve letters (`lfpdatsu`) or names separated by commas to columns and levels of the index.
 
-    A property is named by its key alone as well; the name `f` in the result is a short fingerprint.
+    A property may be named by its key alone. In the result, `f` is the short fingerprint.
     """
     found: list[str] = []
     for name in filter(None, (part.strip() for part in text.split(","))):
@@ -40,5 +40,5 @@ def column_names(text: str, present: list[str], index: list[str]) -> list[str]:
             letters = "".join(COLUMN_LETTERS)
             raise InvalidRequestError(f"no column {name!r}; {suggest(name, known)}, or the letters {letters}")
     if not found:
-        raise InvalidRequestError(f"no column is named; write -c {''.join(COLUMN_LETTERS)[:4]}, or names with commas")
+        raise InvalidRequestError(f"-c names no column; write -c {''.join(COLUMN_LETTERS)[:4]}, or names with commas")
     return found

@@ -1,4 +1,4 @@
-"""Frames of aliases, remotes, events, transfers and files. Imported only when one is made, because it loads pandas."""
+"""Frames of aliases, remotes, events, transfers and files. Imported only when needed, because it loads pandas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 
 
 class Listing(StyledFrame):
-    """A DataFrame that is shown with short fingerprints and without control characters of servers."""
+    """A DataFrame that is shown with short fingerprints and sanitized text."""
 
     def table(self) -> Table:
         shown = frame_table(self, words=False)
@@ -21,7 +21,7 @@ class Listing(StyledFrame):
 
 
 def listing(index: str, names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> Listing:
-    """A frame with a row for each name; columns of text have the string dtype, even when empty."""
+    """Make a frame with a row for each name; text columns have the string dtype, even if empty."""
     made = {
         name: pd.array(list(values), dtype="string") if all(isinstance(v, str) for v in values) else list(values)
         for name, values in columns.items()

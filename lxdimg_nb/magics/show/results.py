@@ -1,4 +1,4 @@
-"""Texts, images and preflights as verbs return them: shown in full, with control characters made harmless."""
+"""Strings, images and preflights as verbs return them: shown in full, and sanitized."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lxdimg_nb.values import image_table
 
 
 class Text(str):
-    """A `str` that is shown line by line instead of in quotes."""
+    """A `str` that is shown line by line instead of as a literal."""
 
     __slots__ = ()
 
@@ -26,7 +26,7 @@ class Text(str):
 
 
 class ShownImage(Image):
-    """An `Image` that is shown with every attribute; inside a list it is one line."""
+    """An `Image` that is shown with every attribute; in a list it is shown on one line."""
 
     __slots__ = ()
 
@@ -54,9 +54,9 @@ class Check(Preflight):
         return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     def table(self) -> Table:
-        """What was found, and whether a server would take it."""
+        """The findings, and whether a server would accept the image."""
         rows = (
-            ("would be taken", format_value(self.ok)),
+            ("would be accepted", format_value(self.ok)),
             ("fingerprint", self.fingerprint),
             ("already there", format_value(self.exists)),
             ("kind", f"{self.kind} {self.type}".strip()),
@@ -66,7 +66,7 @@ class Check(Preflight):
             *(("note", text) for text in self.notes),
             *((f"properties.{sanitize(key, 60)}", value) for key, value in sorted(self.properties.items())[:100]),
         )
-        return Table(("", ""), rows, title="as an image")
+        return Table(("", ""), rows, title="check")
 
     def __repr__(self) -> str:
         return str(self.table())

@@ -1,4 +1,4 @@
-"""A list as csv, json, yaml or compact text, as `lxc image list -f` prints it, to paste elsewhere."""
+"""Lists as csv, json, yaml or compact text, as `lxc image list -f` prints them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def as_text(
     form: str, documents: Sequence[Mapping[str, Any]], shown: pd.DataFrame, rows: pd.DataFrame, names: Sequence[str]
 ) -> Text:
-    """A list as csv, csv,header, json, yaml or compact text.
+    """Format a list as csv, csv,header, json, yaml or compact text.
 
-    The documents are what the server said, for json and yaml; `shown` is for compact; csv has the columns `names` of
-    `rows`, where `f` is a short fingerprint, sizes are bytes and times ISO 8601.
+    json and yaml hold `documents`, the server's own; compact is the text of `shown`; csv has the columns `names` of
+    `rows`, where `f` is the short fingerprint, sizes are bytes and times ISO 8601.
     """
     if form == "json":
         return Text(json.dumps([dict(one) for one in documents], indent=2, ensure_ascii=False))

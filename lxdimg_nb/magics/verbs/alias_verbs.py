@@ -1,4 +1,4 @@
-"""The verbs of `alias`: names of images."""
+"""The verbs of `%lxdimg alias`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IMAGE_ARGUMENT = argument("image", "IMAGE", IMAGE)
 @argument("words", "REMOTE:|TEXT", first_fitting(REMOTE_COLON, TEXT), required=False, many=True)
 @FORMAT
 def list_aliases(invocation: Invocation, words: Sequence[str], form: str | None) -> Any:
-    """The aliases as a frame."""
+    """Aliases as a frame."""
     from lxdimg_nb.magics.show.listing import listing
 
     remote, texts = separate_remote(words)
@@ -47,7 +47,7 @@ def list_aliases(invocation: Invocation, words: Sequence[str], form: str | None)
 @_IMAGE_ARGUMENT
 @option("--description", metavar="TEXT", help="what it is for")
 def create(invocation: Invocation, alias: RemoteName, image: Image, description: str | None) -> Alias:
-    """A new name for an image."""
+    """Create an alias for an image."""
     made = invocation.client(alias.remote).images.aliases.create(alias.name, image, description=description or "")
     say(f"{made.name}: none → {made.target[:12]}")
     return made
@@ -57,12 +57,12 @@ def create(invocation: Invocation, alias: RemoteName, image: Image, description:
 @_ALIAS_ARGUMENT
 @argument("new", "NEW", REMOTE_NAME)
 def rename(invocation: Invocation, alias: RemoteName, new: RemoteName) -> Alias:
-    """Another name for an alias."""
+    """Rename an alias."""
     name = new.name
     if new.remote and new.remote != alias.remote:
         if new.remote in remote_names():
             raise InvalidRequestError(
-                f"an alias is renamed where it is; %lxdimg copy IMAGE {new.remote}: --alias {name} copies"
+                f"an alias cannot move to another server; %lxdimg copy IMAGE {new.remote}: --alias {name} copies"
             )
         name = f"{new.remote}:{new.name}"
     made = invocation.client(alias.remote).images.aliases.rename(alias.name, name)
@@ -73,7 +73,7 @@ def rename(invocation: Invocation, alias: RemoteName, new: RemoteName) -> Alias:
 @verb("delete")
 @_ALIAS_ARGUMENT
 def delete(invocation: Invocation, alias: RemoteName) -> None:
-    """Remove a name; the image stays."""
+    """Delete an alias; the image stays."""
     aliases = invocation.client(alias.remote).images.aliases
     old = aliases.get(alias.name)
     aliases.delete(alias.name)
@@ -84,7 +84,7 @@ def delete(invocation: Invocation, alias: RemoteName) -> None:
 @_ALIAS_ARGUMENT
 @_IMAGE_ARGUMENT
 def point(invocation: Invocation, alias: RemoteName, image: Image) -> Alias:
-    """Let a name point at another image, safely."""
+    """Point an alias at another image, safely."""
     aliases = invocation.client(alias.remote).images.aliases
     change = aliases.point(alias.name, to=image)
     before = change.before.get("target") or "none"

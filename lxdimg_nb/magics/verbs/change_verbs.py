@@ -32,7 +32,7 @@ _EDITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 def _first_images(word: Word, ctx: click.Context) -> Any:
     """The images of the first word, where a setting may have been typed first."""
     if not word.protected and word.text.partition("=")[0] in FIELDS and "=" in word.text:
-        raise InvalidRequestError(f"the image stands first: %lxdimg set IMAGE {word.text}")
+        raise InvalidRequestError(f"the image comes first: %lxdimg set IMAGE {word.text}")
     return IMAGES.read(word, ctx)
 
 
@@ -53,9 +53,9 @@ def _update(image: Image) -> Image:
 @argument("first", "IMAGE", WordType(_first_images, IMAGES.offers))
 @argument("words", "FIELD=VALUE", first_fitting(SETTING, IMAGES), many=True)
 def set_fields(invocation: Invocation, first: list[Image], words: Sequence[Any]) -> Any:
-    """Set public, auto_update, expires_at, profiles of images.
+    """Set public, auto_update, expires_at or profiles of images.
 
-    expires_at takes a date, 90d or never; profiles takes names with commas. Several images may be named.
+    expires_at takes a date, 90d or never; profiles takes names separated by commas. Several images may be named.
     """
     settings = [word for word in words if isinstance(word, Pair)]
     if not settings:
@@ -76,7 +76,7 @@ def set_fields(invocation: Invocation, first: list[Image], words: Sequence[Any])
 def set_property(invocation: Invocation, image: Image, key: str, value: str) -> Image:
     """Set one property."""
     if not value:
-        raise InvalidRequestError(f"a server keeps no empty property; write %lxdimg unset-property IMAGE {key}")
+        raise InvalidRequestError(f"servers do not keep empty properties; write %lxdimg unset-property IMAGE {key}")
     image.properties = image.record.properties | {key: value}
     return _update(image)
 
@@ -95,13 +95,13 @@ def unset_property(invocation: Invocation, image: Image, key: str) -> Image:
 
 @verb("edit", takes_body=True)
 @argument("named_image", "IMAGE", WordType(_typed_and_image, IMAGE.offers))
-@option("--base", metavar="MARK", help="only if the image is still as it was when the cell was made")
+@option("--base", metavar="MARK", help="only if the image has not changed since the cell was made")
 @YES
 def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | None, yes: bool) -> Image | None:
     """Edit an image as YAML, in a cell of its own.
 
-    %lxdimg edit IMAGE makes the cell; %%lxdimg edit IMAGE with YAML below writes it. Fields that are left out stay;
-    properties are the whole list, and it asks before one is removed.
+    %lxdimg edit IMAGE makes the cell; running it writes the YAML. Fields that are left out keep their value, except
+    that properties are replaced as a whole; it asks before one is removed.
     """
     typed, image = named_image
     if invocation.body is None:
@@ -112,7 +112,7 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
     if base is not None and base != _mark(image):
         raise ChangedMeanwhileError(
             f"{image_name(image)} was changed since this cell was made, or the name points at another image; "
-            f"nothing was written. %lxdimg edit {typed} makes a cell with what is there",
+            f"nothing was written. %lxdimg edit {typed} makes a cell with the current values",
             theirs=writable(image.record),
             ours={},
         )
@@ -135,13 +135,13 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
 
 
 def _mark(image: Image) -> str:
-    """12 digits that change with the image or any of its writable fields."""
+    """12 hexadecimal digits that change with the image and any of its writable fields."""
     state = json.dumps([image.fingerprint, writable(image.record)], sort_keys=True, default=str)
     return hashlib.sha256(state.encode(errors="replace")).hexdigest()[:12]
 
 
 def _fields(body: str) -> dict[str, Any]:
-    """The fields in the YAML of a cell; InvalidRequestError where one cannot be written."""
+    """The fields in the YAML of a cell; InvalidRequestError if one cannot be written."""
     found = load(body)
     if not found:
         raise InvalidRequestError("the cell is empty; %lxdimg edit IMAGE, with one percent sign, makes one to edit")
@@ -164,7 +164,7 @@ def _field(name: str, value: Any) -> Any:
 def delete(invocation: Invocation, images: list[Image], yes: bool) -> None:
     """Delete images with their aliases, after asking.
 
-    A frame in a variable names many: %lxdimg delete $old
+    A frame in a variable names many images: %lxdimg delete $old
     """
     if not images:
         say("nothing to delete")

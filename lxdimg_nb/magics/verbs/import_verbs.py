@@ -1,4 +1,4 @@
-"""`import` and `publish`: images of files, folders, addresses and instances."""
+"""`import` and `publish`: images of files, folders, URLs and instances."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 @AUTO_UPDATE
 @EXPIRE
 @REUSE
-@option("--type", "kind", type=Choice("container", "vm"), metavar="TYPE", help="of a split image, if it is unclear")
-@option("--sha256", metavar="SUM", help="the checksum that the file at the address must have")
-@option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept from the address")
+@option("--type", "kind", type=Choice("container", "vm"), metavar="TYPE", help="of a split image, if it is ambiguous")
+@option("--sha256", metavar="SUM", help="the checksum that the file at the URL must have")
+@option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept from the URL")
 @BACKGROUND
 def import_image(
     invocation: Invocation,
@@ -49,24 +49,24 @@ def import_image(
     sha256: str | None,
     server_cert: str | None,
 ) -> Image | None:
-    """Import an image from files of the kernel's machine, a folder, or an address.
+    """Import an image from files or a folder on the kernel's machine, or from a URL.
 
-    For a split image name the metadata and the root file system. A folder with metadata.yaml and rootfs is packed with
+    For a split image, name the metadata and the root file system. A folder with metadata.yaml and rootfs is packed with
     its owners and modes, which needs root. KEY=VALUE sets properties.
     """
     remote, others = separate_remote(words)
     properties = dict(word for word in others if isinstance(word, Pair))
     files = [word for word in others if not isinstance(word, Pair)]
-    from_address = isinstance(file, str) and file.startswith(("https://", "http://"))
+    from_url = isinstance(file, str) and file.startswith(("https://", "http://"))
     if len(files) > 1:
         raise InvalidRequestError(
             f"an image is one file, or two: the metadata and the root file system; {files[1]} is a third"
         )
-    if from_address and (files or kind):
-        raise InvalidRequestError("an address gives a unified image: one file, without --type")
+    if from_url and (files or kind):
+        raise InvalidRequestError("an import from a URL is one file, a unified image, without --type")
     for name, value in (("--sha256", sha256), ("--server-cert", server_cert)):
-        if value and not from_address:
-            raise InvalidRequestError(f"{name} goes with an https:// address")
+        if value and not from_url:
+            raise InvalidRequestError(f"{name} needs an https:// URL")
     client = invocation.client(remote)
     options: dict[str, Any] = {
         "properties": properties or None,
@@ -78,7 +78,7 @@ def import_image(
     as_file: dict[str, Any] = {"public": public, "wait": True, "type": _TYPES[kind], "auto_update": auto_update or None}
 
     def work(progress: ProgressArgument) -> Image:
-        if from_address:
+        if from_url:
             expected: dict[str, Any] = {"sha256": sha256, "server_cert": server_cert}
             image = client.images.create_from_url(file, public, auto_update, progress=progress, **expected, **options)
         elif files:
@@ -103,12 +103,12 @@ def import_image(
 @argument("words", "REMOTE:|KEY=VALUE", first_fitting(REMOTE_COLON, PAIR), required=False, many=True)
 @ALIASES
 @PUBLIC
-@flag("-f", "--force", help="stop an instance that runs for the while, after asking")
+@flag("-f", "--force", help="stop a running instance for the duration, after asking")
 @YES
 @option("--compression", metavar="NAME", help="gzip, zstd, xz, none …")
 @EXPIRE
 @REUSE
-@option("--format", "form", type=Choice("unified", "split"), metavar="FORMAT", help="where the server can choose")
+@option("--format", "form", type=Choice("unified", "split"), metavar="FORMAT", help="if the server supports it")
 @BACKGROUND
 def publish(
     invocation: Invocation,
@@ -123,7 +123,7 @@ def publish(
     reuse: bool,
     form: str | None,
 ) -> Image | None:
-    """Make an image of an instance, or of a snapshot.
+    """Make an image of an instance or a snapshot.
 
     What is published can hold the instance's secrets: think before it is public. With REMOTE: it is copied there and
     not kept here.

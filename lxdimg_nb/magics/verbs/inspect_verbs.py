@@ -42,7 +42,7 @@ def show(invocation: Invocation, image: Image) -> str:
 @IMAGE_ARGUMENT
 @argument("key", "KEY", KEY)
 def get_property(invocation: Invocation, image: Image, key: str) -> str:
-    """One property's text."""
+    """The value of one property."""
     if key not in image.record.properties:
         raise missing_property(image, key)
     return Text(image.record.properties[key])
@@ -56,7 +56,7 @@ def missing_property(image: Image, key: str) -> InvalidRequestError:
 @verb("used-by")
 @IMAGE_ARGUMENT
 def used_by(invocation: Invocation, image: Image) -> list[str]:
-    """Instances and snapshots made from the image."""
+    """The instances and snapshots made from an image."""
     return image.used_by()
 
 
@@ -64,9 +64,9 @@ def used_by(invocation: Invocation, image: Image) -> list[str]:
 @argument("file", "FILE", FILE)
 @argument("rootfs", "ROOTFS", FILE, required=False)
 def check(invocation: Invocation, file: Any, rootfs: Any) -> Check:
-    """What an import would meet: kind, problems, already there?
+    """Inspect a file before an import: kind, problems, already there?
 
-    Nothing is sent. For a split image name the metadata and the root file system.
+    Nothing is sent. For a split image, name the metadata and the root file system.
     """
     images = invocation.client().images
     if rootfs is not None:
@@ -81,7 +81,7 @@ def check(invocation: Invocation, file: Any, rootfs: Any) -> Check:
 def contents(invocation: Invocation, image: Image, other: Image | None) -> Listing:
     """The files in an image as a frame, or the differences between two.
 
-    Read from the server without keeping or extracting anything; metadata.yaml is in .attrs['metadata'].
+    Nothing is stored or extracted; metadata.yaml is in .attrs['metadata'].
     """
     from lxdimg_nb.magics.show.listing import Listing
 
@@ -91,7 +91,7 @@ def contents(invocation: Invocation, image: Image, other: Image | None) -> Listi
     files = Listing(found.files)
     files.attrs |= {"metadata": found.metadata, "complete": found.complete}
     if not found.complete:
-        files.attrs["note"] = "Not every file is listed: the root file system is no archive, or very large."
+        files.attrs["note"] = "Not every file is listed: the root file system is not an archive, or very large."
     return files
 
 
@@ -106,7 +106,7 @@ def diff(invocation: Invocation, first: Word, others: tuple[Word, ...]) -> Any:
     from lxdimg_nb import inventory
 
     if len(others) > 2:
-        raise InvalidRequestError(f"{others[2].text!r} is one word too many; write %lxdimg {diff.usage}")
+        raise InvalidRequestError(f"{others[2].text!r} is unexpected; write %lxdimg {diff.usage}")
     if is_frame(first.value):
         if len(others) > 1:
             raise InvalidRequestError("compare two frames at a time: %lxdimg diff $before $after")
@@ -115,7 +115,7 @@ def diff(invocation: Invocation, first: Word, others: tuple[Word, ...]) -> Any:
     folder = Path(first.text).expanduser()
     if not folder.is_dir():
         raise InvalidRequestError(
-            f"{first.text[:60]!r} is no frame in a variable and no folder of a history; write %lxdimg diff $before"
+            f"{first.text[:60]!r} is neither a frame in a variable nor a history folder; write %lxdimg diff $before"
         )
     return inventory.History(folder).diff(*(word.text for word in others))
 
@@ -123,22 +123,22 @@ def diff(invocation: Invocation, first: Word, others: tuple[Word, ...]) -> Any:
 def _whole(word: Word) -> Any:
     frame = word.value
     if not is_frame(frame):
-        raise InvalidRequestError(f"{word.text[:60]!r} is no frame of images; keep one with df = %lxdimg list")
+        raise InvalidRequestError(f"{word.text[:60]!r} is not a frame of images; keep one with df = %lxdimg list")
     if frame.attrs.get("filter") or frame.attrs.get("images", len(frame)) != len(frame):
-        raise InvalidRequestError(f"${word.variable} is only a part of an inventory; compare whole ones")
+        raise InvalidRequestError(f"${word.variable} is only part of an inventory; compare whole ones")
     return frame
 
 
 def _inventory_now(invocation: Invocation, before: Any) -> Any:
     """The connected server's inventory, of the same projects as the frame."""
     if "server" in before.index.names:
-        raise InvalidRequestError("a frame of several servers is compared with another one: %lxdimg diff $a $b")
+        raise InvalidRequestError("compare a frame of several servers with another one: %lxdimg diff $a $b")
     everywhere = "project" in before.index.names
     project = str(before.attrs.get("project") or invocation.project or "default")
     client = invocation.session.at("", invocation.project if everywhere else project)
     if before.attrs.get("server") not in (client.url, None):
         raise InvalidRequestError(
-            f"that frame is of {before.attrs['server']}, and this session is connected to {client.url}"
+            f"that frame is of {before.attrs['server']}, but this session is connected to {client.url}"
         )
     return client.images.df(all_projects=everywhere)
 

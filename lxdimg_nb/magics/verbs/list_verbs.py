@@ -26,9 +26,9 @@ from lxdimg_nb.values import ImageRecord
 @ALL_PROJECTS
 @flag("--used-by", help="with the instances made from each image")
 def list_images(invocation: Invocation, words: Sequence[str], **view: Any) -> Any:
-    """The images as a frame, filtered: os=ubuntu size>1GiB age>90d.
+    """Images as a frame, filtered: os=ubuntu size>1GiB age>90d.
 
-    With REMOTE: those of another server.
+    REMOTE: lists the images of another server.
     """
     remote, terms = separate_remote(words)
     return _listed(invocation, remote, terms, **view)

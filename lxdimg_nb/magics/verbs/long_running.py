@@ -1,4 +1,4 @@
-"""What the verbs that move bytes share: a bar or the background, folders as files, names that move."""
+"""Shared by the verbs that transfer images: progress or background, packing of folders, moving of aliases."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _T = TypeVar("_T")
 def run_or_start(
     invocation: Invocation, title: str, work: Callable[[ProgressArgument], _T], said: Callable[[_T], str], *, where: str
 ) -> _T | None:
-    """Do the work with a bar, or start it in the background; `said` makes the line about its result."""
+    """Do the work with a progress bar, or start it in the background; `said` makes the line about its result."""
     if not invocation.background:
         result = work(True)
         say(said(result))
         return result
     if invocation.result_name is not None:
         raise InvalidRequestError(
-            f"in the background there is no result yet; %lxdimg transfers NUMBER -o {invocation.result_name}"
+            f"a background transfer has no result yet; get it with %lxdimg transfers NUMBER -o {invocation.result_name}"
         )
     from lxdimg_nb.panels.base.transfers import transfers
 
     transfer = transfers.start(title, work, where=where, say=said)
-    say(f"transfer {transfer.number} has begun: {title}; %lxdimg transfers {transfer.number} waits for it")
+    say(f"transfer {transfer.number} has started: {title}; %lxdimg transfers {transfer.number} waits for it")
     return None
 
 
 def point_aliases(client: Client, image: Image, aliases: Iterable[str]) -> Image:
-    """Let aliases point at an image, wherever they pointed before."""
+    """Point aliases at an image, wherever they pointed before."""
     for alias in aliases:
         change = client.images.aliases.point(alias, to=image)
         if change and change.before.get("target"):
@@ -48,7 +48,7 @@ def point_aliases(client: Client, image: Image, aliases: Iterable[str]) -> Image
 
 
 def describe(image: Image) -> str:
-    """A new image: `web (0123456789ab), private`."""
+    """Describe a new image: `web (0123456789ab), private`."""
     return f"{image_name(image)}, {'public' if image.public else 'private'}"
 
 
@@ -64,7 +64,7 @@ def copy_image(
     auto_update: bool = False,
     mode: str | None = None,
 ) -> Image:
-    """Copy an image to another server or project; with `reuse` its aliases are moved where they are taken."""
+    """Copy an image to another server or project; with `reuse`, aliases that are taken are moved."""
     moved = [*aliases, *([alias.name for alias in image.aliases] if copy_aliases else [])] if reuse else []
     try:
         made = image.copy(
@@ -85,7 +85,7 @@ def copy_image(
 
 @contextmanager
 def packed_folder(data: Any, progress: ProgressArgument) -> Iterator[Any]:
-    """A folder as the file of an image, packed for the while; any other data as it is."""
+    """Pack a folder to a temporary file; any other data is passed through."""
     if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
         with pack_folder(Path(data).expanduser(), progress=progress) as path:
             yield path

@@ -1,4 +1,4 @@
-"""The verbs of `plan`: changes to many images, written as YAML in a cell, reviewed, then applied."""
+"""The verbs of `%lxdimg plan`: changes to many images, written as YAML in a cell, reviewed, then applied."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def _read(found: Mapping[str, Any], readers: Mapping[str, Reader], what: str) ->
 @argument("frame", "$FRAME", FRAME, required=False)
 @ALL_PROJECTS
 def make_plan(invocation: Invocation, frame: Word | None, all_projects: bool) -> Plan | None:
-    """Changes to many images from YAML: prune, set, alias, copy, publish.
+    """Plan changes to many images, in YAML: prune, set, alias, copy, publish.
 
-    %lxdimg plan makes a cell to begin with. Nothing is changed before %lxdimg plan apply $plan.
+    %lxdimg plan makes a cell to start from. Nothing is changed before %lxdimg plan apply $plan.
     """
     if invocation.body is None:
         words = [f"${frame.variable}"] if frame is not None else []
@@ -120,7 +120,7 @@ def _from_yaml(body: str) -> tuple[str, list[Any], dict[str, Any]]:
     """The kind of plan in a cell, its positional and its other arguments."""
     found = load(body)
     if len(found) != 1:
-        raise InvalidRequestError(f"a plan is one of {', '.join(KINDS)}, with what it takes below it")
+        raise InvalidRequestError(f"a plan is one of {', '.join(KINDS)}, with its conditions below")
     ((kind, conditions),) = found.items()
     if kind not in KINDS:
         raise InvalidRequestError(f"no plan {kind!r}; {suggest(kind, KINDS)}")
@@ -136,7 +136,7 @@ def _plan_in(word: Word, ctx: click.Context) -> Plan:
     from lxdimg_nb.inventory.plans.plan import Plan
 
     if not isinstance(word.value, Plan):
-        raise InvalidRequestError(f"{word.text[:60]!r} is no plan; keep one: %%lxdimg plan -o NAME")
+        raise InvalidRequestError(f"{word.text[:60]!r} is not a plan; keep one with %%lxdimg plan -o NAME")
     return word.value
 
 
@@ -144,14 +144,14 @@ def _plan_in(word: Word, ctx: click.Context) -> Plan:
 @argument("plan", "$PLAN", WordType(_plan_in))
 @YES
 def apply_plan(invocation: Invocation, plan: Plan, yes: bool) -> Any:
-    """Do what a plan says, after asking; each image is read again first."""
+    """Apply a plan, after asking; each image is read again first."""
     if not plan:
         say(plan.summary)
         return None
     lines = [
         f"{step.action}  {step.alias or step.fingerprint[:12]}  {step.words}  {step.reason}" for step in plan.actions
     ]
-    confirm(f"{plan.summary}. Do it?", lines, yes=yes)
+    confirm(f"{plan.summary}. Apply it?", lines, yes=yes)
     receipts = plan.apply(_clients(invocation, plan), confirm=True)
     say(receipts.summary)
     return receipts

@@ -38,7 +38,7 @@ def _verb_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
 @verb("help")
 @argument("words", "VERB", WordType(offers=_verb_offers), required=False, many=True)
 def show_help(invocation: Invocation, words: Sequence[str]) -> Table:
-    """All verbs, or one in full."""
+    """List all verbs, or explain one."""
     return explain_words(LXDIMG, words)
 
 
@@ -47,7 +47,7 @@ def _without_a_verb(ctx: click.Context) -> Any:
     if ctx.invoked_subcommand is not None:
         return None
     if ctx.obj.body is not None:
-        raise InvalidRequestError("write a verb behind %%lxdimg, such as %%lxdimg edit NAME")
+        raise InvalidRequestError("%%lxdimg needs a verb, such as %%lxdimg edit NAME")
     return ctx.invoke(server_verbs.status, ctx.obj)
 
 
@@ -71,10 +71,10 @@ LXDIMG = VerbGroup(
 
 
 def run(words: Sequence[Word], invocation: Invocation) -> Any:
-    """Run the verb that words name and return its result.
+    """Run the verb that the words name and return its result.
 
     Raises:
-        LxdImageError: in one line, what is wrong and what to write.
+        LxdImageError: one line that says what is wrong and what to write.
     """
     try:
         with LXDIMG.make_context("%lxdimg", list(words), obj=invocation) as ctx:

@@ -16,14 +16,14 @@ from lxdimg_nb.magics.session.session import Invocation, Session
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table
 
-FEW = 200
+SHORT_LIST = 200
 PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
 
 
 @verb("connect")
 @argument("server", "URL|REMOTE", SERVER, required=False)
-@option("--cert", type=FILE, metavar="FILE", help="the client's certificate")
-@option("--key", type=FILE, metavar="FILE", help="its key")
+@option("--cert", type=FILE, metavar="FILE", help="the client certificate")
+@option("--key", type=FILE, metavar="FILE", help="the key of the client certificate")
 @option("--token", type=TOKEN, metavar="-|$VARIABLE", help="a trust token: - asks for it, $variable holds it")
 @option("--name", metavar="NAME", help="keep the enrolled server under this name, for lxc or incus as well")
 @option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept")
@@ -36,9 +36,9 @@ def connect(
     name: str | None,
     server_cert: str | None,
 ) -> Client:
-    """Use this server from here on; without a word $LXDIMG_URL, else the local LXD or Incus.
+    """Connect to a server; without an argument to $LXDIMG_URL, else to the local LXD or Incus.
 
-    A client in a variable may be given as well: %lxdimg connect $client
+    A client in a variable works as well: %lxdimg connect $client
     """
     session, project = invocation.session, invocation.project
     if isinstance(server, Client):
@@ -50,25 +50,25 @@ def connect(
     if token is not None:
         return _enroll(invocation, server, token, name)
     if name is not None:
-        raise InvalidRequestError("--name goes with --token: it names the server that is enrolled")
+        raise InvalidRequestError("--name needs --token: it names the server that is enrolled")
     options: dict[str, Any] = {"cert": (cert, key)} if cert is not None else {}
     options |= {"server_cert": server_cert} if server_cert is not None else {}
     if options and not server:
-        raise InvalidRequestError("certificates go with an address: %lxdimg connect https://host:8443 …")
+        raise InvalidRequestError("certificates need an address: %lxdimg connect https://host:8443 …")
     return session.connect(server or "", project, **options)
 
 
 def _enroll(invocation: Invocation, server: str | None, token: str, name: str | None) -> Client:
-    """Have the server trust us by a token, which is neither shown nor kept in the history."""
+    """Enroll with a token, which is neither shown nor kept in the history."""
     given = secret("token: ") if token == ASK else token
     remote = enroll(*(word for word in (server, given) if word), name=name, exist_ok=True)
-    say(f"enrolled {remote.name} at {remote.addresses[0]}; %lxdimg connect {remote.name} leads there")
+    say(f"enrolled {remote.name} at {remote.addresses[0]}; %lxdimg connect {remote.name} connects to it")
     return invocation.session.connect(remote.name, invocation.project)
 
 
 @verb("remotes")
 def remotes(invocation: Invocation) -> Any:
-    """The servers that lxc, incus and enroll have names for, as a frame."""
+    """The remotes of lxc, incus and enroll, as a frame."""
     from lxdimg_nb.magics.show.listing import listing
 
     found = remotes_by_name()
@@ -84,17 +84,17 @@ def remotes(invocation: Invocation) -> Any:
 
 @verb("status")
 def status(invocation: Invocation) -> Table:
-    """Server, version, project, trust, images; as %lxdimg alone."""
+    """Server, version, project, access and images; the same as %lxdimg alone."""
     session = invocation.session
     try:
         client = invocation.client()
         info = client.reload()
-        images = _amount(session, client)
+        images = _image_count(session, client)
     except LxdImageError as error:
         lost = (
             ("status", "not connected" if session.current is None else f"no answer from {session.current.url}"),
             ("why", advice(error)),
-            ("next", "%lxdimg connect URL, or %lxdimg demo for a server to play with"),
+            ("next", "%lxdimg connect URL, or %lxdimg demo for a server to try things out on"),
         )
         return Table(("", ""), lost, title="%lxdimg")
     rows = (
@@ -108,11 +108,11 @@ def status(invocation: Invocation) -> Table:
     return Table(("", ""), rows, title=f"{PRODUCTS[info.product]}{' ' + info.name if info.name else ''}")
 
 
-def _amount(session: Session, client: Client) -> str:
+def _image_count(session: Session, client: Client) -> str:
     known = session.known(client)
     records = known.records()
-    # The live inventory lags by milliseconds, which shows right after an import; a short list is asked for again.
-    if not known.live or len(records) < FEW:
+    # The live inventory lags by milliseconds, which shows right after an import; a short list is read again.
+    if not known.live or len(records) < SHORT_LIST:
         records = client.images.records()
         known.learn(records)
     public = sum(record.public for record in records)
@@ -123,7 +123,7 @@ def _amount(session: Session, client: Client) -> str:
 @verb("demo")
 @argument("action", "START|STOP", Choice("start", "stop"), required=False)
 @option("--product", type=Choice("lxd", "incus"), metavar="PRODUCT", help="the product to imitate")
-@flag("--empty", help="begin without images")
+@flag("--empty", help="start without images")
 def run_demo(invocation: Invocation, action: str | None, product: str | None, empty: bool) -> Client | None:
     """Start a demo server in this kernel and connect to it."""
     from lxdimg_nb import demo
@@ -136,7 +136,8 @@ def run_demo(invocation: Invocation, action: str | None, product: str | None, em
         session.demo = None
     if session.demo is not None and (product or empty):
         raise InvalidRequestError(
-            f"a demo server is there already, at {session.demo.url}; %lxdimg demo stop ends it, %lxdimg demo goes there"
+            f"a demo server is already running at {session.demo.url}; "
+            "%lxdimg demo connects to it, %lxdimg demo stop stops it"
         )
     if session.demo is None:
         session.demo = demo.start(product="incus" if product == "incus" else "lxd", inventory=not empty)
@@ -151,7 +152,7 @@ def _stop_demo(session: Session) -> None:
         session.prefer("")
     session.demo.close()
     session.demo = None
-    say("the demo server is gone")
+    say("the demo server has stopped")
 
 
 VERBS = (connect, remotes, status, run_demo)

@@ -22,14 +22,14 @@ from lxdimg_nb.magics.verbs.long_running import copy_image, describe, run_or_sta
 @IMAGE_ARGUMENT
 @argument("target", "TARGET", FILE, required=False)
 @VM
-@flag("--bundle", help="the two files of a split image as one that import takes back")
-@flag("--sidecar", help="with aliases, properties and provenance in a JSON file beside it")
-@flag("--restart", help="from the beginning, even if an earlier try left a part")
+@flag("--bundle", help="the two files of a split image as one file that import accepts")
+@flag("--sidecar", help="also write aliases, properties and provenance to a JSON file")
+@flag("--restart", help="start over, even if an earlier attempt left a part")
 @BACKGROUND
 def export(invocation: Invocation, image: Image, target: Any, bundle: bool, sidecar: bool, restart: bool) -> Any:
-    """Write an image to a folder or file, verified; resumes."""
+    """Export an image to a folder or file, verified; resumes if interrupted."""
     if target == "-":
-        raise InvalidRequestError("a notebook has no pipe; for the bytes write image.export()")
+        raise InvalidRequestError("a notebook has no standard output to pipe; for the bytes write image.export()")
 
     def work(progress: ProgressArgument) -> Any:
         return image.export(target or ".", resume=not restart, bundle=bundle, sidecar=sidecar, progress=progress)
@@ -46,10 +46,10 @@ def export(invocation: Invocation, image: Image, target: Any, bundle: bool, side
 @verb("copy")
 @argument("words", "IMAGE… REMOTE:", first_fitting(REMOTE_COLON, IMAGES), many=True)
 @ALIASES
-@flag("--copy-aliases", help="with its names")
+@flag("--copy-aliases", help="with its aliases")
 @PUBLIC
 @flag("--auto-update", help="keep the copy up to date")
-@option("--mode", type=Choice("auto", "pull", "push", "relay"), metavar="MODE", help="who moves the bytes")
+@option("--mode", type=Choice("auto", "pull", "push", "relay"), metavar="MODE", help="which side transfers the data")
 @VM
 @option("--target-project", type=PROJECT, metavar="PROJECT", help="into this project")
 @REUSE
@@ -57,7 +57,7 @@ def export(invocation: Invocation, image: Image, target: Any, bundle: bool, side
 def copy(invocation: Invocation, words: Sequence[Any], target_project: str | None, **options: Any) -> Any:
     """Copy images to another server or project.
 
-    The copy is private without --public. Within a server, --target-project alone is enough.
+    The copy is private without --public. To another project of the same server, --target-project is enough.
     """
     remote, found = separate_remote(words)
     images: list[Image] = list(dict.fromkeys(chain.from_iterable(found)))
@@ -66,7 +66,7 @@ def copy(invocation: Invocation, words: Sequence[Any], target_project: str | Non
     if not remote and target_project is None:
         raise InvalidRequestError("say where to: REMOTE: at the end, or --target-project NAME")
     if len(images) > 1 and options["aliases"]:
-        raise InvalidRequestError("--alias names one image; copy the others by themselves, or use --copy-aliases")
+        raise InvalidRequestError("--alias names one image; copy the images one by one, or use --copy-aliases")
     target = invocation.session.at(remote, target_project)
 
     def copy_one(image: Image) -> Image | None:

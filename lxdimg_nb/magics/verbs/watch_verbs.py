@@ -1,4 +1,4 @@
-"""Verbs that show what goes on: panels, events, transfers in the background."""
+"""Verbs that open panels and show events and background transfers."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 @verb("panel")
 @argument("image", "IMAGE", IMAGE, required=False)
 def open_panel(invocation: Invocation, image: Image | None) -> Any:
-    """The browser of images, or the panel of one."""
+    """The panel of all images, or of one."""
     return image.panel() if image is not None else invocation.client().images.panel()
 
 
 @verb("monitor")
-@option("--types", metavar="TYPES", help="lifecycle, operation, logging; with commas")
+@option("--types", metavar="TYPES", help="lifecycle, operation or logging, separated by commas")
 @option("--for", "seconds", type=DURATION, metavar="TIME", help="how long: 30s, 5m")
-@option("--count", "limit", type=COUNT, metavar="NUMBER", help="stop after so many events")
+@option("--count", "limit", type=COUNT, metavar="NUMBER", help="stop after this many events")
 @ALL_PROJECTS
 def monitor(
     invocation: Invocation, types: str | None, seconds: float | None, limit: int | None, all_projects: bool
 ) -> Any:
-    """What happens on the server, as it happens, until interrupted."""
+    """Show the events of the server as they happen, until interrupted."""
     from lxdimg_nb.magics.show.listing import listing
 
     kinds = [kind for kind in (types or "lifecycle,operation").split(",") if kind]
@@ -48,7 +48,7 @@ def monitor(
         try:
             for event in events:
                 heard.append(event)
-                say(_line(event))
+                say(_event_line(event))
                 if len(heard) == limit:
                     break
         except KeyboardInterrupt:
@@ -65,7 +65,7 @@ def monitor(
     return listing("time", [formats.timestamp(e.timestamp) if e.timestamp else "" for e in heard], columns)
 
 
-def _line(event: Event) -> str:
+def _event_line(event: Event) -> str:
     time = f"{event.timestamp:%H:%M:%S}" if event.timestamp else "--:--:--"
     if event.type == "operation":
         status = str(event.metadata.get("status") or "")
@@ -75,9 +75,9 @@ def _line(event: Event) -> str:
 
 @verb("transfers")
 @argument("transfer", "NUMBER", TRANSFER, required=False)
-@flag("--cancel", help="stop it")
+@flag("--cancel", help="cancel it")
 def show_transfers(invocation: Invocation, transfer: Transfer | None, cancel: bool) -> Any:
-    """What runs in the background, as a frame; with a number, wait for it."""
+    """Background transfers as a frame; with a number, wait for that one."""
     if transfer is not None:
         return _cancel(transfer) if cancel else _wait(transfer)
     if cancel:
@@ -109,7 +109,7 @@ def _wait(transfer: Transfer) -> Any:
                     report(transfer.progress)
     except KeyboardInterrupt as error:
         raise OperationCancelledError(
-            f"no longer waiting; transfer {transfer.number} goes on (%lxdimg transfers {transfer.number} --cancel)"
+            f"stopped waiting; transfer {transfer.number} continues (%lxdimg transfers {transfer.number} --cancel)"
         ) from error
     if transfer.error is None:
         say(transfer.text)
