@@ -1,23 +1,21 @@
 """Images that come from other servers.
 
 Source: `POST /1.0/images` with a source on LXD 5.0.2: what is taken from the source, what from the request,
-and the texts of what fails.
+and the texts of errors.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from ..http.peers import Meter, Peer, download_file
+from ..http.peers import Meter, Peer
 from ..http.routing import Call
-from ..http.simplestreams_reader import StreamImage, find_image
+from ..http.simplestreams_reader import find_image
 from ..http.upload_body import Spool
 from ..store.background_operations import Operation
 from ..store.daemon import Daemon
@@ -27,38 +25,37 @@ from ..store.image_records import Record
 from ..store.refusals import Refusal
 from .image_routes import announce, known_profiles
 
-__all__ = ["fetched", "locate", "path_with", "pull", "remove"]
+__all__ = ["fetch", "locate", "path_with", "pull"]
 
 _NATIVE = ("", "lxd", "incus")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Found:
-    """An image at its source: what will be its record, and how to fetch its files."""
+    """An image at its source: what its record will be, and the paths of its files there."""
 
     record: Record
-    fetch: Callable[[Callable[[int, int], None]], list[Path]]
+    paths: tuple[str, ...]
 
 
-def pull(body: dict[str, Any]) -> Callable[[Call, Operation], Awaitable[None]]:
-    """The work of an operation that copies the image a request names."""
-
-    async def work(call: Call, operation: Operation) -> None:
-        source = body["source"]
-        if not (source.get("alias") or source.get("fingerprint")):
-            raise Refusal(500, "must specify one of alias or fingerprint for init from image")
-        project = call.images_of()
-        record = await _bring(call, operation, project, source)
-        image = call.daemon.images.exact(project, record.fingerprint)
-        if image is None:
-            raise Refusal(404, "Image not found")
-        updated = call.daemon.images.update(image, **_asked(call, record, body))
-        fingerprint = updated.record.fingerprint
-        known = {"fingerprint": fingerprint, "size": str(updated.record.size)}
-        call.daemon.operations.progress(operation, **known)
-        announce(call, project, updated.record, body.get("aliases", []))
-
-    return work
+async def pull(call: Call, body: dict[str, Any], operation: Operation) -> None:
+    """Copy the image that a request names; the work of an operation."""
+    source = body["source"]
+    if not (source.get("alias") or source.get("fingerprint")):
+        raise Refusal(500, "must specify one of alias or fingerprint for init from image")
+    daemon, project = call.daemon, call.images_of()
+    source = _trusting_itself(daemon, source)
+    peer = Peer(source.get("server", ""), source.get("certificate", ""))
+    found = await daemon.in_worker(locate, daemon, peer, source)
+    record = found.record
+    if daemon.images.exact(project, record.fingerprint) is None:
+        await fetch(call, operation, project, peer, found)
+    image = daemon.images.exact(project, record.fingerprint)
+    if image is None:
+        raise Refusal(404, "Image not found")
+    record = daemon.images.update(image, **_asked(call, image.record, body)).record
+    daemon.operations.progress(operation, fingerprint=record.fingerprint, size=str(record.size))
+    announce(call, project, record, body.get("aliases", []))
 
 
 def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
@@ -78,28 +75,8 @@ def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
     return asked | ({"cached": False} if record.cached else {})
 
 
-async def _bring(call: Call, operation: Operation, project: str, source: Mapping[str, Any]) -> Record:
-    """The record of the image a source names, fetched into the project unless it is there."""
-    daemon = call.daemon
-    source = _trusting_itself(daemon, source)
-    peer = Peer(source.get("server", ""), source.get("certificate", ""))
-    found = await daemon.in_worker(locate, daemon, peer, source)
-    present = daemon.images.exact(project, found.record.fingerprint)
-    if present is not None:
-        return present.record
-    files = await fetched(daemon, operation, peer, found)
-    try:
-        record = replace(found.record, uploaded_at=now_text(), size=sum(path.stat().st_size for path in files))
-        daemon.images.install(project, record, files)
-        announce(call, project, record, ())
-    finally:
-        for path in files:
-            path.unlink(missing_ok=True)
-    return record
-
-
 def _trusting_itself(daemon: Daemon, source: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Its own catalogue needs no certificate: who copies from there with `lxc` cannot give one."""
+    """The server knows its own certificate, which `lxc` cannot give for a simplestreams source."""
     own = (
         source.get("protocol") == "simplestreams"
         and source.get("server", "").rstrip("/") == f"https://{daemon.address}"
@@ -109,44 +86,67 @@ def _trusting_itself(daemon: Daemon, source: Mapping[str, Any]) -> Mapping[str, 
     return source
 
 
-async def fetched(daemon: Daemon, operation: Operation, peer: Peer, found: Found) -> list[Path]:
-    """Download the files in a worker; the operation can be cancelled meanwhile."""
-    loop = asyncio.get_running_loop()
+async def fetch(call: Call, operation: Operation, project: str, peer: Peer, found: Found) -> None:
+    """Download an image and add it to a project; the operation can be cancelled during the download."""
+    daemon, loop = call.daemon, asyncio.get_running_loop()
 
-    def say(text: str) -> None:
-        loop.call_soon_threadsafe(_say, daemon, operation, text)
+    def report(text: str) -> None:
+        loop.call_soon_threadsafe(lambda: daemon.operations.progress(operation, download_progress=text))
 
-    meter = Meter(say)
     operation.may_cancel = True
-    work = asyncio.ensure_future(daemon.in_worker(found.fetch, meter))
+    work = asyncio.ensure_future(daemon.in_worker(_download, daemon.store.blobs, peer, found, Meter(report)))
     try:
-        return await asyncio.shield(work)
+        files = await asyncio.shield(work)
     except asyncio.CancelledError:
         peer.abort()
-        work.add_done_callback(_forget)
+        work.add_done_callback(_discard)
         raise
     finally:
         operation.may_cancel = False
+    try:
+        record = replace(found.record, uploaded_at=now_text(), size=sum(path.stat().st_size for path in files))
+        daemon.images.install(project, record, files)
+        announce(call, project, record, ())
+    finally:
+        _remove(files)
 
 
-def _forget(work: asyncio.Future[list[Path]]) -> None:
-    """Remove what a download brought that nobody waits for any more."""
+def _download(folder: Path, peer: Peer, found: Found, meter: Callable[[int, int], None]) -> list[Path]:
+    expected, size = found.record.fingerprint, found.record.size
+    spool = Spool(folder)
+    try:
+        for path in found.paths:
+            peer.download(path, spool, lambda done, total: meter(min(done, total or size), total or size))
+        spool.finish()
+        if spool.error:
+            raise Refusal(500, spool.error)
+        if spool.fingerprint != expected:
+            raise Refusal(500, f"Image fingerprint doesn't match. Got {spool.fingerprint} expected {expected}")
+    except BaseException:
+        spool.discard()
+        raise
+    return spool.files
+
+
+def _discard(work: asyncio.Future[list[Path]]) -> None:
+    """Remove the files of a download that was cancelled."""
     if not work.cancelled() and work.exception() is None:
-        remove(work.result())
+        _remove(work.result())
 
 
-def _say(daemon: Daemon, operation: Operation, text: str) -> None:
-    daemon.operations.progress(operation, download_progress=text)
+def _remove(files: list[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
 
 
 # Finding
 
 
 def locate(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
-    """What a source offers under the alias or fingerprint it names; blocks.
+    """Find what a source offers under the alias or fingerprint it names; blocks.
 
     Raises:
-        Refusal: nothing, or nobody answers.
+        Refusal: there is no such image, or nobody answers.
     """
     protocol = source.get("protocol", "")
     if protocol == "simplestreams":
@@ -157,18 +157,12 @@ def locate(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
 
 
 def _in_streams(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
-    wanted = source.get("fingerprint") or source["alias"]
+    wanted, kind = source.get("fingerprint") or source["alias"], source.get("image_type", "")
     try:
-        image = find_image(
-            peer, wanted, source.get("image_type", ""), daemon.architectures, reader=daemon.flavour.product
-        )
+        image = find_image(peer, wanted, kind, daemon.architecture, reader=daemon.flavour.product)
     except Refusal as refusal:
         raise Refusal(refusal.code, f"Failed getting remote image info: {refusal.text}") from refusal
-    return _from_stream(daemon, peer, image, source)
-
-
-def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: Mapping[str, Any]) -> Found:
-    digits = image.serial.replace("_", "").replace(":", "")[:8]
+    digits = image.serial.replace("_", "").replace(":", "")
     record = Record(
         fingerprint=image.fingerprint,
         size=image.size,
@@ -177,40 +171,16 @@ def _from_stream(daemon: Daemon, peer: Peer, image: StreamImage, source: Mapping
         created_at=f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T00:00:00Z",
         uploaded_at=NEVER,
         expires_at=image.expires_at,
-        # LXD calls the image as its metadata file is called, Incus leaves it without a name.
+        # LXD takes the name of the metadata file, Incus leaves the image without a name.
         filename="" if daemon.flavour.is_incus else image.paths[0].rpartition("/")[2],
         properties=image.properties,
         update_source=_update_source(source, "simplestreams"),
     )
-
-    def fetch(meter: Callable[[int, int], None]) -> list[Path]:
-        digest = hashlib.sha256()
-        files: list[Path] = []
-        try:
-            for path in image.paths:
-                files += [download_file(daemon.store.blobs, peer, f"/{path}", digest.update, meter)]
-            _agree(digest.hexdigest(), image.fingerprint)
-        except BaseException:
-            remove(files)
-            raise
-        return files
-
-    return Found(record, fetch)
-
-
-def _agree(got: str, expected: str) -> None:
-    if got != expected:
-        raise Refusal(500, f"Image fingerprint doesn't match. Got {got} expected {expected}")
-
-
-def remove(files: list[Path]) -> None:
-    """Delete files that may be gone already."""
-    for path in files:
-        path.unlink(missing_ok=True)
+    return Found(record, tuple(f"/{path}" for path in image.paths))
 
 
 def _update_source(source: Mapping[str, Any], protocol: str) -> dict[str, str] | None:
-    """Only what was asked for by alias, and without a secret, can be asked for again."""
+    """Only an image that was found by alias, without a secret, can be refreshed."""
     if not source.get("alias") or source.get("fingerprint") or source.get("secret"):
         return None
     return {
@@ -245,14 +215,12 @@ def _in_server(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
     except Refusal as refusal:
         raise Refusal(refusal.code, f"Failed getting remote image info: {refusal.text}") from refusal
     record = _record_of(info, _update_source(source, source.get("protocol") or daemon.flavour.product))
-    path = path_with(f"/1.0/images/{record.fingerprint}/export", query)
-    return Found(record, lambda meter: _fetch_export(daemon, peer, path, record, meter))
+    return Found(record, (path_with(f"/1.0/images/{record.fingerprint}/export", query),))
 
 
 def path_with(path: str, query: dict[str, str]) -> str:
     """A path with its query."""
-    told = "&".join(f"{name}={quote(text, safe='')}" for name, text in query.items())
-    return f"{path}?{told}" if told else path
+    return f"{path}?{urlencode(query, quote_via=quote, safe='')}" if query else path
 
 
 def _record_of(info: Any, source: dict[str, str] | None) -> Record:
@@ -271,29 +239,3 @@ def _record_of(info: Any, source: dict[str, str] | None) -> Record:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refusal(500, f"Failed getting remote image info: {error}") from error
-
-
-def _fetch_export(
-    daemon: Daemon, peer: Peer, path: str, record: Record, meter: Callable[[int, int], None]
-) -> list[Path]:
-    spools: list[Spool] = []
-
-    def begin(headers: HTTPMessage) -> None:
-        spools.append(Spool(daemon.store.blobs, headers.get("Content-Type", "")))
-
-    try:
-        peer.download(
-            path,
-            lambda block: spools[0].feed(block),
-            progress=lambda done, _total: meter(min(done, record.size), record.size),
-            begin=begin,
-        )
-        spools[0].finish()
-        if spools[0].error:
-            raise Refusal(500, spools[0].error)
-        _agree(spools[0].fingerprint, record.fingerprint)
-    except BaseException:
-        for spool in spools:
-            spool.discard()
-        raise
-    return spools[0].files

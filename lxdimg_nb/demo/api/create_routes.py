@@ -9,7 +9,6 @@ Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4 to good and bad bodie
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -180,29 +179,17 @@ def _from_request(call: Call, body: dict[str, Any]) -> Reply:
         if not call.daemon.flavour.is_incus:
             check_compression(call, body.get("compression_algorithm", ""))
             publishable(call, source)
-        return call.start("Downloading image", _publishing(call, body))
+        return call.start("Downloading image", functools.partial(publish, call, body))
     if kind == "image":
-        return call.start("Downloading image", functools.partial(pull(body), call))
+        return call.start("Downloading image", functools.partial(pull, call, body))
     if kind == "url":
-        return call.start("Downloading image", _no_url(source))
+        return call.start("Downloading image", functools.partial(_from_url, source))
     raise Refusal(500, "Invalid images JSON")
 
 
-def _no_url(source: dict[str, Any]) -> Callable[[Operation], Awaitable[None]]:
-    async def work(_operation: Operation) -> None:
-        if not source.get("url"):
-            raise Refusal(500, "Missing URL")
-        # It takes a web server that answers with headers of its own; nobody runs one, and newer LXD dropped it.
-        raise Refusal(500, "Missing LXD-Image-Hash header")
-
-    return work
-
-
-def _publishing(call: Call, body: dict[str, Any]) -> Callable[[Operation], Awaitable[None]]:
-    async def work(operation: Operation) -> None:
-        await publish(call, operation, body)
-
-    return work
+async def _from_url(source: dict[str, Any], _operation: Operation) -> None:
+    # A real server wants special headers of the web server; none sends them, and newer LXD has dropped it.
+    raise Refusal(500, "Missing LXD-Image-Hash header" if source.get("url") else "Missing URL")
 
 
 def _announce(call: Call, body: dict[str, Any], source: dict[str, Any]) -> Reply:

@@ -86,7 +86,7 @@ def _missing(call: Call, name: str) -> str:
     return "Instance not found"
 
 
-async def publish(call: Call, operation: Operation, body: Mapping[str, Any]) -> None:
+async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> None:
     """Build the image and let it take its place.
 
     Raises:

@@ -25,7 +25,7 @@ from ..store.event_hub import Listener, Requestor
 from ..store.refusals import Dropped, Refusal
 from ..store.trust_store import find_trusted
 from .faults import Fault, Faults
-from .file_replies import file_reply, parts_reply
+from .file_replies import file_reply, form_data
 from .permissions import forbid
 from .replies import FileReply, PartsReply, Sendable, error_reply
 from .routing import Call, Caller, Route, Routes
@@ -155,7 +155,8 @@ class ApiHandler(_Handler):
             self._refusal = refusal
         else:
             if self.request.method == "POST" and self.request.path == "/1.0/images":
-                self._spool = Spool(self._daemon.store.blobs, self.request.headers.get("Content-Type", ""))
+                self._spool = Spool(self._daemon.store.blobs)
+                self._spool.begin(self.request.headers.get("Content-Type", ""))
         self._upload_left = self._fault.cut_upload_after
 
     def _permitted(self) -> Route:
@@ -244,7 +245,9 @@ class ApiHandler(_Handler):
         if isinstance(reply, FileReply):
             return file_reply(reply, self.request.headers, incus=self._daemon.flavour.is_incus)
         if isinstance(reply, PartsReply):
-            return parts_reply(reply)
+            form = form_data(reply.parts)
+            form.pieces.append(form.pieces[-1])  # LXD 5.0.2 and Incus 6.0.4 close it twice.
+            return form
         body = reply.body()
         headers = reply.headers | ({"ETag": f'"{reply.etag}"'} if reply.etag else {})
         return Sendable(reply.status, headers, [body], len(body))

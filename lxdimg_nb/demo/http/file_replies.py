@@ -1,4 +1,4 @@
-"""Files on their way out: whole, in ranges, or as multipart, in constant memory.
+"""Files in replies: whole, in ranges, or as multipart, in constant memory.
 
 Source: RFC 9110 sections 13 and 14 as Go's `http.ServeContent` reads them; replies of LXD 5.0.2 and Incus
 6.0.4. LXD announces the length of the file on a 416 and sends a short text, so the connection must close.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 
 from tornado.httputil import HTTPHeaders
 
-from .replies import FileReply, PartsReply, Sendable
+from .replies import FileReply, Sendable, Span
 
-__all__ = ["file_reply", "parts_reply"]
+__all__ = ["file_reply", "form_data"]
 
 
 def file_reply(reply: FileReply, headers: HTTPHeaders, *, incus: bool) -> Sendable:
@@ -92,33 +93,34 @@ def _unsatisfiable(headers: dict[str, str], text: str, size: int, *, incus: bool
 
 
 def _byte_ranges(path: Path, headers: dict[str, str], ranges: list[tuple[int, int]], size: int) -> Sendable:
-    edge = secrets.token_hex(30)
-    pieces: list[tuple[Path, int, int] | bytes] = []
-    total = 0
-    for count, (start, length) in enumerate(ranges):
-        head = (
-            f"{'' if count == 0 else chr(13) + chr(10)}--{edge}\r\n"
-            f"Content-Range: bytes {start}-{start + length - 1}/{size}\r\n"
-            f"Content-Type: {headers['Content-Type']}\r\n\r\n"
-        ).encode()
-        pieces += [head, (path, start, length)]
-        total += len(head) + length
-    tail = f"\r\n--{edge}--\r\n".encode()
-    kind = {"Content-Type": f"multipart/byteranges; boundary={edge}"}
-    return Sendable(206, headers | kind, [*pieces, tail], total + len(tail))
+    kind = headers["Content-Type"]
+    parts: list[tuple[str, Span]] = [
+        (f"Content-Range: bytes {start}-{start + length - 1}/{size}\r\nContent-Type: {kind}", (path, start, length))
+        for start, length in ranges
+    ]
+    edge, pieces = _multipart(parts)
+    total = sum(len(piece) if isinstance(piece, bytes) else piece[2] for piece in pieces)
+    return Sendable(206, headers | {"Content-Type": f"multipart/byteranges; boundary={edge}"}, pieces, total)
 
 
-def parts_reply(reply: PartsReply) -> Sendable:
-    """Files as multipart/form-data, without a length."""
-    edge = secrets.token_hex(30)
-    pieces: list[tuple[Path, int, int] | bytes] = []
-    for count, (name, filename, path) in enumerate(reply.parts):
-        head = (
-            f"{'' if count == 0 else chr(13) + chr(10)}--{edge}\r\n"
+def form_data(files: Iterable[tuple[str, str, Path]]) -> Sendable:
+    """Files as multipart/form-data, without a length: (form name, file name, path) each."""
+    parts: list[tuple[str, Span]] = [
+        (
             f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
+            "Content-Type: application/octet-stream",
+            (path, 0, path.stat().st_size),
         )
-        pieces += [head.encode(), (path, 0, path.stat().st_size)]
-    # LXD 5.0.2 and Incus 6.0.4 close it twice.
-    pieces.append(f"\r\n--{edge}--\r\n".encode() * 2)
+        for name, filename, path in files
+    ]
+    edge, pieces = _multipart(parts)
     return Sendable(200, {"Content-Type": f"multipart/form-data; boundary={edge}"}, pieces)
+
+
+def _multipart(parts: list[tuple[str, Span]]) -> tuple[str, list[Span | bytes]]:
+    """The boundary and the pieces of a multipart body: (headers, part of a file) each."""
+    edge = secrets.token_hex(30)
+    pieces: list[Span | bytes] = []
+    for count, (head, span) in enumerate(parts):
+        pieces += [f"{chr(13) + chr(10) if count else ''}--{edge}\r\n{head}\r\n\r\n".encode(), span]
+    return edge, [*pieces, f"\r\n--{edge}--\r\n".encode()]

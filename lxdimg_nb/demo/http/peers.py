@@ -12,29 +12,24 @@ import http.client
 import json
 import socket as sockets
 import ssl
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..store.refusals import Refusal
+from .upload_body import Spool
 
-__all__ = ["Meter", "Peer", "download_file"]
+__all__ = ["Meter", "Peer"]
 
 _TIMEOUT = 30.0
 _JSON_LIMIT = 64 << 20
 _BLOCK = 256 << 10
 
 
-class Stopped(Exception):  # noqa: N818 - somebody asked for it
-    """The operation was cancelled while bytes flowed."""
-
-
 class Peer:
-    """One server, by URL and, where its certificate is its own work, by that certificate.
+    """One server, by URL and, where its certificate is self-signed, by that certificate.
 
     Args:
         url: `https://host:port`, with a path where the server has one.
@@ -45,12 +40,12 @@ class Peer:
         self.url = url.rstrip("/")
         self._parts = urlsplit(self.url)
         self._pinned = ssl.PEM_cert_to_DER_cert(certificate) if certificate.strip() else None
-        self._stop = threading.Event()
+        self._aborted = threading.Event()
         self._open: http.client.HTTPConnection | None = None
 
     def abort(self) -> None:
-        """Break off what runs, from another thread: `download` ends with Stopped."""
-        self._stop.set()
+        """Break off what runs, from another thread: it ends with a Refusal."""
+        self._aborted.set()
         sock = self._open.sock if self._open is not None else None
         if sock is not None:
             with contextlib.suppress(OSError):
@@ -70,36 +65,25 @@ class Peer:
             context.load_verify_locations(cadata=self._pinned)
         return http.client.HTTPSConnection(host, self._parts.port or 443, timeout=_TIMEOUT, context=context)
 
-    def request(
+    @contextlib.contextmanager
+    def _exchange(
         self,
         method: str,
         path: str,
-        *,
-        body: Iterable[bytes] | bytes | None = None,
+        body: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        """One exchange; the caller reads the reply and closes the connection.
-
-        Raises:
-            Refusal: nobody answers there.
-        """
-        connection = self._connection(path)
-        target = f"{self._parts.path}{path}"
-        try:
-            self._open = connection
-            connection.connect()
-            if self._stop.is_set():
-                raise Stopped
-            connection.request(method, target, body=body, headers=dict(headers or {}))
-            return connection, connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            if self._stop.is_set():
-                raise Stopped from error
-            raise Refusal(500, f'{method.capitalize()} "{self.url}{path}": {self._reason(error)}') from error
-        except BaseException:
-            connection.close()
-            raise
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection = self._open = self._connection(path)
+        with contextlib.closing(connection):
+            try:
+                connection.connect()
+                if self._aborted.is_set():
+                    raise OSError("aborted")
+                connection.request(method, f"{self._parts.path}{path}", body=body, headers=dict(headers or {}))
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                raise Refusal(500, f'{method.capitalize()} "{self.url}{path}": {self._reason(error)}') from error
+            yield response
 
     def _reason(self, error: Exception) -> str:
         address = f"{self._parts.hostname}:{self._parts.port or 443}"
@@ -117,75 +101,48 @@ class Peer:
         body: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """One exchange that answers JSON; an error envelope is raised with its text.
-
-        Args:
-            method: of HTTP.
-            path: with the query.
-            body: blocks to upload.
-            headers: of the request.
+        """Send a request, maybe with blocks to upload, and return the JSON object of the reply.
 
         Raises:
-            Refusal: nobody answers, the reply is no JSON, or it is an error.
+            Refusal: nobody answers, the reply is no JSON object, or it is an error envelope.
         """
-        connection, response = self.request(method, path, body=body, headers=headers)
-        try:
-            text = response.read(_JSON_LIMIT)
-            reply = json.loads(text)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Refusal(500, f'{method.capitalize()} "{self.url}{path}": no JSON in the reply') from error
-        finally:
-            connection.close()
+        with self._exchange(method, path, body, headers) as response:
+            try:
+                reply = json.loads(response.read(_JSON_LIMIT))
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                raise Refusal(500, f'{method.capitalize()} "{self.url}{path}": no JSON in the reply') from error
         if not isinstance(reply, dict):
             raise Refusal(500, f'{method.capitalize()} "{self.url}{path}": no object in the reply')
         if reply.get("type") == "error":
             raise Refusal(int(reply.get("error_code") or 500), str(reply.get("error", "")))
         return reply
 
-    def download(
-        self,
-        path: str,
-        take: Callable[[bytes], None],
-        *,
-        progress: Callable[[int, int], None],
-        begin: Callable[[http.client.HTTPMessage], None] | None = None,
-    ) -> None:
-        """Read a reply in blocks and hand each on.
+    def download(self, path: str, spool: Spool, progress: Callable[[int, int], None]) -> None:
+        """Write the body of a reply to a spool.
 
         Args:
             path: to GET.
-            take: called with each block.
+            spool: where the body goes.
             progress: called with bytes so far and in all (0 where unknown).
-            begin: called with the headers of the reply before the first block.
 
         Raises:
-            Refusal: nobody answers, an error is answered, or the reply breaks off.
-            Stopped: `abort` was called meanwhile.
+            Refusal: nobody answers, the reply is an error, or it breaks off, as after `abort`.
         """
-        connection, response = self.request("GET", path)
-        try:
+        with self._exchange("GET", path) as response:
             if response.status != 200:
                 raise Refusal(404 if response.status == 404 else 500, self._error_in(response))
-            if begin is not None:
-                begin(response.headers)
+            spool.begin(response.headers.get("Content-Type", ""))
             total = int(response.headers.get("Content-Length") or 0)
             done = 0
-            while block := response.read(_BLOCK):
-                if self._stop.is_set():
-                    raise Stopped
-                take(block)
-                done += len(block)
-                progress(done, total)
-            if self._stop.is_set():
-                raise Stopped
-            if total and done < total:
+            try:
+                while not self._aborted.is_set() and (block := response.read(_BLOCK)):
+                    spool.feed(block)
+                    done += len(block)
+                    progress(done, total)
+            except (OSError, http.client.HTTPException) as error:
+                raise Refusal(500, "unexpected EOF") from error
+            if self._aborted.is_set() or done < total:
                 raise Refusal(500, "unexpected EOF")
-        except (OSError, http.client.HTTPException) as error:
-            if self._stop.is_set():
-                raise Stopped from error
-            raise Refusal(500, "unexpected EOF") from error
-        finally:
-            connection.close()
 
     @staticmethod
     def _error_in(response: http.client.HTTPResponse) -> str:
@@ -195,34 +152,8 @@ class Peer:
             return f"the server answered {response.status}"
 
 
-def download_file(
-    folder: Path, peer: Peer, path: str, also: Callable[[bytes], None], meter: Callable[[int, int], None]
-) -> Path:
-    """Write what a peer answers to a file of the folder.
-
-    Args:
-        folder: where the file is made.
-        peer: whom to ask.
-        path: what to ask for.
-        also: called with each block, as a hash wants it.
-        meter: called with bytes so far and in all.
-    """
-    with tempfile.NamedTemporaryFile(prefix="upload-", dir=folder, delete=False) as file:
-
-        def take(block: bytes) -> None:
-            file.write(block)
-            also(block)
-
-        try:
-            peer.download(path, take, progress=meter)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    return Path(file.name)
-
-
 class Meter:
-    """Progress in words, a few times a second at most."""
+    """Reports progress as text, at most ten times a second."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

@@ -13,9 +13,10 @@ from typing import Any
 from ..store.go_json import compact
 from ..store.refusals import Refusal
 
-__all__ = ["FileReply", "PartsReply", "RawJson", "Reply", "Sendable", "created", "error_reply"]
+__all__ = ["FileReply", "PartsReply", "RawJson", "Reply", "Sendable", "Span", "created", "error_reply"]
 
 _BLOCK = 256 << 10
+Span = tuple[Path, int, int]
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,14 @@ class Sendable:
     """A reply with a body in pieces.
 
     Attributes:
-        pieces: literal bytes, or (path, offset, length) of a file.
+        pieces: bytes, or (path, offset, length) of a file.
         length: for Content-Length, or None to send it chunked.
         cut_short: the body is shorter than the length says.
     """
 
     status: int
     headers: dict[str, str]
-    pieces: list[tuple[Path, int, int] | bytes] = field(default_factory=list)
+    pieces: list[Span | bytes] = field(default_factory=list)
     length: int | None = None
     cut_short: bool = False
 

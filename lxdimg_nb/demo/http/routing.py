@@ -95,7 +95,7 @@ class Call:
     def start(
         self,
         description: str,
-        work: Callable[[Operation], Awaitable[None]],
+        work: Callable[[Operation], Awaitable[object]],
         *,
         resources: dict[str, list[str]] | None = None,
         metadata: dict[str, Any] | None = None,

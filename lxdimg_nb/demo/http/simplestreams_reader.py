@@ -120,7 +120,7 @@ def _properties(product: Mapping[str, Any], reader: str, label: str, serial: str
     return {key: text for key, text in told.items() if text}
 
 
-def find_image(peer: Peer, wanted: str, kind: str, architectures: tuple[str, ...], *, reader: str) -> StreamImage:
+def find_image(peer: Peer, wanted: str, kind: str, architecture: str, *, reader: str) -> StreamImage:
     """The newest image of an alias, or the one of a fingerprint or a prefix of it.
 
     Raises:
@@ -128,7 +128,7 @@ def find_image(peer: Peer, wanted: str, kind: str, architectures: tuple[str, ...
     """
     images = images_of(peer, reader)
     for image in images:
-        if wanted in image.aliases and image.type == (kind or "container") and image.architecture in architectures:
+        if wanted in image.aliases and image.type == (kind or "container") and image.architecture == architecture:
             return image
     for image in images:
         if image.fingerprint.startswith(wanted):

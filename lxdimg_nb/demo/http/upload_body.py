@@ -1,7 +1,7 @@
-"""Request bodies on their way to disk: hashed and taken apart while they stream, in constant memory.
+"""Image files of a body, written to disk: hashed and taken apart while they stream, in constant memory.
 
 A multipart body must hold `metadata` and then `rootfs` or `rootfs.img`; its two files are written as they
-arrive. What is wrong with it is remembered, because the daemons say so only in the operation.
+arrive. An error in it is kept for later, because the daemons report it in the operation only.
 
 Source: RFC 2046; LXD 5.0.2's replies to multipart bodies that are wrong in one way each.
 """
@@ -30,19 +30,20 @@ def split_header(value: str) -> tuple[str, dict[str, str]]:
 
 
 class Spool:
-    """One request body.
+    """The files of one request body, or of the replies that hold one image.
 
     Attributes:
-        files: the files written so far: one, or metadata and rootfs.
+        split: the body is multipart, with metadata and root file system.
+        files: the files written so far.
         error: what an operation on this body fails with, or an empty text.
         filename: of the last part that names one.
         virtual_machine: the second part is a disk.
+        size: bytes of all files.
     """
 
-    def __init__(self, folder: Path, content_type: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        kind, parameters = split_header(content_type)
-        self.split = kind == "multipart/form-data"
+        self.split = False
         self.files: list[Path] = []
         self.error = ""
         self.filename = ""
@@ -51,16 +52,22 @@ class Spool:
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
         self._buffer = b""
-        self._state = "preamble"
+        self._state = ""
         self._edge = b""
-        if self.split:
-            boundary = parameters.get("boundary", "")
-            self._edge = b"\r\n--" + boundary.encode("latin-1", "replace")
-            self._buffer = b"\r\n"
-            if not boundary:
-                self._fail("multipart: boundary is empty")
-        else:
+
+    def begin(self, content_type: str) -> None:
+        """Expect a body: a multipart with its two files, or a file of its own, maybe after another."""
+        kind, parameters = split_header(content_type)
+        self.split = kind == "multipart/form-data"
+        if not self.split:
             self._open()
+            return
+        boundary = parameters.get("boundary", "")
+        self._edge = b"\r\n--" + boundary.encode("latin-1", "replace")
+        self._buffer = b"\r\n"
+        self._state = "preamble"
+        if not boundary:
+            self._fail("multipart: boundary is empty")
 
     @property
     def fingerprint(self) -> str:
@@ -97,6 +104,7 @@ class Spool:
         return None if self.split or self.size > limit else self.files[0].read_bytes()
 
     def _open(self) -> None:
+        self._close()
         handle, name = tempfile.mkstemp(prefix="upload-", dir=self._folder)
         self._file = os.fdopen(handle, "wb", buffering=0)
         self.files.append(Path(name))

@@ -92,7 +92,7 @@ class Operations:
         self,
         project: str,
         description: str,
-        work: Callable[[Operation], Awaitable[None]],
+        work: Callable[[Operation], Awaitable[object]],
         *,
         origin: tuple[str, str] = ("", ""),
         resources: dict[str, list[str]] | None = None,
@@ -124,7 +124,7 @@ class Operations:
         self._change(operation, "Running")
         return operation
 
-    async def _run(self, operation: Operation, work: Callable[[Operation], Awaitable[None]]) -> None:
+    async def _run(self, operation: Operation, work: Callable[[Operation], Awaitable[object]]) -> None:
         try:
             told = self.failure_of(*operation.origin)
             if told is not None:

@@ -41,11 +41,10 @@ class Daemon:
         self._workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lxdimg-demo-worker")
 
     @property
-    def architectures(self) -> tuple[str, ...]:
-        """What instances could run here, the machine's own first."""
+    def architecture(self) -> str:
+        """The architecture of this machine, as images name it."""
         machine = platform.machine() or "x86_64"
-        machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(machine, machine)
-        return (machine,)
+        return {"arm64": "aarch64", "AMD64": "x86_64"}.get(machine, machine)
 
     def listens_on(self, address: str) -> None:
         """Remember the address of this time, also in the images that came from the server's own catalogue."""
@@ -94,14 +93,14 @@ class Daemon:
     def _environment(self, project: str) -> dict[str, Any]:
         return {
             "addresses": [self.address] if self.address else [],
-            "architectures": list(self.architectures),
+            "architectures": [self.architecture],
             "certificate": self.identity.certificate,
             "certificate_fingerprint": self.identity.fingerprint,
             "driver": "lxc",
             "driver_version": "5.0.2",
             "firewall": "nftables",
             "kernel": platform.system(),
-            "kernel_architecture": self.architectures[0],
+            "kernel_architecture": self.architecture,
             "kernel_features": {},
             "kernel_version": platform.release(),
             "lxc_features": {},

@@ -187,7 +187,7 @@ class Images:
             self._refresh(changed)
         return changed
 
-    def replace_by(self, old: ImageRow, record: Record) -> ImageRow:
+    def replace_by(self, old: ImageRow, record: Record) -> None:
         """Put a newer build in an image's place: its aliases move over."""
         with self._store.change():
             new = self.exact(old.project, record.fingerprint) or self.add(old.project, record)
@@ -195,7 +195,7 @@ class Images:
                 self._store.update("aliases", alias["id"], image=new.id)
             self._store.delete("images", id=old.id)
             self._refresh(new)
-        return new
+        self.sweep(old.record.fingerprint)
 
     def delete(self, image: ImageRow) -> None:
         """Remove an image and its aliases; its files too when no project holds it any more."""
