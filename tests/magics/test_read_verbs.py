@@ -103,5 +103,5 @@ def test_monitor_ends_after_its_time_and_by_an_interrupt(kernel: Kernel) -> None
 def test_panel_is_the_browser_or_one_image(kernel: Kernel, web: str) -> None:
     kernel.run("panel = %lxdimg panel\none = %lxdimg panel web\n")
 
-    assert kernel.value("type(panel).__name__, type(one).__name__") == ("BrowserPanel", "ImagePanel")
+    assert kernel.value("type(panel).__name__, type(one).__name__") == ("ImagesPanel", "ImagePanel")
     kernel.run("panel.close(); one.close()")
