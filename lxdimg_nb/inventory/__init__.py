@@ -8,15 +8,15 @@ from lxdimg_nb.inventory.history.difference import diff
 from lxdimg_nb.inventory.history.history import History
 from lxdimg_nb.inventory.plans import planning as plan
 from lxdimg_nb.inventory.plans.plan import Plan
-from lxdimg_nb.inventory.questions.accessor import Questions
+from lxdimg_nb.inventory.questions.accessor import InventoryAccessor
 from lxdimg_nb.inventory.questions.explanation import explain
 
 __all__ = [
     "Fleet",
     "History",
+    "InventoryAccessor",
     "InventoryFrame",
     "Plan",
-    "Questions",
     "diff",
     "explain",
     "frame_from_json",

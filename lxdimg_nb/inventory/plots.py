@@ -1,4 +1,4 @@
-"""`df.lxdimg.plot`: pictures of an inventory, with matplotlib and pandas' habits: `ax=` is taken, axes are returned."""
+"""`df.lxdimg.plot`: plots of an inventory with matplotlib. As in pandas, `ax=` is taken and axes are returned."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import pandas as pd
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.frame import conditions
-from lxdimg_nb.inventory.frame.rows import level, needed
+from lxdimg_nb.inventory.frame.rows import needed
+from lxdimg_nb.inventory.frame.summary import group_names, summary
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import short_fingerprint
 
-__all__ = ["Plots"]
+__all__ = ["PlotAccessor"]
 
 MANY = 30
-"""Bars or rows of a picture at most; what is left over is summed up or told."""
+"""Most bars or rows of a plot; what is left over is summed up or counted."""
 
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa4b1"
 
@@ -27,7 +28,7 @@ def _pyplot() -> Any:
     try:
         from matplotlib import pyplot
     except ImportError as exc:
-        raise InvalidRequestError("pictures need matplotlib: pip install 'lxdimg-nb[plot]'") from exc
+        raise InvalidRequestError("plots need matplotlib: pip install 'lxdimg-nb[plot]'") from exc
     return pyplot
 
 
@@ -36,7 +37,7 @@ def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
 
 
 def _label(value: object, limit: int = 36) -> str:
-    """Text for a picture: defused, short, and `$` without its meaning for mathematics."""
+    """Text for a plot: sanitized, short, and with `$` escaped, which would begin a formula."""
     return display.sanitize(value, limit).replace("$", r"\$") or "(none)"
 
 
@@ -64,8 +65,8 @@ def _round(text: str) -> str:
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
 
 
-class Plots:
-    """Pictures of a frame of images. Each takes `ax=` and returns the axes."""
+class PlotAccessor:
+    """Plots of a frame of images. Each takes `ax=` and returns the axes."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
@@ -80,7 +81,7 @@ class Plots:
         Returns:
             The axes.
         """
-        table = self._frame.lxdimg.summary(by)
+        table = summary(self._frame, by)
         labels = [_label(" / ".join(map(str, key)) if isinstance(key, tuple) else key) for key in table.index]
         values, counts = table["bytes"].tolist(), table["images"].tolist()
         if len(labels) > MANY:
@@ -94,7 +95,7 @@ class Plots:
         ax.invert_yaxis()
         words = [f"{formats.size(v)} · {formats.plural(c, 'image')}" for v, c in zip(values, counts, strict=True)]
         ax.bar_label(bars, words, padding=4, fontsize="small")
-        ax.set_xlim(0, max([*values, 1]) * 1.55)  # room for the words behind the longest bar
+        ax.set_xlim(0, max([*values, 1]) * 1.55)  # room for the label behind the longest bar
         _bytes_axis(ax.xaxis)
         name = " and ".join([by] if isinstance(by, str) else by)
         ax.set_title(f"Size by {_label(name)} · {formats.size(table.attrs['bytes'])} in all", loc="left")
@@ -102,10 +103,10 @@ class Plots:
         return ax
 
     def uploads(self, every: str = "MS", *, ax: Any = None) -> Any:
-        """How many images came when.
+        """How many images were uploaded when.
 
         Args:
-            every: how long a bar is, a frequency of pandas: `D`, `W`, `MS` (a month), `QS`, `YS`.
+            every: the period of a bar, a frequency of pandas: `D`, `W`, `MS` (a month), `QS`, `YS`.
             ax: the axes of matplotlib to draw on; None for new ones.
 
         Returns:
@@ -122,7 +123,7 @@ class Plots:
         ax = _axes(ax)
         ax.bar(range(len(counts)), counts.to_numpy(), color=BLUE, width=0.85)
         step = max(1, -(-len(counts) // 12))
-        # A week is called by its first day, longer and shorter periods by their own names.
+        # A week is labelled by its first day, other periods by their own names.
         names = [str(period).partition("/")[0] for period in counts.index[::step]]
         turn = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(counts) > 8 else {}
         ax.set_xticks(range(0, len(counts), step), names, **turn)
@@ -134,7 +135,7 @@ class Plots:
         return ax
 
     def ages(self, *, now: datetime | None = None, ax: Any = None) -> Any:
-        """How long ago the images came, and how long ago they were last used.
+        """How long ago the images were uploaded and last used.
 
         Args:
             now: ages are counted from here; by default from when the frame was taken.
@@ -174,13 +175,13 @@ class Plots:
         return ax
 
     def usage(self, by: str = "os", *, idle_after: str = "90D", now: datetime | None = None, ax: Any = None) -> Any:
-        """Bytes of images that are used, were used lately, or lie idle; an image counts once a server.
+        """Bytes of images that are in use, were used lately, or are idle; an image counts once a server.
 
-        With `used_by` in the frame used means by an instance or snapshot; without, within `idle_after`.
+        In use means by an instance or snapshot, if the frame has `used_by`.
 
         Args:
             by: the column or property.
-            idle_after: how long an image counts as used after its last use or arrival, as in `90D`.
+            idle_after: how long after its last use or upload an image becomes idle, as in `90D`.
             now: ages are counted from here; by default from when the frame was taken.
             ax: the axes of matplotlib to draw on; None for new ones.
 
@@ -195,13 +196,15 @@ class Plots:
             "in use" if u else f"used or new within {idle_after}" if r else "idle"
             for u, r in zip(used, lately, strict=True)
         ]
-        name = conditions.column(frame, by)
-        groups = ["" if pd.isna(v) else str(v) for v in conditions.values(frame, name)]
-        image = list(zip(conditions.holders(frame), level(frame, "fingerprint") or [], strict=True))
         table = pd.DataFrame(
-            {"group": groups, "state": state, "size": needed(frame, "size").to_numpy(), "image": image}
+            {
+                "group": group_names(conditions.values(frame, conditions.column(frame, by))),
+                "state": state,
+                "size": needed(frame, "size").to_numpy(),
+                "image": conditions.stored_images(frame),
+            }
         )
-        # A server holds an image once for all of its projects: it is idle where it is idle in all of them.
+        # A server stores an image once for all of its projects: it is idle only if it is idle in all of them.
         table["order"] = table["state"].map({"in use": 0, "idle": 2}).fillna(1)
         table = table.sort_values("order", kind="stable").drop_duplicates(["group", "image"])
         wide = table.pivot_table(
@@ -227,10 +230,10 @@ class Plots:
         return ax
 
     def drift(self, by: str = "alias", *, ax: Any = None) -> Any:
-        """A matrix of a fleet: a row an alias (or image), a column a server; what differs comes first.
+        """A matrix of a fleet: a row an alias (or image), a column a server; differences come first.
 
-        For aliases a cell shows the short fingerprint it points at, blue where it is the commonest target,
-        orange where another; for images whether it is there. Grey is missing.
+        A cell shows the target of an alias, blue if it is the most common one and orange if not; or whether an
+        image is there. Grey is missing.
 
         Args:
             by: `alias` or `image`.
@@ -288,7 +291,7 @@ def _words(table: pd.DataFrame) -> list[str]:
 
 
 def _row_name(key: Any, words: str, by: str) -> str:
-    """What a row of the matrix is called: its project, where there are several, and its alias or image."""
+    """The label of a row: its project if there are several, and its alias or image."""
     project, name = key if isinstance(key, tuple) else ("", key)
     shown = str(name) if by == "alias" else f"{short_fingerprint(name)} {words}".strip()
     return f"{project}: {shown}" if project else shown

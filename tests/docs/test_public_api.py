@@ -137,10 +137,10 @@ def _calls() -> dict[str, Any]:
     from lxdimg_nb import demo
     from lxdimg_nb.client import Images
     from lxdimg_nb.client.aliases import Aliases
-    from lxdimg_nb.inventory.plots import Plots
-    from lxdimg_nb.inventory.questions.accessor import Questions
+    from lxdimg_nb.inventory.plots import PlotAccessor
+    from lxdimg_nb.inventory.questions.accessor import InventoryAccessor
 
-    owners = [Images, Aliases, Questions, Plots, demo.DemoServer, demo.Faults]
+    owners = [Images, Aliases, InventoryAccessor, PlotAccessor, demo.DemoServer, demo.Faults]
     owners += [getattr(lxdimg_nb, name) for name in ("Client", "Image", "Fleet", "History")]
     found = {
         f"{o.__name__}.{n}": c for o in owners for n, c in vars(o).items() if inspect.isfunction(c) and n[0] != "_"

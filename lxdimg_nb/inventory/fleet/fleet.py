@@ -15,6 +15,7 @@ import pandas as pd
 
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
+from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.fleet.server_query import Answer, Question, Threads, ask, connected
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, Part, fleet_frame
 from lxdimg_nb.text import display, formats
@@ -176,8 +177,7 @@ class Fleet:
     def drift(self, *, by: str = "alias") -> pd.DataFrame:
         """Where the servers differ, in the last `df()`; see `df.lxdimg.drift()`."""
         frame = self._last if self._last is not None else self.df()
-        answer: pd.DataFrame = frame.lxdimg.drift(by=by)
-        return answer
+        return drift(frame, by=by)
 
     def panel(self) -> Any:
         """The browser of all servers' images, for the end of a notebook cell; what is done is done on the image's own.

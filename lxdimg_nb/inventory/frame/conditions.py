@@ -1,12 +1,13 @@
-"""Conditions on the images of a frame, each a mask: the same for questions and for plans."""
+"""Conditions on the images of a frame as boolean masks, shared by questions and plans, and what they need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lxdimg_nb import filters
@@ -23,22 +24,21 @@ __all__ = [
     "column",
     "duration",
     "expired",
-    "holders",
     "idle_since",
     "matching",
     "product",
+    "stored_images",
     "unused",
-    "uploaded_since",
     "used",
     "values",
 ]
 
 PRODUCT = ("properties.os", "properties.release", "properties.variant", "architecture", "type")
-"""What makes two images builds of one product, unless somebody says otherwise."""
+"""Columns that by default make two images builds of one product."""
 
 
 def as_of(frame: pd.DataFrame, now: datetime | None) -> datetime:
-    """The moment to count from: the one given, else when the frame was taken, else the clock's.
+    """The time to count ages from: the one given, else when the frame was taken, else the clock.
 
     Raises:
         InvalidRequestError: not a time.
@@ -68,12 +68,12 @@ def duration(value: str | timedelta) -> timedelta:
 
 
 def column(frame: pd.DataFrame, name: str) -> str:
-    """A column by its name, a property also by its bare key, with the synonyms of the filters.
+    """The full name of a column: properties may be named by their bare key, times as in filters.
 
-    A property that images carry by convention is known also where none of these does.
+    Common properties are known even if no image has them.
 
     Raises:
-        InvalidRequestError: there is none; says what there is.
+        InvalidRequestError: there is no such column; the message names those there are.
     """
     names = {str(n) for n in [*frame.columns, *frame.index.names] if n is not None}
     synonyms = {"arch": "architecture", "uploaded": "uploaded_at", "used": "last_used_at", "created": "created_at"}
@@ -89,49 +89,45 @@ def column(frame: pd.DataFrame, name: str) -> str:
 
 
 def values(frame: pd.DataFrame, name: str) -> list[Any]:
-    """The values of a column that `column` found; all missing where no image has that property."""
+    """The values of a column that `column` found; None where no image has that property."""
     found = level(frame, name)
     return [None] * len(frame) if found is None else found
 
 
-def matching(frame: pd.DataFrame, chosen: str | Iterable[str] | Filter | None, now: datetime) -> pd.Series[bool]:
-    """The rows that a filter lets through."""
+def matching(frame: pd.DataFrame, filter: str | Iterable[str] | Filter | None, now: datetime) -> pd.Series[bool]:
+    """The rows that match a filter."""
     keys = [name.removeprefix(schema.PROPERTY) for name in schema.property_columns(frame)]
-    parsed = filters.parse(chosen, known_properties=keys)
+    parsed = filters.parse(filter, known_properties=keys)
     return pd.Series([parsed.matches(row, now) for row in Rows(frame)], index=frame.index, dtype=bool)
 
 
 def idle_since(frame: pd.DataFrame) -> pd.Series[Any]:
-    """When an image was last used, else when it came; NaT where neither is known."""
+    """When an image was last used, else uploaded; NaT if neither is known."""
     return needed(frame, "last_used_at").fillna(needed(frame, "uploaded_at"))
 
 
-def uploaded_since(frame: pd.DataFrame, moment: datetime) -> pd.Series[bool]:
-    """Images that came at that moment or later."""
-    return needed(frame, "uploaded_at") >= pd.Timestamp(moment)
-
-
 def unused(frame: pd.DataFrame) -> pd.Series[bool]:
-    """Images that no instance and no snapshot was made from; where that is not known they are not among them.
+    """Images that no instance and no snapshot was made from; those of unknown use are not among them.
 
     Raises:
         InvalidRequestError: the frame does not know who uses what.
     """
-    if "used_by" not in frame.columns or (len(frame) and all(map(is_missing, frame["used_by"]))):
+    counts = _user_counts(frame)
+    if counts is None or (len(frame) and counts.isna().all()):
         raise InvalidRequestError("this frame does not know who uses an image; take it with df(used_by=True)")
-    return _users(frame, lambda count: count == 0)
+    return counts == 0
 
 
 def used(frame: pd.DataFrame) -> pd.Series[bool]:
     """Images that an instance or snapshot was made from, as far as the frame knows."""
+    counts = _user_counts(frame)
+    return pd.Series(False, index=frame.index) if counts is None else counts > 0
+
+
+def _user_counts(frame: pd.DataFrame) -> pd.Series[Any] | None:
     if "used_by" not in frame.columns:
-        return pd.Series(False, index=frame.index, dtype=bool)
-    return _users(frame, lambda count: count > 0)
-
-
-def _users(frame: pd.DataFrame, fits: Callable[[int], bool]) -> pd.Series[bool]:
-    mask = [not is_missing(users) and fits(len(users)) for users in frame["used_by"]]
-    return pd.Series(mask, index=frame.index, dtype=bool)
+        return None
+    return frame["used_by"].map(lambda users: np.nan if is_missing(users) else len(users)).astype(float)
 
 
 def expired(frame: pd.DataFrame, now: datetime) -> pd.Series[bool]:
@@ -139,12 +135,10 @@ def expired(frame: pd.DataFrame, now: datetime) -> pd.Series[bool]:
     return needed(frame, "expires_at") <= pd.Timestamp(now)
 
 
-def holders(frame: pd.DataFrame) -> pd.Series[Any]:
-    """The server that holds the bytes of each row, for counting an image once a server."""
-    servers = level(frame, "server")
-    if servers is None:
-        servers = [frame.attrs.get("server", "")] * len(frame)
-    return pd.Series(servers, index=frame.index, dtype=object)
+def stored_images(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """The server and fingerprint of each row: a server stores an image once for all of its projects."""
+    servers = level(frame, "server") or [frame.attrs.get("server", "")] * len(frame)
+    return list(zip(servers, level(frame, "fingerprint") or [], strict=True))
 
 
 def product(frame: pd.DataFrame, per: Sequence[str] = PRODUCT) -> pd.Series[Any]:

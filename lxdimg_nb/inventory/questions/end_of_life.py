@@ -1,6 +1,6 @@
-"""How long releases get security updates without a contract: a dated table, no look-up.
+"""How long releases get security updates without a contract: a dated table, nothing is looked up online.
 
-What is not in the table is unknown and stays so. A month without a day is counted to its end.
+A release that is not in the table is unknown. A month without a day means its last day.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-__all__ = ["AS_OF", "Support", "support"]
+__all__ = ["AS_OF", "STATES", "Support", "support"]
 
 AS_OF = date(2025, 10, 1)
-"""What the projects had announced by then is in the table; Ubuntu and Debian are half a year newer, see below."""
+"""The date of the table; Ubuntu and Debian are half a year newer, see below."""
 
-# release and its other names: end of support, then, where a longer one is free for all, its end.
+STATES = ("supported", "extended", "ended", "rolling", "unknown")
+
+# A release and its other names: end of support, then the end of longer support if that is free for everybody.
 # Ubuntu and Debian (with its LTS) agree with Debian's package distro-info-data of 2026-04-25. The others are the
-# calendars that the projects had published by AS_OF, written down from knowledge and not looked up online; a
-# release of which only the month is certain has only the month, and one that is not certain is left out.
+# calendars that the projects had published by AS_OF, written down from knowledge and not looked up online. If only
+# the month is certain, only the month is given; releases that are uncertain are left out.
 _TABLE = """
 ubuntu
   trusty 14.04: 2019-04-25
@@ -130,11 +132,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """What the table knows of a release.
-
-    `status` is `supported`, `extended` (only the longer, free one), `ended`, `rolling` or `unknown`; `until`
-    the end of the last support there is.
-    """
+    """Support of a release: one of STATES (`extended`: only the longer one), and the end of the longest support."""
 
     status: str
     until: date | None = None
@@ -164,18 +162,18 @@ _SUPPORT = _read()
 
 
 def _spellings(releases: list[str]) -> list[str]:
-    """As written, then without the point releases: 12.5 is 12, 3.20.1 is 3.20."""
+    """As written, then without point releases: 12.5 is 12, 3.20.1 is 3.20."""
     found = [release.strip().lower()[:64] for release in releases]
     shorter = [release.rsplit(".", cut)[0] for cut in (1, 2) for release in found if release.count(".") >= cut]
     return [*found, *shorter]
 
 
 def support(system: str | None, releases: list[str], on: date) -> Support:
-    """What is known of a release on a day.
+    """Look up the support of a release on a day.
 
     Args:
         system: the property `os`.
-        releases: what the image says of its release, in any spelling: `noble`, `24.04`, `9-Stream`.
+        releases: names of the release in any spelling: `noble`, `24.04`, `9-Stream`.
         on: the day.
     """
     name = re.sub(r"[^a-z0-9]", "", (system or "").lower()[:64])
@@ -187,6 +185,6 @@ def support(system: str | None, releases: list[str], on: date) -> Support:
         if not dates:
             return Support("rolling")
         if on <= dates[0]:
-            return Support("supported", dates[0] if len(dates) == 1 else dates[-1])
+            return Support("supported", dates[-1])
         return Support("extended" if on <= dates[-1] else "ended", dates[-1])
     return Support("unknown")

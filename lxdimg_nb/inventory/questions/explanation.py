@@ -1,4 +1,4 @@
-"""One image in words: why it is here, whether it can update itself, when it goes, what deleting it would do."""
+"""One image explained: why it is here, whether it is updated, when it is removed, what deleting it would do."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from lxdimg_nb.client.verbs.image_settings import image_settings
 from lxdimg_nb.errors import NotFoundError
-from lxdimg_nb.inventory.frame.rows import Row, Rows
-from lxdimg_nb.inventory.questions.server_pruning import pruning
+from lxdimg_nb.filters import Filterable
+from lxdimg_nb.filters.fields import alias_names
+from lxdimg_nb.inventory.frame.rows import Rows
+from lxdimg_nb.inventory.questions.server_pruning import Settings, pruning
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import short_fingerprint
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client, Image
-    from lxdimg_nb.filters import Filterable
 
 __all__ = ["Explanation", "explain", "explain_row"]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Answers, by question; shown as text and as HTML."""
+    """Answers by question, displayed as text or HTML."""
 
     fingerprint: str
     answers: Mapping[str, str]
@@ -47,31 +49,28 @@ def explain(image: Image, client: Client | None = None, *, now: datetime | None 
 
     Args:
         image: as `client.images.get()` returns it.
-        client: the client it came from, for the settings and the other projects that hold it.
+        client: the client it came from, to ask for the settings and for other projects that hold the image.
+        now: ages are counted from here; by default the clock.
     """
-    settings: Mapping[str, str] | None = None
+    settings: Settings = None
     others: list[str] | None = None
     if client is not None:
-        from lxdimg_nb.client.verbs.image_settings import image_settings
-
         settings = image_settings(client, image.project)
         everywhere = client.images.records(all_projects=True)
         others = [i.project for i in everywhere if i.fingerprint == image.fingerprint and i.project != image.project]
     return _explanation(image, settings, image.used_by(), others, now or datetime.now(UTC))
 
 
-def explain_row(
-    frame: pd.DataFrame, name: str, *, settings: Mapping[str, str] | int | None, now: datetime
-) -> Explanation:
-    """Explain an image of a frame, from the frame alone.
+def explain_row(frame: pd.DataFrame, name: str, *, settings: Settings, now: datetime) -> Explanation:
+    """Explain an image of a frame without asking a server.
 
     Raises:
         NotFoundError: the frame has no such image, or several.
     """
     rows = list(Rows(frame))
-    found = [row for row in rows if name in [alias.name for alias in row.aliases]]
+    found = [row for row in rows if name in alias_names(row)]
     found = found or [row for row in rows if len(name) >= 4 and row.fingerprint.startswith(name.lower())]
-    if len({(row.server, row.project, row.fingerprint) for row in found}) != 1:
+    if len({row.key for row in found}) != 1:
         what = "no image" if not found else f"{len(found)} images that fit"
         raise NotFoundError(f"the frame has {what} {name!r}; give a full fingerprint or an alias of one image")
     row = found[0]
@@ -85,8 +84,8 @@ def explain_row(
 
 
 def _explanation(
-    image: Filterable | Row,
-    settings: Mapping[str, str] | int | None,
+    image: Filterable,
+    settings: Settings,
     used_by: Sequence[str] | None,
     others: Sequence[str] | None,
     now: datetime,
@@ -96,7 +95,7 @@ def _explanation(
         {
             "why it is here": _origin(image, now),
             "automatic update": _update(image),
-            "when it goes": _end(image, settings, now),
+            "when it goes": _removal(image, settings, now),
             "expiry": _expiry(image, now),
             "who can fetch it": "everybody who reaches the server" if image.public else "only whom the server trusts",
             "used by": "not known"
@@ -132,16 +131,16 @@ def _update(image: Filterable) -> str:
     return f"off; switched on it would follow {where}"
 
 
-def _end(image: Filterable, settings: Mapping[str, str] | int | None, now: datetime) -> str:
-    fate = pruning(image, settings)
-    if fate.when is None:
-        return f"never by itself: {fate.reason}"
+def _removal(image: Filterable, settings: Settings, now: datetime) -> str:
+    planned = pruning(image, settings)
+    if planned.when is None:
+        return f"never by itself: {planned.reason}"
     when = (
         "at the next daily pruning"
-        if fate.when <= now
-        else f"{formats.age(fate.when, now)} ({formats.timestamp(fate.when)})"
+        if planned.when <= now
+        else f"{formats.age(planned.when, now)} ({formats.timestamp(planned.when)})"
     )
-    return f"{when}, unless it is used before: {fate.reason}"
+    return f"{when}, unless it is used before: {planned.reason}"
 
 
 def _expiry(image: Filterable, now: datetime) -> str:
@@ -162,7 +161,7 @@ def _frees(image: Filterable, others: Sequence[str] | None) -> str:
 
 
 def _breaks(image: Filterable, used_by: Sequence[str] | None) -> str:
-    names = [alias.name for alias in image.aliases]
+    names = alias_names(image)
     parts = [f"{formats.plural(len(names), 'alias')} would vanish: {display.format_value(names)}"] if names else []
     if used_by:
         users = formats.plural(len(used_by), "user")

@@ -1,6 +1,6 @@
-"""When a server itself removes an image: only those it cached, and never because of `expires_at`.
+"""When a server removes an image by itself: only images it cached, and never because of `expires_at`.
 
-Source: the daily pruning task of LXD (5.0 to 6.9) and Incus: images with `cached`, unused (else: here) for
+Source: the daily pruning task of LXD (5.0 to 6.9) and Incus: images with `cached`, not used (else: uploaded) for
 `images.remote_cache_expiry` days, of the project if set there, else of the server, 10 by default; 0 is never.
 """
 
@@ -11,57 +11,46 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from lxdimg_nb.client.verbs.image_settings import image_settings
 from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.filters import Filterable
 from lxdimg_nb.text import formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
-    from lxdimg_nb.filters import Filterable
 
-__all__ = ["DEFAULT_DAYS", "SETTING", "Pruning", "Settings", "days_of", "pruning", "settings_by_place"]
+__all__ = ["Pruning", "Settings", "pruning", "settings_by_project"]
 
 Settings = Mapping[str, str] | int | None
-"""The days, or the settings they are among; None when they are not known."""
+"""Settings of a project, or only the days; None if unknown."""
 
-SETTING = "images.remote_cache_expiry"
-DEFAULT_DAYS = 10
+_SETTING = "images.remote_cache_expiry"
+_DEFAULT_DAYS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Whether and when an image goes by itself: `when` is None for never."""
+    """When a server removes an image by itself, None for never, and why."""
 
     when: datetime | None
     reason: str
 
 
-def days_of(settings: Settings) -> tuple[int, str]:
-    """The days of the rule, and where they come from."""
-    if isinstance(settings, int):
-        return settings, f"{SETTING} is {settings}"
-    value = (settings or {}).get(SETTING, "")
-    if value.removeprefix("-").isdigit():
-        return int(value), f"{SETTING} is {value}"
-    unknown = " as far as we know" if settings is None else ""
-    return DEFAULT_DAYS, f"{SETTING} is not set{unknown}, so {DEFAULT_DAYS}"
-
-
-def settings_by_place(
-    places: Sequence[tuple[str, str]], given: Client | Mapping[str, Client] | Mapping[str, str] | int | None
+def settings_by_project(
+    projects: Sequence[tuple[str, str]], given: Client | Mapping[str, Client] | Mapping[str, str] | int | None
 ) -> dict[tuple[str, str], Settings]:
-    """The settings that hold in each project of each server; clients are asked for them.
+    """The settings of each (server, project); asks the servers if clients are given.
 
     Args:
-        places: the servers and projects.
-        given: settings for all, a client for one server, or clients by server.
+        projects: server and project.
+        given: settings for all, a client of the one server, or clients by server.
 
     Raises:
         InvalidRequestError: one client for several servers, none for one of them, or something else.
     """
-    clients: dict[str, Any] = {}
-    servers = sorted({server for server, _ in places})
+    servers = sorted({server for server, _ in projects})
     if isinstance(given, Mapping) and any(hasattr(value, "info") for value in given.values()):
-        clients = dict(given)
+        clients: Mapping[str, Any] = given
         if missing := [server for server in servers if server not in clients]:
             raise InvalidRequestError(f"the frame has images of {missing[0]}, too; give a client for it")
     elif hasattr(given, "info"):
@@ -70,13 +59,11 @@ def settings_by_place(
                 f"the frame is of {len(servers)} servers; give a client for each: {{name: client}}"
             )
         clients = dict.fromkeys(servers, given)
-    elif not (given is None or isinstance(given, int | Mapping)):
-        raise InvalidRequestError(f"settings are a client, a mapping or a number of days, not {given!r}")
+    elif given is None or isinstance(given, int | Mapping):
+        return dict.fromkeys(projects, given)  # type: ignore[arg-type]
     else:
-        return dict.fromkeys(places, given)  # type: ignore[arg-type]
-    from lxdimg_nb.client.verbs.image_settings import image_settings
-
-    return {(server, project): image_settings(clients[server], project) for server, project in places}
+        raise InvalidRequestError(f"settings are a client, a mapping or a number of days, not {given!r}")
+    return {(server, project): image_settings(clients[server], project) for server, project in projects}
 
 
 def pruning(image: Filterable, settings: Settings) -> Pruning:
@@ -84,9 +71,9 @@ def pruning(image: Filterable, settings: Settings) -> Pruning:
 
     Args:
         image: anything with the attributes of an image.
-        settings: those of the image's project and server.
+        settings: of the image's project and server.
     """
-    days, why = days_of(settings)
+    days, why = _days(settings)
     if not image.cached:
         return Pruning(None, "the server only prunes images that it cached itself")
     if days <= 0:
@@ -96,3 +83,12 @@ def pruning(image: Filterable, settings: Settings) -> Pruning:
         return Pruning(None, "neither its last use nor its upload is known")
     word = "last used" if image.last_used_at else "never used, here since"
     return Pruning(since + timedelta(days=days), f"cached, {word} {formats.timestamp(since)}; {why} (days)")
+
+
+def _days(settings: Settings) -> tuple[int, str]:
+    """The days of the rule, and where they come from."""
+    value = str(settings) if isinstance(settings, int) else (settings or {}).get(_SETTING, "")
+    if value.removeprefix("-").isdigit():
+        return int(value), f"{_SETTING} is {value}"
+    unknown = " as far as we know" if settings is None else ""
+    return _DEFAULT_DAYS, f"{_SETTING} is not set{unknown}, so {_DEFAULT_DAYS}"

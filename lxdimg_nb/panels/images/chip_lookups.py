@@ -144,7 +144,7 @@ def _unused(rows: Sequence[Row], transports: Mapping[str, Transport]) -> _Answer
 
 def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Answer:
     """Images of which a catalogue that images came from has a newer build."""
-    from lxdimg_nb.inventory.questions.newer_builds import compared
+    from lxdimg_nb.inventory.questions.newer_builds import find_newer
 
     sources = [source for row in rows if (source := row.record.update_source) and source.protocol == "simplestreams"]
     certificates = {source.server: source.certificate for source in sources if source.server}
@@ -166,7 +166,7 @@ def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Answer:
         shown = display.sanitize(address, 120)
         try:
             with connect(f"simplestreams+{address}", server_cert=certificates[address] or None) as catalogue:
-                builds = compared(records, catalogue.images.records(), address)
+                builds = find_newer(records, catalogue.images.records(), address)
         except LxdImageError as error:
             problems.append(f"{shown}: {why(error)}")
             continue
