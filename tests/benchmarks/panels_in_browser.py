@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lxdimg_nb import demo
-from lxdimg_nb.panels.base.panel import script, style
+from lxdimg_nb.panels.base.assets import script, style
 from tests.benchmarks.bare import Book, Page, browser
 from tests.benchmarks.measure import Cost, Series, Target, quiet
 from tests.kit import factory, servers

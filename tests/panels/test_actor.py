@@ -50,7 +50,7 @@ def test_nudges_run_at_most_ten_times_a_second_and_once_after_the_last():
 
     while time.monotonic() - begin < 0.55:
         value[0] += 1
-        actor.nudge("x", lambda: seen.append(value[0]))
+        actor.throttle("x", lambda: seen.append(value[0]))
 
     assert until(lambda: bool(seen) and seen[-1] == value[0], timeout=2)
     assert 2 <= len(seen) <= 8
@@ -87,8 +87,10 @@ def test_what_follows_a_message_runs_in_the_context_of_that_message():
 
     def message():
         shell.set("subshell-1")
-        actor.hear(lambda: seen.append(shell.get()))
-        actor.aside(lambda: seen.append(shell.get()), lambda _: (seen.append(shell.get()), done.set()), lambda _: None)
+        actor.receive(lambda: seen.append(shell.get()))
+        actor.in_background(
+            lambda: seen.append(shell.get()), lambda _: (seen.append(shell.get()), done.set()), lambda _: None
+        )
 
     contextvars.copy_context().run(message)
 
@@ -154,7 +156,7 @@ def test_finished_transfers_are_remembered_until_they_are_forgotten():
     transfers = Transfers()
     told = []
     stop = transfers.listen(lambda: told.append(1))
-    job = transfers.start("job", lambda _: "it went well", say=str)
+    job = transfers.start("job", lambda _: "it went well")
     assert job.wait(5)
     assert until(lambda: len(told) >= 3, timeout=5)
 

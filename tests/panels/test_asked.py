@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 import lxdimg_nb
 from lxdimg_nb.client.verbs.fetch import from_simplestreams
 from tests.kit import certificates, factory, streams
 from tests.kit.frontend import FrontEnd, browser, opened, panels
+from tests.kit.servers import until
 
 __all__ = ["panels"]
 
@@ -28,7 +31,7 @@ def choose(view, *chips):
 
 
 def asked(parts, chip):
-    return {a["name"]: a for a in parts["list"]["asked"]}[chip]
+    return {a["name"]: a for a in parts["list"]["lookups"]}[chip]
 
 
 def keys(parts):
@@ -47,7 +50,7 @@ def test_unused_shows_what_no_instance_was_made_from(server, client, panels):
     server.add_instance("c2", idle)
     assert view.sees(lambda p: keys(p) == set())
     choose(view)
-    assert view.sees(lambda p: keys(p) == {f"default/{used}", f"default/{idle}"} and p["list"]["asked"] == [])
+    assert view.sees(lambda p: keys(p) == {f"default/{used}", f"default/{idle}"} and p["list"]["lookups"] == [])
 
 
 def test_what_was_asked_is_asked_again_with_the_list(demo, panels):
@@ -86,7 +89,7 @@ def test_outdated_asks_the_catalogue_that_an_image_came_from_once_somebody_agree
     assert "20240608" in facts["Newer build"]
     # Agreed is agreed, as long as the panel lives.
     choose(view)
-    assert view.sees(lambda p: p["list"]["asked"] == [])
+    assert view.sees(lambda p: p["list"]["lookups"] == [])
     site.asked.clear()
     choose(view, "outdated")
     assert view.sees(lambda p: asked(p, "outdated")["state"] == "ready")
@@ -168,6 +171,25 @@ def test_a_fleet_shows_what_happens_on_each_of_its_servers(demo, lxd, panels):
         assert view.sees(lambda p: p["detail"]["public"]["on"])
 
 
+def test_changes_of_two_servers_at_the_same_time_both_arrive(demo, panels):
+    """One throttled step for all servers of a fleet showed the changes of the last one only."""
+    with lxdimg_nb.connect(demo.url) as client, lxdimg_nb.demo.start(inventory=False) as other:
+        panel = lxdimg_nb.Fleet({"one": client, "two": other.url}).panel()
+        panels(panel)
+        view = FrontEnd(panel).begin()
+        assert view.sees(lambda p: p["header"]["live"] == "live")
+        busy = threading.Event()
+        panel.actor.post(lambda: busy.wait(10))
+
+        image = demo.add_image(factory.small(1))
+        with lxdimg_nb.connect(other.url) as second:
+            made = second.images.create(factory.small(2), wait=True)
+        assert until(lambda: all(len(images._live) for images in panel._lists), timeout=10)
+        busy.set()
+
+        assert view.sees(lambda p: keys(p) == {f"one/default/{image}", f"two/default/{made.fingerprint}"})
+
+
 def test_a_catalogue_offers_only_what_it_can_tell(panels, site, demo):
     catalogue(demo, site)
     with lxdimg_nb.connect(f"simplestreams+{site.url}", server_cert=site.cert) as client:
@@ -233,7 +255,7 @@ def test_a_stranger_sees_what_is_public_and_that_nothing_can_be_changed(server, 
         assert "not trusted" in detail["public"]["locked"]
         assert "not trusted" in detail["auto_update"]["locked"]
         view.say("set", key=detail["key"], field="public", value=False)
-        assert view.sees(lambda p: not p["detail"]["said"]["good"])
+        assert view.sees(lambda p: not p["detail"]["result"]["good"])
     assert server.get(f"images/{fingerprint}")["public"] is True
 
 

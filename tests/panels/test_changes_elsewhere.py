@@ -83,7 +83,7 @@ def test_a_catalogue_is_browsed_and_a_choice_is_copied_to_a_server(server, panel
             assert "copy the image to a server" in detail["public"]["locked"]
             assert f"of the catalogue {site.url}" in view.panel._repr_mimebundle_()[0]["text/plain"]
             view.say("set", key=detail["key"], field="public", value=False)
-            assert view.sees(lambda p: "read" in p["detail"]["said"]["text"] and not p["detail"]["said"]["good"])
+            assert view.sees(lambda p: "read" in p["detail"]["result"]["text"] and not p["detail"]["result"]["good"])
 
             view.say("forget")
             assert view.sees(lambda p: p["transfers"] == [])

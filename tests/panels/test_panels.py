@@ -27,7 +27,7 @@ def test_public_is_only_switched_on_when_it_was_asked(server, client, panels):
 
     assert view.sees(lambda p: p["detail"]["public"]["on"])
     assert server.get(f"images/{fingerprint}")["public"] is True
-    assert view.parts["detail"]["said"]["text"] == "Public off → on."
+    assert view.parts["detail"]["result"]["text"] == "Public off → on."
 
 
 def test_messages_that_make_no_sense_change_nothing_and_hurt_nothing(demo, panels, tmp_path, monkeypatch):
@@ -82,7 +82,7 @@ def test_nothing_of_a_panel_is_a_trait_that_a_notebook_would_keep(server, client
 
 
 def test_a_script_is_made_leaner_without_touching_texts_and_expressions():
-    from lxdimg_nb.panels.base.panel import script
+    from lxdimg_nb.panels.base.assets import script
 
     folder = Path(room.__file__).parent / "front"
     code = [
@@ -163,7 +163,7 @@ def test_a_panel_that_nobody_looks_at_stops_listening_and_wakes_again(demo, pane
         assert view.sees(lambda p: p["header"]["live"] == "live")
         view.say("bye")
         view.settle()
-        assert view.panel._watches == {}
+        assert view.panel._lists == []
         fingerprint = demo.add_image(factory.small(1))
 
         view.say("hello")
@@ -207,10 +207,12 @@ def test_a_conflict_is_told_with_both_values_and_nothing_is_written(server, clie
 
     view.say("edit", key=key, field="properties", name="note", before="what I saw", value="mine")
 
-    assert view.sees(lambda p: p["detail"]["said"]["clash"] == {"name": "note", "theirs": "theirs", "ours": "mine"})
+    assert view.sees(
+        lambda p: p["detail"]["result"]["conflict"] == {"name": "note", "theirs": "theirs", "ours": "mine"}
+    )
     assert server.get(f"images/{fingerprint}")["properties"]["note"] == "theirs"
     view.say("overwrite", key=key)
-    assert view.sees(lambda p: p["detail"]["said"]["good"])
+    assert view.sees(lambda p: p["detail"]["result"]["good"])
     assert server.get(f"images/{fingerprint}")["properties"]["note"] == "mine"
 
 
@@ -218,13 +220,13 @@ def test_an_edit_of_another_field_goes_through_beside_a_concurrent_one(server, c
     """A stale ETag alone is no conflict: only the field that was edited counts."""
     fingerprint = server.add_image(factory.small(1), properties={"note": "old"})
     view = browser(client, panels)
-    view.panel._unwatch()
+    view.panel._close_lists()
     opened(view, fingerprint)
     server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
 
     view.say("edit", key=f"default/{fingerprint}", field="properties", name="note", before="old", value="new")
 
-    assert view.sees(lambda p: p["detail"]["said"]["good"])
+    assert view.sees(lambda p: p["detail"]["result"]["good"])
     image = server.get(f"images/{fingerprint}")
     assert (image["public"], image["properties"]["note"]) == (True, "new")
 
@@ -258,7 +260,7 @@ def test_an_open_image_that_somebody_refreshes_is_followed_through_its_alias(dem
         new = demo.get("images/aliases/mine")["target"]
         assert new != old.fingerprint
         assert view.sees(lambda p: p["detail"]["fingerprint"] == new)
-        assert f"{old.fingerprint[:12]} → {new[:12]}" in view.parts["detail"]["said"]["text"]
+        assert f"{old.fingerprint[:12]} → {new[:12]}" in view.parts["detail"]["result"]["text"]
         assert view.sees(lambda p: [row["key"] for row in p["list"]["rows"]] == [f"default/{new}"])
 
 
@@ -304,7 +306,7 @@ def test_a_property_that_is_not_shown_whole_is_not_cut_by_an_edit(lxd, panels):
             view.say(
                 "edit", key=f"default/{fingerprint}", field="properties", name=name, before=before, value=before + "!"
             )
-            assert view.sees(lambda p, name=name: f"{name} is not shown whole" in p["detail"]["said"]["text"].lower())
+            assert view.sees(lambda p, name=name: f"{name} is not shown whole" in p["detail"]["result"]["text"].lower())
 
     properties = lxd.get(f"images/{fingerprint}")["properties"]
     assert (properties["long"], properties["lines"]) == (long, lines)

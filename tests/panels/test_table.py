@@ -109,8 +109,9 @@ def test_what_changes_keeps_its_place_in_every_order():
     for name in columns:
         fresh = ImageTable()
         fresh.replace(table.rows.values())
-        fresh.order(name, down=True)
-        table.order(name, down=True)
+        fresh.sort = table.sort = name
+        fresh.descending = table.descending = True
+        table._found = None
         assert [row.key for row in table.found()] == [row.key for row in fresh.found()], name
     table.search("flavour=new")
     assert [row.key for row in table.found()] == [f"default/{77:064x}"]
@@ -186,7 +187,7 @@ def test_chips_and_words_narrow_together():
     public = record(3, public=True)
     table.put(Row.of(public))
 
-    table.choose(["public", "no such chip"])
+    table.choose_chips(["public", "no such chip"])
 
     assert aliases(table) == ["web-3"]
     table.search("web-4")

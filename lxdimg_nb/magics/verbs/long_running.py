@@ -33,7 +33,7 @@ def run_or_start(
         )
     from lxdimg_nb.panels.base.transfers import transfers
 
-    transfer = transfers.start(title, work, where=where, say=said)
+    transfer = transfers.start(title, work, where=where, result_text=said)
     say(f"transfer {transfer.number} has started: {title}; %lxdimg transfers {transfer.number} waits for it")
     return None
 

@@ -1,66 +1,74 @@
-"""One thread that does everything for one panel, in order.
+"""The thread of a panel: it runs everything that the panel does, one step after the other.
 
-Which thread a front end's message arrives in depends on the release of ipykernel (main, or a subshell's, and
-not always the same), and events and transfers come from threads of their own. So nobody touches a panel's
-state but its actor, and nothing in a panel needs a lock.
+Which thread receives a message of the front end depends on the release of ipykernel (the main thread or that of
+a subshell, and not always the same), and events and transfers come from threads of their own. A panel's state
+is touched by its actor only, so panels need no locks.
 
-What a panel sends is sent in the context of the front end's latest message: ipykernel 7.4 serves a comm in
-the (sub)shell whose context last sent on it, and ipykernel 7.0 cannot send from a thread without one.
+A panel sends in the context of the front end's latest message: ipykernel 7.4 serves a comm in the (sub)shell
+whose context last sent on it, and ipykernel 7.0 cannot send from a thread without such a context.
 """
 
 from __future__ import annotations
 
 import contextvars
+import logging
 import queue
 import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from lxdimg_nb.panels.base.ui_text import log
+from lxdimg_nb.errors import LxdImageError
 
 __all__ = ["Actor"]
 
 T = TypeVar("T")
 Step = Callable[[], object]
+_log = logging.getLogger(__name__)
 
 # At most ten updates of one kind a second reach the browser (jupyter_server drops above 1000 messages a second).
-INTERVAL = 0.1
-# A thread that has had nothing to do for so long ends; the next message starts another.
+THROTTLE_SECONDS = 0.1
+# A thread that has been idle for so long ends; the next step starts another.
 IDLE_SECONDS = 20.0
 
 
 class Actor:
-    """Steps posted from any thread run one after the other in one daemon thread that ends when it is idle."""
+    """Runs steps that any thread posts one after the other, in a daemon thread that ends when it is idle.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: of the thread.
+        on_error: called in the thread with an error of ours that a step raises. Others are logged.
+    """
+
+    def __init__(self, name: str, on_error: Callable[[LxdImageError], object] | None = None) -> None:
         self.name = name
+        self._on_error = on_error
         self._inbox: queue.SimpleQueue[tuple[contextvars.Context, Step]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._context = contextvars.copy_context()
-        self._nudged: dict[str, Step] = {}
+        self._throttled: dict[str, Step] = {}
         self._ran: dict[str, float] = {}
-        self._alarms: dict[str, tuple[float, Step]] = {}
+        self._timers: dict[str, tuple[float, Step]] = {}
 
     @property
     def alive(self) -> bool:
-        """Whether its thread is there."""
+        """Whether its thread is running."""
         thread = self._thread
         return thread is not None and thread.is_alive()
 
-    def hear(self, step: Step) -> None:
-        """Run a step on behalf of the front end's message that is being handled in this thread."""
+    def receive(self, step: Step) -> None:
+        """Post a step for the front end's message that this thread is handling; what follows has its context."""
         self._context = contextvars.copy_context()
         self.post(step)
 
     def post(self, step: Step) -> None:
-        """Run a step after those posted before. Nothing happens once closed, or when Python ends."""
+        """Run a step after those posted before. Does nothing when the actor is closed or Python ends."""
         if sys.is_finalizing():
-            # A panel that lives until then is closed by its __del__; a thread that is started there never begins,
-            # and Thread.start() waits for it for ever.
+            # A panel that lives until then is closed by its __del__. A thread started there never begins, and
+            # Thread.start() would wait for it forever.
             return
         with self._lock:
             if self._closed:
@@ -70,24 +78,26 @@ class Actor:
                 self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
                 self._thread.start()
 
-    def nudge(self, key: str, step: Step) -> None:
-        """Run a step soon: at most ten times a second for one key, and once after the last nudge."""
+    def throttle(self, key: str, step: Step) -> None:
+        """Run a step soon: for one key at most ten times a second, and once after the last call."""
         with self._lock:
-            waiting = key in self._nudged
-            self._nudged[key] = step
+            waiting = key in self._throttled
+            self._throttled[key] = step
         if not waiting:
-            self.post(_nothing)
+            self.post(_wake)
 
-    def alarm(self, key: str, seconds: float, step: Step) -> None:
-        """Run a step in so many seconds, replacing an alarm of that key."""
+    def call_later(self, key: str, seconds: float, step: Step) -> None:
+        """Run a step after some seconds. It replaces one that still waits under the same key."""
 
-        def set_alarm() -> None:
-            self._alarms[key] = (time.monotonic() + seconds, step)
+        def set_timer() -> None:
+            self._timers[key] = (time.monotonic() + seconds, step)
 
-        self.post(set_alarm)
+        self.post(set_timer)
 
-    def aside(self, job: Callable[[], T], then: Callable[[T], object], failed: Callable[[Exception], object]) -> None:
-        """Run a job that may take long in a thread of its own, and what follows in the actor's."""
+    def in_background(
+        self, job: Callable[[], T], then: Callable[[T], object], failed: Callable[[Exception], object]
+    ) -> None:
+        """Run a job that may take long in another thread, and then one of the two functions in the actor's."""
 
         def run() -> None:
             try:
@@ -102,15 +112,15 @@ class Actor:
         threading.Thread(target=context.run, args=(run,), name=f"{self.name}-work", daemon=True).start()
 
     def close(self) -> None:
-        """Do what was posted, then end the thread and refuse more."""
+        """Run what was posted, then end the thread and refuse more."""
         with self._lock:
             self._closed = True
-            self._nudged.clear()
+            self._throttled.clear()
             if self._thread is not None:
-                self._inbox.put((self._context.copy(), _nothing))
+                self._inbox.put((self._context.copy(), _wake))
 
     def join(self, timeout: float = 5.0) -> bool:
-        """Wait until the thread has ended; False when it has not."""
+        """Wait until the thread has ended; False if it has not."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
@@ -120,53 +130,56 @@ class Actor:
     def _run(self) -> None:
         while True:
             try:
-                context, step = self._inbox.get(timeout=self._patience())
+                context, step = self._inbox.get(timeout=self._seconds_to_wait())
             except queue.Empty:
                 if self._finished():
                     return
             else:
-                context.run(self._guarded, step)
-            self._due()
+                context.run(self._call, step)
+            self._run_due()
             if self._closed and self._finished():
                 return
 
-    def _patience(self) -> float:
+    def _seconds_to_wait(self) -> float:
         if self._closed:
             return 0.0
         now = time.monotonic()
-        times = [self._ran.get(key, 0.0) + INTERVAL for key in list(self._nudged)]
-        times += [when for when, _ in self._alarms.values()]
+        times = [self._ran.get(key, 0.0) + THROTTLE_SECONDS for key in list(self._throttled)]
+        times += [when for when, _ in self._timers.values()]
         return max(0.0, min([IDLE_SECONDS, *(when - now for when in times)]))
 
     def _finished(self) -> bool:
         with self._lock:
-            if not self._closed and (self._nudged or self._alarms):
+            if not self._closed and (self._throttled or self._timers):
                 return False
             if not self._inbox.empty():
                 return False
             self._thread = None
             return True
 
-    def _due(self) -> None:
+    def _run_due(self) -> None:
         now = time.monotonic()
-        for key in list(self._nudged):
-            if self._ran.get(key, 0.0) + INTERVAL <= now:
+        for key in list(self._throttled):
+            if self._ran.get(key, 0.0) + THROTTLE_SECONDS <= now:
                 with self._lock:
-                    step = self._nudged.pop(key)
+                    step = self._throttled.pop(key)
                 self._ran[key] = now
-                self._context.copy().run(self._guarded, step)
-        for key, (when, step) in list(self._alarms.items()):
+                self._context.copy().run(self._call, step)
+        for key, (when, step) in list(self._timers.items()):
             if when <= now and not self._closed:
-                del self._alarms[key]
-                self._context.copy().run(self._guarded, step)
+                del self._timers[key]
+                self._context.copy().run(self._call, step)
 
-    def _guarded(self, step: Step) -> None:
+    def _call(self, step: Step) -> None:
         try:
             step()
-        except Exception:  # noqa: BLE001 - logged
-            # The panel goes on; whoever looks for the reason finds it in the kernel's log.
-            log.exception("a step of %s failed", self.name)
+        except Exception as error:  # noqa: BLE001 - shown or logged
+            if self._on_error is not None and isinstance(error, LxdImageError):
+                self._on_error(error)
+            else:
+                # The panel goes on; the reason is in the kernel's log.
+                _log.exception("a step of %s failed", self.name)
 
 
-def _nothing(*_: Any) -> None:
-    pass
+def _wake() -> None:
+    """A step that does nothing but make the thread look at its timers."""

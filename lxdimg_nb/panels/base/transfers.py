@@ -1,4 +1,4 @@
-"""What is being sent, fetched and checked in this kernel, and what has been: seen by every panel."""
+"""The transfers of a kernel: what is being sent, fetched and checked, and what has been. Every panel shows them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from lxdimg_nb.client.files.progress import Cancel, Report
 from lxdimg_nb.errors import OperationCancelledError
-from lxdimg_nb.panels.base.ui_text import sentence, took, why
+from lxdimg_nb.panels.base.ui_text import error_text, sentence
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import Progress
 
-if TYPE_CHECKING:
-    from lxdimg_nb.client.verbs.export import Export
+__all__ = ["Transfer", "Transfers", "transfers"]
 
-__all__ = ["Transfer", "Transfers", "transfers", "written"]
-
-AT_ONCE = 3
-INTERVAL = 0.1
-KEPT = 50
+MAX_RUNNING = 3
+MAX_FINISHED = 50
+SAMPLE_SECONDS = 0.1
 _PHASES = {
     "pack": "packing",
     "hash": "hashing",
@@ -33,66 +30,64 @@ _PHASES = {
 }
 
 
-def written(export: Export) -> list[dict[str, Any]]:
-    """The files of an export. Only the browser knows which of them its Jupyter server hands out."""
-    return [{"path": str(path.resolve()), "size": path.stat().st_size} for path in export.paths if path.is_file()]
-
-
 class Transfer:
-    """One long piece of work. Its state changes in its own thread; `view()` may be called from any.
+    """One long-running call. Its state changes in its own thread; any thread may read it.
 
     Attributes:
-        number: names it among the transfers of this kernel.
-        title: what is done, in words.
-        stopped: what is left of it when it was cancelled, in words.
+        number: its number among the transfers of this kernel.
+        title: what it does.
+        where: the server it is about.
+        cancelled_text: what is left of it when it is cancelled.
         state: `waiting`, `running`, `done`, `failed` or `cancelled`.
-        text: how it ended, in words.
-        result: what the work returned.
+        text: how it ended.
+        result: what the call returned.
         error: why it failed.
-        files: what it wrote to the kernel's disk, as `path` and `size`, for a link where the browser can fetch it.
+        files: what it wrote to the kernel's disk, as `path` and `size`, for a link if the browser can fetch it.
     """
 
-    def __init__(self, number: int, title: str, where: str, stopped: str = "") -> None:
+    def __init__(self, number: int, title: str, where: str, cancelled_text: str, changed: Callable[[], object]) -> None:
         self.number = number
         self.title = title
         self.where = where
-        self.stopped = stopped
+        self.cancelled_text = cancelled_text
         self.state = "waiting"
         self.text = ""
         self.result: Any = None
         self.error: Exception | None = None
         self.files: list[dict[str, Any]] = []
         self.progress = Progress("")
-        self.stopping = False
-        self.began = time.monotonic()
-        self.ended: float | None = None
-        self.finished = threading.Event()
-        self.stop = Cancel()
+        self.report = Cancel(self._record)
+        self._ended = threading.Event()
+        self._changed = changed
         self._samples: deque[tuple[float, int]] = deque(maxlen=40)
 
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("waiting", "running")
+
     def cancel(self) -> None:
-        """Ask it to stop at its next block of data."""
-        self.stopping = True
-        self.stop.cancel()
+        """Stop it at its next block of data."""
+        self.report.cancel()
+        self._changed()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has ended, well or not; False when the seconds are over before."""
-        return self.finished.wait(timeout)
+        """Wait until it has ended in whatever way; False if that takes longer than `timeout` seconds."""
+        return self._ended.wait(timeout)
 
-    def heard(self, progress: Progress) -> None:
-        """Remember how far it is."""
+    def _record(self, progress: Progress) -> None:
         now = time.monotonic()
         if progress.phase != self.progress.phase:
             self._samples.clear()
-        if not self._samples or now - self._samples[-1][0] >= INTERVAL:
+        if not self._samples or now - self._samples[-1][0] >= SAMPLE_SECONDS:
             self._samples.append((now, progress.done))
         self.progress = progress
+        self._changed()
 
     def view(self) -> dict[str, Any]:
-        """Its state in words, for a browser."""
+        """Return its state as a browser shows it."""
         progress, running = self.progress, self.state == "running"
-        known = running and bool(progress.total)
-        fraction = min(1.0, progress.done / progress.total) if known and progress.total else None
+        fraction = min(1.0, progress.done / progress.total) if running and progress.total else None
         return {
             "job": self.number,
             "title": display.sanitize(self.title, 160),
@@ -100,51 +95,53 @@ class Transfer:
             "state": self.state,
             "fraction": 1.0 if self.state == "done" else fraction,
             "text": self._status() if running else self.text,
-            "stopping": self.stopping and self.ended is None,
+            "stopping": self.report.cancelled and self.active,
             "files": self.files,
         }
 
     def _status(self) -> str:
-        if self.stopping:
+        if self.report.cancelled:
             return "stopping …"
         progress = self.progress
         phase = _PHASES.get(progress.phase, progress.phase) or "starting"
         parts = [f"{phase}: {display.sanitize(progress.text, 80)}" if progress.text else phase]
         if progress.phase != "server" and progress.total:
             parts.append(f"{formats.size(progress.done)} of {formats.size(progress.total)}")
-            samples = list(self._samples)
-            if len(samples) > 1 and samples[-1][0] > samples[0][0]:
-                speed = (samples[-1][1] - samples[0][1]) / (samples[-1][0] - samples[0][0])
-                if speed > 0:
-                    parts.append(f"{formats.size(speed)}/s")
-                    left = (progress.total - progress.done) / speed
-                    if left >= 2:
-                        parts.append(f"{formats.duration(left)} left")
+            if speed := self._bytes_per_second():
+                parts.append(f"{formats.size(speed)}/s")
+                left = (progress.total - progress.done) / speed
+                if left >= 2:
+                    parts.append(f"{formats.duration(left)} left")
         return ", ".join(parts)
+
+    def _bytes_per_second(self) -> float:
+        samples = list(self._samples)
+        if len(samples) < 2:
+            return 0.0
+        (begin, first), (end, last) = samples[0], samples[-1]
+        return max(0.0, (last - first) / (end - begin))
 
 
 class Transfers:
-    """The transfers of a kernel: at most three run at once, the last fifty are remembered."""
+    """The transfers of a kernel: three run at the same time, the last fifty that ended are remembered."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: list[Transfer] = []
         self._numbers = itertools.count(1)
-        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(MAX_RUNNING)
         self._listeners: list[Callable[[], object]] = []
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Transfer]:
         with self._lock:
             return iter(list(self._all))
 
     def __repr__(self) -> str:
-        lines = [
-            f"{t.number}  {t.state}  {display.sanitize(t.title)}  {display.sanitize(t.view()['text'])}" for t in self
-        ]
-        return "\n".join(lines) or "no transfers"
+        views = ((t.number, t.view()) for t in self)
+        return "\n".join(f"{n}  {v['state']}  {v['title']}  {v['text']}" for n, v in views) or "no transfers"
 
     def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
-        """Have a function called whenever something changes, from any thread; returns how to end that."""
+        """Call a function whenever something changes, from any thread. Returns a function that ends this."""
         with self._lock:
             self._listeners.append(listener)
 
@@ -161,52 +158,45 @@ class Transfers:
         work: Callable[[Report], Any],
         *,
         where: str = "",
-        say: Callable[[Any], str] = str,
-        stopped: str = "nothing was left behind",
-        then: Callable[[Transfer], object] | None = None,
+        result_text: Callable[[Any], str] = str,
+        cancelled_text: str = "nothing was left behind",
+        on_end: Callable[[Transfer], object] | None = None,
     ) -> Transfer:
-        """Do some work in a thread, in the context of the caller.
+        """Run a call in a thread, in the context of the caller.
 
         Args:
-            title: what is done, for people.
-            work: called with the function that it reports to, which raises when it is to stop.
-            where: the server it is about, in words.
-            say: its result in words.
-            stopped: what is left of it when it was cancelled, in words.
-            then: called at the end, in the work's thread, however it ended.
+            title: what it does.
+            work: called with the function to which it reports its progress, and which raises to cancel it.
+            where: the server it is about.
+            result_text: describes what `work` returned.
+            cancelled_text: what is left of it when it is cancelled.
+            on_end: called in the thread of the transfer however it ended.
         """
-        transfer = Transfer(next(self._numbers), title, where, stopped)
-        transfer.stop = Cancel(lambda progress: self._progressed(transfer, progress))
+        transfer = Transfer(next(self._numbers), title, where, cancelled_text, self._notify)
         with self._lock:
-            self._all.append(transfer)
-            ended = [t for t in self._all if t.ended is not None]
-            for old in ended[: max(0, len(ended) - KEPT)]:
-                self._all.remove(old)
-        context = contextvars.copy_context()
+            ended = [t for t in self._all if not t.active]
+            forgotten = ended[: max(0, len(ended) - MAX_FINISHED)]
+            self._all = [t for t in self._all if t not in forgotten] + [transfer]
         threading.Thread(
-            target=context.run,
-            args=(self._run, transfer, work, say, then),
+            target=contextvars.copy_context().run,
+            args=(self._run, transfer, work, result_text, on_end),
             name=f"lxdimg-transfer-{transfer.number}",
             daemon=True,
         ).start()
-        self._tell()
+        self._notify()
         return transfer
 
     def get(self, number: object) -> Transfer | None:
-        """The transfer of that number."""
+        """Return the transfer of that number."""
         return next((t for t in self if t.number == number), None)
 
     def forget(self) -> None:
-        """Take those that have ended off the list."""
+        """Remove those that have ended."""
         with self._lock:
-            self._all = [t for t in self._all if t.ended is None]
-        self._tell()
+            self._all = [t for t in self._all if t.active]
+        self._notify()
 
-    def _progressed(self, transfer: Transfer, progress: Progress) -> None:
-        transfer.heard(progress)
-        self._tell()
-
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
@@ -216,33 +206,34 @@ class Transfers:
         self,
         transfer: Transfer,
         work: Callable[[Report], Any],
-        say: Callable[[Any], str],
-        then: Callable[[Transfer], object] | None,
+        result_text: Callable[[Any], str],
+        on_end: Callable[[Transfer], object] | None,
     ) -> None:
         try:
             with self._slots:
-                transfer.stop(Progress(""))
-                transfer.state, transfer.began = "running", time.monotonic()
-                self._tell()
-                transfer.result = work(transfer.stop)
-            seconds = time.monotonic() - transfer.began
-            transfer.text = sentence(f"{say(transfer.result)} {took(seconds)}")
+                transfer.report(Progress(""))
+                transfer.state = "running"
+                began = time.monotonic()
+                self._notify()
+                transfer.result = work(transfer.report)
+            seconds = time.monotonic() - began
+            transfer.text = sentence(f"{result_text(transfer.result)} in {formats.duration(seconds)}")
             transfer.state = "done"
         except OperationCancelledError as error:
             transfer.error = error
+            cancelled = transfer.report.cancelled
+            transfer.text = sentence(f"Cancelled; {transfer.cancelled_text}") if cancelled else error_text(error)
             transfer.state = "cancelled"
-            transfer.text = sentence(f"Cancelled; {transfer.stopped}") if transfer.stopping else why(error)
         except Exception as error:  # noqa: BLE001 - whatever went wrong is shown in the panel
             transfer.error = error
+            transfer.text = error_text(error)
             transfer.state = "failed"
-            transfer.text = why(error)
         finally:
-            transfer.ended = time.monotonic()
-            if then is not None:
-                then(transfer)
-            transfer.finished.set()
-            self._tell()
+            if on_end is not None:
+                on_end(transfer)
+            transfer._ended.set()
+            self._notify()
 
 
-# One list a kernel: a panel that is opened again after its page was reloaded shows what still runs.
+# One list for the kernel: a panel that is opened again after its page was reloaded shows what still runs.
 transfers = Transfers()

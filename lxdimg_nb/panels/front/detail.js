@@ -18,7 +18,7 @@ function detailPart(app) {
         h("button", { type: "button", class: "lxi-icon", "aria-label": "Close details", title: "Close details", onClick: () => app.shut() }, "×"),
     ),
     image.subtitle && h("p", { class: "lxi-subtitle", dir: "auto" }, image.subtitle),
-    image.said && saidPart(app, image, ui),
+    image.result && resultPart(app, image, ui),
     switches(app, image, ui),
     actionsPart(app, image, ui),
     h("h4", { class: "lxi-heading" }, "About"),
@@ -49,30 +49,30 @@ function explanation(app, image) {
 }
 
 // How the last write ended, and what can be done about it: undo, or choose between two values.
-function saidPart(app, image, ui) {
-  const said = image.said;
+function resultPart(app, image, ui) {
+  const result = image.result;
   const send = (type, more) => {
     ui.asking = "";
     app.send(type, { key: image.key, ...more });
   };
   const choice = (...buttons) => h("div", { class: "lxi-row lxi-choice" }, buttons);
   let extra = null;
-  if (said.clash) {
+  if (result.conflict) {
     extra = [
-      facts([{ name: "On the server", value: said.clash.theirs }, { name: "Yours", value: said.clash.ours }]),
-      choice(button("Keep the server's", () => send("hush")), button("Write mine over it", () => send("overwrite"), { kind: "danger" })),
+      facts([{ name: "On the server", value: result.conflict.theirs }, { name: "Yours", value: result.conflict.ours }]),
+      choice(button("Keep the server's", () => send("dismiss-result")), button("Write mine over it", () => send("overwrite"), { kind: "danger" })),
     ];
-  } else if (said.moves) {
-    extra = choice(button("Move it here", () => send("move-alias"), { kind: "primary" }), button("Leave it", () => send("hush")));
-  } else if (said.undo) {
+  } else if (result.movable_alias) {
+    extra = choice(button("Move it here", () => send("move-alias"), { kind: "primary" }), button("Leave it", () => send("dismiss-result")));
+  } else if (result.undo) {
     const undo = () => {
-      if (!said.guarded) return send("undo", { confirmed: true });
+      if (!result.undo_makes_public) return send("undo", { confirmed: true });
       ui.asking = "undo";
       return app.draw();
     };
     extra = [
       choice(button("Undo", undo, { kind: "link" })),
-      ui.asking === "undo" && said.guarded &&
+      ui.asking === "undo" && result.undo_makes_public &&
         question({
           title: "Make this image public again?", text: image.public.danger, yes: "Make public", danger: true,
           onYes: () => send("undo", { confirmed: true }),
@@ -85,9 +85,9 @@ function saidPart(app, image, ui) {
   }
   return h(
     "div",
-    { class: `lxi-message ${said.good ? "lxi-good" : "lxi-bad"}`, role: said.good ? "status" : "alert", key: "said" },
-    h("div", { class: "lxi-grow" }, h("span", { dir: "auto" }, said.text), extra),
-    h("button", { type: "button", class: "lxi-icon", "aria-label": "Dismiss", title: "Dismiss", onClick: () => send("hush") }, "×"),
+    { class: `lxi-message ${result.good ? "lxi-good" : "lxi-bad"}`, role: result.good ? "status" : "alert", key: "result" },
+    h("div", { class: "lxi-grow" }, h("span", { dir: "auto" }, result.text), extra),
+    h("button", { type: "button", class: "lxi-icon", "aria-label": "Dismiss", title: "Dismiss", onClick: () => send("dismiss-result") }, "×"),
   );
 }
 

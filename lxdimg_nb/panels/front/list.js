@@ -61,25 +61,25 @@ function tools(app, list) {
     ),
     columnsMenu(app, list),
     list.problem && h("div", { class: "lxi-problem", role: "status", dir: "auto" }, list.problem),
-    list.asked.map((asked) => askedPart(app, list, asked)),
+    list.lookups.map((lookup) => lookupPart(app, list, lookup)),
   );
 }
 
-// A chip that others have to be asked about: where that is, and a question before the kernel goes to strangers.
-function askedPart(app, list, asked) {
-  if (asked.state === "consent") {
-    const others = list.chips.filter((c) => c.on && c.name !== asked.name).map((c) => c.name);
+// The lookup of a chip: its state, and a question before the kernel reads catalogues that no remote names.
+function lookupPart(app, list, lookup) {
+  if (lookup.state === "consent") {
+    const others = list.chips.filter((c) => c.on && c.name !== lookup.name).map((c) => c.name);
     return question({
-      title: "Read these catalogues?", text: asked.text, yes: "Read them",
+      title: "Read these catalogues?", text: lookup.text, yes: "Read them",
       onYes: () => app.send("agree"), onNo: () => app.send("chips", { chips: others }),
     });
   }
   return h(
     "div",
-    { class: `lxi-asked lxi-hint ${asked.state === "failed" ? "lxi-problem" : ""}`.trim(), role: "status", key: `asked-${asked.name}`, dir: "auto" },
-    asked.state === "reading" && h("span", { class: "lxi-spinner", "aria-hidden": "true" }),
-    asked.text, " ",
-    asked.state !== "reading" && button("Ask again", () => app.send("ask", { chip: asked.name }), { kind: "link" }),
+    { class: `lxi-asked lxi-hint ${lookup.state === "failed" ? "lxi-problem" : ""}`.trim(), role: "status", key: `lookup-${lookup.name}`, dir: "auto" },
+    lookup.state === "reading" && h("span", { class: "lxi-spinner", "aria-hidden": "true" }),
+    lookup.text, " ",
+    lookup.state !== "reading" && button("Ask again", () => app.send("lookup", { chip: lookup.name }), { kind: "link" }),
   );
 }
 

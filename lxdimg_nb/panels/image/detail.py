@@ -1,30 +1,32 @@
-"""One image in words, and what can be done with it."""
+"""What the detail of an image shows: its attributes and its two switches as text for users."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from lxdimg_nb.panels.base.ui_text import exposure, no_update
-from lxdimg_nb.panels.image.image_row import Row, main_alias
+from lxdimg_nb.panels.base.ui_text import no_update_reason, public_warning
+from lxdimg_nb.panels.image.image_row import Row, image_name, main_alias
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import ImageRecord, ServerInfo, short_fingerprint
+from lxdimg_nb.values import ImageRecord, ServerInfo
 
-__all__ = ["describe", "whole"]
+__all__ = ["describe", "is_shown_whole"]
 
-_SHOWN_PROPERTIES = 100
+MAX_PROPERTIES = 100
 
 
-def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | None = None) -> dict[str, Any]:
-    """What the detail of an image shows: words only, no certificate, no secret.
+def describe(row: Row, info: ServerInfo, *, newer_build: str = "") -> dict[str, Any]:
+    """Return the detail of an image as a browser shows it, without certificates and secrets.
 
     Args:
-        newer: what is known of a newer build.
+        row: the image.
+        info: its server.
+        newer_build: what is known of a newer build.
     """
-    record = row.record
-    moment = now or datetime.now(UTC)
+    record, now = row.record, datetime.now(UTC)
     description = record.properties.get("description", "")
-    title = main_alias(record) or description or short_fingerprint(record.fingerprint)
+    title = main_alias(record) or description or image_name(record)
+    properties = sorted(record.properties.items())
     return {
         "key": row.key,
         "title": display.sanitize(title, 120),
@@ -32,32 +34,33 @@ def describe(row: Row, info: ServerInfo, *, newer: str = "", now: datetime | Non
         "fingerprint": record.fingerprint,
         "public": _public(record, info),
         "auto_update": _auto_update(record, info),
-        "facts": _facts(record, moment, newer),
-        "follows": _follows(record, info),
+        "facts": _facts(record, now, newer_build),
+        # A copy can be kept current: servers update what they fetched by an alias, without authentication.
+        "follows": bool(record.aliases) and (record.public or info.product == "simplestreams"),
         "aliases": [
             {"name": display.sanitize(a.name, 160), "text": display.sanitize(a.description, 160)}
             for a in record.aliases
         ],
         "properties": [
-            {"name": display.sanitize(key, 100), "value": display.sanitize(value, 400), "whole": whole(key, value)}
-            for key, value in sorted(record.properties.items())[:_SHOWN_PROPERTIES]
+            {"name": display.sanitize(k, 100), "value": display.sanitize(v, 400), "whole": is_shown_whole(k, v)}
+            for k, v in properties[:MAX_PROPERTIES]
         ],
+        "more_properties": max(0, len(properties) - MAX_PROPERTIES),
         "writable": info.trusted,
         "explains": info.product != "simplestreams",
-        "refreshable": info.trusted and not no_update(record),
-        "expires_text": _expiry(record, moment),
-        "profiles": ", ".join(display.sanitize(name, 80) for name in record.profiles),
+        "refreshable": info.trusted and not no_update_reason(record),
         "expires": record.expires_at.strftime("%Y-%m-%d") if record.expires_at else "",
-        "more_properties": max(0, len(record.properties) - _SHOWN_PROPERTIES),
+        "expires_text": _expiry(record.expires_at, now),
+        "profiles": ", ".join(display.sanitize(name, 80) for name in record.profiles),
     }
 
 
-def whole(key: str, value: str) -> bool:
+def is_shown_whole(key: str, value: str) -> bool:
     """Whether a property is shown as it is, so that editing what is shown loses nothing of it."""
     return display.sanitize(key, 100) == key and display.sanitize(value, 400) == value
 
 
-def _read_only(info: ServerInfo) -> str:
+def _read_only_reason(info: ServerInfo) -> str:
     if info.product == "simplestreams":
         return "A catalogue can only be read: copy the image to a server to change it."
     return "" if info.trusted else "This connection is not trusted by the server, so it cannot change anything."
@@ -70,30 +73,27 @@ def _public(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
         text = "Visible to everyone who can reach the server, without authentication."
     else:
         text = "Only clients the server trusts can see it."
-    return {"on": record.public, "text": text, "locked": _read_only(info), "danger": exposure(info, record.project)}
+    locked, danger = _read_only_reason(info), public_warning(info, record.project)
+    return {"on": record.public, "text": text, "locked": locked, "danger": danger}
 
 
 def _auto_update(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
+    locked, reason = _read_only_reason(info), no_update_reason(record)
     if info.product == "simplestreams":
-        return {"on": False, "text": "Catalogues get newer builds beside the old ones.", "locked": _read_only(info)}
-    reason = no_update(record)
-    if record.auto_update:
-        text = reason and f"{reason} Switched on all the same; it does nothing."
-        text = text or "The server looks for a newer build from time to time and replaces the image."
-    else:
+        return {"on": False, "text": "Catalogues get newer builds beside the old ones.", "locked": locked}
+    if not record.auto_update:
+        # What is on without a source may be switched off, but not on again.
         text = reason or "It stays as it is until somebody refreshes it."
-    # What is on without a source may be switched off, but not on again.
-    locked = _read_only(info) or (reason if not record.auto_update else "")
-    return {"on": record.auto_update, "text": text, "locked": locked}
+        return {"on": False, "text": text, "locked": locked or reason}
+    text = (
+        f"{reason} Switched on all the same; it does nothing."
+        if reason
+        else ("The server looks for a newer build from time to time and replaces the image.")
+    )
+    return {"on": True, "text": text, "locked": locked}
 
 
-def _follows(record: ImageRecord, info: ServerInfo) -> bool:
-    """Whether a copy can be kept current: servers update what they fetched by an alias, without authentication."""
-    return bool(record.aliases) and (record.public or info.product == "simplestreams")
-
-
-def _facts(record: ImageRecord, now: datetime, newer: str) -> list[dict[str, str]]:
-    source = record.update_source
+def _facts(record: ImageRecord, now: datetime, newer_build: str) -> list[dict[str, str]]:
     facts = [
         ("Type", "virtual machine" if record.type == "virtual-machine" else record.type, ""),
         ("Architecture", record.architecture, ""),
@@ -101,14 +101,14 @@ def _facts(record: ImageRecord, now: datetime, newer: str) -> list[dict[str, str
         ("File name", record.filename, ""),
         ("Project", record.project, ""),
         ("Cached", "yes, the server fetched it for an instance" if record.cached else "no", ""),
-        *_times(record, now),
     ]
-    if source is not None:
+    times = {"Built": record.created_at, "Uploaded": record.uploaded_at, "Last used": record.last_used_at}
+    facts += [(name, formats.age(time, now), formats.timestamp(time)) for name, time in times.items()]
+    if (source := record.update_source) is not None:
         where = f"{source.server or source.image_registry} ({source.protocol})" if source.protocol else source.server
-        facts.append(("Source", where, ""))
-        facts.append(("Source alias", source.alias, ""))
-    if newer:
-        facts.append(("Newer build", newer, ""))
+        facts += [("Source", where, ""), ("Source alias", source.alias, "")]
+    if newer_build:
+        facts.append(("Newer build", newer_build, ""))
     if record.locations:
         facts.append(("On members", ", ".join(record.locations), ""))
     return [
@@ -117,16 +117,7 @@ def _facts(record: ImageRecord, now: datetime, newer: str) -> list[dict[str, str
     ]
 
 
-def _expiry(record: ImageRecord, now: datetime) -> str:
-    if record.expires_at is None:
+def _expiry(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
         return "never"
-    return f"{formats.timestamp(record.expires_at)}, {formats.age(record.expires_at, now)}; no server enforces it"
-
-
-def _times(record: ImageRecord, now: datetime) -> list[tuple[str, str, str]]:
-    names = {
-        "Built": record.created_at,
-        "Uploaded": record.uploaded_at,
-        "Last used": record.last_used_at,
-    }
-    return [(name, formats.age(moment, now), formats.timestamp(moment)) for name, moment in names.items()]
+    return f"{formats.timestamp(moment)}, {formats.age(moment, now)}; no server enforces it"

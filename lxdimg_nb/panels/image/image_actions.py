@@ -1,4 +1,4 @@
-"""What the browser and the panel of one image share: the header, the open image, what can be done with it."""
+"""What the panels of one and of many images share: the header, the open image, and the actions on it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Client, connect
 from lxdimg_nb.inventory.questions.explanation import Explanation, explain
-from lxdimg_nb.panels.base.panel import Panel, text_of
-from lxdimg_nb.panels.base.transfers import Transfer, transfers, written
-from lxdimg_nb.panels.base.ui_text import distrust, gone, no_update, product, sentence, why
-from lxdimg_nb.panels.image.detail import describe, whole
-from lxdimg_nb.panels.image.editor import Edit, Editor, Said, parse_day, parse_profiles
-from lxdimg_nb.panels.image.image_row import Row, main_alias
+from lxdimg_nb.panels.base.message_fields import str_field
+from lxdimg_nb.panels.base.panel import Handler, Panel
+from lxdimg_nb.panels.base.transfers import Transfer, transfers
+from lxdimg_nb.panels.base.ui_text import error_text, no_update_reason, product_name, sentence, untrusted_warning
+from lxdimg_nb.panels.image.detail import describe, is_shown_whole
+from lxdimg_nb.panels.image.editor import Editor, EditResult
+from lxdimg_nb.panels.image.field_edit import FieldEdit, parse_expiry, parse_profiles
+from lxdimg_nb.panels.image.image_row import Row, image_name
 from lxdimg_nb.panels.image.image_watch import LIVE_TEXTS
 from lxdimg_nb.text import display
 from lxdimg_nb.values import short_fingerprint
@@ -36,42 +38,51 @@ class ImageActions(Panel):
             self.images = images
         self.open: Row | None = None
         self.live = "off"
-        self._said: Said | None = None
+        self._result: EditResult | None = None
         self._explained: dict[str, Any] = {}
-        self.editor = Editor(self.actor, self.images_for, self.changed, self._say)
+        self.editor = Editor(
+            self.actor,
+            self.images_for,
+            started=lambda _: self._show_result(None),
+            changed=self.changed,
+            ended=self._show_result,
+        )
         self._handlers |= {
-            "set": self._guarded(self._set),
-            "edit": self._guarded(self._edit),
-            "undo": self._guarded(self._undo),
-            "overwrite": self._guarded(self._overwrite),
-            "hush": self._hush,
-            "add-alias": self._guarded(lambda row, m: self._add_alias(row, text_of(m, "name"))),
-            "move-alias": self._guarded(lambda row, _: self._move_alias(row)),
-            "delete-alias": self._guarded(self._delete_alias),
-            "export": self._guarded(self._export),
-            "copy": self._guarded(self._copy),
-            "refresh": self._guarded(self._refresh),
-            "delete": self._guarded(self._delete),
-            "explain": self._guarded(self._explain),
+            "set": self._for_row(self._set_switch),
+            "edit": self._for_row(self._edit),
+            "undo": self._for_row(self._undo),
+            "overwrite": self._for_row(self._overwrite),
+            "dismiss-result": lambda _: self._show_result(None),
+            "add-alias": self._for_row(self._add_alias),
+            "move-alias": self._for_row(self._move_alias),
+            "delete-alias": self._for_row(self._delete_alias),
+            "export": self._for_row(self._export),
+            "copy": self._for_row(self._copy),
+            "refresh": self._for_row(self._refresh),
+            "delete": self._for_row(self._delete),
+            "explain": self._for_row(self._explain),
         }
 
     def images_for(self, row: Row | None) -> Images:  # noqa: ARG002 - one server here, many in a fleet
-        """The images of the server that holds a row."""
+        """Return the images of the server that holds a row."""
         return self.images
 
     @property
     def where(self) -> str:
-        """The server in words."""
+        """The server that holds the open image, for users."""
         images = self.images_for(self.open)
-        return display.sanitize(f"{product(images.dialect.info)} {images.transport.url}", 120)
+        return display.sanitize(f"{product_name(images.dialect.info)} {images.transport.url}", 120)
 
-    def _guarded(self, step: Callable[[Row, Mapping[str, Any]], object]) -> Callable[[Mapping[str, Any]], object]:
-        """A step on the row that a message names, when it was shown."""
+    def row(self, content: Mapping[str, Any]) -> Row | None:
+        """Return the row that a message names; only one that was shown can be named."""
+        return self.open if self.open is not None and content.get("key") == self.open.key else None
+
+    def _for_row(self, action: Callable[[Row, Mapping[str, Any]], object]) -> Handler:
+        """Return a handler that calls an action with the row that a message names."""
 
         def handle(content: Mapping[str, Any]) -> None:
-            row = self.row(content)
-            if row is not None:
-                step(row, content)
+            if (row := self.row(content)) is not None:
+                action(row, content)
 
         return handle
 
@@ -83,33 +94,33 @@ class ImageActions(Panel):
         super().show_all()
 
     def show_header(self) -> None:
-        """Send who and where this is."""
+        """Send the server, the project, and whether changes made elsewhere arrive."""
         always = {
             "kind": self.kind,
             "folder": str(Path.cwd()),
             "live": self.live,
             "live_text": LIVE_TEXTS.get(self.live, ""),
         }
-        self.part("header", always | self.header())
+        self.show("header", always | self.header())
 
     def header(self) -> dict[str, Any]:
-        """Who and where this is, in words."""
+        """Return the server and the project as a browser shows them."""
         images, info = self.images, self.images.dialect.info
         catalogue = info.product == "simplestreams"
         return {
-            "product": product(info),
+            "product": product_name(info),
             "address": display.sanitize(images.transport.url, 120),
             "project": "" if catalogue else display.sanitize(images.instances, 64),
-            # A project without images of its own shows another's.
+            # A project without images of its own shows those of another one.
             "images_of": display.sanitize(images.project, 64) if images.project != images.instances else "",
             "trusted": info.trusted,
-            "distrust": distrust(info, images.transport.url),
+            "distrust": untrusted_warning(info, images.transport.url),
             "catalogue": catalogue,
             "uploads": info.trusted and self.kind == "browser",
         }
 
-    def tell_live(self, state: str) -> None:
-        """Note whether changes made elsewhere are heard of."""
+    def set_live(self, state: str) -> None:
+        """Show whether changes made elsewhere arrive."""
         if state != self.live:
             self.live = state
             self.show_header()
@@ -118,251 +129,220 @@ class ImageActions(Panel):
         """Send the open image."""
         row = self.open
         if row is None:
-            self.part("detail", None)
+            self.show("detail", None)
             return
         if self._explained.get("key") != row.key:
             self._explained = {}
-        said = self._said.view() if self._said is not None and self._said.key == row.key else None
-        busy = row.key in self.editor.busy
-        self.part(
-            "detail",
-            describe(row, self.images_for(row).dialect.info, newer=self.newer(row)) | {"busy": busy, "said": said},
-        )
-        self.part("explained", self._explained)
+        result = self._result.view() if self._result is not None and self._result.key == row.key else None
+        detail = describe(row, self.images_for(row).dialect.info, newer_build=self.newer_build(row))
+        self.show("detail", detail | {"busy": row.key in self.editor.busy, "result": result})
+        self.show("explained", self._explained)
 
-    def newer(self, row: Row) -> str:  # noqa: ARG002 - the browser knows once it was asked
-        """What is known of a newer build of an image."""
+    def newer_build(self, row: Row) -> str:  # noqa: ARG002 - a list knows once it was looked up
+        """Return what is known of a newer build of an image."""
         return ""
 
-    def _say(self, said: Said | None) -> None:
-        self._said = said
-        if said is None or (self.open is not None and self.open.key == said.key):
+    def _show_result(self, result: EditResult | None) -> None:
+        self._result = result
+        if result is None or (self.open is not None and self.open.key == result.key):
             self.show_detail()
-        elif not said.good:
-            self.notice(said.text)
+        elif not result.good:
+            self.notice(result.text)
 
-    def complain(self, row: Row, text: str) -> None:
-        """Say at an image what is wrong."""
-        self._say(Said(row.key, sentence(text), False))
-
-    def _hush(self, _: Mapping[str, Any]) -> None:
-        self._say(None)
+    def show_problem(self, row: Row, text: str) -> None:
+        """Show at an image what is wrong."""
+        self._show_result(EditResult(row.key, sentence(text), False))
 
     def changed(self, row: Row, record: ImageRecord | None) -> None:
-        """Told that an image is different, or gone (None)."""
+        """Called when an image is different, or gone (None)."""
         if self.open is None or self.open.key != row.key:
             return
         if record is None:
-            self.notice(gone(row.record))
+            self.notice(f"The image {short_fingerprint(row.record.fingerprint)} is gone: somebody deleted it.")
             self.open = None
         else:
             self.open = Row(row.key, record, row.server)
         self.show_detail()
 
     def replaced(self, row: Row, record: ImageRecord) -> None:
-        """Told that another image took the place of one, by a refresh."""
+        """Called when a refresh has put another image in the place of one."""
         if self.open is not None and self.open.key == row.key:
             self.open = Row.of(record, row.server)
             text = f"Refreshed: {short_fingerprint(row.record.fingerprint)} → {short_fingerprint(record.fingerprint)}"
-            self._say(Said(self.open.key, sentence(text), True))
+            self._show_result(EditResult(self.open.key, sentence(text), True))
 
-    def row(self, content: Mapping[str, Any]) -> Row | None:
-        """The row a message names; only what was shown can be named."""
-        return self.open if self.open is not None and content.get("key") == self.open.key else None
+    def deleted(self, row: Row) -> None:
+        """Called when an image was deleted here."""
+        if self.open is not None and self.open.key == row.key:
+            self.open = None
+        self.notice(sentence(f"Deleted {display.sanitize(image_name(row.record), 80)}"), good=True)
+        self.show_detail()
 
-    # What the views ask for
+    # Edits
 
-    def _set(self, row: Row, content: Mapping[str, Any]) -> None:
-        name, value = content.get("field"), content.get("value")
+    def _set_switch(self, row: Row, content: Mapping[str, Any]) -> None:
+        name, value = str_field(content, "field"), content.get("value")
         if name not in ("public", "auto_update") or not isinstance(value, bool):
             return
-        if name == "auto_update" and value and (reason := no_update(row.record)):
-            self.complain(row, reason)
-        elif not (name == "public" and value and content.get("confirmed") is not True):
-            self._start(row, Edit(str(name), not value, value))
+        if name == "auto_update" and value and (reason := no_update_reason(row.record)):
+            self.show_problem(row, reason)
+        elif name != "public" or not value or content.get("confirmed") is True:
+            self.editor.set_field(row, FieldEdit(name, not value, value))
 
     def _edit(self, row: Row, content: Mapping[str, Any]) -> None:
-        name, value = content.get("field"), text_of(content, "value").strip()
-        record = row.record
+        name, value, record = content.get("field"), str_field(content, "value").strip(), row.record
         if name == "properties":
-            key = text_of(content, "name").strip()
-            if not key:
-                self.complain(row, "A property needs a name")
-                return
-            now = record.properties.get(key, "")
-            # What was seen is compared as it was shown: defused, and cut when it was long.
-            same = content.get("before") == display.sanitize(now, 400)
-            if same and not whole(key, now):
-                self.complain(
-                    row, f"{display.sanitize(key, 80)} is not shown whole here: change it with image.properties"
-                )
-                return
-            edit = Edit("properties", now if same else text_of(content, "before"), value, key)
+            self._edit_property(row, str_field(content, "name").strip(), str_field(content, "before"), value)
         elif name == "expires_at":
-            edit = Edit("expires_at", record.expires_at, parse_day(value))
+            self.editor.set_field(row, FieldEdit("expires_at", record.expires_at, parse_expiry(value)))
         elif name == "profiles":
-            edit = Edit("profiles", list(record.profiles), list(parse_profiles(value)))
-        else:
-            return
-        self._start(row, edit)
+            self.editor.set_field(row, FieldEdit("profiles", list(record.profiles), parse_profiles(value)))
 
-    def _start(self, row: Row, edit: Edit, *, force: bool = False) -> None:
-        self._said = None
-        self.editor.set(row, edit, force=force)
+    def _edit_property(self, row: Row, key: str, seen: str, value: str) -> None:
+        current = row.record.properties.get(key, "")
+        # What was seen is compared as it was shown: sanitized, and cut if it was long.
+        same = seen == display.sanitize(current, 400)
+        if not key:
+            self.show_problem(row, "A property needs a name")
+        elif same and not is_shown_whole(key, current):
+            text = f"{display.sanitize(key, 80)} is not shown whole here: change it with image.properties"
+            self.show_problem(row, text)
+        else:
+            self.editor.set_field(row, FieldEdit("properties", current if same else seen, value, key))
 
     def _undo(self, row: Row, content: Mapping[str, Any]) -> None:
-        said = self._said
-        if said is not None and said.undo is not None and said.key == row.key:
-            undo = said.undo
-            if undo.field != "public" or undo.after is not True or content.get("confirmed") is True:
-                self._start(row, undo)
+        undo = self._result.undo if self._result is not None and self._result.key == row.key else None
+        if undo is not None and (undo.field != "public" or not undo.after or content.get("confirmed") is True):
+            self.editor.set_field(row, undo)
 
     def _overwrite(self, row: Row, _: Mapping[str, Any]) -> None:
-        said = self._said
-        if said is not None and said.clash is not None and said.key == row.key:
-            self._start(row, said.clash, force=True)
+        if self._result is not None and self._result.key == row.key and self._result.conflict is not None:
+            self.editor.set_field(row, self._result.conflict, force=True)
 
-    def _add_alias(self, row: Row, name: str) -> None:
-        if name.strip():
-            self._said = None
-            self.editor.add_alias(row, name.strip())
+    def _add_alias(self, row: Row, content: Mapping[str, Any]) -> None:
+        if name := str_field(content, "name").strip():
+            self.editor.add_alias(row, name)
 
-    def _move_alias(self, row: Row) -> None:
-        said = self._said
-        if said is not None and said.moves and said.key == row.key:
-            self._said = None
-            self.editor.add_alias(row, said.moves, move=True)
+    def _move_alias(self, row: Row, _: Mapping[str, Any]) -> None:
+        if self._result is not None and self._result.key == row.key and self._result.movable_alias:
+            self.editor.move_alias(row, self._result.movable_alias)
 
     def _delete_alias(self, row: Row, content: Mapping[str, Any]) -> None:
-        shown = text_of(content, "name")
+        shown = str_field(content, "name")
         names = [a.name for a in row.record.aliases if display.sanitize(a.name, 160) == shown]
         if len(names) == 1:
-            self._said = None
             self.editor.delete_alias(row, names[0])
 
     def _delete(self, row: Row, content: Mapping[str, Any]) -> None:
         if content.get("confirmed") is True:
-            name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
-            self.editor.delete(row, lambda: self._deleted(row, name))
+            self.editor.delete(row, lambda: self.deleted(row))
 
-    def _deleted(self, row: Row, name: str) -> None:
-        if self.open is not None and self.open.key == row.key:
-            self.open = None
-        self.removed(row)
-        self.notice(sentence(f"Deleted {display.sanitize(name, 80)}"), good=True)
-        self.show_detail()
-
-    def removed(self, row: Row) -> None:
-        """Told that an image was deleted here."""
+    # What takes longer
 
     def _explain(self, row: Row, _: Mapping[str, Any]) -> None:
-        """Who uses it and why it is here; asks the server, so only when somebody wants to know."""
+        """Show who uses an image and why it is here. It asks the server, so only on demand."""
         images, image = self.editor.images(row), self.editor.image(row)
 
-        def ended(**facts: Any) -> None:
+        def show(**facts: Any) -> None:
             if self.open is not None and self.open.key == row.key:
                 self._explained = {"key": row.key, **facts}
-                self.part("explained", self._explained)
+                self.show("explained", self._explained)
 
         def answered(found: Explanation) -> None:
             answers = [
                 {"name": name[:1].upper() + name[1:], "value": display.sanitize(text, 600)}
                 for name, text in found.answers.items()
             ]
-            ended(state="ready", answers=answers, text=f"As of {datetime.now(UTC):%H:%M:%S} UTC.")
+            show(state="ready", answers=answers, text=f"As of {datetime.now(UTC):%H:%M:%S} UTC.")
 
-        ended(state="reading")
-        self.actor.aside(
+        show(state="reading")
+        self.actor.in_background(
             lambda: explain(image, Client(images.transport, images.dialect.info)),
             answered,
-            lambda error: ended(state="failed", text=why(error)),
+            lambda error: show(state="failed", text=error_text(error)),
         )
 
-    def _refresh(self, row: Row, _: Mapping[str, Any]) -> None:
-        image = self.editor.image(row)
+    def _start_transfer(
+        self,
+        row: Row,
+        title: str,
+        work: Callable[[Report], Any],
+        *,
+        done: Callable[[Transfer], object] = lambda _: None,
+        **texts: Any,
+    ) -> None:
+        """Start a transfer; a failure is shown at the image. `done` is called in the transfer's thread."""
 
         def ended(transfer: Transfer) -> None:
-            self.actor.post(lambda: self._refreshed(row, transfer))
+            if transfer.state == "failed":
+                self.actor.post(lambda: self.show_problem(row, transfer.text))
+            elif transfer.state == "done":
+                done(transfer)
 
-        def say(found: Image) -> str:
-            same = found.fingerprint == row.record.fingerprint
-            return "there is no newer build" if same else f"now {short_fingerprint(found.fingerprint)}"
+        self._show_result(None)
+        transfers.start(title, work, where=self.where, on_end=ended, **texts)
 
-        name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
-        transfers.start(
-            f"Refresh {name}", lambda report: image.refresh(progress=report), where=self.where, say=say, then=ended
+    def _refresh(self, row: Row, _: Mapping[str, Any]) -> None:
+        image, before = self.editor.image(row), row.record.fingerprint
+
+        def result_text(found: Image) -> str:
+            if found.fingerprint == before:
+                return "there is no newer build"
+            return f"now {short_fingerprint(found.fingerprint)}"
+
+        def refreshed(found: Image) -> None:
+            if found.fingerprint == before:
+                self._show_result(EditResult(row.key, "There is no newer build.", True))
+            else:
+                self.replaced(row, found.record)
+
+        self._start_transfer(
+            row,
+            f"Refresh {image_name(row.record)}",
+            lambda report: image.refresh(progress=report),
+            done=lambda transfer: self.actor.post(lambda: refreshed(transfer.result)),
+            result_text=result_text,
         )
 
-    def _refreshed(self, row: Row, transfer: Transfer) -> None:
-        if transfer.error is not None:
-            self.complain(row, transfer.text)
-        elif transfer.result.fingerprint == row.record.fingerprint:
-            self._say(Said(row.key, "There is no newer build.", True))
-        else:
-            self.replaced(row, transfer.result.record)
-
     def _copy(self, row: Row, content: Mapping[str, Any]) -> None:
-        target, image = text_of(content, "target").strip(), self.editor.image(row)
+        target, image = str_field(content, "target").strip(), self.editor.image(row)
         if not target:
-            self.complain(row, "Say where to: a remote's name or an address")
+            self.show_problem(row, "Say where to: a remote's name or an address")
             return
-        aliases = text_of(content, "aliases").replace(",", " ").split()
+        aliases = str_field(content, "aliases").replace(",", " ").split()
+        project = str_field(content, "project").strip() or None
         # Only a server that fetches the image by its alias can look for newer builds there.
         follow = content.get("auto_update") is True
-        project = text_of(content, "project").strip() or None
-        name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
 
         def work(report: Report) -> Image:
             with connect(target, project=project) as client:
                 return image.copy(client, aliases=aliases, public=False, auto_update=follow, progress=report)
 
-        def ended(transfer: Transfer) -> None:
-            reason = transfer.text
-            if transfer.state == "failed":
-                self.actor.post(lambda: self.complain(row, reason))
+        def result_text(copy: Image) -> str:
+            text = f"copied as {short_fingerprint(copy.fingerprint)}"
+            if not follow:
+                return text
+            if copy.auto_update:
+                return f"{text}, and will be kept current"
+            return f"{text}, but the server there could not fetch it itself, so it will not be kept current"
 
-        self._said = None
-        transfers.start(
-            f"Copy {name} to {target}",
-            work,
-            where=self.where,
-            say=lambda copy: _copied(copy, follow),
-            then=ended,
-        )
+        self._start_transfer(row, f"Copy {image_name(row.record)} to {target}", work, result_text=result_text)
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
-        folder = text_of(content, "folder").strip()
-        image = self.editor.image(row)
-        target = Path(folder).expanduser() if folder else Path.cwd()
-        if not target.is_dir():
-            self.complain(row, f"There is no folder {display.sanitize(target)} on the kernel's machine")
+        image, folder = self.editor.image(row), Path(str_field(content, "folder").strip() or Path.cwd()).expanduser()
+        if not folder.is_dir():
+            self.show_problem(row, f"There is no folder {display.sanitize(folder)} on the kernel's machine")
             return
-        name = main_alias(row.record) or short_fingerprint(row.record.fingerprint)
 
-        def work(report: Report) -> Any:
-            return image.export(target, progress=report)
+        def done(transfer: Transfer) -> None:
+            # Only the browser knows which of them its Jupyter server serves.
+            paths = [path for path in transfer.result.paths if path.is_file()]
+            transfer.files = [{"path": str(path.resolve()), "size": path.stat().st_size} for path in paths]
 
-        def ended(transfer: Transfer) -> None:
-            if transfer.error is not None and transfer.state == "failed":
-                reason = why(transfer.error)
-                self.actor.post(lambda: self.complain(row, reason))
-            elif transfer.state == "done":
-                transfer.files = written(transfer.result)
-
-        self._said = None
-        transfers.start(
-            f"Export {name} to {target}",
-            work,
-            where=self.where,
-            stopped="exported there again, it goes on where it stopped",
-            then=ended,
+        self._start_transfer(
+            row,
+            f"Export {image_name(row.record)} to {folder}",
+            lambda report: image.export(folder, progress=report),
+            done=done,
+            cancelled_text="exported there again, it goes on where it stopped",
         )
-
-
-def _copied(copy: Image, follow: bool) -> str:
-    words = f"copied as {short_fingerprint(copy.fingerprint)}"
-    if not follow:
-        return words
-    if copy.auto_update:
-        return f"{words}, and will be kept current"
-    return f"{words}, but the server there could not fetch it itself, so it will not be kept current"

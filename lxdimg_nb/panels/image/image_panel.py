@@ -19,7 +19,7 @@ __all__ = ["ImagePanel"]
 
 
 class ImagePanel(ImageActions):
-    """What `image.panel()` shows: the image as it was read, and as it changes."""
+    """Shows an image as it was read, and follows its changes."""
 
     kind = "image"
 
@@ -27,28 +27,26 @@ class ImagePanel(ImageActions):
         images = image._images
         super().__init__(Images(images.transport, images.dialect, image.project))
         self.open = Row.of(image.record)
-
         self._watch: ImageWatch | None = None
 
-    def awake(self) -> None:
-        row = self.open
-        if row is not None:
+    def on_shown(self) -> None:
+        if (row := self.open) is not None:
             self.editor.reread(row)
-            self._watch = ImageWatch(self.actor, self.images, row.record.fingerprint, self._touched, self.tell_live)
+            self._watch = ImageWatch(self.actor, self.images, row.record.fingerprint, self._reread, self.set_live)
 
-    def asleep(self) -> None:
+    def on_hidden(self) -> None:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
 
     def replaced(self, row: Row, record: ImageRecord) -> None:
         super().replaced(row, record)
-        self.asleep()
-        self.awake()
+        self.on_hidden()
+        self.on_shown()
 
-    def _touched(self) -> None:
+    def _reread(self) -> None:
         if self.open is not None and self.open.key not in self.editor.busy:
             self.editor.reread(self.open)
 
-    def static(self) -> Table:
-        return image_table(self.open.record) if self.open is not None else super().static()
+    def static_table(self) -> Table:
+        return image_table(self.open.record) if self.open is not None else super().static_table()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord, short_fingerprint
 
-__all__ = ["Row", "alias_names", "main_alias", "property_of", "row_key"]
+__all__ = ["Row", "alias_names", "image_name", "main_alias", "property_of", "row_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ def alias_names(record: ImageRecord) -> list[str]:
 def main_alias(record: ImageRecord) -> str:
     """The shortest alias, as the command line tools show it; empty if there is none."""
     return min(alias_names(record), key=lambda name: (len(name), name), default="")
+
+
+def image_name(record: ImageRecord) -> str:
+    """The shortest alias, else the short fingerprint."""
+    return main_alias(record) or short_fingerprint(record.fingerprint)
 
 
 def property_of(record: ImageRecord, name: str) -> str:

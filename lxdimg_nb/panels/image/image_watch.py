@@ -1,20 +1,22 @@
-"""Follows the events of a server about one image."""
+"""Listens to a server's events about one image, and tells users whether changes made elsewhere arrive."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lxdimg_nb.client.events import Events
-from lxdimg_nb.errors import ApiError, LxdImageError
-from lxdimg_nb.panels.base.ui_text import log
+from lxdimg_nb.errors import LxdImageError
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Images
     from lxdimg_nb.panels.base.actor import Actor
 
 __all__ = ["LIVE_TEXTS", "ImageWatch"]
+
+_log = logging.getLogger(__name__)
 
 LIVE_TEXTS = {
     "live": "Live: changes made elsewhere appear by themselves.",
@@ -25,7 +27,7 @@ LIVE_TEXTS = {
 
 
 class ImageWatch:
-    """The server's events about one image. `touched` is called, in the actor, whenever it may have changed."""
+    """Calls `touched` in the actor whenever an image may have changed, and `set_live` with `live` or `off`."""
 
     def __init__(
         self,
@@ -33,13 +35,13 @@ class ImageWatch:
         images: Images,
         fingerprint: str,
         touched: Callable[[], object],
-        told: Callable[[str], object],
+        set_live: Callable[[str], object],
     ) -> None:
         self._actor = actor
         self._images = images
         self._fingerprint = fingerprint
         self._touched = touched
-        self._told = told
+        self._set_live = set_live
         self._events: Events | None = None
         self._closed = threading.Event()
         threading.Thread(target=self._run, name="lxdimg-watch", daemon=True).start()
@@ -50,19 +52,17 @@ class ImageWatch:
                 self._events = events
                 if self._closed.is_set():
                     return
-                self._actor.post(lambda: self._told("live"))
+                self._actor.post(lambda: self._set_live("live"))
                 for event in events:
                     about = event.source + str(event.context.get("target") or "")
                     if event.type == "reconnected" or self._fingerprint in about or "alias" in event.action:
-                        self._actor.nudge("touched", self._touched)
-        except ApiError:
-            self._actor.post(lambda: self._told("off"))
+                        self._actor.throttle("touched", self._touched)
         except LxdImageError as error:
-            log.info("events cannot be read: %s", error)
-            self._actor.post(lambda: self._told("off"))
+            _log.info("events cannot be read: %s", error)
+            self._actor.post(lambda: self._set_live("off"))
 
     def close(self) -> None:
-        """End its thread and connection."""
+        """End its thread and its connection."""
         self._closed.set()
         if self._events is not None:
             self._events.close()

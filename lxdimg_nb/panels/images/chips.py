@@ -1,4 +1,4 @@
-"""The chips above a list of images: one click narrows the list to what they name."""
+"""The filter chips above a list of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["CHIPS", "Chip"]
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One choice: its word, what it means, and the filter behind it; without one, others have to be asked."""
+    """One chip: its title, its tooltip, and its filter. Without a filter the answer has to be looked up."""
 
     title: str
     hint: str

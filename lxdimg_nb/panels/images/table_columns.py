@@ -1,4 +1,4 @@
-"""The columns that a list of images can show: title, cell text, hint and sort key of each."""
+"""The columns that a list of images can show: title, cell text, sort key and tooltip of each."""
 
 from __future__ import annotations
 
@@ -17,21 +17,28 @@ __all__ = ["COLUMNS", "DEFAULT_COLUMNS", "Column"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its words, its order, its looks (`text`, `number`, `code`, `flag`)."""
+    """One column.
+
+    Attributes:
+        cell: returns the text of a row, given the current time.
+        kind: how cells are drawn: `text`, `number`, `code`, `flag` or `time`.
+        hint: returns the tooltip of a row.
+        descending_first: whether the first click sorts in descending order.
+    """
 
     title: str
     cell: Callable[[Row, datetime], str]
-    order: Callable[[Row], Any]
+    sort_key: Callable[[Row], Any]
     kind: str = "text"
     hint: Callable[[Row], str] | None = None
-    down_first: bool = False
+    descending_first: bool = False
 
 
 _DIGITS = re.compile(r"(\d+)")
 
 
-def _natural(text: str) -> str:
-    """A text that sorts 9 before 10; empty sorts last."""
+def _natural_key(text: str) -> str:
+    """Return a sort key for a text: 9 comes before 10, and empty comes last."""
     parts = _DIGITS.split(text.casefold()[:200])
     parts[1::2] = [number.rjust(12, "0") for number in parts[1::2]]
     return "".join(parts) or "\uffff"
@@ -43,8 +50,8 @@ def _aliases(row: Row, _: datetime) -> str:
     return display.sanitize(main_alias(row.record), 80) + more
 
 
-def _moment(value: Any) -> str:
-    """A server's time as a text that sorts; never comes first."""
+def _time_key(value: Any) -> str:
+    """Return a sort key for a server's time; never comes first."""
     if isinstance(value, str) and value[-1:] == "Z" and value > "1971":
         return value[:-1]
     moment = parse_time(value)
@@ -59,10 +66,10 @@ def _time(name: str, title: str) -> Column:
     return Column(
         title,
         lambda row, now: formats.age(read(row), now),
-        lambda row: _moment(row.record.raw.get(name)),
+        lambda row: _time_key(row.record.raw.get(name)),
         "time",
         lambda row: formats.timestamp(read(row)),
-        down_first=True,
+        descending_first=True,
     )
 
 
@@ -76,7 +83,7 @@ def _flag(name: str, title: str) -> Column:
 
 
 def _text(title: str, read: Callable[[Row], str], kind: str = "text") -> Column:
-    return Column(title, lambda row, _: display.sanitize(read(row), 120), lambda row: _natural(read(row)), kind)
+    return Column(title, lambda row, _: display.sanitize(read(row), 120), lambda row: _natural_key(read(row)), kind)
 
 
 def _property(name: str, title: str) -> Column:
@@ -93,7 +100,7 @@ COLUMNS: dict[str, Column] = {
     "alias": Column(
         "Alias",
         _aliases,
-        lambda row: _natural(main_alias(row.record)),
+        lambda row: _natural_key(main_alias(row.record)),
         hint=lambda row: display.format_value([a.name for a in row.record.aliases], limit=400),
     ),
     "fingerprint": Column(
@@ -109,7 +116,7 @@ COLUMNS: dict[str, Column] = {
         lambda row: row.record.size,
         "number",
         lambda row: f"{row.record.size:,} bytes",
-        down_first=True,
+        descending_first=True,
     ),
     "uploaded": _time("uploaded_at", "Uploaded"),
     "used": _time("last_used_at", "Used"),

@@ -1,8 +1,7 @@
-"""Which of many rows meet a filter, asked of the server's own JSON where that is quicker: 100,000 rows in a blink.
+"""Finds the rows that match a filter in the server's own JSON where that is quicker: 100,000 rows in a blink.
 
-Every answer is the filter's own (`Term.matches`). It is asked once for each value where an answer depends on one
-value alone, once for each hour where times are compared, and not at all where a text holds no part of what is
-looked for.
+Every answer is that of the filter (`Term.matches`). It is asked once for each value if the answer depends on one
+value alone, once for each hour if times are compared, and not at all if a text holds no part of what is searched.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from lxdimg_nb.filters import Term
 from lxdimg_nb.panels.image.image_row import Row, alias_names, property_of
 from lxdimg_nb.values import ImageRecord
 
-__all__ = ["haystack", "narrowed"]
+__all__ = ["matching_rows", "search_text"]
 
 _FLAGS = ("public", "auto_update", "cached")
 _VALUES = ("architecture", "type", "size", "filename")
@@ -28,26 +27,26 @@ _TIMES = {
     "age": "uploaded_at",
 }
 _LITERAL = re.compile(r"[^*?\[\]\"'\\]+")
-# 2026-08-12T10 of 2026-08-12T10:11:12.123456789Z
+# Length of 2026-08-12T10 in 2026-08-12T10:11:12.123456789Z
 _HOUR = 13
 _MISSING = object()
 
 Texts = Mapping[str, str]
 
 
-def haystack(record: ImageRecord) -> str:
-    """Where a plain word is looked for."""
+def search_text(record: ImageRecord) -> str:
+    """Return the text in which a plain word is searched."""
     return "\n".join([*alias_names(record), record.fingerprint, property_of(record, "description")]).casefold()
 
 
-def narrowed(rows: list[Row], terms: Iterable[Term], texts: Callable[[], Texts], now: datetime) -> list[Row]:
-    """The rows that meet all these terms; `texts` gives the rows' haystacks by key, and is called when they count."""
+def matching_rows(rows: list[Row], terms: Iterable[Term], texts: Callable[[], Texts], now: datetime) -> list[Row]:
+    """Return the rows that match all terms. `texts` returns the search texts by key; it is called if needed."""
     for term in terms:
-        rows = _met(rows, term, texts, now)
+        rows = _matching(rows, term, texts, now)
     return rows
 
 
-def _met(rows: list[Row], term: Term, texts: Callable[[], Texts], now: datetime) -> list[Row]:
+def _matching(rows: list[Row], term: Term, texts: Callable[[], Texts], now: datetime) -> list[Row]:
     name = term.field
     if name in _FLAGS:
         return _by_value(rows, term, lambda row: row.record.raw.get(name) is True, now)
@@ -76,10 +75,10 @@ def _met(rows: list[Row], term: Term, texts: Callable[[], Texts], now: datetime)
 
 def _by_value(rows: list[Row], term: Term, read: Callable[[Row], Any], now: datetime) -> list[Row]:
     known: dict[Any, bool] = {}
-    met = []
+    matching = []
     for row in rows:
         value = read(row)
-        # What is no plain value comes from an odd server; True and 1 would be one key.
+        # Other types come from an odd server; True and 1 would be one key.
         if value.__class__ is not str and value.__class__ is not int and value is not None and term.field not in _FLAGS:
             answer = term.matches(row.record, now)
         else:
@@ -87,14 +86,14 @@ def _by_value(rows: list[Row], term: Term, read: Callable[[Row], Any], now: date
             answer = term.matches(row.record, now) if found is _MISSING else bool(found)
             known[value] = answer
         if answer:
-            met.append(row)
-    return met
+            matching.append(row)
+    return matching
 
 
 def _by_hour(rows: list[Row], term: Term, name: str, now: datetime) -> list[Row]:
-    """A comparison that comes out the same at both ends of an hour does so within it."""
+    """Compare times: a comparison with the same result at both ends of an hour has it within the hour."""
     known: dict[str, bool | None] = {}
-    met = []
+    matching = []
     for row in rows:
         value = row.record.raw.get(name)
         answer = None
@@ -107,5 +106,5 @@ def _by_hour(rows: list[Row], term: Term, name: str, now: datetime) -> list[Row]
         if answer is None:
             answer = term.matches(row.record, now)
         if answer:
-            met.append(row)
-    return met
+            matching.append(row)
+    return matching

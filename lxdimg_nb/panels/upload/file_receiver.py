@@ -54,14 +54,14 @@ class FileReceiver:
             f"Receive {file.name} from the browser",
             self._work,
             where=where,
-            say=lambda _: "received",
-            then=lambda _: actor.post(lambda: then(self)),
+            result_text=lambda _: "received",
+            on_end=lambda _: actor.post(lambda: then(self)),
         )
 
     @property
     def running(self) -> bool:
         """Whether it is still coming."""
-        return self.transfer.ended is None
+        return self.transfer.active
 
     def piece(self, offset: int, data: Any, *, restart: bool = False) -> None:
         """A piece has come; with `restart` the first of a file that does not go on from what is there."""

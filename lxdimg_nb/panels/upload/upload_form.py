@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.panels.base.panel import text_of, whole_of
+from lxdimg_nb.panels.base.message_fields import int_field, str_field
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
-from lxdimg_nb.panels.base.ui_text import sentence, why
+from lxdimg_nb.panels.base.ui_text import sentence
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW, FileReceiver
 from lxdimg_nb.panels.upload.path_completion import completed
@@ -68,7 +68,7 @@ class UploadForm:
 
     def show(self) -> None:
         """Send where the upload is."""
-        self._panel.part("upload", self._state)
+        self._panel.show("upload", self._state)
 
     def _set(self, state: str, **facts: Any) -> None:
         self._state = {"state": state, **facts}
@@ -91,12 +91,12 @@ class UploadForm:
     # From the browser
 
     def _file_begin(self, content: Mapping[str, Any]) -> None:
-        slot = text_of(content, "slot")
+        slot = str_field(content, "slot")
         if slot not in SLOTS:
             return
-        name = display.sanitize(text_of(content, "name"), 200) or "file"
-        count = whole_of(content, "count")
-        file = self.spool.file(name, whole_of(content, "size"), whole_of(content, "modified"))
+        name = display.sanitize(str_field(content, "name"), 200) or "file"
+        count = int_field(content, "count")
+        file = self.spool.file(name, int_field(content, "size"), int_field(content, "modified"))
         old = self._coming.get(slot)
         if old is not None and old.running and old.file.path != file.path:
             old.transfer.cancel()
@@ -114,7 +114,7 @@ class UploadForm:
             )
         receiving = self._coming[slot]
         self._set("receiving", jobs=[r.transfer.number for r in self._coming.values()])
-        self._panel.tell(
+        self._panel.send_message(
             "begin",
             slot=slot,
             job=receiving.transfer.number,
@@ -133,7 +133,7 @@ class UploadForm:
     def _file_piece(self, content: Mapping[str, Any]) -> None:
         buffers: list[memoryview] = content.get("buffers") or []
         if len(buffers) == 1 and len(buffers[0]) <= 2 * PIECE:
-            offset, restart = whole_of(content, "offset"), content.get("restart") is True
+            offset, restart = int_field(content, "offset"), content.get("restart") is True
             self._with(content, lambda r: r.piece(offset, buffers[0], restart=restart))
 
     def _came(self, slot: str, receiving: FileReceiver, count: int) -> None:
@@ -141,7 +141,7 @@ class UploadForm:
             return
         if receiving.transfer.error is not None:
             cancelled = receiving.transfer.state == "cancelled"
-            self._panel.tell("file-stop", job=receiving.transfer.number)
+            self._panel.send_message("file-stop", job=receiving.transfer.number)
             if cancelled:
                 self._reset({})
             self._set("refused", text=receiving.transfer.text)
@@ -158,10 +158,10 @@ class UploadForm:
 
     def _complete(self, content: Mapping[str, Any]) -> None:
         """In a thread: a folder on a network may take its time."""
-        text, panel = text_of(content, "path"), self._panel
-        panel.actor.aside(
+        text, panel = str_field(content, "path"), self._panel
+        panel.actor.in_background(
             lambda: completed(text),
-            lambda found: panel.part("paths", {"path": text, "found": found}),
+            lambda found: panel.show("paths", {"path": text, "found": found}),
             lambda _: None,
         )
 
@@ -190,8 +190,8 @@ class UploadForm:
             f"Check {files.name}",
             work,
             where=self._panel.where,
-            say=lambda found: f"checked {short_fingerprint(found.fingerprint)}",
-            then=ended,
+            result_text=lambda found: f"checked {short_fingerprint(found.fingerprint)}",
+            on_end=ended,
         )
         self._set("checking", job=self._running.number)
 
@@ -214,7 +214,7 @@ class UploadForm:
             self._reset(content)
             return
         public = content.get("public") is True
-        aliases = text_of(content, "aliases").replace(",", " ").split()
+        aliases = str_field(content, "aliases").replace(",", " ").split()
         self._files = self._found = None
 
         def work(report: Report) -> Image:
@@ -235,8 +235,8 @@ class UploadForm:
             f"Upload {files.name}",
             work,
             where=self._panel.where,
-            say=lambda image: f"imported as {short_fingerprint(image.fingerprint)}",
-            then=ended,
+            result_text=lambda image: f"imported as {short_fingerprint(image.fingerprint)}",
+            on_end=ended,
         )
         size = formats.size(found.size)
         self._set("uploading", job=self._running.number, name=display.sanitize(files.name, 100), size=size)
@@ -247,7 +247,7 @@ class UploadForm:
             if transfer.error is None:
                 self._set("done", text=transfer.text)
             else:
-                self._set("refused", text=transfer.text if transfer.state == "cancelled" else why(transfer.error))
+                self._set("refused", text=transfer.text)
         if transfer.error is None:
             self._uploaded(transfer.result.record)
 

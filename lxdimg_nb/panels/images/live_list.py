@@ -1,0 +1,104 @@
+"""Reads the images of one server for a list, and follows their changes if the server reports them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lxdimg_nb.client.verbs.listing import project_names
+from lxdimg_nb.errors import IncompleteListError, LxdImageError
+from lxdimg_nb.panels.base.ui_text import error_text
+from lxdimg_nb.panels.image.image_row import Row, row_key
+from lxdimg_nb.text import display
+
+if TYPE_CHECKING:
+    from lxdimg_nb.client import Images
+    from lxdimg_nb.client.live import Live, LiveChange
+    from lxdimg_nb.panels.base.actor import Actor
+    from lxdimg_nb.values import ImageRecord
+
+__all__ = ["LiveList", "project_choices"]
+
+
+class LiveList:
+    """The images of a server: live, or as they were read.
+
+    Args:
+        images: to be read; without them the list is empty.
+        server: the name of the server in a fleet.
+        warning: why the list is not complete.
+
+    Raises:
+        LxdImageError: the images cannot be read.
+    """
+
+    def __init__(self, images: Images | None, server: str = "", warning: str = "") -> None:
+        self._server = server
+        self._project = images.project if images is not None else ""
+        self._records: list[ImageRecord] = []
+        self._live: Live | None = None
+        self._stop: Callable[[], object] | None = None
+        try:
+            if images is not None and images.dialect.simplestreams:
+                self._records = images.records()
+            elif images is not None:
+                self._live = images.live()
+        except IncompleteListError as error:
+            self._records = [getattr(image, "record", image) for image in error.images]
+            warning = error_text(error)
+        self.warning = f"{display.sanitize(server, 60)}: {warning}" if server and warning else warning
+
+    @property
+    def state(self) -> str:
+        """`live`, `polling`, `lost` or `closed`; `off` if changes are not followed."""
+        return self._live.state if self._live is not None else "off"
+
+    def rows(self) -> list[Row]:
+        """Return every image in its latest state."""
+        records = self._live.records() if self._live is not None else self._records
+        return [Row.of(record, self._server) for record in records]
+
+    def follow(
+        self, actor: Actor, changed: Callable[[list[Row], list[str]], object], state_changed: Callable[[], object]
+    ) -> None:
+        """Report changes in an actor, at most ten times a second: rows that changed, keys of rows that are gone."""
+        live = self._live
+        if live is None:
+            return
+        pending: deque[LiveChange] = deque()
+
+        def report() -> None:
+            touched: set[str] = set()
+            while pending:
+                change = pending.popleft()
+                touched |= change.changed | change.removed
+            if touched:
+                found = {fingerprint: live.get(fingerprint) for fingerprint in touched}
+                rows = [Row.of(record, self._server) for record in found.values() if record is not None]
+                gone = [row_key(self._project, f, self._server) for f, record in found.items() if record is None]
+                changed(rows, gone)
+            state_changed()
+
+        def listen(change: LiveChange) -> None:
+            pending.append(change)
+            # Under a key of its own: a step of another server's list must not replace it.
+            actor.throttle(f"live-{id(self)}", report)
+
+        self._stop = live.subscribe(listen)
+
+    def close(self) -> None:
+        """Stop following. The connection is closed in a thread, because that may take a moment."""
+        if self._stop is not None:
+            self._stop()
+        if self._live is not None:
+            threading.Thread(target=self._live.close, name="lxdimg-live-close", daemon=True).start()
+
+
+def project_choices(images: Images) -> list[str]:
+    """Return the projects that the user can switch to; the current one if the server does not list them."""
+    try:
+        return project_names(images.transport) or [images.instances]
+    except LxdImageError:
+        return [images.instances]
