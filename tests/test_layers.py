@@ -43,7 +43,7 @@ OUTSIDE = {
     "yaml": {"client", "inventory", "magics", "demo"},
     "zstandard": {"client", "demo"},
     "tqdm": {"client", "magics"},
-    "pandas": {"text/styled_frame", "client/verbs/file_frame", "inventory", "panels", "magics"},
+    "pandas": {"text/styled_frame", "client/verbs/read/file_frame", "inventory", "panels", "magics"},
     "numpy": {"inventory", "panels", "magics"},
     "pyarrow": {"inventory"},
     "matplotlib": {"inventory"},

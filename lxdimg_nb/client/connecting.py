@@ -7,11 +7,11 @@ import ssl
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lxdimg_nb.client.client import Client, server_info
+from lxdimg_nb.client.client import Client
 from lxdimg_nb.client.config.remotes import Remote, default_remotes, find_remote, find_remote_by_address, local_project
-from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.client.http.endpoint import Endpoint, read_pem
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
+from lxdimg_nb.client.project import Project, server_info
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
 
 __all__ = ["connect", "local_sockets"]
@@ -272,9 +272,8 @@ def check_key_pair(cert: _Pair) -> tuple[str, str]:
 def _open(endpoint: Endpoint, project: str | None, timeout: float) -> Client:
     signed = endpoint.cert is not None or bool(endpoint.bearer)
     transport = Transport(endpoint, timeout=timeout, authenticated=signed)
-    transport.hashes = HashCache()
     try:
-        return Client(transport, server_info(transport, project or "default"))
+        return Client(Project(transport, server_info(transport, project or "default")))
     except BaseException:
         transport.close()
         raise

@@ -7,6 +7,7 @@ newer ones from their sources.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lxdimg_nb.errors import InvalidRequestError, MissingExtensionError
@@ -65,9 +66,9 @@ class Dialect:
         """LXD 5.0: alias PATCH and rename stall the whole daemon for 10 to 20 s, events escape names twice."""
         return not self.incus and self.info.version_tuple[:2] == (5, 0)
 
-    def header(self, name: str) -> str:
-        """The name of an upload header: `X-LXD-fingerprint`, `X-Incus-fingerprint`."""
-        return f"X-{'Incus' if self.incus else 'LXD'}-{name}"
+    def headers(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Headers of an upload by the server's names: `X-LXD-fingerprint`, `X-Incus-fingerprint`."""
+        return {f"X-{'Incus' if self.incus else 'LXD'}-{name}": value for name, value in values.items()}
 
     @property
     def lists_all_projects(self) -> bool:

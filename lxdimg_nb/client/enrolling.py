@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lxdimg_nb.client.client import server_info
 from lxdimg_nb.client.config import client_certificate
 from lxdimg_nb.client.config.remotes import ClientConfig, Remote, client_configs
 from lxdimg_nb.client.connecting import check_key_pair
 from lxdimg_nb.client.dialect import Dialect
 from lxdimg_nb.client.http.endpoint import Endpoint, pem_fingerprint, server_certificate
 from lxdimg_nb.client.http.transport import Transport
+from lxdimg_nb.client.project import server_info
 from lxdimg_nb.errors import (
     ApiError,
     ConflictError,

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
-from lxdimg_nb.client.image_attributes import ImageAttributes
-from lxdimg_nb.client.verbs.contents import Contents, read_contents
-from lxdimg_nb.client.verbs.copy import copy_image, refresh_image
-from lxdimg_nb.client.verbs.edit import same, send
-from lxdimg_nb.client.verbs.range_file import open_image
-from lxdimg_nb.client.verbs.used_by import users_of_images
-from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError, NotFoundError
-from lxdimg_nb.values import (
-    Alias,
-    Change,
-    ImageRecord,
-    Operation,
-    writable,
-)
-from lxdimg_nb.values.validation import checked_path, names
-
-if TYPE_CHECKING:
-    import io
-    import os
-
-    from lxdimg_nb.client.client import Client
-    from lxdimg_nb.client.files.progress import ProgressArgument
-    from lxdimg_nb.client.images import Images
-    from lxdimg_nb.client.verbs.export import Export
+from lxdimg_nb.client.files.progress import ProgressArgument
+from lxdimg_nb.client.project import InProject, Project
+from lxdimg_nb.client.verbs.read.contents import Contents, read_contents
+from lxdimg_nb.client.verbs.read.export import Export, export_bytes, export_files
+from lxdimg_nb.client.verbs.read.range_file import open_image
+from lxdimg_nb.client.verbs.read.used_by import users_of_images
+from lxdimg_nb.client.verbs.write.copy import copy_image, create_secret
+from lxdimg_nb.client.verbs.write.delete import delete_image
+from lxdimg_nb.client.verbs.write.edit import edit_image
+from lxdimg_nb.client.verbs.write.manage_aliases import create_alias, delete_alias
+from lxdimg_nb.client.verbs.write.refresh import refresh_image
+from lxdimg_nb.errors import InvalidRequestError, NotFoundError
+from lxdimg_nb.text import formats
+from lxdimg_nb.text.display import escape
+from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, writable
+from lxdimg_nb.values.image_attributes import ImageAttributes
 
 __all__ = ["Image"]
 
@@ -40,39 +34,35 @@ class Image(ImageAttributes):
     `expires_at` and `profiles` can be assigned and are sent by `update()`; nothing else can be assigned.
     """
 
-    __slots__ = ("_images", "operation")
+    __slots__ = ("_project", "operation")
 
-    _images: Images
+    _project: Project
     operation: Operation | None
     """The import that is still running, after `create(…, wait=False)`."""
 
-    def __init__(self, record: ImageRecord, images: Images, operation: Operation | None = None) -> None:
+    def __init__(self, record: ImageRecord, project: Project, operation: Operation | None = None) -> None:
         super().__init__(record)
-        object.__setattr__(self, "_images", images)
+        object.__setattr__(self, "_project", project)
         object.__setattr__(self, "operation", operation)
 
     def __repr__(self) -> str:
-        from lxdimg_nb.text import formats
-
         names = ", ".join(a.name for a in self.aliases) or "no alias"
         flags = " public" if self.public else ""
         text = f"<Image {self.fingerprint[:12]} ({names}) {formats.size(self.size)} {self.architecture}{flags}>"
         return "".join(c if c.isprintable() else "?" for c in text[:500])
 
     def _repr_html_(self) -> str:
-        from lxdimg_nb.text.display import escape
-
         return f"<code>{escape(repr(self), 600)}</code>"
 
     @property
     def server(self) -> str:
         """The address of the server that holds it."""
-        return self._images.transport.url
+        return self._project.url
 
     @property
-    def images(self) -> Images:
-        """The images of the project that holds it."""
-        return self._images
+    def server_project(self) -> Project:
+        """The project that holds it, as the verbs take it."""
+        return self._project
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Image):
@@ -83,7 +73,7 @@ class Image(ImageAttributes):
         return hash(self._key())
 
     def _key(self) -> tuple[str, str, str]:
-        return self._images.transport.url, self.project, self.fingerprint
+        return self.server, self.project, self.fingerprint
 
     def reload(self) -> Image:
         """Read the image again; changes made here and not sent are dropped.
@@ -91,7 +81,7 @@ class Image(ImageAttributes):
         Raises:
             NotFoundError: it is gone.
         """
-        object.__setattr__(self, "_record", self._images.read(self.fingerprint))
+        self._reread()
         self._edits.clear()
         return self
 
@@ -111,24 +101,12 @@ class Image(ImageAttributes):
         for expires_at and profiles, which PATCH ignores silently. Both with If-Match.
         """
         changes = self.changes
-        if not changes:
-            self._edits.clear()
-            return Change(self.fingerprint, {}, {})
-        if changes.get("public"):
-            self._images.dialect.check_public(self.project)
         before = writable(self._record)
-        after = send(self._images, self._record, changes)
-        now = writable(after)
-        object.__setattr__(self, "_record", after)
+        if changes:
+            object.__setattr__(self, "_record", edit_image(self._project, self._record, changes))
         self._edits.clear()
-        lost = [name for name in changes if not same(name, now[name], changes[name])]
-        if lost:
-            raise ChangedMeanwhileError(
-                f"the server took the change of {', '.join(lost)} but shows other values; somebody edits the image too",
-                theirs={name: now[name] for name in lost},
-                ours={name: changes[name] for name in lost},
-            )
-        return Change(self.fingerprint, {name: before[name] for name in changes}, {name: now[name] for name in changes})
+        after = writable(self._record)
+        return Change(self.fingerprint, {n: before[n] for n in changes}, {n: after[n] for n in changes})
 
     save = update
 
@@ -140,7 +118,7 @@ class Image(ImageAttributes):
 
         Source: DELETE /1.0/images/{fingerprint}.
         """
-        return self._images.delete(self.fingerprint, wait=wait)
+        return delete_image(self._project, self.fingerprint, wait=wait)
 
     def add_alias(self, name: str, description: str = "") -> Alias:
         """A new name for the image.
@@ -152,7 +130,7 @@ class Image(ImageAttributes):
         Raises:
             ConflictError: the name is taken.
         """
-        made = self._images.aliases.create(name, self, description=description)
+        made = create_alias(self._project, name, self.fingerprint, description=description)
         self._reread()
         return made
 
@@ -162,20 +140,20 @@ class Image(ImageAttributes):
         Raises:
             NotFoundError: the image has no such name.
         """
-        if self._images.aliases.get(name).target != self.fingerprint:
+        if self._project.alias(name).target != self.fingerprint:
             raise NotFoundError(f"the alias {name!r} points at another image; nothing was changed", status_code=404)
-        self._images.aliases.delete(name)
+        delete_alias(self._project, name)
         self._reread()
 
     def _reread(self) -> None:
-        object.__setattr__(self, "_record", self._images.read(self.fingerprint))
+        object.__setattr__(self, "_record", self._project.read(self.fingerprint))
 
     def used_by(self) -> list[str]:
         """Instances and snapshots made from the image: `project/instance`, `project/instance/snapshot`.
 
         Source: GET /1.0/instances?recursion=2&all-projects=true, `volatile.base_image`.
         """
-        return users_of_images(self._images.transport).get(self.fingerprint, [])
+        return users_of_images(self._project).get(self.fingerprint, [])
 
     @overload
     def export(self, path: None = None, *, progress: ProgressArgument = None) -> bytes: ...
@@ -219,15 +197,10 @@ class Image(ImageAttributes):
 
         Source: GET /1.0/images/{fingerprint}/export.
         """
-        from lxdimg_nb.client.verbs import export
-
         if path is None:
-            return export.to_bytes(self._images, self._record, progress)
-        if path == "":
-            raise InvalidRequestError("an empty text names no file; '.' is the folder that this runs in")
-        checked_path(path)
-        return export.to_path(
-            self._images,
+            return export_bytes(self._project, self._record, progress)
+        return export_files(
+            self._project,
             self._record,
             path,
             resume=resume,
@@ -246,7 +219,7 @@ class Image(ImageAttributes):
 
         Source: GET /1.0/images/{fingerprint}/export with Range.
         """
-        return open_image(self._images, self._record)
+        return open_image(self._project, self._record)
 
     def contents(self) -> Contents:
         """metadata.yaml and the list of files, without keeping or extracting anything.
@@ -256,11 +229,11 @@ class Image(ImageAttributes):
         Raises:
             InvalidImageError: damaged, or beyond the limits.
         """
-        return read_contents(self._images, self._record)
+        return read_contents(self._project, self._record)
 
     def copy(
         self,
-        to: Client | Images,
+        to: InProject,
         *,
         mode: str = "auto",
         aliases: str | Iterable[str] = (),
@@ -289,25 +262,24 @@ class Image(ImageAttributes):
             ConflictError: an alias is taken there; nothing was copied.
             InvalidRequestError: no way works; each with its reason.
         """
-        from lxdimg_nb.client.images import Images
-
-        target = getattr(to, "images", to)
-        if not isinstance(target, Images):
+        target = getattr(to, "server_project", None)
+        if not isinstance(target, Project) or isinstance(to, Image):
             raise InvalidRequestError(
                 f"an image is copied to a client, not to {type(to).__name__} {str(to)[:100]!r}; "
                 "connect(…) or client.in_project(…) makes one"
             )
-        return copy_image(
-            self,
-            self._images,
+        made = copy_image(
+            self._project,
+            self._record,
             target,
             mode=mode,
-            aliases=names(aliases, "an alias"),
+            aliases=aliases,
             copy_aliases=copy_aliases,
             public=public,
             auto_update=auto_update,
             progress=progress,
         )
+        return Image(made, target)
 
     def refresh(self, *, progress: ProgressArgument = None) -> Image:
         """Have the server fetch a newer build from the image's source.
@@ -321,7 +293,7 @@ class Image(ImageAttributes):
 
         Source: POST /1.0/images/{fingerprint}/refresh.
         """
-        return self._images.get(refresh_image(self, self._images, progress))
+        return Image(refresh_image(self._project, self._record, progress), self._project)
 
     def secret(self) -> str:
         """A one-time token with which anybody can fetch this private image once, within seconds of its first use.
@@ -330,9 +302,7 @@ class Image(ImageAttributes):
 
         Source: POST /1.0/images/{fingerprint}/secret.
         """
-        path = f"/1.0/images/{self.fingerprint}/secret"
-        reply = self._images.transport.request("POST", path, params={"project": self.project})
-        return self._images.operations.started(reply).secret
+        return create_secret(self._project, self._record)
 
     def panel(self) -> Any:
         """A panel for this image, for the end of a notebook cell."""

@@ -5,39 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
-from lxdimg_nb.client.files.progress import ProgressArgument, reporting
+from lxdimg_nb.client.files.progress import ProgressArgument
+from lxdimg_nb.client.files.source import Data
 from lxdimg_nb.client.image import Image
-from lxdimg_nb.client.image_attributes import checked_properties, flag, moment
-from lxdimg_nb.client.live import Live
-from lxdimg_nb.client.reader import ImageReader
-from lxdimg_nb.client.verbs.create import CHECK_BUDGET, Preflight, Upload
-from lxdimg_nb.client.verbs.fetch import from_simplestreams, from_url
-from lxdimg_nb.client.verbs.finish_import import checked_aliases, follow_up, settle, wanted_profiles
-from lxdimg_nb.client.verbs.publish import publish
-from lxdimg_nb.errors import ConflictError, ImageExistsError, InvalidRequestError, NotFoundError
-from lxdimg_nb.values import FINGERPRINT, ImageRecord, Operation
-from lxdimg_nb.values.validation import checked_path, names
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client.files.source import Data
+from lxdimg_nb.client.image_reader import ImageReader
+from lxdimg_nb.client.verbs.write.check import Preflight, check_image
+from lxdimg_nb.client.verbs.write.create import create_image
+from lxdimg_nb.client.verbs.write.delete import delete_image
+from lxdimg_nb.client.verbs.write.fetch import MAX_SIZE, fetch_from_simplestreams, fetch_from_url
+from lxdimg_nb.client.verbs.write.publish import publish_instance
+from lxdimg_nb.values import Operation
 
 __all__ = ["Images"]
 
 
 class Images(ImageReader):
     """List, read, make and watch the images of a project."""
-
-    def write(self, method: str, fingerprint: str, body: Mapping[str, Any], etag: str) -> None:
-        """PUT or PATCH of one image, if it still has that ETag."""
-        self.transport.request(
-            method,
-            f"/1.0/images/{fingerprint}",
-            params=self.params,
-            json=dict(body),
-            headers={"If-Match": etag},
-        )
 
     def create(
         self,
@@ -82,60 +67,136 @@ class Images(ImageReader):
 
         Source: POST /1.0/images.
         """
-        if flag("public", public):
-            self.dialect.check_public(self.project)
-        if filename is not None:
-            checked_path(filename)
-        expiry = moment(expires_at)
-        properties = checked_properties(properties) if properties is not None else None
-        profiles = wanted_profiles(self, profiles)
-        later = properties is not None or bool(aliases) or auto_update is not None or expiry is not None
-        later = later or (profiles is not None and not self.dialect.profiles_on_upload)
-        if not wait and (auto_update is not None or profiles is not None):
-            raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
-        _check_paths(data, metadata)
-        upload = Upload.of(self, data, metadata, type)
-        try:
-            wanted = checked_aliases(self, aliases)
-        except ConflictError:
-            there = self._same_again(upload, aliases, progress) if exist_ok else None
-            if there is None:
-                raise
-            return there
-        name = filename if filename is not None else upload.sources[-1].name
-        with reporting(progress, name) as report:
-            try:
-                ticket = upload.ticket(public, name, wanted, properties, expiry, report) if later and not wait else None
-                operation = upload.send(public=public, filename=name, profiles=profiles, report=report, ticket=ticket)
-                if not wait:
-                    return self._promised(upload.fingerprint(), upload.size or 0, public, operation)
-                record = settle(self, upload.fingerprint, operation, report)
-            except ImageExistsError as error:
-                if not exist_ok:
-                    raise
-                return self.image(self.read(error.fingerprint))
-            finally:
-                upload.close()
-        fingerprint = record.fingerprint
-        if later or record.public != public:
-            follow_up(self, fingerprint, wanted, properties, auto_update, expiry, profiles, public)
-        return self.image(self.read(fingerprint))
+        created = create_image(
+            self._project,
+            data,
+            public,
+            wait,
+            metadata=metadata,
+            type=type,
+            filename=filename,
+            properties=properties,
+            aliases=aliases,
+            auto_update=auto_update,
+            expires_at=expires_at,
+            profiles=profiles,
+            progress=progress,
+            exist_ok=exist_ok,
+        )
+        return Image(created.record, self._project, created.operation)
 
-    def _same_again(self, upload: Upload, aliases: str | Iterable[str], progress: ProgressArgument) -> Image | None:
-        """The image, when it is there already and whichever of the names are taken are its own."""
-        if not upload.rereadable:
-            return None
-        with reporting(progress) as report:
-            fingerprint = upload.hashed(report)
-        try:
-            image = self.image(self.read(fingerprint))
-        except NotFoundError:
-            return None
-        own = {alias.name for alias in image.aliases}
-        return image if all(n in own or not self.aliases.exists(n) for n in names(aliases, "an alias")) else None
+    def create_from_simplestreams(
+        self,
+        server: str,
+        alias: str,
+        public: bool = False,
+        auto_update: bool = False,
+        *,
+        type: str | None = None,
+        server_cert: str | os.PathLike[str] | None = None,
+        properties: Mapping[str, str] | None = None,
+        aliases: str | Iterable[str] = (),
+        expires_at: datetime | str | None = None,
+        profiles: Sequence[str] | None = None,
+        progress: ProgressArgument = None,
+    ) -> Image:
+        """Have the server fetch an image from a simplestreams server. It can be refreshed from there later.
 
-    create_from_simplestreams = from_simplestreams
-    create_from_url = from_url
+        An image that is there already is kept, and gets the settings named here. Servers remember a catalogue for
+        about an hour, so the newest build may come later to them than to `connect("ubuntu")`.
+
+        Args:
+            server: `https://cloud-images.ubuntu.com/releases`, or the name of such a remote: `ubuntu`.
+            alias: as the catalogue has it, for example `24.04` or `24.04/arm64`; or a full fingerprint, which
+                cannot be refreshed.
+            public: visible without authentication.
+            auto_update: let the server fetch newer builds on its own.
+            type: `container` or `virtual-machine`; None is the server's choice: container.
+            server_cert: the simplestreams server's certificate, where authorities do not know it: a path or PEM text.
+            properties: added to those of the catalogue.
+            aliases: names for it here.
+            expires_at, profiles: as the attributes of `Image`.
+            progress: True for a bar, or a callable.
+
+        Raises:
+            OperationFailedError: the server could not fetch it: no such alias, or the files are not what was announced.
+            ConflictError: an alias is taken; nothing was fetched.
+
+        Source: POST /1.0/images, source.type image, protocol simplestreams.
+        """
+        record = fetch_from_simplestreams(
+            self._project,
+            server,
+            alias,
+            public,
+            auto_update,
+            type=type,
+            server_cert=server_cert,
+            properties=properties,
+            aliases=aliases,
+            expires_at=expires_at,
+            profiles=profiles,
+            progress=progress,
+        )
+        return self.image(record)
+
+    def create_from_url(
+        self,
+        url: str,
+        public: bool = False,
+        auto_update: bool = False,
+        *,
+        sha256: str | None = None,
+        by: Literal["auto", "client", "server"] = "auto",
+        server_cert: str | os.PathLike[str] | None = None,
+        max_size: int = MAX_SIZE,
+        properties: Mapping[str, str] | None = None,
+        aliases: str | Iterable[str] = (),
+        expires_at: datetime | str | None = None,
+        profiles: Sequence[str] | None = None,
+        progress: ProgressArgument = None,
+        exist_ok: bool = False,
+    ) -> Image:
+        """Make an image of a file on the web.
+
+        Args:
+            url: of a unified image. By the client, `https://` only: redirects are followed to https, and never from
+                a public host to a private one.
+            public: visible without authentication.
+            auto_update: let the server look for newer ones, where it fetches itself.
+            sha256: what the file must be, 64 hexadecimal digits: its fingerprint. None takes what comes.
+            by: `client` fetches here, checks and imports; `server` has the server fetch, which wants the web server
+                to send `LXD-Image-Hash` and `LXD-Image-URL` (Incus: `Incus-Image-…`), and is gone from LXD 6.9 on.
+                `auto` is the client when `sha256` is given or the server cannot, else the server.
+            server_cert: the web server's certificate, for the client: a path or PEM text.
+            max_size: bytes; the client stops at more.
+            properties, aliases, expires_at, profiles, progress, exist_ok: as in `create()`.
+
+        Raises:
+            FingerprintMismatchError: another file than `sha256` says; nothing was imported.
+            ImageExistsError: it is there already.
+            NotFoundError, ApiError, ServerUnreachableError: the web server's answer, or silence.
+            OperationFailedError: the server could not fetch it.
+
+        Source: POST /1.0/images, source.type url (LXD to 6.8, Incus; CVE-2026-28385).
+        """
+        record = fetch_from_url(
+            self._project,
+            url,
+            public,
+            auto_update,
+            sha256=sha256,
+            by=by,
+            server_cert=server_cert,
+            max_size=max_size,
+            properties=properties,
+            aliases=aliases,
+            expires_at=expires_at,
+            profiles=profiles,
+            progress=progress,
+            exist_ok=exist_ok,
+        )
+        return self.image(record)
 
     def check(
         self,
@@ -159,10 +220,7 @@ class Images(ImageReader):
         Raises:
             InvalidImageError: the file cannot be read.
         """
-        _check_paths(data, metadata)
-        upload = Upload.of(self, data, metadata, type, limit=CHECK_BUDGET)
-        with reporting(progress) as report:
-            return upload.check(report)
+        return check_image(self._project, data, metadata, type=type, progress=progress)
 
     def publish(
         self,
@@ -200,20 +258,19 @@ class Images(ImageReader):
 
         Source: POST /1.0/images, source.type instance or snapshot.
         """
-        with reporting(progress, instance) as report:
-            fingerprint = publish(
-                self,
-                instance,
-                aliases=aliases,
-                public=public,
-                properties=properties,
-                expires_at=moment(expires_at),
-                compression=compression,
-                format=format,
-                stop=stop,
-                report=report,
-            )
-        return self.image(self.read(fingerprint))
+        record = publish_instance(
+            self._project,
+            instance,
+            aliases=aliases,
+            public=public,
+            properties=properties,
+            expires_at=expires_at,
+            compression=compression,
+            format=format,
+            stop=stop,
+            progress=progress,
+        )
+        return self.image(record)
 
     def delete(self, name: str, *, wait: bool = True) -> Operation:
         """Delete an image by full fingerprint, with its aliases.
@@ -227,46 +284,10 @@ class Images(ImageReader):
 
         Source: DELETE /1.0/images/{fingerprint}.
         """
-        if not isinstance(name, str) or not FINGERPRINT.match(name):
-            raise InvalidRequestError(f"{name!r} is no full fingerprint; use images.get(name).delete()")
-        reply = self.transport.request("DELETE", f"/1.0/images/{name}", params=self.params)
-        operation = self.operations.started(reply)
-        if not wait:
-            return operation
-        try:
-            return self.operations.wait(operation)
-        except NotFoundError:
-            if self.exists(name):
-                raise
-            return operation
-
-    def live(self) -> Live:
-        """The images, kept current by the server's events in a thread until it is closed.
-
-        `with client.images.live() as live: live.records()`; `live.subscribe(…)` hears of changes.
-
-        Source: GET /1.0/events?type=lifecycle, GET /1.0/images.
-        """
-        return Live(self)
+        return delete_image(self._project, name, wait=wait)
 
     def panel(self) -> Any:
         """The browser of images, for the end of a notebook cell."""
         from lxdimg_nb.panels import browser_panel
 
         return browser_panel(self)
-
-    def image(self, record: ImageRecord) -> Image:
-        """A record of this server as an image that can be changed."""
-        if record.project == self.project:
-            return Image(record, self)
-        return Image(record, Images(self.transport, self.dialect, record.project))
-
-    def _promised(self, fingerprint: str, size: int, public: bool, operation: Operation) -> Image:
-        raw = {"fingerprint": fingerprint, "size": size, "public": public}
-        return Image(ImageRecord(raw, self.project), self, operation)
-
-
-def _check_paths(*given: Data | None) -> None:
-    for one in given:
-        if isinstance(one, str | os.PathLike):
-            checked_path(one)

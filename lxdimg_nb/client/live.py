@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.events import Events
-from lxdimg_nb.client.verbs import listing
+from lxdimg_nb.client.image import Image
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.read.listing import known_fingerprints, list_records
 from lxdimg_nb.errors import ApiError, LxdImageError, NotAllowedError, NotFoundError
 from lxdimg_nb.values import FINGERPRINT, Event, ImageRecord
 
 if TYPE_CHECKING:
     import pandas
-
-    from lxdimg_nb.client.image import Image
-    from lxdimg_nb.client.images import Images
 
 __all__ = ["Live", "LiveChange"]
 
@@ -57,8 +56,8 @@ class Live:
     server does not let this connection read events (then it lists again every 30 s), `closed` at the end.
     """
 
-    def __init__(self, images: Images) -> None:
-        self._images = images
+    def __init__(self, project: Project) -> None:
+        self._project = project
         self._records: dict[str, ImageRecord] = {}
         self._state = "live"
         self._changed = threading.Condition()
@@ -73,19 +72,19 @@ class Live:
 
     def _begin(self) -> None:
         try:
-            if self._images.shared:
+            if self._project.shared:
                 raise NotAllowedError("the events of these images are another project's", status_code=403)
             # Heard from before the listing, so that nothing falls between the two.
             self._events = Events(
-                self._images.transport,
+                self._project.transport,
                 ["lifecycle"],
-                project=self._images.project,
+                project=self._project.name,
                 on_lost=lambda: self._tell((), (), "lost"),
             )
         except ApiError:
             self._state = "polling"
         try:
-            self._records = {r.fingerprint: r for r in self._images.records()}
+            self._records = {r.fingerprint: r for r in list_records(self._project)}
         except BaseException:
             if self._events is not None:
                 self._events.close()
@@ -108,17 +107,17 @@ class Live:
 
     def all(self) -> list[Image]:
         """As `records()`, as images that can be changed. No I/O."""
-        return [self._images.image(record) for record in self.records()]
+        return [Image(record, self._project.in_project(record.project)) for record in self.records()]
 
     def df(self) -> pandas.DataFrame:
         """As `client.images.df()`, without asking the server."""
         from lxdimg_nb.inventory import make_frame
 
-        info = self._images.dialect.info
+        info = self._project.info
         return make_frame(
             self.records(),
-            server=self._images.transport.url,
-            project=self._images.project,
+            server=self._project.url,
+            project=self._project.name,
             product=info.product,
             identity=info.certificate_fingerprint,
         )
@@ -168,9 +167,7 @@ class Live:
         self.close()
 
     def __repr__(self) -> str:
-        return (
-            f"<Live {len(self)} images of project {self._images.project} on {self._images.transport.url}, {self.state}>"
-        )
+        return f"<Live {len(self)} images of project {self._project.name} on {self._project.url}, {self.state}>"
 
     # The thread
 
@@ -190,7 +187,7 @@ class Live:
         if event.type == "reconnected":
             self._resync()
             return
-        if event.project != self._images.project and not event.source.startswith("/1.0/profiles"):
+        if event.project != self._project.name and not event.source.startswith("/1.0/profiles"):
             return
         while not self._closed.is_set():
             try:
@@ -234,13 +231,13 @@ class Live:
     def _refetch_alias(self, names: Iterable[str]) -> None:
         for name in sorted(n for n in names if n not in ("", ".", "..")):
             try:
-                self._fetch([self._images.aliases.get(name).target])
+                self._fetch([self._project.alias(name).target])
             except NotFoundError:
                 continue
 
     def _instance(self, path: str) -> None:
         try:
-            reply = self._images.transport.request("GET", path, params=self._images.params)
+            reply = self._project.request("GET", path)
         except NotFoundError:
             return
         config: Any = reply.metadata.get("config") if isinstance(reply.metadata, dict) else None
@@ -254,7 +251,7 @@ class Live:
         for fingerprint in dict.fromkeys(f for f in fingerprints if FINGERPRINT.match(f)):
             try:
                 self.fetched += 1
-                found.append(listing.read_one(self._images.transport, fingerprint, self._images.project))
+                found.append(self._project.read(fingerprint))
             except NotFoundError:
                 gone.append(fingerprint)
         self._store(found, gone)
@@ -264,7 +261,7 @@ class Live:
 
     def _compare(self) -> None:
         """Find what is new and what is gone by the project's own count, without a listing."""
-        known = listing.known_fingerprints(self._images.transport, self._images.project)
+        known = known_fingerprints(self._project)
         gone = [f for f in list(self._records) if f not in known]
         self._drop(gone)
         self._fetch(sorted(known - set(self._records)))
@@ -278,7 +275,7 @@ class Live:
         """Everything again: what was edited while nobody listened is in no count."""
         try:
             self._compare()
-            fresh = {r.fingerprint: r for r in self._images.records()}
+            fresh = {r.fingerprint: r for r in list_records(self._project)}
         except LxdImageError:
             self._tell((), (), "lost")
             return False
@@ -289,7 +286,7 @@ class Live:
     def _poll(self) -> None:
         while not self._closed.wait(POLL_SECONDS):
             try:
-                fresh = {r.fingerprint: r for r in self._images.records()}
+                fresh = {r.fingerprint: r for r in list_records(self._project)}
             except LxdImageError:
                 continue
             self._store(fresh.values(), [f for f in list(self._records) if f not in fresh])

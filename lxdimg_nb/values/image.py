@@ -14,9 +14,10 @@ from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.image_table import image_table
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string, strings
 
-__all__ = ["FINGERPRINT", "ImageRecord", "UpdateSource", "fingerprints", "writable"]
+__all__ = ["FINGERPRINT", "WRITABLE", "ImageRecord", "UpdateSource", "fingerprints", "same_value", "writable"]
 
 FINGERPRINT = re.compile(r"^[0-9a-f]{64}\Z")
+WRITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,15 @@ def writable(record: ImageRecord) -> dict[str, Any]:
         "expires_at": record.expires_at,
         "profiles": list(record.profiles),
     }
+
+
+def same_value(name: str, one: Any, other: Any) -> bool:
+    """Whether two values of a writable field are the same to a server: order of profiles, empty properties."""
+    if name == "profiles":
+        return sorted(one) == sorted(other)
+    if name == "properties":
+        return {k: v for k, v in one.items() if v} == {k: v for k, v in other.items() if v}
+    return bool(one == other)
 
 
 def fingerprints(urls: Iterable[object]) -> list[str]:

@@ -193,11 +193,13 @@ def test_what_is_outdated_is_shown_after_asking_whether_to_read_the_catalogue(bo
 def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(books, demo):
     book = books.notebook(
         [
-            f"import lxdimg_nb\nfrom lxdimg_nb.values import ImageRecord\nclient = lxdimg_nb.connect({demo.url!r})",
+            "import lxdimg_nb.client.live\nfrom lxdimg_nb.values import ImageRecord\n"
+            f"client = lxdimg_nb.connect({demo.url!r})",
             "system = ('debian', 'ubuntu')\n"
             "many = [ImageRecord({'fingerprint': f'{i:064x}', 'properties': {'os': system[i % 2]}, 'size': i})"
             " for i in range(10_000)]\n"
-            "client.images.records = lambda **_: many\npanel = client.images.panel()\npanel",
+            "lxdimg_nb.client.live.list_records = lambda *_, **__: many\n"
+            "panel = client.images.panel()\npanel",
         ]
     )
     book.run(0)

@@ -13,7 +13,6 @@ import pytest
 import lxdimg_nb
 from lxdimg_nb import Client
 from lxdimg_nb.client.simplestreams.catalogue_client import connect
-from lxdimg_nb.client.verbs.fetch import from_simplestreams, from_url
 from lxdimg_nb.errors import (
     ConflictError,
     FingerprintMismatchError,
@@ -52,7 +51,7 @@ def test_what_the_server_fetches_is_what_the_catalogue_showed(
     with connect(site.url, pinned=site.pem) as catalogue:
         shown = catalogue.images.get(alias)
 
-    made = from_simplestreams(client.images, site.url, alias, server_cert=site.cert)
+    made = client.images.create_from_simplestreams(site.url, alias, server_cert=site.cert)
 
     # The demo server leaves out the label and the end of support.
     more = () if server.kind == "demo" else ("properties", "expires_at")
@@ -67,8 +66,7 @@ def test_what_the_server_fetches_is_what_the_catalogue_showed(
 def test_the_settings_are_those_asked_for(server: RunningServer, client: Client, site: Site) -> None:
     alias = _tree(server, site)
 
-    made = from_simplestreams(
-        client.images,
+    made = client.images.create_from_simplestreams(
         site.url,
         alias,
         True,
@@ -98,7 +96,7 @@ def test_a_remotes_name_is_enough(
     (folder / "servercerts/mirror.crt").write_text(site.pem)
     monkeypatch.setenv("LXD_CONF", str(folder))
 
-    made = from_simplestreams(client.images, "mirror:", alias)
+    made = client.images.create_from_simplestreams("mirror:", alias)
 
     assert made.update_source is not None
     assert made.update_source.server == site.url
@@ -108,9 +106,9 @@ def test_a_catalogue_without_that_alias_is_said(server: RunningServer, client: C
     _tree(server, site)
 
     with pytest.raises(OperationFailedError):
-        from_simplestreams(client.images, site.url, "nope", server_cert=site.cert)
+        client.images.create_from_simplestreams(site.url, "nope", server_cert=site.cert)
     with pytest.raises(OperationFailedError):
-        from_simplestreams(client.images, site.url, "24.04")
+        client.images.create_from_simplestreams(site.url, "24.04")
 
     assert client.images.all() == []
 
@@ -122,7 +120,7 @@ def test_what_makes_no_sense_is_said_before_anything_is_fetched(
     server.add_image(factory.small(9), aliases=["taken"])
 
     with pytest.raises(ConflictError):
-        from_simplestreams(client.images, site.url, alias, server_cert=site.cert, aliases="taken")
+        client.images.create_from_simplestreams(site.url, alias, server_cert=site.cert, aliases="taken")
     for server_, options in (
         ("http://h", {}),
         ("local", {}),
@@ -131,7 +129,7 @@ def test_what_makes_no_sense_is_said_before_anything_is_fetched(
         (site.url, {"server_cert": "/no/such/file"}),
     ):
         with pytest.raises(InvalidRequestError):
-            from_simplestreams(client.images, server_, alias, **options)  # type: ignore[arg-type]
+            client.images.create_from_simplestreams(server_, alias, **options)  # type: ignore[arg-type]
 
     assert site.asked == []
 
@@ -143,8 +141,7 @@ def test_the_client_fetches_checks_and_imports(server: RunningServer, client: Cl
     data = factory.small(1)
     phases: list[str] = []
 
-    made = from_url(
-        client.images,
+    made = client.images.create_from_url(
         f"{site.url}/image.tar.gz?signature=geheim",
         sha256=factory.fingerprint(data).upper(),
         server_cert=site.cert,
@@ -162,14 +159,14 @@ def test_the_client_fetches_checks_and_imports(server: RunningServer, client: Cl
 
 
 def test_without_a_sum_the_client_takes_what_comes(client: Client, site: Site) -> None:
-    made = from_url(client.images, f"{site.url}/image.tar.gz", by="client", server_cert=site.pem)
+    made = client.images.create_from_url(f"{site.url}/image.tar.gz", by="client", server_cert=site.pem)
 
     assert made.fingerprint == factory.fingerprint(factory.small(1))
 
 
 def test_another_file_than_the_sum_says_is_not_imported(server: RunningServer, client: Client, site: Site) -> None:
     with pytest.raises(FingerprintMismatchError) as caught:
-        from_url(client.images, f"{site.url}/image.tar.gz", sha256="0" * 64, server_cert=site.cert)
+        client.images.create_from_url(f"{site.url}/image.tar.gz", sha256="0" * 64, server_cert=site.cert)
 
     assert caught.value.actual == factory.fingerprint(factory.small(1))
     assert server.get("images") == []
@@ -179,8 +176,8 @@ def test_an_image_that_is_there_is_not_fetched(server: RunningServer, client: Cl
     fingerprint = server.add_image(factory.small(1))
 
     with pytest.raises(ImageExistsError):
-        from_url(client.images, f"{site.url}/image.tar.gz", sha256=fingerprint, server_cert=site.cert)
-    same = from_url(client.images, f"{site.url}/x", sha256=fingerprint, exist_ok=True)
+        client.images.create_from_url(f"{site.url}/image.tar.gz", sha256=fingerprint, server_cert=site.cert)
+    same = client.images.create_from_url(f"{site.url}/x", sha256=fingerprint, exist_ok=True)
 
     assert same.fingerprint == fingerprint
     assert site.asked == []
@@ -205,7 +202,7 @@ def test_a_file_that_is_too_large_is_left(
     with lxdimg_nb.connect(demo.url) as client:
         for path in ("/image.tar.gz", "/endless"):
             with pytest.raises(InvalidImageError, match="max_size"):
-                from_url(client.images, site.url + path, by="client", server_cert=site.cert, max_size=100)
+                client.images.create_from_url(site.url + path, by="client", server_cert=site.cert, max_size=100)
 
     assert sent[0] < 64 << 20
     assert not list(tmp_path.glob("lxdimg-url-*"))
@@ -224,16 +221,16 @@ def test_what_the_web_server_says_is_passed_on(demo: RunningServer, site: Site, 
     with lxdimg_nb.connect(demo.url) as client:
         for url, kind in cases:
             with pytest.raises(kind):
-                from_url(client.images, url, by="client", server_cert=site.cert)
+                client.images.create_from_url(url, by="client", server_cert=site.cert)
         with pytest.raises(ServerUnreachableError, match="certificate"):
-            from_url(client.images, f"{site.url}/image.tar.gz", by="client")
+            client.images.create_from_url(f"{site.url}/image.tar.gz", by="client")
         site.answers["/moved"] = lambda h: h.reply(302, b"", {"Location": "http://127.0.0.1/image.tar.gz"})
         with pytest.raises(UnexpectedReplyError, match="redirects"):
-            from_url(client.images, f"{site.url}/moved", by="client", server_cert=site.cert)
+            client.images.create_from_url(f"{site.url}/moved", by="client", server_cert=site.cert)
         wrong: list[dict[str, Any]] = [{"sha256": "abc"}, {"by": "magic"}, {"by": "client", "auto_update": True}]
         for options in wrong:
             with pytest.raises(InvalidRequestError):
-                from_url(client.images, f"{site.url}/image.tar.gz", **options)
+                client.images.create_from_url(f"{site.url}/image.tar.gz", **options)
 
     assert demo.get("images") == []
 
@@ -247,7 +244,7 @@ def test_a_fetch_can_be_cancelled(
         raise OperationCancelledError("cancelled")
 
     with lxdimg_nb.connect(demo.url) as client, pytest.raises(OperationCancelledError):
-        from_url(client.images, f"{site.url}/image.tar.gz", by="client", server_cert=site.cert, progress=stop)
+        client.images.create_from_url(f"{site.url}/image.tar.gz", by="client", server_cert=site.cert, progress=stop)
 
     assert not list(tmp_path.glob("lxdimg-url-*"))
 
@@ -284,7 +281,7 @@ def test_the_server_fetches_where_it_still_does(
     server = request.getfixturevalue(real)
     url, asked = plain
     with lxdimg_nb.connect(server.url) as client:
-        made = from_url(client.images, f"{url}/image", aliases="five", public=True)
+        made = client.images.create_from_url(f"{url}/image", aliases="five", public=True)
 
         assert made.fingerprint == factory.fingerprint(factory.small(5))
         assert made.public
@@ -298,7 +295,7 @@ def test_a_web_server_that_does_not_tell_is_said_with_the_way_on(
 ) -> None:
     server = request.getfixturevalue(real)
     with lxdimg_nb.connect(server.url) as client, pytest.raises(OperationFailedError) as caught:
-        from_url(client.images, f"{plain[0]}/bare")
+        client.images.create_from_url(f"{plain[0]}/bare")
 
     assert "by='client'" in "".join(caught.value.__notes__)
 
@@ -309,6 +306,6 @@ def test_what_the_server_fetched_is_removed_when_it_is_another_file(
 ) -> None:
     server = request.getfixturevalue(real)
     with lxdimg_nb.connect(server.url) as client, pytest.raises(FingerprintMismatchError):
-        from_url(client.images, f"{plain[0]}/image", sha256="0" * 64, by="server")
+        client.images.create_from_url(f"{plain[0]}/image", sha256="0" * 64, by="server")
 
     assert server.get("images") == []

@@ -96,7 +96,7 @@ def test_a_certificate_for_one_project_changes_what_the_server_lets_it(server: R
     except errors.NotAllowedError:
         # Incus lets nobody write to the images of a project that the certificate is not for.
         assert server.kind == "incus"
-        assert narrow.images.shared
+        assert narrow.server_project.shared
         return
 
     assert server.get(f"images/{image.fingerprint}?project=mine")["auto_update"] is True
@@ -107,7 +107,7 @@ def test_a_certificate_for_one_project_is_kept_current_or_says_that_it_asks(
     server: RunningServer, narrow: Client
 ) -> None:
     with narrow.images.live() as live:
-        assert live.state == ("polling" if narrow.images.shared else "live")
+        assert live.state == ("polling" if narrow.server_project.shared else "live")
         if live.state == "live":
             server.add_image(factory.small(4), aliases=["late"], project="mine")
 

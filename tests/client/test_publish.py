@@ -10,7 +10,7 @@ import pytest
 import lxdimg_nb
 from lxdimg_nb import Client, demo
 from lxdimg_nb.client.operations import Operations
-from lxdimg_nb.client.verbs.publish import is_running
+from lxdimg_nb.client.verbs.write.publish import is_running
 from lxdimg_nb.demo import DemoServer
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, LxdImageError, OperationFailedError
 from tests.kit import factory
@@ -47,7 +47,7 @@ def test_an_instance_that_runs_is_not_published_unasked(running: Client) -> None
     with pytest.raises(InvalidRequestError, match="is running; publish a snapshot"):
         running.images.publish("c1")
 
-    assert is_running(running.images, "c1")
+    assert is_running(running.server_project, "c1")
     assert status(running) == "Running"
     assert len(running.images.all()) == 1
 
@@ -84,7 +84,7 @@ def test_an_instance_that_is_stopped_already_stays_so(server: RunningServer, cli
         _put(client, "PUT", "/1.0/instances/c1/state", {"action": "foo"})
     client.images.publish("c1", stop=True)
 
-    assert not is_running(client.images, "c1")
+    assert not is_running(client.server_project, "c1")
     assert server.get("instances/c1")["status"] == "Stopped"
 
 

@@ -166,7 +166,9 @@ def test_pruning_follows_the_servers_own_rule() -> None:
 
 def test_pruning_wants_to_know_whose_settings_hold() -> None:
     df = fleet_frame([Part(name, [ImageRecord.from_json(image(0, cached=True))]) for name in ("a", "b")])
-    client: Any = SimpleNamespace(info=SimpleNamespace(trusted=False))
+    info = SimpleNamespace(trusted=False)
+    project = SimpleNamespace(info=info, in_project=lambda _: project)
+    client: Any = SimpleNamespace(info=info, server_project=project)
 
     assert len(df.lxdimg.will_be_pruned(3)) == 2
     assert len(df.lxdimg.will_be_pruned({"a": client, "b": client})) == 2

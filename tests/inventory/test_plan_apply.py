@@ -167,14 +167,14 @@ def test_an_edit_in_the_moment_of_writing_is_not_overwritten(
 ) -> None:
     two, one = fill(server, 2)
     plan = lxdimg.plan.set(client.images.df(), properties={"team": "a"}, profiles=[])
-    write = client.images.write
+    write = client.server_project.write
 
     def raced_write(method: str, fingerprint: str, body: Any, etag: str) -> None:
         if fingerprint == one:
             server.raw("PATCH", f"/1.0/images/{one}", json={"properties": {"team": "b"}})
         write(method, fingerprint, body, etag)
 
-    monkeypatch.setattr(client.images, "write", raced_write)
+    monkeypatch.setattr(client.server_project, "write", raced_write)
 
     receipts = plan.apply(client, confirm=True)
 

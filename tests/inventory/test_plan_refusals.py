@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 import lxdimg_nb as lxdimg
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import make_frame
 from tests.kit.inventories import image, inventory
@@ -28,14 +30,13 @@ def test_a_failure_does_not_end_the_work(demo: RunningServer, monkeypatch: pytes
     with lxdimg.connect(demo.url) as client:
         plan = lxdimg.plan.prune(client.images.df(), **PRUNE)
         first = plan.actions[0].fingerprint
-        delete = client.images.delete
 
-        def refuse(fp: str, *, wait: bool = True) -> Any:
-            if fp == first:
+        def refuse(project: Project, fingerprint: str, *, wait: bool = True) -> Any:
+            if fingerprint == first:
                 raise lxdimg.errors.ApiError("no", status_code=500)
-            return delete(fp, wait=wait)
+            return delete_image(project, fingerprint, wait=wait)
 
-        monkeypatch.setattr(client.images, "delete", refuse)
+        monkeypatch.setattr("lxdimg_nb.client.image.delete_image", refuse)
 
         receipts = plan.apply(client, confirm=True)
 
@@ -61,14 +62,13 @@ def test_it_can_be_stopped_and_called_again(demo: RunningServer, monkeypatch: py
     stop = threading.Event()
     with lxdimg.connect(demo.url) as client:
         plan = lxdimg.plan.prune(client.images.df(), **PRUNE)
-        delete = client.images.delete
 
-        def delete_and_stop(fp: str, *, wait: bool = True) -> Any:
-            done = delete(fp, wait=wait)
+        def delete_and_stop(project: Project, fingerprint: str, *, wait: bool = True) -> Any:
+            done = delete_image(project, fingerprint, wait=wait)
             stop.set()
             return done
 
-        monkeypatch.setattr(client.images, "delete", delete_and_stop)
+        monkeypatch.setattr("lxdimg_nb.client.image.delete_image", delete_and_stop)
         first = plan.apply(client, confirm=True, stop=stop)
         stop.clear()
         second = plan.apply(client, confirm=True)
@@ -84,15 +84,14 @@ def test_an_interrupt_leaves_the_receipts(demo: RunningServer, monkeypatch: pyte
     with lxdimg.connect(demo.url) as client:
         plan = lxdimg.plan.prune(client.images.df(), **PRUNE)
         calls: list[str] = []
-        delete = client.images.delete
 
-        def interrupted(fp: str, *, wait: bool = True) -> Any:
-            calls.append(fp)
+        def interrupted(project: Project, fingerprint: str, *, wait: bool = True) -> Any:
+            calls.append(fingerprint)
             if len(calls) == 2:
                 raise KeyboardInterrupt
-            return delete(fp, wait=wait)
+            return delete_image(project, fingerprint, wait=wait)
 
-        monkeypatch.setattr(client.images, "delete", interrupted)
+        monkeypatch.setattr("lxdimg_nb.client.image.delete_image", interrupted)
         with pytest.raises(KeyboardInterrupt):
             plan.apply(client, confirm=True)
 

@@ -7,7 +7,6 @@ import threading
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb.client.verbs.fetch import from_simplestreams
 from tests.kit import certificates, factory, streams
 from tests.kit.frontend import FrontEnd, browser, opened, panels
 from tests.kit.servers import until
@@ -70,7 +69,7 @@ def test_what_was_asked_is_asked_again_with_the_list(demo, panels):
 
 def test_outdated_asks_the_catalogue_that_an_image_came_from_once_somebody_agrees(server, client, panels, site):
     newer = catalogue(server, site)
-    image = from_simplestreams(client.images, site.url, "noble", server_cert=site.cert)
+    image = client.images.create_from_simplestreams(site.url, "noble", server_cert=site.cert)
     server.add_image(factory.small(3), properties={"os": "ubuntu"})
     newer()
     view = browser(client, panels)
@@ -103,7 +102,7 @@ def test_a_catalogue_that_is_a_remote_is_read_at_once(demo, panels, site, tmp_pa
     (folder / "config.yml").write_text(f"remotes: {{mirror: {{addr: '{site.url}/', protocol: simplestreams}}}}")
     monkeypatch.setenv("LXD_CONF", str(folder))
     with lxdimg_nb.connect(demo.url) as client:
-        from_simplestreams(client.images, site.url, "noble", server_cert=site.cert)
+        client.images.create_from_simplestreams(site.url, "noble", server_cert=site.cert)
         view = browser(client, panels)
 
         choose(view, "outdated")
@@ -116,7 +115,7 @@ def test_a_catalogue_that_is_a_remote_is_read_at_once(demo, panels, site, tmp_pa
 def test_a_catalogue_that_does_not_answer_is_said_and_hides_nothing(demo, panels, site):
     catalogue(demo, site)
     with lxdimg_nb.connect(demo.url) as client:
-        image = from_simplestreams(client.images, site.url, "noble", server_cert=site.cert)
+        image = client.images.create_from_simplestreams(site.url, "noble", server_cert=site.cert)
         view = browser(client, panels)
         site.files.clear()
         choose(view, "outdated")

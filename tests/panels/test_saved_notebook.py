@@ -12,7 +12,7 @@ from tests.kit.kernel import ROOT
 EVIL = "<img src=x onerror=alert(1)>"
 CELLS = (
     """
-import lxdimg_nb
+import lxdimg_nb.client.live
 from lxdimg_nb.values import ImageRecord
 client = lxdimg_nb.connect({url!r})
 def record(i):
@@ -22,7 +22,7 @@ def record(i):
         "update_source": {{"server": "https://h", "protocol": "lxd", "certificate": "THE-" "CERTIFICATE"}},
     }})
 many = [record(i) for i in range(10_000)]
-client.images.records = lambda **_: many
+lxdimg_nb.client.live.list_records = lambda *_, **__: many
 panel = client.images.panel()
 panel
 """,

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxdimg_nb.client.files.archive import Member
-from lxdimg_nb.client.verbs.file_frame import files_frame
+from lxdimg_nb.client.verbs.read.file_frame import files_frame
 from lxdimg_nb.inventory import Fleet, History, frame_from_json
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.text import display, formats

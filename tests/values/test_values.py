@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.verbs.edit import etag_of
+from lxdimg_nb.client.verbs.write.edit import etag_of
 from lxdimg_nb.errors import InvalidRequestError, MissingExtensionError, UnexpectedReplyError
 from lxdimg_nb.values import (
     Change,

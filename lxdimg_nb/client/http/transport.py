@@ -60,8 +60,6 @@ class Transport:
         self._session: requests.Session | None = None
         self._lock = threading.Lock()
         self.listings = SingleFlight(endpoint.url)
-        # What client/files knows of hashed files; connect() sets it.
-        self.hashes: Any = None
 
     @property
     def url(self) -> str:

@@ -16,15 +16,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from lxdimg_nb.client.client import Client
-from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.client.http.endpoint import Endpoint
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Body, Reply, Stream, Transport
 from lxdimg_nb.client.http.web_client import WebClient
+from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.images import Images
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.simplestreams.catalogue import Build, Catalogue, File, Problems, read_index, read_products
 from lxdimg_nb.client.simplestreams.downloads import FileStream, multipart_body, read_verified
 from lxdimg_nb.errors import (
@@ -34,9 +35,6 @@ from lxdimg_nb.errors import (
     UnexpectedReplyError,
 )
 from lxdimg_nb.values import ServerInfo
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client.image import Image
 
 __all__ = ["CatalogueClient", "connect"]
 
@@ -69,7 +67,6 @@ class CatalogueTransport(Transport):
         # Other servers that are to fetch from here are told which certificate to accept.
         super().__init__(Endpoint(base="", pinned=pinned))
         self.web = web
-        self.hashes = HashCache()
         self._default_os = default_os
         self._loading = threading.Lock()
         self._kept: dict[str, _Kept] = {}
@@ -240,9 +237,9 @@ class CatalogueTransport(Transport):
 class CatalogueImages(Images):
     """The images of a simplestreams server. What writes raises `NotAllowedError`."""
 
-    def __init__(self, client: CatalogueClient) -> None:
-        super().__init__(client.streams, client.dialect, "default")
-        self._streams = client.streams
+    def __init__(self, project: Project, streams: CatalogueTransport) -> None:
+        super().__init__(project)
+        self._streams = streams
 
     def get(self, name: str, *, architecture: str = "", type: str = "") -> Image:
         """One image by alias, fingerprint, or unique beginning of a fingerprint.
@@ -286,12 +283,12 @@ class CatalogueClient(Client):
             cluster=False,
             public=True,
         )
-        super().__init__(streams, info)
+        super().__init__(Project(streams, info))
 
     @cached_property
     def images(self) -> CatalogueImages:
         """The images of the catalogue."""
-        return CatalogueImages(self)
+        return CatalogueImages(self.server_project, self.streams)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -311,7 +308,7 @@ class CatalogueClient(Client):
     def reload(self) -> ServerInfo:
         """Ask for the catalogue again, however young it is; files that have not changed are not sent again."""
         self.streams.catalogue(reload=True)
-        return self._info
+        return self.info
 
     def __enter__(self) -> CatalogueClient:
         return self

@@ -1,1 +1,1 @@
-"""What can be done with images on a server, one file a verb."""
+"""One file a verb: functions that take a `Project` and values, and return values."""

@@ -77,10 +77,10 @@ def ask(spec: Any, question: Question) -> Answer:
             records = list(incomplete.images)
         users = None
         if question.used_by and client.info.trusted:
-            from lxdimg_nb.client.verbs.used_by import users_of_images
+            from lxdimg_nb.client.verbs.read.used_by import users_of_images
 
             try:
-                users = users_of_images(client.transport)
+                users = users_of_images(client.server_project)
             except LxdImageError as refusal:
                 state, error = "partial", f"{error}; who uses the images is not known: {refusal}".removeprefix("; ")
         kept, keys = _chosen(records, question.filter)

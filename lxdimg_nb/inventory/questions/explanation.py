@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lxdimg_nb.client.verbs.image_settings import image_settings
+from lxdimg_nb.client.verbs.read.server_settings import image_settings
 from lxdimg_nb.errors import NotFoundError
 from lxdimg_nb.filters import Filterable
 from lxdimg_nb.filters.fields import alias_names
@@ -55,7 +55,7 @@ def explain(image: Image, client: Client | None = None, *, now: datetime | None 
     settings: Settings = None
     others: list[str] | None = None
     if client is not None:
-        settings = image_settings(client, image.project)
+        settings = image_settings(client.server_project.in_project(image.project))
         everywhere = client.images.records(all_projects=True)
         others = [i.project for i in everywhere if i.fingerprint == image.fingerprint and i.project != image.project]
     return _explanation(image, settings, image.used_by(), others, now or datetime.now(UTC))

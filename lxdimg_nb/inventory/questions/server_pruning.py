@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.client.verbs.image_settings import image_settings
+from lxdimg_nb.client.verbs.read.server_settings import image_settings
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filterable
 from lxdimg_nb.text import formats
@@ -63,7 +63,10 @@ def settings_by_project(
         return dict.fromkeys(projects, given)  # type: ignore[arg-type]
     else:
         raise InvalidRequestError(f"settings are a client, a mapping or a number of days, not {given!r}")
-    return {(server, project): image_settings(clients[server], project) for server, project in projects}
+    return {
+        (server, project): image_settings(clients[server].server_project.in_project(project))
+        for server, project in projects
+    }
 
 
 def pruning(image: Filterable, settings: Settings) -> Pruning:

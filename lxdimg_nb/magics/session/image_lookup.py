@@ -69,7 +69,9 @@ def images_in(session: Session, value: Any, variable: str, project: str | None =
 
 def _current(image: Image) -> Image:
     """The image as it is on the server; unsent changes to the user's object are neither sent nor lost."""
-    return image.images.get(image.fingerprint) if image.changes else image.reload()
+    if not image.changes:
+        return image.reload()
+    return Image(image.server_project.read(image.fingerprint), image.server_project)
 
 
 def _of_text(session: Session, text: str, project: str | None) -> Image:

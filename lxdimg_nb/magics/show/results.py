@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from lxdimg_nb.client import Image
-from lxdimg_nb.client.verbs.create import Preflight
+from lxdimg_nb.client.verbs.write.check import Preflight
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table, escape, format_value, sanitize
 from lxdimg_nb.values import image_table
@@ -33,7 +33,7 @@ class ShownImage(Image):
     @classmethod
     def of(cls, image: Image) -> ShownImage:
         """The same image."""
-        return cls(image.record, image.images)
+        return cls(image.record, image.server_project)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         del cycle

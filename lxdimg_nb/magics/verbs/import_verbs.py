@@ -10,8 +10,8 @@ from typing import Any
 
 from lxdimg_nb.client import Image
 from lxdimg_nb.client.files.progress import ProgressArgument
-from lxdimg_nb.client.verbs.finish_import import checked_aliases
-from lxdimg_nb.client.verbs.publish import is_running
+from lxdimg_nb.client.verbs.write.publish import is_running
+from lxdimg_nb.client.verbs.write.settings import free_aliases
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.options import ALIASES, AUTO_UPDATE, BACKGROUND, EXPIRE, PUBLIC, REUSE, YES
@@ -137,8 +137,8 @@ def publish(
         # What could not be copied there is said before the image is made.
         if target.info.product == "simplestreams":
             raise InvalidRequestError(f"{target.url} only offers images; publish to an LXD or Incus")
-        checked_aliases(target.images, () if reuse else aliases)
-    if force and is_running(client.images, name):
+        free_aliases(target.server_project, () if reuse else aliases)
+    if force and is_running(client.server_project, name):
         confirm(f"Stop {name} on {client.url} without asking it, publish it, and start it again?", [], yes=yes)
 
     def make(progress: ProgressArgument, **options: Any) -> Image:

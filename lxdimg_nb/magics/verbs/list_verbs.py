@@ -7,7 +7,7 @@ from typing import Any
 
 from lxdimg_nb import filters
 from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueClient
-from lxdimg_nb.client.verbs.used_by import users_of_images
+from lxdimg_nb.client.verbs.read.used_by import users_of_images
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, verb
 from lxdimg_nb.magics.line.options import ALL_PROJECTS, COLUMN_OPTION, FORMAT
@@ -78,7 +78,7 @@ def _listed(
         product=client.info.product,
         identity=client.info.certificate_fingerprint,
         filter=str(wanted),
-        used_by=users_of_images(client.transport) if used_by else None,
+        used_by=users_of_images(client.server_project) if used_by else None,
     )
     if columns is None and form in (None, "table"):
         return frame

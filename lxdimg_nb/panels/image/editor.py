@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Image, Images
+from lxdimg_nb.client.verbs.write.manage_aliases import point_alias
 from lxdimg_nb.errors import ConflictError, NotFoundError
 from lxdimg_nb.panels.base.ui_text import error_text, sentence
 from lxdimg_nb.panels.image.field_edit import EditConflictError, FieldEdit, write_edit
@@ -87,12 +88,12 @@ class Editor:
         """Return the images of the project that holds a row."""
         images = self._images_of(row)
         if images.project != row.record.project:
-            images = Images(images.transport, images.dialect, row.record.project)
+            images = Images(images.server_project.in_project(row.record.project))
         return images
 
     def image(self, row: Row) -> Image:
         """Return the image of a row."""
-        return Image(row.record, self.images(row))
+        return self._images_of(row).image(row.record)
 
     def set_field(self, row: Row, edit: FieldEdit, *, force: bool = False) -> None:
         """Change one field, unless somebody else has changed it since it was seen."""
@@ -119,7 +120,7 @@ class Editor:
         image = self.image(row)
 
         def write() -> ImageRecord:
-            image.images.aliases.point(name, to=image)
+            point_alias(image.server_project, name, image.fingerprint)
             return image.reload().record
 
         self._write(row, write, lambda _: _good(row, f"The alias {name} points here"))

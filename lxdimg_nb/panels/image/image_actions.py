@@ -71,7 +71,7 @@ class ImageActions(Panel):
     def where(self) -> str:
         """The server that holds the open image, for users."""
         images = self.images_for(self.open)
-        return display.sanitize(f"{product_name(images.dialect.info)} {images.transport.url}", 120)
+        return display.sanitize(f"{product_name(images.info)} {images.url}", 120)
 
     def row(self, content: Mapping[str, Any]) -> Row | None:
         """Return the row that a message names; only one that was shown can be named."""
@@ -105,16 +105,16 @@ class ImageActions(Panel):
 
     def header(self) -> dict[str, Any]:
         """Return the server and the project as a browser shows them."""
-        images, info = self.images, self.images.dialect.info
+        images, info = self.images, self.images.info
         catalogue = info.product == "simplestreams"
         return {
             "product": product_name(info),
-            "address": display.sanitize(images.transport.url, 120),
-            "project": "" if catalogue else display.sanitize(images.instances, 64),
+            "address": display.sanitize(images.url, 120),
+            "project": "" if catalogue else display.sanitize(images.info.project, 64),
             # A project without images of its own shows those of another one.
-            "images_of": display.sanitize(images.project, 64) if images.project != images.instances else "",
+            "images_of": display.sanitize(images.project, 64) if images.project != images.info.project else "",
             "trusted": info.trusted,
-            "distrust": untrusted_warning(info, images.transport.url),
+            "distrust": untrusted_warning(info, images.url),
             "catalogue": catalogue,
             "uploads": info.trusted and self.kind == "browser",
         }
@@ -134,7 +134,7 @@ class ImageActions(Panel):
         if self._explained.get("key") != row.key:
             self._explained = {}
         result = self._result.view() if self._result is not None and self._result.key == row.key else None
-        detail = describe(row, self.images_for(row).dialect.info, newer_build=self.newer_build(row))
+        detail = describe(row, self.images_for(row).info, newer_build=self.newer_build(row))
         self.show("detail", detail | {"busy": row.key in self.editor.busy, "result": result})
         self.show("explained", self._explained)
 
@@ -257,7 +257,7 @@ class ImageActions(Panel):
 
         show(state="reading")
         self.actor.in_background(
-            lambda: explain(image, Client(images.transport, images.dialect.info)),
+            lambda: explain(image, Client(images.server_project)),
             answered,
             lambda error: show(state="failed", text=error_text(error)),
         )

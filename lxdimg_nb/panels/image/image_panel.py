@@ -24,8 +24,7 @@ class ImagePanel(ImageActions):
     kind = "image"
 
     def __init__(self, image: Image) -> None:
-        images = image._images
-        super().__init__(Images(images.transport, images.dialect, image.project))
+        super().__init__(Images(image.server_project))
         self.open = Row.of(image.record)
         self._watch: ImageWatch | None = None
 

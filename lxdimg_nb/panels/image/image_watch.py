@@ -48,7 +48,7 @@ class ImageWatch:
 
     def _run(self) -> None:
         try:
-            with Events(self._images.transport, ["lifecycle"], project=self._images.project) as events:
+            with Events(self._images.server_project.transport, ["lifecycle"], project=self._images.project) as events:
                 self._events = events
                 if self._closed.is_set():
                     return

@@ -104,7 +104,7 @@ class BulkActions:
             )
 
     def _apply_plan(self, made: Plan, images: Images) -> None:
-        client = Client(images.transport, replace(images.dialect.info, project=images.project))
+        client = Client(images.server_project.in_project(images.project))
         transfer = transfers.start(
             f"Apply to {formats.plural(len(made), 'image')}",
             lambda report: made.apply(client, confirm=True, stop=_StopEvent(report, len(made))),
@@ -169,7 +169,7 @@ class BulkActions:
                 inner = lambda p, count=count: report(replace(p, text=f"{p.text} {count}".strip()))  # noqa: E731
                 report(Progress("server", number, len(records), count))
                 try:
-                    step(Image(record, images), inner)
+                    step(images.image(record), inner)
                 except OperationCancelledError:
                     raise
                 except LxdImageError as error:
@@ -188,10 +188,10 @@ class BulkActions:
 
 
 def _make_plan(records: list[ImageRecord], images: Images, action: str, name: str, value: str) -> Plan:
-    info = images.dialect.info
+    info = images.info
     df = make_frame(
         records,
-        server=images.transport.url,
+        server=images.url,
         project=images.project,
         product=info.product,
         identity=info.certificate_fingerprint,
@@ -219,7 +219,7 @@ def _view(made: Plan, action: str, images: Images) -> dict[str, Any]:
     yes = {"delete": f"Delete {count}", "public": f"Make {count} public"}.get(action, f"Change {count}")
     danger = ""
     if action == "public" and made:
-        danger = public_warning(images.dialect.info, images.project)
+        danger = public_warning(images.info, images.project)
     elif action == "delete" and made:
         danger = f"{count} and their aliases will be gone from the server. Instances made from them stay."
     return {

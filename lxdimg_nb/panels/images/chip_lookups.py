@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import connect
 from lxdimg_nb.client.config.remotes import remotes
-from lxdimg_nb.client.verbs.used_by import users_of_images
+from lxdimg_nb.client.verbs.read.used_by import users_of_images
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.inventory.questions.newer_builds import find_newer
 from lxdimg_nb.panels.base.message_fields import str_field
@@ -23,7 +23,7 @@ from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.text import display, formats
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client.http.transport import Transport
+    from lxdimg_nb.client.project import Project
 
 __all__ = ["ChipLookups"]
 
@@ -84,14 +84,14 @@ class ChipLookups:
         if name not in self._table.chips or CHIPS[name].filter:
             return
         rows, agreed, panel = list(self._table.rows.values()), frozenset(self._agreed), self._panel
-        transports = {row.server: panel.images_for(row).transport for row in {r.server: r for r in rows}.values()}
+        projects = {row.server: panel.images_for(row).server_project for row in {r.server: r for r in rows}.values()}
         if name == "unused":
             lookup = _Lookup("reading", "Asking who uses what …")
         else:
             lookup = _Lookup("reading", "Reading the catalogues that the images came from …")
         self._lookups[name] = lookup
         panel.actor.in_background(
-            lambda: _unused(rows, transports) if name == "unused" else _outdated(rows, agreed),
+            lambda: _unused(rows, projects) if name == "unused" else _outdated(rows, agreed),
             lambda answer: self._answered(name, lookup, answer),
             lambda error: self._answered(name, lookup, _Lookup("failed", error_text(error))),
         )
@@ -114,19 +114,19 @@ class ChipLookups:
         self._panel.show_detail()
 
 
-def _unused(rows: Sequence[Row], transports: Mapping[str, Transport]) -> _Lookup:
+def _unused(rows: Sequence[Row], projects: Mapping[str, Project]) -> _Lookup:
     """Find images that no instance and no snapshot was made from, on the servers that answer."""
     found: dict[str, str] = {}
     problems: list[str] = []
-    for server, transport in transports.items():
+    for server, project in projects.items():
         try:
-            users = users_of_images(transport)
+            users = users_of_images(project)
         except LxdImageError as error:
             problems.append(f"{display.sanitize(server, 60)}: {error_text(error)}" if server else error_text(error))
             continue
         of_server = (row for row in rows if row.server == server)
         found |= {row.key: "unused" for row in of_server if row.record.fingerprint not in users}
-    if problems and len(problems) == len(transports):
+    if problems and len(problems) == len(projects):
         return _Lookup("failed", " ".join(problems))
     text = f"{formats.plural(len(found), 'image')} without an instance or snapshot, as of {_time()}."
     return _Lookup("ready", text, found, problems)

@@ -71,7 +71,7 @@ class ImagesPanel(ImageActions):
         }
 
     def _offer_chips(self, images: Images) -> None:
-        info = images.dialect.info
+        info = images.info
         if info.product == "simplestreams":
             self.table.offers = ("expired", "vm")
         elif not info.trusted:
@@ -165,7 +165,7 @@ class ImagesPanel(ImageActions):
 
     def _switch_project(self, content: Mapping[str, Any]) -> None:
         name, images = str_field(content, "project"), self.images
-        if name not in self._projects or name == images.instances:
+        if name not in self._projects or name == images.info.project:
             return
         self.open = None
         self.table.replace(())
@@ -180,7 +180,7 @@ class ImagesPanel(ImageActions):
                 self.load()
 
         self.actor.in_background(
-            lambda: Client(images.transport, images.dialect.info).in_project(name).images,
+            lambda: Client(images.server_project).in_project(name).images,
             switched,
             lambda error: self._not_loaded(attempt, error),
         )
@@ -326,7 +326,7 @@ class ImagesPanel(ImageActions):
 
     def title(self) -> str:
         """Return how many images there are, and where."""
-        count, info = formats.plural(len(self.table.rows), "image"), self.images.dialect.info
+        count, info = formats.plural(len(self.table.rows), "image"), self.images.info
         if info.product == "simplestreams":
-            return f"{count} of the catalogue {display.sanitize(self.images.transport.url, 120)}"
-        return f"{count} of {product_name(info)}, project {display.sanitize(self.images.instances, 64)}"
+            return f"{count} of the catalogue {display.sanitize(self.images.url, 120)}"
+        return f"{count} of {product_name(info)}, project {display.sanitize(self.images.info.project, 64)}"

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lxdimg_nb.client.verbs.listing import project_names
+from lxdimg_nb.client.verbs.read.listing import project_names
 from lxdimg_nb.errors import IncompleteListError, LxdImageError
 from lxdimg_nb.panels.base.ui_text import error_text
 from lxdimg_nb.panels.image.image_row import Row, row_key
@@ -41,7 +41,7 @@ class LiveList:
         self._live: Live | None = None
         self._stop: Callable[[], object] | None = None
         try:
-            if images is not None and images.dialect.simplestreams:
+            if images is not None and images.server_project.dialect.simplestreams:
                 self._records = images.records()
             elif images is not None:
                 self._live = images.live()
@@ -99,6 +99,6 @@ class LiveList:
 def project_choices(images: Images) -> list[str]:
     """Return the projects that the user can switch to; the current one if the server does not list them."""
     try:
-        return project_names(images.transport) or [images.instances]
+        return project_names(images.server_project) or [images.info.project]
     except LxdImageError:
-        return [images.instances]
+        return [images.info.project]

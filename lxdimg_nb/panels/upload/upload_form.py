@@ -20,7 +20,7 @@ from lxdimg_nb.values import short_fingerprint
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
     from lxdimg_nb.client.files.progress import Report
-    from lxdimg_nb.client.verbs.create import Preflight
+    from lxdimg_nb.client.verbs.write.check import Preflight
     from lxdimg_nb.values import ImageRecord
 
 __all__ = ["UploadForm"]
@@ -108,7 +108,7 @@ class UploadForm:
                 self._panel.actor,
                 file,
                 where=self._panel.where,
-                hashes=self._panel.images.transport.hashes,
+                hashes=self._panel.images.server_project.hashes,
                 tell=self._panel.tell,
                 then=lambda r: self._came(slot, r, count),
             )

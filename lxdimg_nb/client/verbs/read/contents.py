@@ -12,13 +12,13 @@ from lxdimg_nb.client.files.archive import Member, open_tar
 from lxdimg_nb.client.files.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
 from lxdimg_nb.client.files.metadata_yaml import read_metadata
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import InvalidImageError
+from lxdimg_nb.values import ImageRecord
 
 if TYPE_CHECKING:
     import pandas
 
-    from lxdimg_nb.client.images import Images
-    from lxdimg_nb.values import ImageRecord
 
 __all__ = ["Contents", "read_contents"]
 
@@ -47,7 +47,7 @@ class Contents:
     def files(self) -> pandas.DataFrame:
         """The members as a frame, index `path`; columns kind (category), size (int64, bytes), mode, uid, gid
         (int64), modified_at (datetime64[us, UTC]), target (where a link points)."""
-        from lxdimg_nb.client.verbs.file_frame import files_frame
+        from lxdimg_nb.client.verbs.read.file_frame import files_frame
 
         return files_frame(self.members)
 
@@ -57,7 +57,7 @@ class Contents:
         Returns:
             Index `path`; columns `change` (`added` in the other, `removed`, `changed`), `size_before`, `size_after`.
         """
-        from lxdimg_nb.client.verbs.file_frame import compare_files
+        from lxdimg_nb.client.verbs.read.file_frame import compare_files
 
         return compare_files(self.members, other.members)
 
@@ -66,9 +66,9 @@ class Contents:
         return f"<Contents of {self.fingerprint[:12]}: {len(self.members):,} files{more}>"
 
 
-def read_contents(images: Images, record: ImageRecord) -> Contents:
+def read_contents(project: Project, record: ImageRecord) -> Contents:
     """See `Image.contents`. Source: GET /1.0/images/{fingerprint}/export, read once from its beginning."""
-    with _first_file(images, record) as (file, split):
+    with _first_file(project, record) as (file, split):
         head = file.peek(HEAD_SIZE)[:HEAD_SIZE]
         kind = file_kind(head)
         if kind not in ARCHIVES:
@@ -86,10 +86,9 @@ def read_contents(images: Images, record: ImageRecord) -> Contents:
 
 
 @contextmanager
-def _first_file(images: Images, record: ImageRecord) -> Iterator[tuple[io.BufferedReader, bool]]:
+def _first_file(project: Project, record: ImageRecord) -> Iterator[tuple[io.BufferedReader, bool]]:
     """The unified image, or the metadata part of a split one, as a file; and which of the two."""
-    path = f"/1.0/images/{record.fingerprint}/export"
-    with images.transport.stream(path, params={"project": record.project}) as stream:
+    with project.content(record.fingerprint) as stream:
         kind, _, rest = stream.headers.get("Content-Type", "").partition(";")
         if not kind.lower().startswith("multipart/"):
             yield io.BufferedReader(_Chunks(iter(stream.read, b"")), 256 * 1024), False

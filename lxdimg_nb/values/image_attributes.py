@@ -1,18 +1,16 @@
-"""What an image says of itself, and the five things that can be changed before they are sent."""
+"""Base class of `Image`: the attributes of an image, five of which can be assigned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.values import Alias, ImageRecord, UpdateSource, parse_time, writable
-from lxdimg_nb.values.validation import names
+from lxdimg_nb.values.alias import Alias
+from lxdimg_nb.values.image import WRITABLE, ImageRecord, UpdateSource, same_value, writable
+from lxdimg_nb.values.validation import checked_profiles, checked_properties, flag, moment
 
-__all__ = ["WRITABLE", "ImageAttributes", "checked_profiles", "checked_properties", "flag", "moment"]
-
-WRITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
+__all__ = ["ImageAttributes"]
 
 
 class ImageAttributes:
@@ -175,67 +173,4 @@ class ImageAttributes:
             after["properties"] = {k: v for k, v in checked_properties(after["properties"]).items() if v != ""}
         if "profiles" in after:
             after["profiles"] = checked_profiles(after["profiles"])
-        return {
-            name: value
-            for name, value in after.items()
-            if (sorted(value) != sorted(before[name]) if name == "profiles" else value != before[name])
-        }
-
-
-def flag(name: str, value: object) -> bool:
-    """True or False.
-
-    Raises:
-        InvalidRequestError: anything else, such as the text "no".
-    """
-    if not isinstance(value, bool):
-        raise InvalidRequestError(f"{name} is True or False, not {value!r}")
-    return value
-
-
-def checked_properties(value: object) -> dict[str, str]:
-    """Properties as servers can keep them.
-
-    Raises:
-        InvalidRequestError: no mapping of text to text, or a text that a server would cut or change.
-    """
-    if not isinstance(value, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
-        raise InvalidRequestError("properties are a mapping of text to text")
-    for text in (text for item in value.items() for text in item):
-        # Servers cut at a zero byte (LXD 5.0.2, Incus 6.0.4), and JSON of a lone surrogate is another text.
-        if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
-            raise InvalidRequestError(f"{text[:100]!r} cannot stand in a property: it is no proper text")
-    return dict(value)
-
-
-def checked_profiles(value: object) -> list[str]:
-    """Names of profiles, each once.
-
-    Raises:
-        InvalidRequestError: something else.
-    """
-    given = names(value, "a profile")
-    if "" in given or len(set(given)) != len(given):
-        raise InvalidRequestError("profiles are a list of different names")
-    return given
-
-
-def moment(value: date | str | None) -> datetime | None:
-    """A time as a user gives it, in UTC; every spelling of never is None.
-
-    Raises:
-        InvalidRequestError: not a time.
-    """
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise InvalidRequestError(f"{value!r} is no time; write 2027-01-31 or 2027-01-31T12:00:00+00:00") from error
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if not isinstance(value, datetime):
-        raise InvalidRequestError("expires_at is a datetime, a text like 2027-01-31, or None for never")
-    value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return parse_time(value.isoformat())
+        return {name: value for name, value in after.items() if not same_value(name, value, before[name])}

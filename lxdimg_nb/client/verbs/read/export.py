@@ -13,12 +13,9 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lxdimg_nb.client.files.bundle import write_bundle
 from lxdimg_nb.client.files.file_kinds import HEAD_SIZE, file_kind, file_suffix
@@ -34,6 +31,7 @@ from lxdimg_nb.client.files.part_file import (
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.client.http.transport import Stream
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import (
     ApiError,
     FingerprintMismatchError,
@@ -43,11 +41,9 @@ from lxdimg_nb.errors import (
 )
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import ImageRecord, Progress, format_time
+from lxdimg_nb.values.validation import checked_path
 
-if TYPE_CHECKING:
-    from lxdimg_nb.client.images import Images
-
-__all__ = ["Export", "to_bytes", "to_path"]
+__all__ = ["Export", "export_bytes", "export_files"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,9 +80,9 @@ class Export:
         return f"{names}: {formats.size(self.size)}{saved}, verified"
 
 
-def to_bytes(images: Images, record: ImageRecord, progress: ProgressArgument) -> bytes:
+def export_bytes(project: Project, record: ImageRecord, progress: ProgressArgument) -> bytes:
     """A unified image's bytes, verified. Source: GET /1.0/images/{fingerprint}/export."""
-    with reporting(progress, record.fingerprint[:12]) as report, _opened(images, record) as stream:
+    with reporting(progress, record.fingerprint[:12]) as report, project.content(record.fingerprint) as stream:
         if _boundary(stream):
             raise InvalidRequestError(
                 f"the image {record.fingerprint[:12]} is split into two files; use export(folder), "
@@ -104,23 +100,26 @@ def to_bytes(images: Images, record: ImageRecord, progress: ProgressArgument) ->
     return held.getvalue()
 
 
-def to_path(
-    images: Images,
+def export_files(
+    project: Project,
     record: ImageRecord,
     target: str | os.PathLike[str],
     *,
-    resume: bool,
-    bundle: bool,
-    sidecar: bool,
-    progress: ProgressArgument,
+    resume: bool = True,
+    bundle: bool = False,
+    sidecar: bool = False,
+    progress: ProgressArgument = None,
 ) -> Export:
     """An image as one or two files, verified; see `Image.export`."""
     begin = time.monotonic()
+    if target == "":
+        raise InvalidRequestError("an empty text names no file; '.' is the folder that this runs in")
+    checked_path(target)
     folder, name = _place(Path(target).expanduser(), record.fingerprint)
     with reporting(progress, record.fingerprint[:12]) as report, PartFile(folder, record.fingerprint) as partial:
-        done = _download(images, record, partial, resume, report)
+        done = _download(project, record, partial, resume, report)
         paths = _finish(record, folder, name, partial, done, bundle)
-    beside = _sidecar(images, record, paths) if sidecar else None
+    beside = _sidecar(project, record, paths) if sidecar else None
     size = sum(path.stat().st_size for path in paths)
     return Export(paths, record.fingerprint, size, done.received, time.monotonic() - begin, beside)
 
@@ -170,24 +169,24 @@ def _file_digest(path: Path) -> str:
         return ""  # what cannot be read is not known to be this image
 
 
-def _download(images: Images, record: ImageRecord, partial: PartFile, resume: bool, report: Report) -> _Done:
+def _download(project: Project, record: ImageRecord, partial: PartFile, resume: bool, report: Report) -> _Done:
     have = partial.size if resume else 0
     if not resume or have > record.size:
         partial.clear()
         have = 0
     check_disk_space(partial.path.parent, record.size - have)
-    done, actual = _attempt(images, record, partial, have, report)
+    done, actual = _attempt(project, record, partial, have, report)
     if actual != record.fingerprint and have:
         # What an earlier export left was not the beginning of this image after all: once more, from the start.
         partial.clear()
-        done, actual = _attempt(images, record, partial, 0, report)
+        done, actual = _attempt(project, record, partial, 0, report)
     partial.keep = False
     _verify(record, actual)
     return done
 
 
-def _attempt(images: Images, record: ImageRecord, partial: PartFile, have: int, report: Report) -> tuple[_Done, str]:
-    states = images.transport.hashes
+def _attempt(project: Project, record: ImageRecord, partial: PartFile, have: int, report: Report) -> tuple[_Done, str]:
+    states = project.hashes
     # An interrupt while hashing, or a server that is down, costs nothing of what is there.
     partial.keep = bool(have)
     with HashingWriter(partial.fd, limit=record.size or None) as sink:
@@ -196,7 +195,7 @@ def _attempt(images: Images, record: ImageRecord, partial: PartFile, have: int, 
         if have and have == record.size:
             return _Done(0, 0), sink.hexdigest()
         try:
-            with _opened(images, record, start=have) as stream:
+            with project.content(record.fingerprint, start=have or None) as stream:
                 return _receive(stream, record, partial, sink, have, report)
         except (UnexpectedReplyError, NotFoundError):
             partial.keep = False
@@ -247,14 +246,6 @@ def _split(stream: Stream, boundary: str, sink: HashingWriter, record: ImageReco
     if len(names) != 2 or names[0] != "metadata" or names[1] not in ("rootfs", "rootfs.img"):
         raise UnexpectedReplyError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
     return cut, names[1]
-
-
-@contextmanager
-def _opened(images: Images, record: ImageRecord, *, start: int = 0) -> Iterator[Stream]:
-    headers = {"Range": f"bytes={start}-"} if start else None
-    path = f"/1.0/images/{record.fingerprint}/export"
-    with images.transport.stream(path, params={"project": record.project}, headers=headers) as stream:
-        yield stream
 
 
 def _continues(stream: Stream, have: int) -> bool:
@@ -308,7 +299,7 @@ def _suffix(fd: int, at: int) -> str:
     return file_suffix(head) or (".img" if at and not file_kind(head) else "")
 
 
-def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Path:
+def _sidecar(project: Project, record: ImageRecord, paths: tuple[Path, ...]) -> Path:
     source = record.update_source
     facts = {
         "fingerprint": record.fingerprint,
@@ -325,7 +316,7 @@ def _sidecar(images: Images, record: ImageRecord, paths: tuple[Path, ...]) -> Pa
         "uploaded_at": format_time(record.uploaded_at) if record.uploaded_at else None,
         "expires_at": format_time(record.expires_at) if record.expires_at else None,
         "source": {"server": source.server, "protocol": source.protocol, "alias": source.alias} if source else None,
-        "exported_from": {"product": images.dialect.info.product, "project": record.project},
+        "exported_from": {"product": project.info.product, "project": record.project},
     }
     final = paths[0].parent / f"{record.fingerprint}.json"
     text = json.dumps(facts, indent=2, ensure_ascii=False, sort_keys=True) + "\n"

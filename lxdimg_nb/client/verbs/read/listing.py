@@ -15,12 +15,12 @@ import time
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.http.transport import Transport
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import ApiError, IncompleteListError, LxdImageError, NotFoundError, UnexpectedReplyError
+from lxdimg_nb.filters import parse
 from lxdimg_nb.values import ImageRecord, fingerprints
 
-__all__ = ["known_fingerprints", "list_records", "project_names", "read_one"]
+__all__ = ["known_fingerprints", "list_records", "project_names"]
 
 # A server under its deadline has no reason to leave an image out; below both bounds its answer is taken as whole.
 SUSPECT_SECONDS = 3.0
@@ -34,37 +34,52 @@ LIST_TIMEOUT = 120.0
 
 
 def list_records(
-    transport: Transport, dialect: Dialect, project: str, *, all_projects: bool = False, polite: bool = False
+    project: Project, *, filter: str | None = None, all_projects: bool = False, polite: bool = False
 ) -> list[ImageRecord]:
     """Every image of a project, or of all projects that this connection may see, each once, ordered by fingerprint.
 
     Args:
+        filter: which ones, in the language of `lxdimg_nb.filters`; applied here, not on the server.
         polite: read one image at a time, so that other users of the server wait milliseconds, not seconds.
 
     Raises:
         IncompleteListError: images are known to be there and could not be read; those that could are attached.
+        InvalidRequestError: a filter that makes no sense.
 
     Source: GET /1.0/images?recursion=1, GET /1.0/projects/{name}.
     """
+    if filter:
+        parse(filter)  # a mistake in it is told before the server is asked
     if not all_projects:
-        records = _project(transport, project, polite)
-    elif dialect.lists_all_projects and not polite:
-        records = _everything(transport)
+        records = _of_project(project, polite)
+    elif project.dialect.lists_all_projects and not polite:
+        records = _of_all_projects(project)
     else:
-        records = _by_project(transport, polite)
+        records = [
+            record
+            for name in project_names(project, holding_images=True)
+            for record in _of_project(project.in_project(name), polite)
+        ]
     once = {(record.project, record.fingerprint): record for record in records}
-    return [once[place] for place in sorted(once)]
+    records = [once[place] for place in sorted(once)]
+    if not all_projects:
+        records = [project.own(record) for record in records]
+    if not filter:
+        return records
+    # Only the listing tells which properties there are; a misspelled one must not just find nothing.
+    wanted = parse(filter, known_properties={key for record in records for key in record.properties})
+    return [record for record in records if wanted.matches(record)]
 
 
-def project_names(transport: Transport, *, holding_images: bool = False) -> list[str]:
-    """The projects this connection may see, by name.
+def project_names(project: Project, *, holding_images: bool = False) -> list[str]:
+    """The projects that this connection may see, by name.
 
     Args:
         holding_images: leave out projects that show the images of the project default.
 
     Source: GET /1.0/projects?recursion=1.
     """
-    entries = transport.request("GET", "/1.0/projects", params={"recursion": "1"}).metadata
+    entries = project.transport.request("GET", "/1.0/projects", params={"recursion": "1"}).metadata
     rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     names = sorted(str(entry.get("name")) for entry in rows)
     if not holding_images:
@@ -76,82 +91,83 @@ def project_names(transport: Transport, *, holding_images: bool = False) -> list
     return [name for name in names if name == "default" or name not in shared]
 
 
-def known_fingerprints(transport: Transport, project: str) -> set[str]:
+def known_fingerprints(project: Project) -> set[str]:
     """The fingerprints of all images of a project: complete on every server, in milliseconds.
 
     Source: GET /1.0/projects/{name}, `used_by`.
     """
-    metadata = transport.request("GET", f"/1.0/projects/{quote(project, safe='')}").metadata
+    metadata = project.transport.request("GET", f"/1.0/projects/{quote(project.name, safe='')}").metadata
     used_by = metadata.get("used_by") if isinstance(metadata, dict) else None
     return set(fingerprints(used_by if isinstance(used_by, list) else ()))
 
 
-def read_one(transport: Transport, fingerprint: str, project: str, *, secret: str = "") -> ImageRecord:
-    """One image by its full fingerprint, or by a prefix that was checked.
-
-    Raises:
-        NotFoundError: not there, or not for this connection.
-
-    Source: GET /1.0/images/{fingerprint}.
-    """
-    params = {"project": project} | ({"secret": secret} if secret else {})
-    reply = transport.request("GET", f"/1.0/images/{fingerprint}", params=params)
-    return ImageRecord.from_json(reply.metadata, project=project)
+def _of_project(project: Project, polite: bool) -> list[ImageRecord]:
+    if polite:
+        return _completed(project, [], known_fingerprints(project), readers=1)
+    records, suspect = _listed(project, {"project": project.name})
+    return _completed(project, records, _count(project)) if suspect else records
 
 
-def _bulk(transport: Transport, params: dict[str, str], project: str) -> tuple[list[ImageRecord], bool]:
+def _of_all_projects(project: Project) -> list[ImageRecord]:
+    records, suspect = _listed(project.in_project("default"), {"all-projects": "true"})
+    if not suspect:
+        return records
+    by_project: dict[str, list[ImageRecord]] = {}
+    for record in records:
+        by_project.setdefault(record.project, []).append(record)
+    found: list[ImageRecord] = []
+    for name in project_names(project, holding_images=True):
+        one = project.in_project(name)
+        found += _completed(one, by_project.get(name, []), _count(one))
+    return found
+
+
+def _listed(project: Project, params: dict[str, str]) -> tuple[list[ImageRecord], bool]:
     """The server's own listing, and whether a deadline may have cut it."""
-    records, took = transport.listings.run((project, *params.items()), lambda: _listed(transport, params, project))
-    return list(records), took >= SUSPECT_SECONDS or len(records) >= SUSPECT_COUNT
+    key = (project.name, *params.items())
+    records, seconds = project.transport.listings.run(key, lambda: _request_list(project, params))
+    return list(records), seconds >= SUSPECT_SECONDS or len(records) >= SUSPECT_COUNT
 
 
-def _listed(transport: Transport, params: dict[str, str], project: str) -> tuple[list[ImageRecord], float]:
+def _request_list(project: Project, params: dict[str, str]) -> tuple[list[ImageRecord], float]:
     begin = time.monotonic()
     # Half of the time to read 100,000 images is the cyclic collector looking at new dictionaries.
     enabled = gc.isenabled()
     gc.disable()
     try:
-        reply = transport.request("GET", "/1.0/images", params={"recursion": "1"} | params, timeout=LIST_TIMEOUT)
-        rows = reply.metadata
+        params = {"recursion": "1"} | params
+        rows = project.transport.request("GET", "/1.0/images", params=params, timeout=LIST_TIMEOUT).metadata
         if not isinstance(rows, list):
             raise UnexpectedReplyError("the server sent something else where a list of images was due")
-        return [ImageRecord.from_json(row, project=project) for row in rows], time.monotonic() - begin
+        return [ImageRecord.from_json(row, project=project.name) for row in rows], time.monotonic() - begin
     finally:
         if enabled:
             gc.enable()
 
 
-def _project(transport: Transport, project: str, polite: bool) -> list[ImageRecord]:
-    if polite:
-        return _fetch(transport, project, known_fingerprints(transport, project), [], readers=1)
-    records, suspect = _bulk(transport, {"project": project}, project)
-    return _completed(transport, project, records) if suspect else records
+def _count(project: Project) -> set[str]:
+    """The fingerprints that a listing is compared with.
 
-
-def _listed_fingerprints(transport: Transport, project: str) -> set[str]:
-    """What a stranger, who may not read projects, can compare a listing with: the bare list, which is complete on
-    LXD 5.0.2 and cut by another deadline elsewhere. Source: GET /1.0/images."""
-    urls = transport.request("GET", "/1.0/images", params={"project": project}, timeout=LIST_TIMEOUT).metadata
-    return set(fingerprints(urls if isinstance(urls, list) else ()))
-
-
-def _completed(transport: Transport, project: str, records: list[ImageRecord]) -> list[ImageRecord]:
+    A stranger, who may not read projects, compares with the bare list, which is complete on LXD 5.0.2 and cut by
+    another deadline elsewhere. Source: GET /1.0/images.
+    """
     try:
-        known = known_fingerprints(transport, project)
+        return known_fingerprints(project)
     except ApiError as error:
         if error.status_code not in (401, 403, 404):
             raise
-        known = _listed_fingerprints(transport, project)
-    return _fetch(transport, project, known - {r.fingerprint for r in records}, records)
+    urls = project.request("GET", "/1.0/images", timeout=LIST_TIMEOUT).metadata
+    return set(fingerprints(urls if isinstance(urls, list) else ()))
 
 
-def _fetch(
-    transport: Transport, project: str, wanted: Iterable[str], records: list[ImageRecord], *, readers: int = READERS
+def _completed(
+    project: Project, records: list[ImageRecord], known: Iterable[str], *, readers: int = READERS
 ) -> list[ImageRecord]:
-    missing, cause = _Reading(transport, project, wanted, records).run(readers)
+    """The records, and those that are known to be there beside them, read one by one."""
+    missing, cause = _Readers(project, set(known) - {r.fingerprint for r in records}, records).run(readers)
     if missing:
         raise IncompleteListError(
-            f"{transport.url} left {len(missing)} of {len(records) + len(missing)} images of project {project} out "
+            f"{project.url} left {len(missing)} of {len(records) + len(missing)} images of project {project.name} out "
             "of its listing and could not give them one by one; try again, or use what is in .images",
             images=records,
             missing=missing,
@@ -159,11 +175,10 @@ def _fetch(
     return records
 
 
-class _Reading:
+class _Readers:
     """Images read one by one, by a few threads; what was read is appended to `records`."""
 
-    def __init__(self, transport: Transport, project: str, wanted: Iterable[str], records: list[ImageRecord]) -> None:
-        self._transport = transport
+    def __init__(self, project: Project, wanted: Iterable[str], records: list[ImageRecord]) -> None:
         self._project = project
         self._waiting = sorted(wanted, reverse=True)
         self._records = records
@@ -197,26 +212,11 @@ class _Reading:
                     return
                 fingerprint = self._waiting.pop()
             try:
-                self._records.append(read_one(self._transport, fingerprint, self._project))
+                reply = self._project.request("GET", f"/1.0/images/{fingerprint}")
+                self._records.append(ImageRecord.from_json(reply.metadata, project=self._project.name))
             except NotFoundError:
                 continue  # deleted since
             except Exception as error:  # noqa: BLE001 - handed to the thread that asks
                 with self._lock:
                     self._missing.append(fingerprint)
                     self._cause = error
-
-
-def _everything(transport: Transport) -> list[ImageRecord]:
-    records, suspect = _bulk(transport, {"all-projects": "true"}, "default")
-    if not suspect:
-        return records
-    by_project: dict[str, list[ImageRecord]] = {}
-    for record in records:
-        by_project.setdefault(record.project, []).append(record)
-    names = project_names(transport, holding_images=True)
-    return [r for name in names for r in _completed(transport, name, by_project.get(name, []))]
-
-
-def _by_project(transport: Transport, polite: bool) -> list[ImageRecord]:
-    names = project_names(transport, holding_images=True)
-    return [record for name in names for record in _project(transport, name, polite)]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lxdimg_nb.client.http.transport import Transport
-from lxdimg_nb.client.verbs.listing import project_names
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.read.listing import project_names
 from lxdimg_nb.errors import NotAllowedError
 from lxdimg_nb.values import FINGERPRINT
 
 __all__ = ["users_of_images"]
 
 
-def users_of_images(transport: Transport) -> dict[str, list[str]]:
+def users_of_images(project: Project) -> dict[str, list[str]]:
     """Fingerprint to the instances and snapshots made from it, in every project this connection may see.
 
     Returns:
@@ -21,10 +21,10 @@ def users_of_images(transport: Transport) -> dict[str, list[str]]:
     Source: GET /1.0/instances?recursion=2&all-projects=true (`snapshots` in each instance).
     """
     try:
-        rows = _instances(transport, {"all-projects": "true"})
+        rows = _instances(project, {"all-projects": "true"})
     except NotAllowedError:
         # LXD 5.0.2 refuses that to a restricted certificate, which may ask in each of its projects.
-        rows = [row for name in project_names(transport) for row in _instances(transport, {"project": name})]
+        rows = [row for name in project_names(project) for row in _instances(project, {"project": name})]
     found: dict[str, list[str]] = {}
     for row in rows:
         if not isinstance(row, dict):
@@ -37,8 +37,9 @@ def users_of_images(transport: Transport) -> dict[str, list[str]]:
     return {fingerprint: sorted(names) for fingerprint, names in found.items()}
 
 
-def _instances(transport: Transport, where: dict[str, str]) -> list[object]:
-    rows = transport.request("GET", "/1.0/instances", params={"recursion": "2"} | where, timeout=120).metadata
+def _instances(project: Project, where: dict[str, str]) -> list[object]:
+    params = {"recursion": "2"} | where
+    rows = project.transport.request("GET", "/1.0/instances", params=params, timeout=120).metadata
     return rows if isinstance(rows, list) else []
 
 

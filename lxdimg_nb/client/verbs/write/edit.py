@@ -1,72 +1,83 @@
-"""Sending the changes of an image: only what changed, only if nobody else changed it meanwhile."""
+"""Writing the changes of an image: only what changed, only if nobody else changed it meanwhile."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lxdimg_nb.client.image_attributes import WRITABLE
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, NotFoundError
 from lxdimg_nb.values import ImageRecord, format_time, writable
+from lxdimg_nb.values.image import WRITABLE, same_value
 
-if TYPE_CHECKING:
-    from lxdimg_nb.client.images import Images
-
-__all__ = ["etag_of", "send"]
+__all__ = ["edit_image", "etag_of"]
 
 
-def send(images: Images, record: ImageRecord, changes: Mapping[str, Any]) -> ImageRecord:
+def edit_image(project: Project, record: ImageRecord, changes: Mapping[str, Any]) -> ImageRecord:
     """Write changes made to what `record` says; returns what the server has afterwards.
 
     Raises:
-        ChangedMeanwhileError: the server's image is not the one that was changed here; nothing was written.
+        ChangedMeanwhileError: the server's image is not the one that was changed here, and nothing was written;
+            or it shows other values than were written.
         NotFoundError: it is gone.
 
-    Source: PATCH /1.0/images/{fingerprint} for public, auto_update, properties; PUT for the rest. Both If-Match.
+    Source: PATCH /1.0/images/{fingerprint} for public, auto_update, properties; PUT of all five fields for
+    expires_at and profiles, which PATCH ignores silently. Both with If-Match.
     """
+    if changes.get("public"):
+        project.dialect.check_public(project.name)
     try:
-        _write(images, record, changes, etag_of(record))
+        _write(project, record, changes, etag_of(record))
     except ChangedMeanwhileError:
         raise
     except ConflictError as error:
         if error.status_code != 412:
             raise
-        fresh, etag = images.read_tagged(record.fingerprint)
+        fresh, etag = project.read_tagged(record.fingerprint)
         if etag_of(fresh) != etag_of(record):
             raise _conflict(record, changes, fresh) from error
         # Nothing changed: the server only writes some characters of its JSON in another way than we do.
-        _write(images, record, changes, etag)
+        _write(project, record, changes, etag)
     except NotFoundError as error:
-        if images.exists(record.fingerprint):
+        if project.holds(record.fingerprint):
             raise
         raise NotFoundError(
             f"the image {record.fingerprint[:12]} is gone; nothing was written", status_code=404
         ) from error
-    return images.read(record.fingerprint)
+    after = project.read(record.fingerprint)
+    now = writable(after)
+    lost = [name for name in changes if not same_value(name, now[name], changes[name])]
+    if lost:
+        raise ChangedMeanwhileError(
+            f"the server took the change of {', '.join(lost)} but shows other values; somebody edits the image too",
+            theirs={name: now[name] for name in lost},
+            ours={name: changes[name] for name in lost},
+        )
+    return after
 
 
-def _write(images: Images, record: ImageRecord, changes: Mapping[str, Any], etag: str) -> None:
+def _write(project: Project, record: ImageRecord, changes: Mapping[str, Any], etag: str) -> None:
     if changes.keys() <= {"public", "auto_update", "properties"}:
-        _patch(images, record, changes, etag)
+        _patch(project, record, changes, etag)
     else:
-        _put(images, record, changes)
+        _put(project, record, changes)
 
 
-def _patch(images: Images, record: ImageRecord, changes: Mapping[str, Any], etag: str) -> None:
+def _patch(project: Project, record: ImageRecord, changes: Mapping[str, Any], etag: str) -> None:
     body = dict(changes)
     if "properties" in body:
         old, new = record.properties, body["properties"]
         removed = {key: "" for key in old if key not in new}
         body["properties"] = {k: v for k, v in new.items() if old.get(k) != v} | removed
-    images.write("PATCH", record.fingerprint, body, etag)
+    project.write("PATCH", record.fingerprint, body, etag)
 
 
-def _put(images: Images, record: ImageRecord, changes: Mapping[str, Any]) -> None:
-    fresh, etag = images.read_tagged(record.fingerprint)
+def _put(project: Project, record: ImageRecord, changes: Mapping[str, Any]) -> None:
+    fresh, etag = project.read_tagged(record.fingerprint)
     theirs, base = writable(fresh), writable(record)
-    if any(not same(name, theirs[name], base[name]) for name in WRITABLE):
+    if any(not same_value(name, theirs[name], base[name]) for name in WRITABLE):
         # The ETag does not cover expiry and profiles, so they are compared here.
         raise _conflict(record, changes, fresh)
     body = theirs | dict(changes)
@@ -74,27 +85,18 @@ def _put(images: Images, record: ImageRecord, changes: Mapping[str, Any]) -> Non
         body["expires_at"] = format_time(changes["expires_at"])
     else:
         del body["expires_at"]  # left out means unchanged
-    images.write("PUT", record.fingerprint, body, etag)
+    project.write("PUT", record.fingerprint, body, etag)
 
 
 def _conflict(record: ImageRecord, changes: Mapping[str, Any], fresh: ImageRecord) -> ChangedMeanwhileError:
     theirs, base = writable(fresh), writable(record)
-    fields = [n for n in WRITABLE if n in changes or not same(n, theirs[n], base[n])]
+    fields = [n for n in WRITABLE if n in changes or not same_value(n, theirs[n], base[n])]
     return ChangedMeanwhileError(
         f"somebody else changed the image {record.fingerprint[:12]} since it was read; nothing was written. "
         "reload() shows theirs",
         theirs={name: theirs[name] for name in fields},
         ours={name: changes.get(name, base[name]) for name in fields},
     )
-
-
-def same(name: str, one: Any, other: Any) -> bool:
-    """Whether two values of a writable field are the same to a server: order of profiles, empty properties."""
-    if name == "profiles":
-        return sorted(one) == sorted(other)
-    if name == "properties":
-        return {k: v for k, v in one.items() if v} == {k: v for k, v in other.items() if v}
-    return bool(one == other)
 
 
 def etag_of(record: ImageRecord) -> str:

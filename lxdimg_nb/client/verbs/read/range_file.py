@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
 
+from lxdimg_nb.client.http.transport import Stream
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import InvalidRequestError, ServerUnreachableError, UnexpectedReplyError
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from lxdimg_nb.client.http.transport import Stream
-    from lxdimg_nb.client.images import Images
-    from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord
 
 __all__ = ["RangeFile", "open_image"]
 
@@ -24,10 +20,9 @@ SKIP = 1024 * 1024
 class RangeFile(io.RawIOBase):
     """Reads bytes of an image by `Range` requests, one open reply at a time; what is read is not verified."""
 
-    def __init__(self, images: Images, record: ImageRecord) -> None:
-        self._images = images
-        self._path = f"/1.0/images/{record.fingerprint}/export"
-        self._params = {"project": record.project}
+    def __init__(self, project: Project, record: ImageRecord) -> None:
+        self._project = project
+        self._fingerprint = record.fingerprint
         self._size = record.size
         self._position = 0
         self._context: AbstractContextManager[Stream] | None = None
@@ -83,8 +78,7 @@ class RangeFile(io.RawIOBase):
 
     def _open(self) -> Stream:
         self._drop()
-        headers = {"Range": f"bytes={self._position}-"}
-        context = self._images.transport.stream(self._path, params=self._params, headers=headers)
+        context = self._project.content(self._fingerprint, start=self._position)
         stream = context.__enter__()
         self._context, self._stream, self._at = context, stream, self._position
         self.requests += 1
@@ -108,9 +102,9 @@ class RangeFile(io.RawIOBase):
         super().close()
 
 
-def open_image(images: Images, record: ImageRecord) -> io.BufferedReader:
+def open_image(project: Project, record: ImageRecord) -> io.BufferedReader:
     """A buffered, seekable file over the image; fails at once for a split one."""
-    raw = RangeFile(images, record)
+    raw = RangeFile(project, record)
     try:
         raw._open()
     except BaseException:

@@ -1,0 +1,142 @@
+"""The one or two files of an image that is to be uploaded: what they are, and their fingerprint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lxdimg_nb.client.files.archive import MAX_DECOMPRESSED
+from lxdimg_nb.client.files.bundle import read_bundle
+from lxdimg_nb.client.files.hash_cache import HashCache
+from lxdimg_nb.client.files.hashing import hash_sources, is_cached
+from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image
+from lxdimg_nb.client.files.source import Data, Source
+from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
+from lxdimg_nb.values.validation import checked_path
+
+__all__ = ["QUICK_LOOK", "ImageFiles"]
+
+# Until metadata.yaml was seen: enough for images made by the usual builders, little for those that put it last.
+QUICK_LOOK = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """What a user gave to be uploaded, in the order that servers want: metadata, then root file system.
+
+    Attributes:
+        sources: one of a unified image, two of a split one.
+        verdicts: what each was found to be; none of files that can be read only once.
+        virtual_machine: whether the root file system is a virtual machine's disk.
+        swapped: the two files were given the other way round.
+    """
+
+    sources: Sequence[Source]
+    verdicts: Sequence[ImageInspection] = ()
+    virtual_machine: bool = False
+    swapped: bool = field(default=False)
+
+    @classmethod
+    def of(
+        cls, data: Data, metadata: Data | None = None, type: str | None = None, *, limit: int = MAX_DECOMPRESSED
+    ) -> ImageFiles:
+        """Look at what the user gave.
+
+        Args:
+            data: a unified image, a bundle of ours, or with `metadata` the root file system of a split image.
+            metadata: the metadata tarball of a split image; the two are told apart by content.
+            type: `container` or `virtual-machine`; None tells by content.
+            limit: decompressed bytes to look through for metadata.yaml.
+
+        Raises:
+            InvalidImageError: unreadable, empty.
+            InvalidRequestError: not bytes, path or file; an unknown type.
+        """
+        for given in (data, metadata):
+            if isinstance(given, str | os.PathLike):
+                checked_path(given)
+        if type not in (None, "container", "virtual-machine"):
+            raise InvalidRequestError(f"an image's type is container or virtual-machine, not {type!r}")
+        machine = type == "virtual-machine"
+        first = Source.of(data)
+        if metadata is None:
+            if not first.rereadable:
+                return cls([first], (), machine)
+            return cls._of_bundle(first, limit) or cls([first], [inspect_image(first, limit=limit)], machine)
+        second = Source.of(metadata)
+        if not (first.rereadable and second.rereadable):
+            return cls([second, first], (), machine)
+        root, meta = inspect_image(first, limit=limit), inspect_image(second, limit=limit)
+        swapped = meta.metadata is None and root.metadata is not None
+        if swapped:
+            first, second, root, meta = second, first, meta, root
+        return cls([second, first], [meta, root], machine or (type is None and _is_disk(first, root)), swapped)
+
+    @classmethod
+    def _of_bundle(cls, source: Source, limit: int) -> ImageFiles | None:
+        """The two files in one that `export(bundle=True)` made."""
+        with source.open() as file:
+            sections = read_bundle(file)
+        if sections is None:
+            return None
+        files = [source.section(section.offset, section.size) for section in sections]
+        return cls(files, [inspect_image(files[0], limit=limit), ImageInspection("")], sections[1].name == "rootfs.img")
+
+    @property
+    def split(self) -> bool:
+        """Whether it is a split image."""
+        return len(self.sources) == 2
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of content; None when a source does not tell."""
+        sizes = [source.size for source in self.sources]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def rereadable(self) -> bool:
+        """Whether everything can be read twice."""
+        return all(source.rereadable for source in self.sources)
+
+    @property
+    def problems(self) -> list[str]:
+        """What a server would refuse, as far as was looked."""
+        if not self.verdicts:
+            return []
+        meta = self.verdicts[0]
+        problems = list(meta.problems)
+        if not meta.is_archive and meta.kind != "squashfs":
+            what = "a disk image" if meta.kind == "qcow2" else "no archive that servers know"
+            advice = "give it together with metadata=" if meta.kind == "qcow2" else "gz, xz, bz2, zstd, tar or squashfs"
+            problems.append(f"the {'metadata' if self.split else 'file'} is {what} ({advice})")
+        elif meta.metadata is None and meta.whole and not problems and meta.is_archive:
+            problems.append("there is no metadata.yaml in it")
+        if not self.split and meta.metadata is not None and meta.whole and not meta.rootfs:
+            problems.append("there is neither rootfs/ nor rootfs.img in it")
+        return problems
+
+    def refuse_problems(self) -> None:
+        """Raise when a server would refuse it.
+
+        Raises:
+            InvalidImageError: with each reason.
+        """
+        if self.problems:
+            raise InvalidImageError("this is no image a server would take: " + "; ".join(self.problems))
+
+    def fingerprint(self, report: Callable[[int], None], known: HashCache) -> str:
+        """SHA-256 of the content, 64 hexadecimal digits; a file that was hashed before is not read again."""
+        return hash_sources(self.sources, report, known)
+
+    def hashed_before(self, known: HashCache) -> bool:
+        """Whether `fingerprint` would not have to read anything."""
+        return is_cached(self.sources, known)
+
+
+def _is_disk(source: Source, found: ImageInspection) -> bool:
+    """Whether it is a virtual machine's disk: qcow2, or raw with a boot sector."""
+    if found.kind:
+        return found.kind == "qcow2"
+    with source.open() as file:
+        return file.read(512)[510:] == b"\x55\xaa"

@@ -1,0 +1,212 @@
+"""One project of one server, as every verb needs it: `Project`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.files.hash_cache import HashCache
+from lxdimg_nb.client.http.transport import Reply, Stream, Transport
+from lxdimg_nb.client.operations import Operations
+from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError
+from lxdimg_nb.values import FINGERPRINT, Alias, ImageRecord, Operation, ServerInfo
+from lxdimg_nb.values.validation import checked
+
+__all__ = ["InProject", "Project", "server_info"]
+
+
+class InProject(Protocol):
+    """What belongs to a project: a client, its images, one image."""
+
+    @property
+    def server_project(self) -> Project:
+        """The project as the verbs take it."""
+
+
+class Project:
+    """The images of one project on one server: the connection, its dialect, and reading and writing one record.
+
+    Attributes:
+        transport: the connection.
+        info: the server and the project, as read when connecting.
+        dialect: what this server understands.
+        name: the project that has the images: `default` where the connected project has none of its own.
+        instances: the project that has the instances.
+        shared: whether the images are those of `default`, which this connection cannot ask for by that name.
+        operations: the server's background work.
+        hashes: what was hashed before, for all projects of a connection.
+    """
+
+    def __init__(self, transport: Transport, info: ServerInfo, hashes: HashCache | None = None) -> None:
+        self.transport = transport
+        self.info = info
+        self.dialect = Dialect(info)
+        self.name = info.images_project or info.project
+        self.instances = info.project
+        self.shared = info.shares_images and self.name == info.project
+        self.operations = Operations(transport, self.name)
+        self.hashes = HashCache() if hashes is None else hashes
+
+    def __repr__(self) -> str:
+        return f"<Project {self.name} on {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self.transport.url
+
+    @property
+    def server_project(self) -> Project:
+        """Itself."""
+        return self
+
+    def in_project(self, name: str) -> Project:
+        """Another project of the same server; nothing is asked."""
+        if name == self.name == self.instances:
+            return self
+        info = replace(self.info, project=name, images_project="", shares_images=False)
+        return Project(self.transport, info, self.hashes)
+
+    def request(self, method: str, path: str, *, params: Mapping[str, str] | None = None, **content: Any) -> Reply:
+        """A request about this project; see `Transport.request`."""
+        return self.transport.request(method, path, params={"project": self.name, **(params or {})}, **content)
+
+    def start(self, method: str, path: str, **content: Any) -> Operation:
+        """A request that the server answers with an operation."""
+        return self.operations.started(self.request(method, path, **content))
+
+    def own(self, record: ImageRecord) -> ImageRecord:
+        """A record of this project; where the images are those of `default`, under the name they can be asked for."""
+        if not self.shared or record.project == self.name:
+            return record
+        return ImageRecord({**record.raw, "project": self.name}, self.name)
+
+    def read(self, fingerprint: str) -> ImageRecord:
+        """The image of that full fingerprint.
+
+        Raises:
+            NotFoundError: there is none, or not for this connection.
+
+        Source: GET /1.0/images/{fingerprint}.
+        """
+        return self.read_tagged(fingerprint)[0]
+
+    def read_tagged(self, fingerprint: str) -> tuple[ImageRecord, str]:
+        """As `read`, with the ETag that the server gave."""
+        if not isinstance(fingerprint, str) or not FINGERPRINT.match(fingerprint):
+            raise InvalidRequestError(f"{fingerprint!r} is no full fingerprint")
+        try:
+            reply = self.request("GET", f"/1.0/images/{fingerprint}")
+        except NotFoundError as error:
+            raise self.no_image(fingerprint[:12]) from error
+        return self.own(ImageRecord.from_json(reply.metadata, project=self.name)), reply.etag
+
+    def holds(self, fingerprint: str) -> bool:
+        """Whether the image of that full fingerprint is there."""
+        try:
+            self.read(fingerprint)
+        except NotFoundError:
+            return False
+        return True
+
+    def write(self, method: str, fingerprint: str, body: Mapping[str, Any], etag: str) -> None:
+        """PUT or PATCH of one image, if it still has that ETag."""
+        self.request(method, f"/1.0/images/{fingerprint}", json=dict(body), headers={"If-Match": etag})
+
+    def content(self, fingerprint: str, *, start: int | None = None) -> AbstractContextManager[Stream]:
+        """The bytes of an image as the server sends them, from the byte `start` on where the server can.
+
+        Source: GET /1.0/images/{fingerprint}/export.
+        """
+        headers = None if start is None else {"Range": f"bytes={start}-"}
+        path = f"/1.0/images/{fingerprint}/export"
+        return self.transport.stream(path, params={"project": self.name}, headers=headers)
+
+    def alias(self, name: str) -> Alias:
+        """One alias by its exact name.
+
+        Raises:
+            NotFoundError: there is none.
+
+        Source: GET /1.0/images/aliases/{name}.
+        """
+        return self.alias_tagged(name)[0]
+
+    def alias_tagged(self, name: str) -> tuple[Alias, str]:
+        """As `alias`, with the ETag that the server gave."""
+        try:
+            reply = self.request("GET", alias_path(name))
+        except NotFoundError as error:
+            raise self.no_alias(name) from error
+        return Alias.from_json(reply.metadata), reply.etag
+
+    def has_alias(self, name: str) -> bool:
+        """Whether there is an alias of exactly that name."""
+        try:
+            self.alias(name)
+        except NotFoundError:
+            return False
+        return True
+
+    def no_alias(self, name: str) -> NotFoundError:
+        """The error for an alias that is not there."""
+        return NotFoundError(f"no alias {name!r} on {self.url}; list them with images.aliases.all()", status_code=404)
+
+    def no_image(self, name: str) -> NotFoundError:
+        """The error for an image that is not there."""
+        hint, shortest = "", self.dialect.shortest_prefix
+        if 0 < len(name) < shortest and all(c in "0123456789abcdef" for c in name):
+            hint = f" (this server wants at least {shortest} digits of a fingerprint)"
+        return NotFoundError(
+            f"no image or alias {name[:100]!r} in project {self.name} on {self.url}{hint}; list them with images.all()",
+            status_code=404,
+        )
+
+
+def alias_path(name: str) -> str:
+    """The path of an alias on the server."""
+    return f"/1.0/images/aliases/{quote(checked(name, 'an alias'), safe='')}"
+
+
+def server_info(transport: Transport, project: str) -> ServerInfo:
+    """Ask a server who it is, and whose images a project shows.
+
+    A project with `features.images` false has the images of `default`. They are asked for there: the server's
+    count of a project's images and its events know them under that name only. A connection that may not see
+    `default` asks in the project itself.
+
+    Raises:
+        ServerUnreachableError, UnexpectedReplyError: nobody, or not LXD or Incus.
+        NotFoundError, NotAllowedError: no such project, or not for this connection.
+
+    Source: GET /1.0, GET /1.0/projects/{name}.
+    """
+    project = checked(project, "a project")
+    reply = transport.request("GET", "/1.0", params={"project": project} if project != "default" else None)
+    info = ServerInfo.from_json(reply.metadata, project=project)
+    if project == "default" or not info.trusted:
+        return info
+    try:
+        config = _config(transport, project)
+    except (NotFoundError, NotAllowedError) as error:
+        raise type(error)(
+            f"no project {project!r} on {transport.url}, or not for this connection; projects() names those there are",
+            status_code=error.status_code,
+        ) from error
+    if config.get("features.images") != "false":
+        return info
+    try:
+        _config(transport, "default")
+    except (NotFoundError, NotAllowedError):
+        return replace(info, shares_images=True)
+    return replace(info, shares_images=True, images_project="default")
+
+
+def _config(transport: Transport, project: str) -> Mapping[str, Any]:
+    metadata = transport.request("GET", f"/1.0/projects/{quote(project, safe='')}").metadata
+    config = metadata.get("config") if isinstance(metadata, dict) else None
+    return config if isinstance(config, dict) else {}

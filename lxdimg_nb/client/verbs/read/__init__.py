@@ -1,0 +1,1 @@
+"""Verbs that read: list, find, export, look inside, who uses what."""

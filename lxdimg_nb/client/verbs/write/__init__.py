@@ -1,0 +1,1 @@
+"""Verbs that change something: create, edit, delete, copy, publish, refresh, aliases."""

@@ -1,0 +1,111 @@
+"""What an import would meet, without sending anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lxdimg_nb.client.files.image_files import ImageFiles
+from lxdimg_nb.client.files.progress import ProgressArgument, reporting
+from lxdimg_nb.client.files.source import Data
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.text import formats
+from lxdimg_nb.values import Progress
+
+__all__ = ["Preflight", "check_image"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Preflight:
+    """What is known of an image before it is sent.
+
+    Attributes:
+        fingerprint: SHA-256, 64 hexadecimal digits.
+        kind: `unified` or `split`.
+        type: `container` or `virtual-machine`; empty when only the server can tell.
+        architecture: as servers name it; empty when unknown.
+        properties: those of metadata.yaml.
+        size: bytes, both files of a split image together.
+        problems: what a server would refuse; empty is good.
+        notes: what is worth knowing but no reason to refuse.
+        exists: the project already holds this image.
+        free: bytes free where the server keeps images, None when it is not on this machine.
+        needed: bytes the server wants free while it imports: it spools, then splits.
+        swapped: the two files of a split image were given the other way round.
+    """
+
+    fingerprint: str
+    kind: str
+    type: str
+    architecture: str
+    properties: Mapping[str, str]
+    size: int
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    exists: bool = False
+    free: int | None = None
+    needed: int = 0
+    swapped: bool = False
+    created_at: int = field(default=0, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether a server can be expected to take it."""
+        return not self.problems and not self.exists and (self.free is None or self.free >= self.needed)
+
+    def __repr__(self) -> str:
+        what = " ".join(word for word in (self.kind, self.type, self.architecture) if word)
+        verdict = [f"would be refused: {problem}" for problem in self.problems]
+        verdict += ["is already there"] if self.exists else []
+        if self.free is not None and self.free < self.needed:
+            verdict.append(f"needs {formats.size(self.needed)}, the server has {formats.size(self.free)}")
+        said = "; ".join(verdict or ["a server would take it", *self.notes])
+        return f"<Preflight {self.fingerprint[:12]} ({what}, {formats.size(self.size)}): {said}>"
+
+
+def check_image(
+    project: Project,
+    data: Data,
+    metadata: Data | None = None,
+    *,
+    type: str | None = None,
+    progress: ProgressArgument = None,
+) -> Preflight:
+    """See `Images.check`."""
+    files = ImageFiles.of(data, metadata, type)
+    if not files.rereadable:
+        raise InvalidRequestError("this stream can be read only once; save it to a file to check it")
+    size = files.size or 0
+    with reporting(progress) as report:
+        fingerprint = files.fingerprint(lambda done: report(Progress("hash", done, size)), project.hashes)
+    meta = files.verdicts[0]
+    machine = files.virtual_machine if files.split else meta.rootfs == "virtual-machine"
+    date = (meta.metadata or {}).get("creation_date")
+    return Preflight(
+        fingerprint=fingerprint,
+        kind="split" if files.split else "unified",
+        type="virtual-machine" if machine else "container" if files.split or meta.rootfs else "",
+        architecture=meta.architecture,
+        properties=meta.properties,
+        size=size,
+        problems=tuple(files.problems),
+        notes=tuple(note for verdict in files.verdicts for note in verdict.notes),
+        exists=project.holds(fingerprint),
+        free=_free_space(project),
+        needed=2 * size,
+        swapped=files.swapped,
+        created_at=date if isinstance(date, int) else 0,
+    )
+
+
+def _free_space(project: Project) -> int | None:
+    """Bytes free where a server on this machine keeps its images."""
+    folder = Path(project.transport.endpoint.socket or "/nowhere").parent / "images"
+    try:
+        facts = os.statvfs(folder)
+    except OSError:
+        return None
+    return facts.f_bavail * facts.f_frsize

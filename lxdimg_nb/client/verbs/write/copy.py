@@ -1,0 +1,257 @@
+"""Images from one server or project to another: pull, push and relay, private ones through secrets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.read.export import export_files
+from lxdimg_nb.client.verbs.write.create import create_image
+from lxdimg_nb.client.verbs.write.delete import delete_image
+from lxdimg_nb.client.verbs.write.edit import edit_image
+from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
+from lxdimg_nb.client.verbs.write.settings import free_aliases, known_profiles
+from lxdimg_nb.client.verbs.write.wait import wait_for_import, wait_or_cancel
+from lxdimg_nb.errors import (
+    ImageExistsError,
+    InvalidRequestError,
+    LxdImageError,
+    NotFoundError,
+    OperationCancelledError,
+    OperationFailedError,
+)
+from lxdimg_nb.values import Alias, ImageRecord
+from lxdimg_nb.values.image import same_value, writable
+from lxdimg_nb.values.validation import names
+
+__all__ = ["MODES", "copy_image", "create_secret"]
+
+MODES = ("auto", "pull", "push", "relay")
+
+
+def copy_image(
+    source: Project,
+    record: ImageRecord,
+    target: Project,
+    *,
+    mode: str = "auto",
+    aliases: str | Iterable[str] = (),
+    copy_aliases: bool = False,
+    public: bool | None = None,
+    auto_update: bool = False,
+    progress: ProgressArgument = None,
+) -> ImageRecord:
+    """See `Image.copy`; returns what the target has."""
+    if mode not in MODES:
+        raise InvalidRequestError(f"an image is copied by {', '.join(MODES)}, not by {mode!r}")
+    if target.dialect.simplestreams:
+        raise InvalidRequestError(f"{target.url} only offers images; copy to an LXD or Incus")
+    public = record.public if public is None else public
+    if public:
+        target.dialect.check_public(target.name)
+    if auto_update and mode in ("auto", "pull") and not target.dialect.can_auto_update_from(source.dialect):
+        # It would fail with the image stored already.
+        raise InvalidRequestError("an Incus cannot keep an image of an LXD current; copy it without auto_update")
+    given = {name: Alias(name) for name in names(aliases, "an alias")}
+    wanted = {a.name: a for a in record.aliases if copy_aliases} | given
+    free_aliases(target, list(wanted))
+    if target.holds(record.fingerprint):
+        raise ImageExistsError(
+            f"the image {record.fingerprint[:12]} is already in project {target.name} on {target.url}",
+            fingerprint=record.fingerprint,
+        )
+    with reporting(progress, record.fingerprint[:12]) as report:
+        _Copy(source, record, target, public, auto_update, report).run(mode)
+    made = target.read(record.fingerprint)
+    # A pull keeps the flags, a push and a relay set none of them on every server: what was asked is made sure of.
+    there = writable(made)
+    changes = {"public": public, "properties": record.properties, "expires_at": record.expires_at}
+    if mode != "pull" and auto_update and made.update_source:
+        changes["auto_update"] = True
+    if not source.dialect.simplestreams:
+        changes["profiles"] = _profiles(record, target)
+    changes = {name: value for name, value in changes.items() if not same_value(name, value, there[name])}
+    if changes:
+        edit_image(target, made, changes)
+    for alias in wanted.values():
+        create_alias(target, alias.name, record.fingerprint, description=alias.description)
+    return target.read(record.fingerprint)
+
+
+def create_secret(project: Project, record: ImageRecord) -> str:
+    """A one-time token with which anybody can fetch a private image. Source: POST /1.0/images/{fingerprint}/secret."""
+    return project.start("POST", f"/1.0/images/{record.fingerprint}/secret").secret
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """One image on its way to another server."""
+
+    source: Project
+    record: ImageRecord
+    target: Project
+    public: bool
+    auto_update: bool
+    report: Report
+
+    def run(self, mode: str) -> None:
+        ways: dict[str, Callable[[], None]] = {"pull": self.pull, "push": self.push, "relay": self.relay}
+        if mode != "auto":
+            ways[mode]()
+            return
+        reasons: list[str] = []
+        for name in self.possible():
+            try:
+                ways[name]()
+                return
+            except (OperationCancelledError, ImageExistsError):
+                raise
+            except LxdImageError as error:
+                if self.target.holds(self.record.fingerprint):
+                    return
+                reasons.append(f"{name}: {error.message}")
+        raise InvalidRequestError("the image could not be copied; " + "; ".join(reasons))
+
+    def possible(self) -> list[str]:
+        """The ways worth trying, the one that spares this machine first."""
+        ways = []
+        if _address(self.source):
+            ways.append("pull")
+        if _address(self.target) and self.source.dialect.incus == self.target.dialect.incus:
+            ways.append("push")
+        return [*ways, "relay"]
+
+    def pull(self) -> None:
+        """The target fetches. Source: POST /1.0/images, source.mode pull."""
+        source, record, target = self.source, self.record, self.target
+        address = _address(source)
+        if not address:
+            raise InvalidRequestError(f"{source.url} cannot be pulled from: it does not listen on the network")
+        catalogue = source.dialect.simplestreams
+        body: dict[str, Any] = {
+            "type": "image",
+            "mode": "pull",
+            "server": address,
+            "protocol": _protocol(source, target),
+            "certificate": _certificate(source),
+            "image_type": record.type,
+        }
+        if source.name != "default":
+            body["project"] = source.name
+        if self.auto_update:
+            # Only what was fetched by a name can be refreshed later, and only by anybody who may see it.
+            if not record.aliases or not (record.public or catalogue):
+                raise InvalidRequestError("auto_update wants a public image with an alias to follow")
+            body["alias"] = record.aliases[0].name
+        else:
+            body["fingerprint"] = record.fingerprint
+            if not record.public and not catalogue:
+                body["secret"] = create_secret(source, record)
+        document: dict[str, Any] = {
+            "source": body,
+            "public": self.public,
+            "auto_update": self.auto_update,
+            "filename": record.filename,
+        }
+        if not catalogue:
+            # Left out it is the profile default, which a catalogue's images want: they name none.
+            document["profiles"] = _profiles(record, target)
+        operation = target.start("POST", "/1.0/images", json=document)
+        wait_for_import(target, operation, lambda: record.fingerprint, self.report)
+
+    def push(self) -> None:
+        """The source sends, with a token of the target. Source: POST /1.0/images/{fingerprint}/export."""
+        source, record, target = self.source, self.record, self.target
+        address = _address(target)
+        if not address:
+            raise InvalidRequestError(f"{target.url} cannot be pushed to: it does not listen on the network")
+        document = {
+            "source": {"type": "image", "mode": "push", "fingerprint": record.fingerprint},
+            "properties": record.properties,
+            "public": record.public,
+            "filename": record.filename,
+        }
+        token = target.start("POST", "/1.0/images", json=document)
+        body = {
+            "target": address,
+            "certificate": _certificate(target),
+            "secret": token.secret,
+            "project": target.name,
+            "profiles": _profiles(record, target),
+        }
+        try:
+            sending = source.start("POST", f"/1.0/images/{record.fingerprint}/export", json=body)
+            try:
+                wait_or_cancel(source, sending, self.report, "")
+            except NotFoundError:
+                pass  # the server has forgotten how it ended; the target's images tell
+        except BaseException:
+            try:
+                target.operations.cancel(token)
+            except LxdImageError:
+                pass  # the token was used, or is forgotten already
+            raise
+        try:
+            made = target.read(record.fingerprint)
+        except NotFoundError as error:
+            raise OperationFailedError(f"{source.url} sent the image but {target.url} has not got it") from error
+        if made.type != record.type:
+            # LXD 5.0.2 and Incus 6.0.4 push the disk of a split image as if it were a container's files.
+            delete_image(target, record.fingerprint)
+            raise OperationFailedError(
+                f"{source.url} sent the {record.type} as a {made.type}; the copy was removed. Use mode='pull' or "
+                "'relay'"
+            )
+
+    def relay(self) -> None:
+        """Through this machine: export, then import; verified on the way. Works between any two servers."""
+        with tempfile.TemporaryDirectory(prefix="lxdimg-relay-") as folder:
+            root, *rest = reversed(export_files(self.source, self.record, Path(folder), progress=self.report).paths)
+            create_image(
+                self.target,
+                root,
+                self.public,
+                True,
+                metadata=rest[0] if rest else None,
+                type=self.record.type if rest else None,
+                filename=self.record.filename,
+                progress=self.report,
+            )
+
+
+def _address(project: Project) -> str:
+    """Where other servers reach this one; empty when it listens on its socket only."""
+    end, info = project.transport.endpoint, project.info
+    if end.base:
+        return end.base
+    if project.dialect.simplestreams:
+        return project.url
+    loopback = [a for a in info.addresses if a.startswith(("127.", "[::1]"))]
+    address = next(iter([a for a in info.addresses if a not in loopback] or loopback), "")
+    configured = str(info.config.get("core.https_address") or "")
+    host = configured.rpartition(":")[0]
+    if configured and host not in ("", "[::]", "0.0.0.0"):  # noqa: S104 - compared, not bound
+        address = configured
+    return f"https://{address}" if address else ""
+
+
+def _certificate(project: Project) -> str:
+    return project.info.certificate or project.transport.endpoint.pinned
+
+
+def _protocol(source: Project, target: Project) -> str:
+    """What the target is to speak with the source; Incus speaks LXD's as well, LXD knows only its own."""
+    if source.dialect.simplestreams:
+        return "simplestreams"
+    return "incus" if source.dialect.incus and target.dialect.incus else "lxd"
+
+
+def _profiles(record: ImageRecord, target: Project) -> list[str]:
+    """The image's profiles that the target knows."""
+    known = known_profiles(target)
+    return [name for name in record.profiles if name in known]

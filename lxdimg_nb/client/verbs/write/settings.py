@@ -1,0 +1,117 @@
+"""What a new image is to have besides its content: names, properties, expiry; checked first, set when it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.write.edit import edit_image
+from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
+from lxdimg_nb.errors import ConflictError, LxdImageError, NotFoundError
+from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values.image import same_value, writable
+from lxdimg_nb.values.validation import checked_profiles, checked_properties, flag, moment, names
+
+__all__ = ["Settings", "free_aliases", "known_profiles"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a new image is to have; None leaves a value as the image brings it."""
+
+    public: bool
+    auto_update: bool | None
+    properties: Mapping[str, str] | None
+    expires_at: datetime | None
+    profiles: Sequence[str] | None
+
+    @classmethod
+    def checked(
+        cls,
+        project: Project,
+        *,
+        public: bool,
+        auto_update: bool | None = None,
+        properties: Mapping[str, str] | None = None,
+        expires_at: datetime | str | None = None,
+        profiles: Sequence[str] | None = None,
+    ) -> Settings:
+        """Settings that this server can be expected to take.
+
+        Raises:
+            InvalidRequestError: a value of the wrong type, or one that the server would refuse.
+            NotFoundError: there is no such profile.
+        """
+        if flag("public", public):
+            project.dialect.check_public(project.name)
+        given = checked_properties(properties) if properties is not None else None
+        return cls(public, auto_update, given, moment(expires_at), _existing_profiles(project, profiles))
+
+    def apply(self, project: Project, record: ImageRecord, aliases: Iterable[str] = ()) -> ImageRecord:
+        """Set what an upload cannot carry on every server: properties (the header kills LXD 5.0.2), expiry, aliases.
+
+        Raises:
+            LxdImageError: as the call that failed; the image is there and the message says so.
+        """
+        try:
+            if changes := self._changes(record):
+                edit_image(project, record, changes)
+            for name in aliases:
+                create_alias(project, name, record.fingerprint)
+        except LxdImageError as error:
+            error.add_note(f"The image {record.fingerprint[:12]} was imported all the same.")
+            raise
+        return project.read(record.fingerprint)
+
+    def _changes(self, record: ImageRecord) -> dict[str, Any]:
+        wanted = {
+            "public": self.public,
+            "auto_update": self.auto_update,
+            "properties": None if self.properties is None else _filled(record.properties | dict(self.properties)),
+            "expires_at": self.expires_at,
+            "profiles": None if self.profiles is None else list(self.profiles),
+        }
+        there = writable(record)
+        return {n: v for n, v in wanted.items() if v is not None and not same_value(n, v, there[n])}
+
+
+def free_aliases(project: Project, aliases: str | Iterable[str]) -> list[str]:
+    """Alias names that can be made, tested before anything is sent.
+
+    Raises:
+        ConflictError: a name is taken.
+        InvalidRequestError: a name this server would not take.
+    """
+    wanted = list(dict.fromkeys(names(aliases, "an alias")))
+    for name in wanted:
+        project.dialect.check_alias(name)
+        if project.has_alias(name):
+            raise ConflictError(f"the alias {name!r} is taken; nothing was sent", status_code=409)
+    return wanted
+
+
+def known_profiles(project: Project) -> set[str]:
+    """The names of the profiles that images of the project can have.
+
+    Source: GET /1.0/profiles?recursion=1.
+    """
+    reply = project.request("GET", "/1.0/profiles", params={"recursion": "1"})
+    return {str(entry.get("name")) for entry in reply.metadata or [] if isinstance(entry, dict)}
+
+
+def _existing_profiles(project: Project, profiles: Sequence[str] | None) -> list[str] | None:
+    if profiles is None:
+        return None
+    wanted = checked_profiles(profiles)
+    unknown = sorted(set(wanted) - known_profiles(project)) if wanted else []
+    if unknown:
+        raise NotFoundError(f"no profile {unknown[0]!r} in project {project.name} on {project.url}; nothing was sent")
+    return wanted
+
+
+def _filled(properties: Mapping[str, str]) -> dict[str, str]:
+    """Without empty values, which a server drops."""
+    return {key: value for key, value in properties.items() if value}

@@ -1,0 +1,86 @@
+"""Waiting for what the server does with an image; cancelled when the waiting is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lxdimg_nb.client.files.progress import Report
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.write.delete import delete_image
+from lxdimg_nb.errors import (
+    FingerprintMismatchError,
+    ImageExistsError,
+    LxdImageError,
+    NotFoundError,
+    OperationCancelledError,
+    OperationFailedError,
+)
+from lxdimg_nb.values import ImageRecord, Operation
+
+__all__ = ["wait_for_import", "wait_or_cancel"]
+
+_RECEIVED = (
+    "The server had received the whole image and cannot be stopped; "
+    "look with images.all(), delete what you do not want."
+)
+
+
+def wait_for_import(project: Project, operation: Operation, expected: Callable[[], str], report: Report) -> ImageRecord:
+    """Wait for an import and read the image; the image decides where the operation's end was missed.
+
+    Args:
+        expected: gives the fingerprint; called after the server has finished, so it may be computed meanwhile.
+
+    Raises:
+        ImageExistsError: somebody else imported it at the same time.
+        FingerprintMismatchError: the server got other bytes than were sent.
+        OperationFailedError, OperationCancelledError: the server refused it.
+    """
+    try:
+        final = wait_or_cancel(project, operation, report)
+    except NotFoundError as error:
+        try:
+            return project.read(expected())
+        except NotFoundError:
+            raise OperationFailedError(
+                "the server has forgotten the import and has no such image; was it restarted? Import it again",
+                operation_id=operation.id,
+            ) from error
+    except OperationFailedError as error:
+        fingerprint = expected()
+        if not project.holds(fingerprint):
+            raise
+        raise ImageExistsError(
+            f"the image {fingerprint[:12]} is already there; somebody else imported it meanwhile",
+            fingerprint=fingerprint,
+        ) from error
+    fingerprint = expected()
+    if final.fingerprint and final.fingerprint != fingerprint:
+        delete_image(project, final.fingerprint)
+        raise FingerprintMismatchError(
+            "the file changed while it was sent; the server's copy was removed",
+            expected=fingerprint,
+            actual=final.fingerprint,
+        )
+    return project.read(fingerprint)
+
+
+def wait_or_cancel(project: Project, operation: Operation, report: Report, goes_on: str = _RECEIVED) -> Operation:
+    """Wait for the end; where the waiting is given up, tell the server to stop.
+
+    Args:
+        goes_on: noted on the error where the server cannot stop; empty where that leaves nothing behind.
+    """
+    try:
+        return project.operations.wait(operation, progress=report)
+    except BaseException as error:
+        # An error of the operation itself means that it has ended.
+        cancelled_here = isinstance(error, OperationCancelledError) and not error.__dict__.get("operation_id")
+        if isinstance(error, LxdImageError) and not cancelled_here:
+            raise
+        try:
+            project.operations.cancel(operation)
+        except LxdImageError:
+            if goes_on:
+                error.add_note(goes_on)
+        raise
