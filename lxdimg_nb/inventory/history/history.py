@@ -28,7 +28,7 @@ from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.inventory.history.difference import Changes, diff
 from lxdimg_nb.inventory.history.parquet import from_table, parquet, to_table
-from lxdimg_nb.inventory.history.snapshots import (
+from lxdimg_nb.inventory.history.record import (
     Moment,
     Part,
     Record,
