@@ -288,7 +288,7 @@ def bench_history(most: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["make_frame", "fleet", "history"])
+    parser.add_argument("what", nargs="*", default=["frame", "fleet", "history"])
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--way", help=argparse.SUPPRESS)

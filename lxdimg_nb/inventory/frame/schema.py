@@ -20,7 +20,7 @@ __all__ = [
     "LISTS",
     "PROPERTY",
     "TIMES",
-    "index_names",
+    "is_category",
     "is_inventory",
     "property_columns",
 ]
@@ -57,14 +57,14 @@ KNOWN_SOURCE = frozenset({"alias", "certificate", "protocol", "server"})
 """Fields of `update_source` that have a column, and the certificate, which never gets one."""
 
 
-def index_names(frame: pd.DataFrame) -> tuple[str, ...]:
-    """The names of the index levels, empty text for one without."""
-    return tuple("" if name is None else str(name) for name in frame.index.names)
+def is_category(name: str) -> bool:
+    """Whether a column is a category."""
+    return name in CATEGORY or (name.startswith(PROPERTY) and name.removeprefix(PROPERTY) in CATEGORY_PROPERTIES)
 
 
 def is_inventory(frame: pd.DataFrame) -> bool:
     """Whether each row stands for an image: the last index level is the fingerprint."""
-    return index_names(frame)[-1] == "fingerprint"
+    return bool(frame.index.names[-1] == "fingerprint")
 
 
 def property_columns(frame: pd.DataFrame) -> list[str]:

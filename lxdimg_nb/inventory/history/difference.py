@@ -10,9 +10,10 @@ import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
+from lxdimg_nb.inventory.frame.column_kinds import objects
 from lxdimg_nb.inventory.frame.rows import level
-from lxdimg_nb.text import display, formats
-from lxdimg_nb.text.styled_frame import StyledFrame, is_missing
+from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.styled_frame import StyledFrame, frame_table, is_missing
 from lxdimg_nb.values import format_attribute, short_fingerprint
 
 __all__ = ["COLUMNS", "Changes", "diff"]
@@ -24,67 +25,38 @@ _Key = tuple[str, str, str]
 
 
 class Changes(StyledFrame):
-    """A row a change, in words when shown; otherwise a DataFrame."""
+    """A row a change."""
 
-    def table(self) -> display.Table:
-        """The changes in words."""
+    def table(self) -> Table:
         if not {*COLUMNS} <= {*self.columns}:
-            return display.Table(
-                tuple(map(str, self.columns)), tuple(tuple(map(display.format_value, r)) for r in self.to_numpy())
-            )
+            return frame_table(self)
+        shown = self[list(COLUMNS)].head(200).itertuples(index=False, name=None)
         rows = [
-            (
-                *(str(r) for r in row[:2]),
-                short_fingerprint(row[2]),
-                str(row[3]),
-                _word("", row[4]),
-                *_values_of(*row[3:7]),
-            )
-            for row in self[list(COLUMNS)].head(200).itertuples(index=False, name=None)
+            (*place, short_fingerprint(image), kind, field, _text(kind, field, before), _text(kind, field, after))
+            for *place, image, kind, field, before, after in shown
         ]
         counts = self["change"].value_counts()
         title = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts.get(kind, 0)) or "no change"
         left = len(self) - len(rows)
-        return display.Table(
-            COLUMNS, tuple(rows), title, f"and {left:,} more" if left > 0 else "", monospace=frozenset({2})
-        )
+        return Table(COLUMNS, tuple(rows), title, f"and {left:,} more" if left > 0 else "", monospace=frozenset({2}))
 
 
-def _values_of(kind: str, name: str, before: Any, after: Any) -> tuple[str, str]:
-    """What was and what is, in words; fingerprints short."""
+def _text(kind: str, field: str, value: Any) -> str:
     if kind.startswith("alias"):
-        return tuple(short_fingerprint(v) if isinstance(v, str) else "" for v in (before, after))  # type: ignore[return-value]
-    return _word(name, before), _word(name, after)
+        return "" if is_missing(value) else short_fingerprint(value)
+    return format_attribute(field, None if is_missing(value) else value)
 
 
-def _word(name: str, value: Any) -> str:
-    if is_missing(value):
-        return format_attribute(name, None)
-    if isinstance(value, pd.Timestamp):
-        return formats.timestamp(value.to_pydatetime(warn=False))
-    if isinstance(value, np.bool_):
-        return display.format_value(bool(value))
-    return display.format_value(value)
-
-
-def diff(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
-    *,
-    ignore: Collection[str] = (),
-    scope: pd.Series[bool] | None = None,
-) -> Changes:
+def diff(before: pd.DataFrame, after: pd.DataFrame, *, ignore: Collection[str] = ()) -> Changes:
     """Compare two inventories.
 
-    Servers of which one of the two knows nothing are not compared, and where one knows only a part, what is
-    missing there has neither come nor gone.
+    Servers that only one of the two knows are not compared: an image is not removed because its server did not
+    answer. Where a server gave only some of its images, nothing was added or removed.
 
     Args:
         before: a frame of images, of one server or of many.
         after: a later one, of the same kind.
         ignore: columns whose changes do not count, `last_used_at` for example.
-        scope: the rows of `before` that `after` speaks of: images on servers that did not answer are not
-            removed. By default those on servers that answered, by `attrs["unanswered"]`.
 
     Returns:
         A row a change: `server`, `project`, `fingerprint`, `change` (added, removed, changed, alias added,
@@ -96,70 +68,60 @@ def diff(
     for frame in (before, after):
         if not schema.is_inventory(frame) or "aliases" not in frame.columns:
             raise InvalidRequestError("only whole frames of images can be compared")
-    if scope is None:
-        scope = _answered(before, after)
-    before, after = before[scope.to_numpy(dtype=bool)], after[_answered(after, before).to_numpy(dtype=bool)]
+    before, after = before[_answered(before, after)], after[_answered(after, before)]
     old, new = _keys(before), _keys(after)
     rows: list[tuple[Any, ...]] = [
-        (*key, "removed", "", _name(before, at), None) for key, at in old.items() if key not in new
+        (*key, "removed", "", _title(before, at), None) for key, at in old.items() if key not in new
     ]
-    rows += [(*key, "added", "", None, _name(after, at)) for key, at in new.items() if key not in old]
+    rows += [(*key, "added", "", None, _title(after, at)) for key, at in new.items() if key not in old]
     both = [key for key in old if key in new]
     left, right = [old[key] for key in both], [new[key] for key in both]
     for name in _columns(before, after, ignore):
         rows += _changed(name, both, _values(before, name, left), _values(after, name, right))
     if "aliases" not in ignore:
-        rows += _aliases(_targets(before), _targets(after))
-    return Changes(_frame([row for row in rows if not _guessed(row, before, after)]))
+        rows += _moved(_targets(before), _targets(after))
+    return _frame([row for row in rows if not _is_guess(row, before, after)])
 
 
-def _answered(frame: pd.DataFrame, other: pd.DataFrame) -> pd.Series[bool]:
-    """The rows of servers that answered when the other frame was taken, too."""
+def _answered(frame: pd.DataFrame, other: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The rows whose server answered when the other frame was taken, as a mask."""
     missing = set(other.attrs.get("unanswered", ()))
-    return pd.Series([str(s) not in missing for s in _servers(frame)], index=frame.index, dtype=bool)
+    return np.array([server not in missing for server in _servers(frame)], dtype=bool)
 
 
-def _guessed(row: tuple[Any, ...], before: pd.DataFrame, after: pd.DataFrame) -> bool:
-    """Whether something is missing only because a server gave a part of its images."""
-    there = before if row[3] in ("added", "alias added") else after
-    return row[3] not in ("changed", "alias moved") and row[0] in there.attrs.get("partial", ())
+def _is_guess(row: tuple[Any, ...], before: pd.DataFrame, after: pd.DataFrame) -> bool:
+    """Whether something may be missing only because its server gave some of its images."""
+    lacking = before if row[3] in ("added", "alias added") else after
+    return row[3] not in ("changed", "alias moved") and row[0] in lacking.attrs.get("partial", ())
 
 
-def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    order = {kind: i for i, kind in enumerate(KINDS)}
-    rows.sort(key=lambda row: (row[0], row[1], row[2], order[row[3]], row[4]))
-    columns = {name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)}
-    made: dict[str, Any] = {
-        name: pd.array(columns[name], dtype="string") for name in ("server", "project", "fingerprint")
-    }
-    made["change"] = pd.Categorical(columns["change"], categories=list(KINDS))
-    made["field"] = pd.array(columns["field"], dtype="string")
-    for name in ("before", "after"):
-        values = np.empty(len(rows), dtype=object)
-        values[:] = columns[name]
-        made[name] = values
-    return pd.DataFrame(made)
+def _frame(rows: list[tuple[Any, ...]]) -> Changes:
+    rows.sort(key=lambda row: (*row[:3], KINDS.index(row[3]), row[4]))
+    columns: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)}
+    for name in ("server", "project", "fingerprint", "field"):
+        columns[name] = pd.array(columns[name], dtype="string")
+    columns["change"] = pd.Categorical(columns["change"], categories=list(KINDS))
+    columns |= {name: objects(columns[name]) for name in ("before", "after")}
+    return Changes(columns)
 
 
 def _servers(frame: pd.DataFrame) -> list[str]:
-    found = level(frame, "server")
-    return [str(frame.attrs.get("server", ""))] * len(frame) if found is None else [str(s) for s in found]
+    return [*map(str, level(frame, "server") or [frame.attrs.get("server", "")] * len(frame))]
 
 
 def _keys(frame: pd.DataFrame) -> dict[_Key, int]:
     projects = level(frame, "project") or [frame.attrs.get("project", "default")] * len(frame)
-    fingerprints = level(frame, "fingerprint") or []
-    keys = zip(_servers(frame), map(str, projects), map(str, fingerprints), strict=True)
+    keys = zip(_servers(frame), map(str, projects), map(str, level(frame, "fingerprint") or []), strict=True)
     return {key: at for at, key in enumerate(keys)}
 
 
-def _name(frame: pd.DataFrame, at: int) -> str:
-    """What an image is called where it comes or goes: its aliases, else its description."""
+def _title(frame: pd.DataFrame, at: int) -> str:
+    """The aliases of an image, else its description."""
     names: Any = frame["aliases"].iat[at]
     if len(names):
         return ", ".join(names)
-    words = frame["description"].iat[at] if "description" in frame.columns else None
-    return words if isinstance(words, str) else ""
+    description = frame["description"].iat[at] if "description" in frame.columns else None
+    return description if isinstance(description, str) else ""
 
 
 def _columns(before: pd.DataFrame, after: pd.DataFrame, ignore: Collection[str]) -> list[str]:
@@ -188,18 +150,17 @@ def _changed(
     return [(*keys[i], "changed", name, before[i], after[i]) for i in where]
 
 
-def _targets(frame: pd.DataFrame) -> dict[tuple[str, str, str], str]:
-    keys = _keys(frame)
+def _targets(frame: pd.DataFrame) -> dict[_Key, str]:
+    """The fingerprint that each alias of each project of each server points at."""
     aliases = frame["aliases"].tolist()
-    return {(server, project, name): fp for (server, project, fp), at in keys.items() for name in aliases[at]}
+    return {(server, project, name): fp for (server, project, fp), at in _keys(frame).items() for name in aliases[at]}
 
 
-def _aliases(before: Mapping[_Key, str], after: Mapping[_Key, str]) -> list[tuple[Any, ...]]:
+def _moved(before: Mapping[_Key, str], after: Mapping[_Key, str]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    for key in sorted({*before, *after}):
-        old, new = before.get(key), after.get(key)
-        if old == new:
-            continue
-        kind = "alias added" if old is None else "alias removed" if new is None else "alias moved"
-        rows.append((*key[:2], new or old, kind, key[2], old, new))
+    for server, project, name in sorted({*before, *after}):
+        old, new = before.get((server, project, name)), after.get((server, project, name))
+        if old != new:
+            kind = "alias added" if old is None else "alias removed" if new is None else "alias moved"
+            rows.append((server, project, new or old, kind, name, old, new))
     return rows

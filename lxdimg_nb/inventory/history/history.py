@@ -1,10 +1,10 @@
 """Inventories over time: a folder of Parquet files, one a record, partitioned by day.
 
-    folder/_history.json                       which format this is
+    folder/_history.json                       the format
     folder/day=2026-06-01/20260601T…-….parquet
 
-Nothing that was written is ever changed: a record is a new file that gets its name when it is whole and on
-disk. pandas, DuckDB and Dask read the folder as it stands.
+Files are never changed: a record is a new file that gets its name when it is complete and on disk. pandas,
+DuckDB and Dask read the folder as it stands.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
+from lxdimg_nb.client.files.part_file import fsync_directory
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_kinds import time_array
@@ -28,17 +29,7 @@ from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.inventory.history.difference import Changes, diff
 from lxdimg_nb.inventory.history.parquet import from_table, parquet, to_table
-from lxdimg_nb.inventory.history.record import (
-    Moment,
-    Part,
-    Record,
-    covered,
-    end_of,
-    joined,
-    known_before,
-    replaced,
-    spoken_for,
-)
+from lxdimg_nb.inventory.history.record import Moment, Record, combined, covered, end_of, scopes_of
 from lxdimg_nb.text.styled_frame import StyledFrame
 
 __all__ = ["History", "Record"]
@@ -55,10 +46,10 @@ class History:
     """Inventories over time, in a folder.
 
     Args:
-        folder: made by the first `record()` when there is none.
+        folder: created by the first `record()`.
 
     Raises:
-        InvalidRequestError: a folder of something else, or a history of another version.
+        InvalidRequestError: the folder holds something else, or a history of another format.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -70,7 +61,7 @@ class History:
             _check_format(marker)
         elif self.folder.exists() and not all(_DRAFT.match(entry.name) for entry in self.folder.iterdir()):
             raise InvalidRequestError(f"{self.folder} holds something else than a history; give an empty folder")
-        self._read: dict[Path, Record] = {}
+        self._records: dict[Path, Record] = {}
 
     def __repr__(self) -> str:
         return f"<History {self.folder}: {len(self._files())} records>"
@@ -79,12 +70,12 @@ class History:
         """Keep an inventory. Certificates, `extra`, and properties that look secret are left out.
 
         Args:
-            frame: whole, as `images.df()` or a fleet makes it. Of a fleet a server that gave only some of its
-                images is left out, as one that did not answer is.
+            frame: whole, as `images.df()` or a fleet makes it. Servers of a fleet that did not answer, or gave
+                only some of their images, are left out.
 
         Raises:
-            InvalidRequestError: the frame is only a part, or does not say when and where it was taken.
-            OSError: the folder cannot be written; what was there is untouched.
+            InvalidRequestError: the frame is incomplete, or does not say when and where it was taken.
+            OSError: the folder cannot be written; the history is unchanged.
         """
         if not schema.is_inventory(frame) or "taken" not in frame.attrs:
             raise InvalidRequestError("a history keeps frames of images.df() or of a fleet, as they are")
@@ -93,7 +84,7 @@ class History:
             raise InvalidRequestError(
                 "this frame is a part of an inventory; a history keeps whole ones, or removals would be guessed"
             )
-        scopes = spoken_for(frame)
+        scopes = scopes_of(frame)
         if partial := set(frame.attrs.get("partial", ())):
             kept = [str(server) not in partial for server in level(frame, "server") or ()]
             frame = frame[np.array(kept, dtype=bool)]
@@ -108,31 +99,20 @@ class History:
         day = self.folder / f"day={taken.date().isoformat()}"
         if not day.exists():
             day.mkdir(exist_ok=True)
-            _sync(self.folder)
+            fsync_directory(self.folder)
         path = day / f"{taken.strftime(_STAMP)}-{secrets.token_hex(4)}.parquet"
-        # A name that begins with a dot is invisible to readers of Parquet folders.
-        draft = day / f".{path.name}.part"
-        try:
-            with draft.open("xb") as file:
-                parquet()[1].write_table(table, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        _sync(day)
-        made = Record(taken, path, tuple(scopes), len(frame))
-        self._read[path] = made
-        return made
+        _write(path, lambda file: parquet()[1].write_table(table, file, compression="zstd"))
+        self._records[path] = Record(taken, path, tuple(scopes), len(frame))
+        return self._records[path]
 
     def records(self) -> list[Record]:
-        """What is kept, oldest first."""
+        """The records, oldest first."""
         return [self._open(path) for path in self._files()]
 
     def at(self, moment: Moment | None = None) -> InventoryFrame:
-        """The inventory as last known at a moment, with the index `(server, project, fingerprint)`.
+        """The inventory as last known at a time, with the index `(server, project, fingerprint)`.
 
-        Servers that were recorded apart are put together, each as in its last record until then.
+        Each project of each server is as in its last record until then.
 
         Args:
             moment: a time, or a date (its end); None is the latest.
@@ -140,31 +120,18 @@ class History:
         Raises:
             NotFoundError: nothing was recorded until then.
         """
-        until = end_of(moment)
-        records = [r for r in self.records() if until is None or r.taken <= until]
-        if not records:
-            raise NotFoundError(f"{self.folder} has no record{f' until {until.isoformat()}' if until else ''}")
-        return self._combined(records)
-
-    def _combined(self, records: list[Record]) -> InventoryFrame:
-        """Each project of each server as in the last of these records that covers it."""
-        parts: list[pd.DataFrame] = []
-        seen: list[Record] = []
+        records = self._until(moment)
+        latest: list[Record] = []
         for record in reversed(records):
-            if all(any(later.covers(*scope) for later in seen) for scope in record.scopes):
-                continue
-            frame = self._load(record)
-            if seen:
-                frame = frame[~covered(frame, seen)]
-            parts.append(frame)
-            seen.append(record)
-        whole = parts[0] if len(parts) == 1 else joined(parts)
-        made = as_inventory(whole)
-        servers = sorted({server for record in seen for server, _ in record.scopes})
+            if not record.is_covered(latest):
+                latest.append(record)
+        frame = combined((record, self._load(record)) for record in latest)
+        made = as_inventory(self._load(records[-1]).iloc[:0] if frame is None else frame)
+        servers = sorted({server for record in latest for server, _ in record.scopes})
         made.attrs = {
             "server": servers[0] if len(servers) == 1 else f"{len(servers)} servers",
             "project": "*",
-            "taken": seen[0].taken.isoformat().replace("+00:00", "Z"),
+            "taken": records[-1].taken.isoformat().replace("+00:00", "Z"),
             "product": "",
             "identity": "",
             "servers": {server: {} for server in servers},
@@ -172,11 +139,18 @@ class History:
         }
         return made
 
+    def _until(self, moment: Moment | None) -> list[Record]:
+        until = None if moment is None else end_of(moment)
+        records = [record for record in self.records() if until is None or record.taken <= until]
+        if not records:
+            raise NotFoundError(f"{self.folder} has no record{f' until {until.isoformat()}' if until else ''}")
+        return records
+
     def diff(self, a: Moment | None = None, b: Moment | None = None, *, ignore: Collection[str] = ()) -> Changes:
-        """What changed between two moments.
+        """What changed between two times.
 
         Args:
-            a: the earlier one, a time or a record; None is the last record but one.
+            a: the earlier one, a time or a record; None is the second to last record.
             b: the later one; None is the last record.
             ignore: columns whose changes do not count.
 
@@ -190,31 +164,30 @@ class History:
         if a is None:
             if len(records) < 2:
                 raise NotFoundError(f"{self.folder} has {len(records)} records; a difference needs two")
-            a = records[-2].taken
-        before, after = self.at(a), self.at(b)
-        start = end_of(a)
-        known = [record for record in records if start is None or record.taken <= start]
-        return diff(before, after[covered(after, known)], ignore=ignore)
+            a = records[-2]
+        after = self.at(b)
+        return diff(self.at(a), after[covered(after, self._until(a))], ignore=ignore)
 
     def timeline(self, name: str | None = None) -> pd.DataFrame:
-        """How the inventory went, or one image or alias.
+        """How the inventory, or one image or alias, changed over time.
 
         Args:
-            name: an alias or fingerprint (12 digits or more).
+            name: an alias, or the first 12 or more digits of a fingerprint.
 
         Returns:
             Without a name a row a record: `images`, `bytes` (once a server and fingerprint), `public`, and how
-            many were `added`, `removed`, `changed` since the records before of the same servers and projects.
-            With a name the changes it took part in, with `taken`; at first its being there.
+            many were `added`, `removed`, `changed` since earlier records of the same servers and projects.
+            With a name the changes of that image or alias, with `taken`; the first says that it was there.
         """
         rows: list[dict[str, Any]] = []
         found: list[pd.DataFrame] = []
-        parts: list[Part] = []
+        parts: list[tuple[Record, InventoryFrame]] = []
         for record in self.records():
             frame = self._load(record)
             known = covered(frame, [earlier for earlier, _ in parts])
-            before = known_before(parts, record, frame)
-            parts = [(record, frame), *(part for part in parts if not replaced(part[0], record))]
+            before = combined(parts, within=record)
+            before = frame.iloc[:0] if before is None else before
+            parts = [(record, frame), *(part for part in parts if not part[0].is_covered([record]))]
             if name is not None:
                 new = frame[~known]
                 found += [_about(name, record, *pair) for pair in ((new.iloc[:0], new), (before, frame[known]))]
@@ -243,17 +216,16 @@ class History:
         return sorted(files, key=lambda path: path.name)
 
     def _open(self, path: Path) -> Record:
-        if path not in self._read:
-            pq = parquet()[1]
+        if path not in self._records:
             try:
-                meta = pq.read_metadata(path)
+                meta = parquet()[1].read_metadata(path)
                 note = json.loads(meta.metadata[_NOTE])
                 scopes = tuple((str(s), str(p)) for s, p in note["scopes"])
                 taken = datetime.fromisoformat(note["taken"])
             except (OSError, ValueError, KeyError, TypeError) as exc:
                 raise InvalidRequestError(f"{path} is no record of a history: {exc}; move it away") from exc
-            self._read[path] = Record(taken, path, scopes, meta.num_rows)
-        return self._read[path]
+            self._records[path] = Record(taken, path, scopes, meta.num_rows)
+        return self._records[path]
 
     def _load(self, record: Record) -> InventoryFrame:
         frame = from_table(parquet()[1].ParquetFile(record.path).read())
@@ -263,16 +235,11 @@ class History:
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         marker = self.folder / MARKER
-        if not marker.exists():
-            draft = self.folder / f".{MARKER}.{secrets.token_hex(4)}.part"
-            with draft.open("x") as file:
-                file.write(json.dumps({"format": FORMAT, "what": "lxdimg-nb inventory history"}) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(marker)
-            _sync(self.folder)
-        else:
+        if marker.exists():
             _check_format(marker)
+        else:
+            text = json.dumps({"format": FORMAT, "what": "lxdimg-nb inventory history"}) + "\n"
+            _write(marker, lambda file: file.write(text.encode()))
 
 
 def _check_format(marker: Path) -> None:
@@ -286,17 +253,23 @@ def _check_format(marker: Path) -> None:
         )
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Write a file under a temporary name, sync it, and rename it. Readers of Parquet ignore names with a dot."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        os.fsync(handle)
+        with draft.open("xb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
     finally:
-        os.close(handle)
+        draft.unlink(missing_ok=True)
+    fsync_directory(path.parent)
 
 
 def _about(name: str, record: Record, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """The changes that an alias or image took part in."""
-    image = len(name) >= 12 and name.lower()
+    """The changes of an alias or image."""
+    image = name.lower() if len(name) >= 12 else ""
     if not image or before.empty:
         before, after = (frame[_holding(frame, name, image)] for frame in (before, after))
     changes = diff(before, after)
@@ -308,11 +281,10 @@ def _about(name: str, record: Record, before: pd.DataFrame, after: pd.DataFrame)
     return made
 
 
-def _holding(frame: pd.DataFrame, name: str, image: str | Literal[False]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """The rows that have the alias, or are the image: comparing these is enough, and quick."""
-    fingerprints = level(frame, "fingerprint") or []
+def _holding(frame: pd.DataFrame, name: str, image: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The rows that have the alias or are the image, as a mask; comparing only these is quick."""
     mask = [
         name in aliases or bool(image and fingerprint.startswith(image))
-        for aliases, fingerprint in zip(frame["aliases"], fingerprints, strict=True)
+        for aliases, fingerprint in zip(frame["aliases"], level(frame, "fingerprint") or [], strict=True)
     ]
     return np.array(mask, dtype=bool)

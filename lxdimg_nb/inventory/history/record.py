@@ -1,7 +1,8 @@
-"""Records of a history: of what each speaks, and what several of them say together."""
+"""Records of a history: which servers and projects each covers, and what several of them say together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,18 +13,18 @@ import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
-from lxdimg_nb.inventory.frame.frame import InventoryFrame
 from lxdimg_nb.inventory.frame.rows import level
-from lxdimg_nb.inventory.history.parquet import harmless
+from lxdimg_nb.inventory.history.parquet import redacted
 
-__all__ = ["Moment", "Part", "Record", "covered", "end_of", "joined", "known_before", "replaced", "spoken_for"]
+__all__ = ["Moment", "Record", "combined", "covered", "end_of", "scopes_of"]
 
 Scope = tuple[str, str]
+"""A server and a project, `*` for all projects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One inventory in a history: when it was taken, its file, and the (server, project) pairs it covers."""
+    """One inventory in a history: when it was taken, its file, and the servers and projects it covers."""
 
     taken: datetime
     path: Path
@@ -31,76 +32,70 @@ class Record:
     images: int
 
     def covers(self, server: str, project: str) -> bool:
-        """Whether it says what that project of that server held."""
+        """Whether it says which images that project of that server had."""
         return (server, "*") in self.scopes or (server, project) in self.scopes
+
+    def is_covered(self, later: Iterable[Record]) -> bool:
+        """Whether later records cover all of its servers and projects."""
+        return all(any(record.covers(*scope) for record in later) for scope in self.scopes)
 
 
 Moment = str | date | datetime | pd.Timestamp | Record
 
 
-def spoken_for(frame: pd.DataFrame) -> list[Scope]:
-    """What the frame speaks for: a server that did not answer, or not in full, is not there, one without images is."""
+def scopes_of(frame: pd.DataFrame) -> list[Scope]:
+    """What a frame covers: servers that answered in full, including those without images."""
     attrs = frame.attrs
     if "server" not in frame.index.names:
-        return [(harmless(str(attrs.get("server", ""))), str(attrs.get("project", "default")))]
-    servers, silent = attrs.get("servers", {}), {*attrs.get("unanswered", ()), *attrs.get("partial", ())}
+        return [(redacted(str(attrs.get("server", ""))), str(attrs.get("project", "default")))]
+    missing = {*attrs.get("unanswered", ()), *attrs.get("partial", ())}
     everything = attrs.get("project") == "*"
     return sorted(
-        (harmless(n), "*" if everything else str(s.get("project"))) for n, s in servers.items() if n not in silent
+        (redacted(name), "*" if everything else str(facts.get("project")))
+        for name, facts in attrs.get("servers", {}).items()
+        if name not in missing
     )
 
 
-def _pairs(frame: pd.DataFrame) -> list[Scope]:
-    servers, projects = (level(frame, name) or [] for name in ("server", "project"))
-    return [(str(server), str(project)) for server, project in zip(servers, projects, strict=True)]
-
-
-def covered(frame: pd.DataFrame, records: list[Record]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """The rows of which one of the records speaks, as a mask."""
-    pairs = _pairs(frame)
+def covered(frame: pd.DataFrame, records: Sequence[Record]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The rows that one of the records covers, as a mask."""
+    pairs = list(zip(*(map(str, level(frame, name) or []) for name in ("server", "project")), strict=True))
     answers = {pair: any(record.covers(*pair) for record in records) for pair in set(pairs)}
     return np.array([answers[pair] for pair in pairs], dtype=bool)
 
 
-Part = tuple[Record, InventoryFrame]
+def combined(parts: Iterable[tuple[Record, pd.DataFrame]], within: Record | None = None) -> pd.DataFrame | None:
+    """Each project of each server as in the newest record that covers it; None if there is no image.
 
-
-def known_before(parts: list[Part], record: Record, frame: InventoryFrame) -> pd.DataFrame:
-    """What was known of a record's servers and projects before it; `parts` are the newest first."""
+    Args:
+        parts: records and their frames, the newest first.
+        within: only servers and projects that this record covers.
+    """
     seen: list[Record] = []
     found: list[pd.DataFrame] = []
-    for earlier, there in parts:
-        mask = covered(there, [record]) & ~covered(there, seen)
+    for record, frame in parts:
+        mask = ~covered(frame, seen)
+        if within is not None:
+            mask &= covered(frame, [within])
         if mask.any():
-            found.append(there[mask])
-        seen.append(earlier)
-    return joined(found) if len(found) > 1 else found[0] if found else frame.iloc[:0]
-
-
-def replaced(earlier: Record, later: Record) -> bool:
-    """Whether the later record says all that the earlier one says, of another time."""
-    return all(later.covers(*scope) for scope in earlier.scopes)
-
-
-def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Frames on top of each other; categories are united, as pandas would make objects of them."""
-    whole = pd.concat(
-        [p.assign(**{n: p[n].astype("string") for n in p.columns if p[n].dtype == "category"}) for p in parts]
-    )
-    names = [n for n in whole.columns if any(n in p.columns and p[n].dtype == "category" for p in parts)]
+            found.append(frame[mask])
+        seen.append(record)
+    if len(found) < 2:
+        return found[0] if found else None
+    whole = pd.concat(found)
+    # Categories differ from day to day; pandas makes objects of them.
+    names = [name for name in whole.columns if schema.is_category(name)]
+    whole = whole.astype(dict.fromkeys(names, "string")).astype(dict.fromkeys(names, "category"))
     ordered = [*schema.COLUMNS, *sorted(schema.property_columns(whole)), "used_by"]
-    whole = whole.astype(dict.fromkeys(names, "category"))
-    return whole[[n for n in ordered if n in whole.columns]]
+    return whole[[name for name in ordered if name in whole.columns]]
 
 
-def end_of(value: Moment | None) -> datetime | None:
-    """A moment as users name it in UTC; of a date its end, of a record when it was taken.
+def end_of(value: Moment) -> datetime:
+    """A time in UTC: the end of a date, the time a record was taken.
 
     Raises:
         InvalidRequestError: not a time.
     """
-    if value is None:
-        return None
     if isinstance(value, Record):
         return value.taken
     if isinstance(value, str):
