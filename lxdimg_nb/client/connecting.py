@@ -1,4 +1,4 @@
-"""From what a user writes to a connected client: sockets in the products' own order, paths, URLs, remotes."""
+"""`connect()`: a local socket, a path, a URL or the name of a remote becomes a connected client."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.client import Client
-from lxdimg_nb.client.config.remotes import Remote, default_remotes, find_remote, find_remote_by_address, local_project
-from lxdimg_nb.client.http.endpoint import Endpoint, read_pem
+from lxdimg_nb.client.config.client_config import Remote
+from lxdimg_nb.client.config.remotes import default_remotes, find_remote, find_remote_by_address, local_project
+from lxdimg_nb.client.http.endpoint import Endpoint, https_base, read_pem
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
 from lxdimg_nb.client.project import Project, server_info
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
@@ -17,16 +18,14 @@ from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachab
 __all__ = ["connect", "local_sockets"]
 
 _PathLike = str | os.PathLike[str]
-_Pair = tuple[_PathLike, _PathLike]
-
-_STREAMS = "simplestreams+https://"
+_KeyPair = tuple[_PathLike, _PathLike]
 
 
 def connect(
     server: _PathLike | Remote | None = None,
     *,
     project: str | None = None,
-    cert: _Pair | None = None,
+    cert: _KeyPair | None = None,
     server_cert: _PathLike | None = None,
     timeout: float = READ_TIMEOUT,
 ) -> Client:
@@ -54,42 +53,33 @@ def connect(
         InvalidRequestError: an address that makes no sense, an unknown remote.
     """
     if server is None or server in ("unix://", "unix:"):
-        return _local(project, timeout)
+        return _connect_local(project, timeout)
     if isinstance(server, Remote):
-        return _remote(server, project, cert, server_cert, timeout)
+        return _connect_remote(server, project, cert, server_cert, timeout)
     address = os.fspath(server) if isinstance(server, os.PathLike) else server
     if not isinstance(address, str):
         raise InvalidRequestError(f"a server is named by a text or a path, not by {type(server).__name__}")
-    parts = urlsplit(address)
-    if address.startswith(_STREAMS):
+    if address.startswith("simplestreams+https://"):
         if cert is not None or project not in (None, "default"):
             raise InvalidRequestError("a simplestreams server has no projects and asks for no client certificate")
-        return _catalogue(address.removeprefix("simplestreams+"), server_cert, timeout)
-    if parts.scheme == "https":
+        return _connect_catalogue(address.removeprefix("simplestreams+"), server_cert, timeout)
+    scheme = urlsplit(address).scheme
+    if scheme == "https":
         known = find_remote_by_address(address) if cert is None and server_cert is None else None
         if known is not None:
-            endpoint = _endpoint(known, address, None, None)
-            return _open(endpoint, project or known.project, timeout)
-        return _open(_https(address, cert, _pinned(server_cert)), project, timeout)
-    if parts.scheme == "http":
+            return _open(_remote_endpoint(known, address, None, None), project or known.project, timeout)
+        return _open(_https_endpoint(address, cert, server_cert), project, timeout)
+    if scheme == "http":
         raise InvalidRequestError("LXD and Incus speak https; write https://host:8443")
-    named = "/" not in address and "://" not in address and parts.scheme != "unix"
-    if named:
-        address = address.removesuffix(":")
-        remote = find_remote(address)
-        if address == "local" and remote.local and cert is None and server_cert is None:
-            return _local(project, timeout)
-        return _remote(remote, project, cert, server_cert, timeout)
+    if "/" not in address and scheme != "unix":
+        remote = find_remote(address.removesuffix(":"))
+        if address.removesuffix(":") == "local" and remote.local and cert is None and server_cert is None:
+            return _connect_local(project, timeout)
+        return _connect_remote(remote, project, cert, server_cert, timeout)
     if cert is not None or server_cert is not None:
         raise InvalidRequestError("certificates go with an https:// address; a unix socket needs none")
-    if parts.scheme == "unix":
-        return _open(
-            _unix(unquote(parts.netloc + parts.path) if "%" in address else parts.netloc + parts.path),
-            project,
-            timeout,
-        )
-    if "://" not in address:
-        return _open(_unix(address), project, timeout)
+    if scheme == "unix" or "://" not in address:
+        return _open(_unix_endpoint(address), project, timeout)
     raise InvalidRequestError(f"{address!r} is neither a socket's path nor an https:// address")
 
 
@@ -98,14 +88,13 @@ def local_sockets() -> list[tuple[str, str | None]]:
 
     Source: LXD client/connection.go, Incus client/connection.go.
     """
-    lxd, incus = _sockets("lxd"), _sockets("incus")
+    lxd, incus = _product_sockets("lxd"), _product_sockets("incus")
     # A variable that was set for one product comes before the other's usual places.
     wanted = any(os.environ.get(k) for k in ("INCUS_SOCKET", "INCUS_DIR"))
     return incus + lxd if wanted and not any(os.environ.get(k) for k in ("LXD_SOCKET", "LXD_DIR")) else lxd + incus
 
 
-def _sockets(product: str) -> list[tuple[str, str | None]]:
-    """Where one product's daemon may listen."""
+def _product_sockets(product: str) -> list[tuple[str, str | None]]:
     prefix = product.upper()
     found: list[tuple[str, str | None]] = []
     if os.environ.get(f"{prefix}_SOCKET"):
@@ -127,25 +116,24 @@ def _sockets(product: str) -> list[tuple[str, str | None]]:
     return found
 
 
-def _local(project: str | None, timeout: float, product: str = "") -> Client:
-    """The daemon of this machine; without one, unless a product was named, the user's default remote."""
+def _connect_local(project: str | None, timeout: float, product: str = "") -> Client:
+    """Connect to the daemon of this machine; without one, and unless a product is named, to the default remote."""
     tried: list[str] = []
     cause: LxdImageError | None = None
-    for path, own_project in _sockets(product) if product else local_sockets():
+    for path, own_project in _product_sockets(product) if product else local_sockets():
         if not os.path.exists(path):
             tried.append(f"{path} (no such socket)")
-            continue
-        if not os.access(path, os.W_OK):
+        elif not os.access(path, os.W_OK):
             tried.append(f"{path} (you may not open it)")
-            continue
-        try:
-            return _at_home(path, project, own_project, timeout)
-        except ServerUnreachableError as error:
-            tried.append(f"{path} (does not answer)")
-            cause = error
+        else:
+            try:
+                return _open_local(path, project, own_project, timeout)
+            except ServerUnreachableError as error:
+                tried.append(f"{path} (does not answer)")
+                cause = error
     for remote in () if product else default_remotes():
         try:
-            return _remote(remote, project, None, None, timeout)
+            return _connect_remote(remote, project, None, None, timeout)
         except ServerUnreachableError as error:
             tried.append(f"{remote.full_name} at {' and '.join(remote.addresses)} (does not answer)")
             cause = error
@@ -155,9 +143,9 @@ def _local(project: str | None, timeout: float, product: str = "") -> Client:
     ) from cause
 
 
-def _at_home(path: str, project: str | None, own_project: str | None, timeout: float) -> Client:
-    """A local daemon, in the project that lxc or incus was switched to when none is asked for."""
-    client = _open(_unix(path), project or own_project, timeout)
+def _open_local(path: str, project: str | None, own_project: str | None, timeout: float) -> Client:
+    """A local daemon; when no project is asked for, in the one that lxc or incus is switched to."""
+    client = _open(_unix_endpoint(path), project or own_project, timeout)
     switched = "" if project or own_project else local_project(client.info.product)
     if switched in ("", client.project):
         return client
@@ -168,14 +156,14 @@ def _at_home(path: str, project: str | None, own_project: str | None, timeout: f
         raise
 
 
-def _remote(
+def _connect_remote(
     remote: Remote,
     project: str | None,
-    cert: _Pair | None,
+    cert: _KeyPair | None,
     server_cert: _PathLike | None,
     timeout: float,
 ) -> Client:
-    """A remote, by the first of its addresses that answers."""
+    """Connect to a remote at the first of its addresses that answers."""
     project = project or remote.project or None
     if remote.protocol == "oci":
         raise InvalidRequestError(
@@ -184,70 +172,69 @@ def _remote(
     if remote.protocol not in ("lxd", "incus", "simplestreams") or not remote.addresses:
         what = f"speaks {remote.protocol}" if remote.addresses else "has no address"
         raise InvalidRequestError(f"the remote {remote.name} {what}; it cannot be connected to")
-    tried: list[str] = []
+    failures: list[str] = []
     for address in remote.addresses:
         try:
             if remote.protocol == "simplestreams":
                 url = address.replace("://", f"://{remote.userinfo}@", 1) if remote.userinfo else address
-                return _catalogue(url, server_cert or remote.server_cert or None, timeout)
+                return _connect_catalogue(url, server_cert or remote.server_cert or None, timeout)
             if remote.local:
-                return _local(project, timeout, remote.product)
+                return _connect_local(project, timeout, remote.product)
             if address.startswith("unix:"):
-                return _open(_unix(address.removeprefix("unix:").removeprefix("//")), project, timeout)
-            return _open(_endpoint(remote, address, cert, server_cert), project, timeout)
+                return _open(_unix_endpoint(address), project, timeout)
+            return _open(_remote_endpoint(remote, address, cert, server_cert), project, timeout)
         except ServerUnreachableError as error:
             if len(remote.addresses) == 1:
                 raise
-            tried.append(error.message)
-    raise ServerUnreachableError(f"the remote {remote.name} is not reachable: " + "; ".join(tried))
+            failures.append(error.message)
+    raise ServerUnreachableError(f"the remote {remote.name} is not reachable: " + "; ".join(failures))
 
 
-def _catalogue(url: str, server_cert: _PathLike | None, timeout: float) -> Client:
+def _connect_catalogue(url: str, server_cert: _PathLike | None, timeout: float) -> Client:
     from lxdimg_nb.client.simplestreams import catalogue_client
 
-    return catalogue_client.connect(url, pinned=_pinned(server_cert), timeout=timeout)
+    return catalogue_client.connect(url, pinned=_read_pinned(server_cert), timeout=timeout)
 
 
-def _pinned(server_cert: _PathLike | None) -> str:
+def _read_pinned(server_cert: _PathLike | None) -> str:
     return read_pem(os.fspath(server_cert)) if server_cert is not None else ""
 
 
-def _endpoint(remote: Remote, address: str, cert: _Pair | None, server_cert: _PathLike | None) -> Endpoint:
-    """Where a remote listens, with its certificates or those given instead."""
-    pinned = _pinned(server_cert or remote.server_cert or None)
+def _unix_endpoint(address: str) -> Endpoint:
+    """From a path or `unix:` address; a folder stands for the socket in it."""
+    if address.startswith("unix:"):
+        address = unquote(address.removeprefix("unix:").removeprefix("//"))
+    path = Path(address).expanduser()
+    return Endpoint(base="", socket=str((path / "unix.socket" if path.is_dir() else path).absolute()))
+
+
+def _remote_endpoint(remote: Remote, address: str, cert: _KeyPair | None, server_cert: _PathLike | None) -> Endpoint:
+    """An address of a remote, with its certificates or those given instead."""
+    pinned = server_cert or remote.server_cert or None
     if remote.auth_type == "oidc" and cert is None:
-        return _https(address, None, pinned, ca=remote.ca, bearer=remote.bearer())
+        return _https_endpoint(address, None, pinned, ca=remote.ca, bearer=remote.bearer())
     pair = cert or remote.cert
     if pair is None and not remote.public:
         raise InvalidRequestError(
             f"there is no client certificate for the remote {remote.name}; get a trust token there and use "
             f"enroll({address!r}, token=…)"
         )
-    return _https(address, pair, pinned, ca=remote.ca)
+    return _https_endpoint(address, pair, pinned, ca=remote.ca)
 
 
-def _unix(path: str) -> Endpoint:
-    full = Path(path).expanduser()
-    if full.is_dir():
-        full = full / "unix.socket"
-    return Endpoint(base="", socket=str(full.absolute()))
-
-
-def _https(address: str, cert: _Pair | None, pinned: str, *, ca: str = "", bearer: str = "") -> Endpoint:
-    parts = urlsplit(address)
-    if not parts.hostname or parts.username or parts.path not in ("", "/") or parts.query:
+def _https_endpoint(
+    address: str, cert: _KeyPair | None, server_cert: _PathLike | None, *, ca: str = "", bearer: str = ""
+) -> Endpoint:
+    pinned = _read_pinned(server_cert)
+    base = https_base(address)
+    if not base:
         raise InvalidRequestError(f"{address!r} is no server's address; write https://host:8443")
-    try:
-        port = parts.port or 8443
-    except ValueError as error:
-        raise InvalidRequestError(f"{address!r} has no proper port; write https://host:8443") from error
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     pair = check_key_pair(cert) if cert is not None else None
-    return Endpoint(base=f"https://{host}:{port}", cert=pair, pinned=pinned, ca=ca, bearer=bearer)
+    return Endpoint(base, cert=pair, pinned=pinned, ca=ca, bearer=bearer)
 
 
-def check_key_pair(cert: _Pair) -> tuple[str, str]:
-    """The paths of a client's certificate and key that can be used.
+def check_key_pair(cert: _KeyPair) -> tuple[str, str]:
+    """The paths of a client's certificate and key, checked that they can be used.
 
     Raises:
         InvalidRequestError: they cannot be read, do not belong together, or the key is encrypted.

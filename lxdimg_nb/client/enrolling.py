@@ -1,6 +1,6 @@
-"""From a trust token to a trusted client: the server's certificate checked and pinned, the client's added there.
+"""`enroll()`: with a trust token, the server's certificate is pinned and the client's is added on the server.
 
-The token is sent to nobody but the server whose certificate's fingerprint is in it, and is in no error.
+The token is sent only to the server whose certificate's fingerprint is in it, and is in no error.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import binascii
 import json
 import os
 import re
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lxdimg_nb.client.config import client_certificate
-from lxdimg_nb.client.config.remotes import ClientConfig, Remote, client_configs
+from lxdimg_nb.client.config import config_writer
+from lxdimg_nb.client.config.client_certificate import ensure_key_pair
+from lxdimg_nb.client.config.client_config import ClientConfig, Remote, client_configs
 from lxdimg_nb.client.connecting import check_key_pair
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.http.endpoint import Endpoint, pem_fingerprint, server_certificate
+from lxdimg_nb.client.http.endpoint import Endpoint, https_base, pem_fingerprint, server_certificate
 from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.client.project import server_info
 from lxdimg_nb.errors import (
@@ -42,7 +44,7 @@ MAX_ADDRESSES = 32
 
 @dataclass(frozen=True, slots=True)
 class TrustToken:
-    """What a server put into a token. `text` is the token as it was given, and never shown."""
+    """The content of a trust token. `text` is the token itself, which is never shown."""
 
     text: str = field(repr=False)
     fingerprint: str
@@ -123,118 +125,93 @@ def enroll(
         token, server = server, ""
     ticket = TrustToken.parse(token)
     if name is not None:
-        client_certificate.check_remote_name(name)
-    base, pinned = _recognised(_candidates(server, ticket), ticket)
-    info = _look(Endpoint(base, pinned=pinned), timeout)
-    home = _home(info, name)
+        config_writer.check_remote_name(name)
+    base, pinned = _find_server(_addresses(server, ticket), ticket)
+    with closing(Transport(Endpoint(base, pinned=pinned), timeout=timeout)) as transport:
+        info = server_info(transport, "default")
+    config = _config(info, name)
     chosen = name or _name_of(base)
-    known = home.remotes().get(chosen)
-    if known is not None and (name is None or exist_ok) and base in known.addresses:
-        known = None  # the same server once more: its entry is renewed
-    if known is not None:
+    known = config.remotes().get(chosen)
+    # The entry of the same server is renewed.
+    if known is not None and not ((name is None or exist_ok) and base in known.addresses):
         raise ConflictError(
-            f"there is a remote {chosen!r} already ({home.name}); choose another name. The token was not used",
+            f"there is a remote {chosen!r} already ({config.name}); choose another name. The token was not used",
             status_code=409,
         )
-    pair = _pair(home, cert, shared=name is not None)
-    pin = client_certificate.write_server_certificate(home, chosen, pinned)
+    pair = _key_pair(config, cert, shared=name is not None)
+    pin = config_writer.write_server_certificate(config, chosen, pinned)
     try:
-        _admit(Endpoint(base, cert=pair, pinned=pinned), ticket, exist_ok=exist_ok, timeout=timeout)
-        client_certificate.write_remote(
-            home, chosen, _entry(info, base, pair if cert is not None and name is None else None)
-        )
+        _send_token(Endpoint(base, cert=pair, pinned=pinned), ticket, exist_ok=exist_ok, timeout=timeout)
+        entry = {"addr": base, "auth_type": "tls", "protocol": info.product, "public": False}
+        if cert is not None and name is None:
+            entry |= {"cert": pair[0], "key": pair[1]}
+        config_writer.write_remote(config, chosen, entry)
     except BaseException:
-        if chosen not in home.remotes():
+        if chosen not in config.remotes():
             pin.unlink(missing_ok=True)
         raise
-    return home.remotes()[chosen]
+    return config.remotes()[chosen]
 
 
-def _candidates(server: str, ticket: TrustToken) -> list[str]:
+def _addresses(server: str, ticket: TrustToken) -> list[str]:
     """The addresses to try, as https URLs."""
-    written = [server] if server else [f"https://{address}" for address in ticket.addresses]
-    found = [_base(address) for address in written]
+    found = [https_base(text) for text in ([server] if server else [f"https://{a}" for a in ticket.addresses])]
+    if not all(found):
+        # Without the address in the message, which may be a token in the wrong place.
+        raise InvalidRequestError("a client is enrolled at an https address, with a token: https://host:8443")
     if not found:
         raise InvalidRequestError("the token names no address; give it: enroll('https://host:8443', token=…)")
     return found
 
 
-def _base(address: str) -> str:
-    parts = urlsplit(address)
-    try:
-        port = parts.port or 8443
-    except ValueError:
-        port = 0
-    if parts.scheme != "https" or not parts.hostname or not port or parts.username or parts.path not in ("", "/"):
-        raise InvalidRequestError("a client is enrolled at an https address, with a token: https://host:8443")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"https://{host}:{port}"
-
-
-def _recognised(candidates: list[str], ticket: TrustToken) -> tuple[str, str]:
+def _find_server(addresses: list[str], ticket: TrustToken) -> tuple[str, str]:
     """The first address where the token's server answers, and its certificate in PEM."""
-    others: dict[str, str] = {}
-    silent: list[str] = []
-    for base in candidates:
+    mismatch: FingerprintMismatchError | None = None
+    for base in addresses:
         parts = urlsplit(base)
         try:
             pem = server_certificate(parts.hostname or "", parts.port or 8443)
         except ServerUnreachableError:
-            silent.append(base)
             continue
         shown = pem_fingerprint(pem)
         if shown == ticket.fingerprint:
             return base, pem
-        others[base] = shown
-    for base, shown in others.items():
-        raise FingerprintMismatchError(
+        mismatch = mismatch or FingerprintMismatchError(
             f"{base} shows the certificate {shown[:12]}…, the token is for a server with {ticket.fingerprint[:12]}…; "
             "nothing was sent. Is it the right address, and nobody in between?",
             expected=ticket.fingerprint,
             actual=shown,
         )
+    if mismatch is not None:
+        raise mismatch
     raise ServerUnreachableError(
-        f"no server answers at {', '.join(silent)}; give an address that can be reached from here: "
+        f"no server answers at {', '.join(addresses)}; give an address that can be reached from here: "
         "enroll('https://host:8443', token=…)"
     )
 
 
-def _look(endpoint: Endpoint, timeout: float) -> ServerInfo:
-    transport = Transport(endpoint, timeout=timeout)
-    try:
-        return server_info(transport, "default")
-    finally:
-        transport.close()
-
-
-def _home(info: ServerInfo, name: str | None) -> ClientConfig:
+def _config(info: ServerInfo, name: str | None) -> ClientConfig:
     wanted = "lxdimg" if name is None else "incus" if info.product == "incus" else "lxc"
-    return next(home for home in client_configs() if home.name == wanted)
+    return next(config for config in client_configs() if config.name == wanted)
 
 
 def _name_of(base: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", base.removeprefix("https://")).strip("-.")[-63:]
 
 
-def _pair(home: ClientConfig, cert: Any, *, shared: bool) -> tuple[str, str]:
+def _key_pair(config: ClientConfig, cert: Any, *, shared: bool) -> tuple[str, str]:
     if cert is None:
-        return check_key_pair(client_certificate.ensure_key_pair(home))
+        return check_key_pair(ensure_key_pair(config))
     pair = check_key_pair(cert)
-    own = home.folder / "client.crt"
+    own = config.folder / "client.crt"
     if shared and not (own.is_file() and own.samefile(pair[0])):
-        raise InvalidRequestError(f"{home.name} uses one certificate for all, {own}; leave out cert= or name=")
+        raise InvalidRequestError(f"{config.name} uses one certificate for all, {own}; leave out cert= or name=")
     return str(Path(pair[0]).absolute()), str(Path(pair[1]).absolute())
 
 
-def _entry(info: ServerInfo, base: str, pair: tuple[str, str] | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"addr": base, "auth_type": "tls", "protocol": info.product, "public": False}
-    return entry | ({"cert": pair[0], "key": pair[1]} if pair else {})
-
-
-def _admit(endpoint: Endpoint, ticket: TrustToken, *, exist_ok: bool, timeout: float) -> None:
-    """Send the token, unless the server trusts the certificate already; end with being trusted."""
-    transport = Transport(endpoint, timeout=timeout)
-    try:
+def _send_token(endpoint: Endpoint, ticket: TrustToken, *, exist_ok: bool, timeout: float) -> None:
+    """Send the token, unless the server trusts the certificate already; check that it trusts it in the end."""
+    with closing(Transport(endpoint, timeout=timeout)) as transport:
         info = server_info(transport, "default")
         if info.trusted:
             if exist_ok:
@@ -245,13 +222,11 @@ def _admit(endpoint: Endpoint, ticket: TrustToken, *, exist_ok: bool, timeout: f
             transport.request("POST", path, json=body)
         except ApiError as error:
             if server_info(transport, "default").trusted:
-                # Somebody else was quicker, with the same certificate.
+                # Another process with the same certificate was quicker.
                 raise _trusted_already(endpoint) from None
             raise _refused(error, ticket, endpoint) from None
         if not server_info(transport, "default").trusted:
             raise NotAllowedError(f"{endpoint.url} took the token and does not trust this client; ask there")
-    finally:
-        transport.close()
 
 
 def _request(dialect: Dialect, ticket: TrustToken) -> tuple[str, dict[str, Any]]:

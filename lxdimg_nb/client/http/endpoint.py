@@ -11,7 +11,15 @@ from urllib.parse import urlsplit
 
 from lxdimg_nb.errors import InvalidRequestError, ServerUnreachableError
 
-__all__ = ["CONNECT_TIMEOUT", "Endpoint", "pem_fingerprint", "read_pem", "server_certificate", "unix_socket"]
+__all__ = [
+    "CONNECT_TIMEOUT",
+    "Endpoint",
+    "https_base",
+    "pem_fingerprint",
+    "read_pem",
+    "server_certificate",
+    "unix_socket",
+]
 
 CONNECT_TIMEOUT = 10.0
 # A large send buffer wakes both sides up less often during an upload.
@@ -134,3 +142,16 @@ def server_certificate(host: str, port: int, *, timeout: float = CONNECT_TIMEOUT
         return ssl.get_server_certificate((host, port), timeout=timeout)
     except (OSError, ValueError) as error:
         raise ServerUnreachableError(f"no TLS server answers at {host}:{port}: {error}") from error
+
+
+def https_base(address: str) -> str:
+    """`https://host:port` of a server's https address, port 8443 when it names none; empty for anything else."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port or 8443
+    except ValueError:
+        return ""
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path not in ("", "/") or parts.query:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"https://{host}:{port}"
