@@ -1,7 +1,7 @@
-"""Panels: browse images, switch, edit, upload and export them in a notebook. `client.images.panel()` makes one.
+"""Panels: browse, edit, upload and export images in a notebook. `client.images.panel()` opens one.
 
-The rooms behind are entered when the first panel is made: our extension of the Jupyter server lives here, too,
-and needs none of them.
+The widgets are imported when the first panel is opened, because the extension of the Jupyter server lives in
+this package too and needs none of them.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ __all__ = ["all_transfers", "browser_panel", "fleet_panel", "image_panel"]
 
 
 def browser_panel(images: Images) -> ImagesPanel:
-    """The browser of a project's images."""
+    """Return the panel of a project's images."""
     from lxdimg_nb.panels.images.images_panel import ImagesPanel
 
     return ImagesPanel(images)
 
 
 def image_panel(image: Image) -> ImagePanel:
-    """The panel of one image."""
+    """Return the panel of one image."""
     from lxdimg_nb.panels.image.image_panel import ImagePanel
 
     return ImagePanel(image)
 
 
 def fleet_panel(servers: Mapping[str, Any]) -> FleetPanel:
-    """The browser of several servers: by name a client, a remote's name, an address or a call that connects."""
+    """Return the panel of several servers: by name a client, a remote, an address or a function that connects."""
     from lxdimg_nb.panels.images.fleet_panel import FleetPanel
 
     return FleetPanel(servers)
 
 
 def all_transfers() -> Transfers:
-    """What is being sent, fetched and checked in this kernel, and what has been."""
+    """Return the transfers of this kernel: those that run, and those that have ended."""
     from lxdimg_nb.panels.base.transfers import transfers
 
     return transfers

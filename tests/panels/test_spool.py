@@ -11,7 +11,7 @@ from lxdimg_nb.client.files.hash_cache import HashCache
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.upload.file_receiver import FileReceiver
-from lxdimg_nb.panels.upload.path_completion import completed
+from lxdimg_nb.panels.upload.path_completion import complete_path
 from lxdimg_nb.panels.upload.spool_file import Spool
 from tests.kit.servers import until
 
@@ -97,7 +97,7 @@ def test_every_piece_is_acknowledged_and_the_file_is_whole(tmp_path):
     actor, receiving, told, ended = receive(tmp_path, 9)
 
     for offset in (0, 3, 6):
-        receiving.piece(offset, b"abcdefghi"[offset : offset + 3])
+        receiving.put(offset, b"abcdefghi"[offset : offset + 3])
 
     assert until(lambda: bool(ended), timeout=5)
     assert told == [("got", 3), ("got", 6), ("got", 9)]
@@ -109,14 +109,14 @@ def test_every_piece_is_acknowledged_and_the_file_is_whole(tmp_path):
 def test_a_piece_out_of_order_ends_it_and_what_came_can_be_continued(tmp_path):
     actor, receiving, _, ended = receive(tmp_path, 9)
 
-    receiving.piece(0, b"abc")
-    receiving.piece(6, b"ghi")
+    receiving.put(0, b"abc")
+    receiving.put(6, b"ghi")
 
     assert until(lambda: bool(ended), timeout=5)
     assert (receiving.transfer.state, "out of order" in receiving.transfer.text) == ("failed", True)
     again = receive(tmp_path, 9)
     assert again[1].file.have == 3
-    again[1].piece(3, b"defghi")
+    again[1].put(3, b"defghi")
     assert until(lambda: bool(again[3]), timeout=5)
     assert again[1].file.path.read_bytes() == b"abcdefghi"
     actor.close()
@@ -128,7 +128,7 @@ def test_a_file_that_does_not_go_on_from_what_is_there_begins_again(tmp_path):
     file.append(0, b"xxx")
     actor, receiving, _, ended = receive(tmp_path, 6)
 
-    receiving.piece(0, b"abcdef", restart=True)
+    receiving.put(0, b"abcdef", restart=True)
 
     assert until(lambda: bool(ended), timeout=5)
     assert receiving.file.path.read_bytes() == b"abcdef"
@@ -142,11 +142,11 @@ def test_what_arrives_is_hashed_on_the_way_also_when_it_goes_on_or_begins_again(
     actor, receiving, _, ended = receive(tmp_path, 9)
 
     if there == b"abc":
-        receiving.piece(3, b"defghi")
+        receiving.put(3, b"defghi")
     else:
         # Longer than what it takes the place of.
-        receiving.piece(0, b"abcdef", restart=bool(there))
-        receiving.piece(6, b"ghi")
+        receiving.put(0, b"abcdef", restart=bool(there))
+        receiving.put(6, b"ghi")
 
     assert until(lambda: bool(ended), timeout=5)
     with file.path.open("rb") as written:
@@ -156,7 +156,7 @@ def test_what_arrives_is_hashed_on_the_way_also_when_it_goes_on_or_begins_again(
 
 def test_what_the_jupyter_server_writes_is_hashed_as_well(tmp_path):
     actor, receiving, _, ended = receive(tmp_path, 6)
-    receiving.direct()
+    receiving.watch()
 
     receiving.file.append(0, b"abc")
     receiving.file.append(3, b"def")
@@ -170,7 +170,7 @@ def test_what_the_jupyter_server_writes_is_hashed_as_well(tmp_path):
 
 def test_a_cancelled_file_is_deleted(tmp_path):
     actor, receiving, _, ended = receive(tmp_path, 9)
-    receiving.piece(0, b"abc")
+    receiving.put(0, b"abc")
     assert until(lambda: receiving.file.have == 3, timeout=5)
 
     receiving.transfer.cancel()
@@ -184,7 +184,7 @@ def test_a_cancelled_file_is_deleted(tmp_path):
 def test_a_silent_browser_is_noticed_and_what_came_stays(tmp_path, monkeypatch):
     monkeypatch.setattr("lxdimg_nb.panels.upload.file_receiver.SILENCE_SECONDS", 0.3)
     actor, receiving, _, ended = receive(tmp_path, 9)
-    receiving.piece(0, b"abc")
+    receiving.put(0, b"abc")
 
     assert until(lambda: bool(ended), timeout=5)
 
@@ -203,11 +203,11 @@ def test_paths_are_completed_with_folders_and_readable_files(tmp_path, monkeypat
     for i in range(100):
         (tmp_path / "images" / f"{i:03}").touch()
 
-    assert completed(f"{tmp_path}/im") == [f"{tmp_path}/image.tar.xz", f"{tmp_path}/images/"]
-    assert completed(f"{tmp_path}/.") == [f"{tmp_path}/.image"]
-    assert len(completed(f"{tmp_path}/images/")) == 40
-    assert completed("") == completed(f"{tmp_path}/none/x") == completed("a\0b") == []
+    assert complete_path(f"{tmp_path}/im") == [f"{tmp_path}/image.tar.xz", f"{tmp_path}/images/"]
+    assert complete_path(f"{tmp_path}/.") == [f"{tmp_path}/.image"]
+    assert len(complete_path(f"{tmp_path}/images/")) == 40
+    assert complete_path("") == complete_path(f"{tmp_path}/none/x") == complete_path("a\0b") == []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert completed("oth") == ["other"]
-    assert completed("~/oth") == ["~/other"]
+    assert complete_path("oth") == ["other"]
+    assert complete_path("~/oth") == ["~/other"]

@@ -1,8 +1,8 @@
 """An extension of the Jupyter server: a browser's file goes into the kernel's spool file in one request.
 
-Three to four times as quick as the comm. It writes to nothing but files that a kernel of the same user has
-made in the spool folder, and takes only requests that Jupyter itself authenticates and authorises. Where it is
-not installed, or server and kernel are different machines, panels use the comm.
+That is three to four times as fast as the comm. The extension writes only to files that a kernel of the same user
+has created in the spool folder, and accepts only requests that Jupyter itself authenticates and authorises. If it
+is not installed, or server and kernel are on different machines, panels use the comm.
 """
 
 from __future__ import annotations
@@ -17,60 +17,58 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from lxdimg_nb.panels.upload.spool_file import NAME, default_folder
+from lxdimg_nb.panels.upload.spool_file import SPOOL_NAME, default_folder
 
 __all__ = ["SpoolHandler"]
 
-LARGEST = 1 << 44
+MAX_BODY_SIZE = 1 << 44
 
 
 @web.stream_request_body
 class SpoolHandler(JupyterHandler):
-    """`GET` says how much of a file there is, `PUT ?offset=` appends."""
+    """`GET` returns how much of a file is there, `PUT ?offset=` appends to it."""
 
     auth_resource = "contents"
 
     _fd = -1
 
     async def prepare(self, *, _redirect_to_login: bool = True) -> None:
-        """Before any of the body is read: who asks, and for which file."""
+        """Check a request before its body is read: who asks, and for which file."""
         await super().prepare(_redirect_to_login=_redirect_to_login)
         if self._finished or self.request.method != "PUT":
             return
         user = self.current_user
-        if not user:
-            raise web.HTTPError(403)
-        if not await ensure_async(self.authorizer.is_authorized(self, user, "write", self.auth_resource)):
+        if not user or not await ensure_async(self.authorizer.is_authorized(self, user, "write", self.auth_resource)):
             raise web.HTTPError(403)
         connection: Any = self.request.connection
-        connection.set_max_body_size(LARGEST)
-        self._fd = self._opened(os.O_WRONLY | os.O_APPEND)
+        connection.set_max_body_size(MAX_BODY_SIZE)
+        self._fd = self._open(os.O_WRONLY | os.O_APPEND)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise web.HTTPError(409, "another upload writes this file") from error
         if self.get_query_argument("offset", "") != str(os.fstat(self._fd).st_size):
-            raise web.HTTPError(409, "the file does not go on there")
-        facts = os.fstatvfs(self._fd)
-        if int(self.request.headers.get("Content-Length", "0")) > facts.f_bavail * facts.f_frsize:
+            raise web.HTTPError(409, "the file does not continue there")
+        space = os.fstatvfs(self._fd)
+        if int(self.request.headers.get("Content-Length", "0")) > space.f_bavail * space.f_frsize:
             raise web.HTTPError(507, "not enough space in the spool folder")
 
-    def _opened(self, flags: int) -> int:
+    def _open(self, flags: int) -> int:
         name = self.path_kwargs["name"]
-        if not NAME.match(name):
+        if not SPOOL_NAME.match(name):
             raise web.HTTPError(404)
         try:
             fd = os.open(default_folder() / name, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise web.HTTPError(404) from error
-        facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_nlink != 1:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_nlink != 1:
             os.close(fd)
             raise web.HTTPError(404)
         return fd
 
     def data_received(self, chunk: bytes) -> None:
-        """A piece of the body."""
+        """Write a piece of the body."""
         view = memoryview(chunk)
         while view:
             view = view[os.write(self._fd, view) :]
@@ -78,15 +76,15 @@ class SpoolHandler(JupyterHandler):
     @web.authenticated
     @authorized
     async def get(self, name: str) -> None:
-        """How many bytes there are."""
-        fd = self._opened(os.O_RDONLY)
+        """Return how many bytes are there."""
+        fd = self._open(os.O_RDONLY)
         size = os.fstat(fd).st_size
         os.close(fd)
         self.finish({"have": size, "name": name})
 
     @web.authenticated
     async def put(self, name: str) -> None:
-        """The body has come whole."""
+        """Answer once the whole body was written."""
         self.finish({"have": os.fstat(self._fd).st_size, "name": name})
 
     def on_finish(self) -> None:
@@ -94,7 +92,7 @@ class SpoolHandler(JupyterHandler):
         self._close()
 
     def on_connection_close(self) -> None:
-        """The browser went away or stopped; what came stays, the kernel removes it or the browser goes on."""
+        """Close the file when the browser goes away. What came stays; the browser goes on or the kernel deletes it."""
         super().on_connection_close()
         self._close()
 
@@ -105,7 +103,7 @@ class SpoolHandler(JupyterHandler):
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    return [{"module": "lxdimg_nb.panels.upload.server_extension"}]
+    return [{"module": __name__}]
 
 
 def _load_jupyter_server_extension(server: Any) -> None:

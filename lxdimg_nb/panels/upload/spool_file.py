@@ -1,4 +1,4 @@
-"""Where files from a browser lie until they are images: a private folder, 0600, resumable, its space checked."""
+"""The spool folder: files from a browser stay there until they are images. Private (0600) and resumable."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from pathlib import Path
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.text import formats
 
-__all__ = ["NAME", "Hashing", "Spool", "SpoolFile", "default_folder"]
+__all__ = ["SPOOL_NAME", "Hashing", "Spool", "SpoolFile", "default_folder"]
 
-NAME = re.compile(r"^[0-9a-f]{32}\.part$")
-# Of what was left by an interrupted upload so much is compared before it is continued.
-PROBE = 1 << 20
+SPOOL_NAME = re.compile(r"^[0-9a-f]{32}\.part$")
+# An interrupted upload goes on if so much of its end is the same.
+PROBE_SIZE = 1 << 20
 # Kept free beside the file.
-SPARE = 16 << 20
-FORGOTTEN_SECONDS = 2 * 86_400.0
+SPARE_SIZE = 16 << 20
+MAX_AGE_SECONDS = 2 * 86_400.0
 
 
 def default_folder() -> Path:
-    """`$LXDIMG_SPOOL`, else a folder of the user's own in the temporary directory."""
+    """Return `$LXDIMG_SPOOL`, else a folder of the user's own in the temporary directory."""
     chosen = os.environ.get("LXDIMG_SPOOL")
     return Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"lxdimg-spool-{os.getuid()}"
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolFile:
-    """One file that is arriving."""
+    """A file that arrives, `size` bytes in the end."""
 
     path: Path
     name: str
@@ -43,27 +43,25 @@ class SpoolFile:
 
     @property
     def have(self) -> int:
-        """Bytes that have arrived."""
+        """The number of bytes that have arrived."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def probe(self) -> str:
-        """SHA-256 of the last MiB there is, to see whether a browser's file goes on from it."""
-        have = self.have
+        """Return the SHA-256 of the last MiB, to see whether a browser's file continues it."""
         with self.path.open("rb") as file:
-            file.seek(max(0, have - PROBE))
-            return hashlib.sha256(file.read(PROBE)).hexdigest()
+            file.seek(max(0, self.have - PROBE_SIZE))
+            return hashlib.sha256(file.read(PROBE_SIZE)).hexdigest()
 
     def append(self, offset: int, data: bytes | memoryview) -> None:
-        """Write what comes at an offset, which must be the end of what is there.
+        """Write data at an offset, which must be the end of what is there.
 
         Raises:
             InvalidRequestError: it belongs elsewhere, or is more than was announced.
         """
-        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self.path, flags)
+        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             have = os.fstat(fd).st_size
             if offset != have or have + len(data) > self.size:
@@ -76,7 +74,7 @@ class SpoolFile:
 
     @contextmanager
     def hashing(self) -> Iterator[Hashing]:
-        """The hash of the file, to be brought up to what has arrived."""
+        """Open the file to hash it as it grows."""
         fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             yield Hashing(fd)
@@ -84,42 +82,42 @@ class SpoolFile:
             os.close(fd)
 
     def restart(self) -> None:
-        """Forget what has arrived."""
+        """Drop what has arrived."""
         os.truncate(self.path, 0)
 
     def remove(self) -> None:
-        """Delete it."""
+        """Delete the file."""
         self.path.unlink(missing_ok=True)
 
 
 class Hashing:
-    """SHA-256 of a file that grows."""
+    """SHA-256 of an open file that grows."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.sha = hashlib.sha256()
         self._done = 0
-        self._buffer = memoryview(bytearray(PROBE))
+        self._buffer = memoryview(bytearray(PROBE_SIZE))
 
     def restart(self) -> None:
-        """Begin again; the file was emptied."""
+        """Begin again, because the file was emptied."""
         self.sha, self._done = hashlib.sha256(), 0
 
     def catch_up(self) -> None:
-        """Hash what has arrived since."""
+        """Hash what has arrived since the last call."""
         while count := os.preadv(self.fd, [self._buffer], self._done):
             self.sha.update(self._buffer[:count])
             self._done += count
 
 
 class Spool:
-    """The folder."""
+    """The spool folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
 
     def file(self, name: str, size: int, modified: int) -> SpoolFile:
-        """The place for a browser's file: the same again for the same name, size and time.
+        """Return the file for a browser's file: the same again for the same name, size and time.
 
         Raises:
             InvalidRequestError: the folder is not the user's own, or has not enough space.
@@ -131,15 +129,15 @@ class Spool:
         found = SpoolFile(self.folder / f"{key}.part", name, size)
         fd = os.open(found.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            facts = os.fstat(fd)
-            if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_nlink != 1:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_nlink != 1:
                 raise InvalidRequestError(f"{found.path} is in the way and not ours; delete it")
-            if facts.st_size > size:
+            if status.st_size > size:
                 os.ftruncate(fd, 0)
         finally:
             os.close(fd)
         free, needed = shutil.disk_usage(self.folder).free, size - found.have
-        if free < needed + SPARE:
+        if free < needed + SPARE_SIZE:
             if not found.have:
                 found.remove()
             raise InvalidRequestError(
@@ -149,16 +147,17 @@ class Spool:
         return found
 
     def _prepare(self) -> None:
+        """Create the folder, check that it is private, and delete forgotten files."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            facts = self.folder.lstat()
+            status = self.folder.lstat()
         except OSError as error:
             raise InvalidRequestError(f"{self.folder} cannot be used: {error.strerror}") from error
-        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
             raise InvalidRequestError(
                 f"{self.folder} is not a folder of yours alone; set LXDIMG_SPOOL to one before the kernel starts"
             )
-        old = time.time() - FORGOTTEN_SECONDS
+        oldest = time.time() - MAX_AGE_SECONDS
         for path in self.folder.iterdir():
-            if NAME.match(path.name) and path.lstat().st_mtime < old:
+            if SPOOL_NAME.match(path.name) and path.lstat().st_mtime < oldest:
                 path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Upload of an image from the kernel's disk or the browser's: checked and shown first, then sent."""
+"""The upload form: an image from the kernel's disk or the browser's is checked, shown, and only then uploaded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.panels.base.message_fields import int_field, str_field
+from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
 from lxdimg_nb.panels.base.ui_text import sentence
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW, FileReceiver
-from lxdimg_nb.panels.upload.path_completion import completed
+from lxdimg_nb.panels.upload.path_completion import complete_path
 from lxdimg_nb.panels.upload.spool_file import Spool, SpoolFile
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import short_fingerprint
@@ -30,94 +31,84 @@ SLOTS = ("image", "second")
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What is to be uploaded, and where to."""
+    """The files to upload, and the project to upload them to."""
 
     images: Images
     path: Path
     second: Path | None
     name: str
-    spooled: tuple[SpoolFile, ...] = ()
+    spool_files: tuple[SpoolFile, ...] = ()
 
     def remove(self) -> None:
-        for file in self.spooled:
+        """Delete what came from the browser."""
+        for file in self.spool_files:
             file.remove()
 
 
 class UploadForm:
-    """The upload form of a browser. Belongs to the panel's actor."""
+    """The upload form of a list of images. It is used by the panel's actor only.
+
+    Args:
+        panel: the panel that shows the form.
+        uploaded: called with the record of a new image.
+    """
 
     def __init__(self, panel: ImageActions, uploaded: Callable[[ImageRecord], object]) -> None:
         self._panel = panel
         self._uploaded = uploaded
         self.spool = Spool()
-        self._files: _Files | None = None
-        self._found: Preflight | None = None
+        # What was checked and may be uploaded.
+        self._checked: _Files | None = None
         self._running: Transfer | None = None
-        self._coming: dict[str, FileReceiver] = {}
+        self._receivers: dict[str, FileReceiver] = {}
         self._state: dict[str, Any] = {"state": "empty"}
-        self.handlers = {
+        self.handlers: dict[str, Handler] = {
             "check": self._check,
             "complete": self._complete,
             "upload": self._upload,
-            "unload": self._reset,
-            "file-begin": self._file_begin,
-            "file-piece": self._file_piece,
-            "file-direct": lambda m: self._with(m, FileReceiver.direct),
-            "file-sent": lambda m: self._with(m, FileReceiver.sent),
+            "unload": lambda _: self.close(),
+            "file-begin": self._begin_file,
+            "file-piece": self._receive_piece,
+            "file-direct": lambda m: self._for_receiver(m, FileReceiver.watch),
+            "file-sent": lambda m: self._for_receiver(m, FileReceiver.sent),
         }
 
     def show(self) -> None:
-        """Send where the upload is."""
+        """Send the state of the upload."""
         self._panel.show("upload", self._state)
 
     def _set(self, state: str, **facts: Any) -> None:
         self._state = {"state": state, **facts}
         self.show()
 
-    def _reset(self, _: Mapping[str, Any]) -> None:
-        for receiving in self._coming.values():
-            if receiving.running:
-                receiving.transfer.cancel()
-        self._coming.clear()
-        if self._files is not None:
-            self._files.remove()
-        self._files, self._found, self._running = None, None, None
+    def close(self) -> None:
+        """Cancel what is being received, delete what was received, and empty the form."""
+        for receiver in self._receivers.values():
+            receiver.transfer.cancel()
+        self._receivers.clear()
+        if self._checked is not None:
+            self._checked.remove()
+        self._checked = self._running = None
         self._set("empty")
 
-    def close(self) -> None:
-        """Stop what is coming and keep nothing of it."""
-        self._reset({})
+    # Files from the browser
 
-    # From the browser
-
-    def _file_begin(self, content: Mapping[str, Any]) -> None:
+    def _begin_file(self, content: Mapping[str, Any]) -> None:
         slot = str_field(content, "slot")
         if slot not in SLOTS:
             return
         name = display.sanitize(str_field(content, "name"), 200) or "file"
-        count = int_field(content, "count")
         file = self.spool.file(name, int_field(content, "size"), int_field(content, "modified"))
-        old = self._coming.get(slot)
-        if old is not None and old.running and old.file.path != file.path:
-            old.transfer.cancel()
-        if old is None or not old.running or old.file.path != file.path:
-            if file.have >= file.size:
-                # It came whole before; nothing vouches for it but its name, so it comes again.
-                file.restart()
-            self._coming[slot] = FileReceiver(
-                self._panel.actor,
-                file,
-                where=self._panel.where,
-                hashes=self._panel.images.server_project.hashes,
-                tell=self._panel.tell,
-                then=lambda r: self._came(slot, r, count),
-            )
-        receiving = self._coming[slot]
-        self._set("receiving", jobs=[r.transfer.number for r in self._coming.values()])
+        receiver = self._receivers.get(slot)
+        if receiver is None or not receiver.transfer.active or receiver.file.path != file.path:
+            if receiver is not None:
+                receiver.transfer.cancel()
+            receiver = self._receivers[slot] = self._new_receiver(slot, file, int_field(content, "count"))
+        self._set("receiving", jobs=[r.transfer.number for r in self._receivers.values()])
         self._panel.send_message(
             "begin",
             slot=slot,
-            job=receiving.transfer.number,
+            job=receiver.transfer.number,
             have=file.have,
             probe=file.probe() if file.have else "",
             piece=PIECE,
@@ -125,97 +116,104 @@ class UploadForm:
             place=file.path.name,
         )
 
-    def _with(self, content: Mapping[str, Any], step: Any) -> None:
-        for receiving in self._coming.values():
-            if receiving.transfer.number == content.get("job"):
-                step(receiving)
+    def _new_receiver(self, slot: str, file: SpoolFile, count: int) -> FileReceiver:
+        if file.have >= file.size:
+            # It came whole before; nothing vouches for it but its name, so it comes again.
+            file.restart()
+        return FileReceiver(
+            self._panel.actor,
+            file,
+            where=self._panel.where,
+            hashes=self._panel.images.server_project.hashes,
+            tell=self._panel.send_message,
+            then=lambda receiver: self._received(slot, receiver, count),
+        )
 
-    def _file_piece(self, content: Mapping[str, Any]) -> None:
+    def _for_receiver(self, content: Mapping[str, Any], step: Callable[[FileReceiver], object]) -> None:
+        for receiver in self._receivers.values():
+            if receiver.transfer.number == content.get("job"):
+                step(receiver)
+
+    def _receive_piece(self, content: Mapping[str, Any]) -> None:
         buffers: list[memoryview] = content.get("buffers") or []
         if len(buffers) == 1 and len(buffers[0]) <= 2 * PIECE:
             offset, restart = int_field(content, "offset"), content.get("restart") is True
-            self._with(content, lambda r: r.piece(offset, buffers[0], restart=restart))
+            self._for_receiver(content, lambda receiver: receiver.put(offset, buffers[0], restart=restart))
 
-    def _came(self, slot: str, receiving: FileReceiver, count: int) -> None:
-        if self._coming.get(slot) is not receiving:
+    def _received(self, slot: str, receiver: FileReceiver, count: int) -> None:
+        if self._receivers.get(slot) is not receiver:
             return
-        if receiving.transfer.error is not None:
-            cancelled = receiving.transfer.state == "cancelled"
-            self._panel.send_message("file-stop", job=receiving.transfer.number)
-            if cancelled:
-                self._reset({})
-            self._set("refused", text=receiving.transfer.text)
+        transfer = receiver.transfer
+        if transfer.error is not None:
+            self._panel.send_message("file-stop", job=transfer.number)
+            if transfer.state == "cancelled":
+                self.close()
+            self._set("refused", text=transfer.text)
             return
-        here = [self._coming[s] for s in SLOTS if s in self._coming]
-        if len(here) < count or any(r.transfer.state != "done" for r in here):
+        receivers = [self._receivers[s] for s in SLOTS if s in self._receivers]
+        if len(receivers) < count or any(r.transfer.state != "done" for r in receivers):
             return
-        files = [r.file for r in here]
-        self._coming.clear()
+        self._receivers.clear()
+        files = tuple(r.file for r in receivers)
         second = files[1].path if len(files) > 1 else None
-        self._start_check(_Files(self._panel.images, files[0].path, second, files[0].name, tuple(files)))
+        self._start_check(_Files(self._panel.images, files[0].path, second, files[0].name, files))
 
-    # From the kernel's disk
+    # Files on the kernel's disk
 
     def _complete(self, content: Mapping[str, Any]) -> None:
-        """In a thread: a folder on a network may take its time."""
+        # In the background: a folder on a network may take its time.
         text, panel = str_field(content, "path"), self._panel
         panel.actor.in_background(
-            lambda: completed(text),
+            lambda: complete_path(text),
             lambda found: panel.show("paths", {"path": text, "found": found}),
             lambda _: None,
         )
 
     def _check(self, content: Mapping[str, Any]) -> None:
-        path, second = _path(content.get("path")), _path(content.get("second"))
-        self._reset(content)
+        texts = [str_field(content, name).strip() for name in ("path", "second")]
+        path, second = (Path(text).expanduser() if text else None for text in texts)
+        self.close()
+        missing = [p for p in (path, second) if p is not None and not p.is_file()]
         if path is None:
             self._set("refused", text="Give the path of an image file on the kernel's machine.")
-            return
-        missing = [p for p in (path, second) if p is not None and not p.is_file()]
-        if missing:
-            self._set("refused", text=f"There is no file {display.sanitize(missing[0], 300)} on the kernel's machine.")
-            return
-        self._start_check(_Files(self._panel.images, path, second, path.name))
+        elif missing:
+            name = display.sanitize(missing[0], 300)
+            self._set("refused", text=f"There is no file {name} on the kernel's machine.")
+        else:
+            self._start_check(_Files(self._panel.images, path, second, path.name))
 
-    # Both
+    # Check and upload
 
     def _start_check(self, files: _Files) -> None:
-        def work(report: Report) -> Preflight:
-            return files.images.check(files.path, files.second, progress=report)
-
-        def ended(transfer: Transfer) -> None:
-            self._panel.actor.post(lambda: self._was_checked(transfer, files))
-
         self._running = transfers.start(
             f"Check {files.name}",
-            work,
+            lambda report: files.images.check(files.path, files.second, progress=report),
             where=self._panel.where,
             result_text=lambda found: f"checked {short_fingerprint(found.fingerprint)}",
-            on_end=ended,
+            on_end=lambda transfer: self._panel.actor.post(lambda: self._check_ended(transfer, files)),
         )
         self._set("checking", job=self._running.number)
 
-    def _was_checked(self, transfer: Transfer, files: _Files) -> None:
+    def _check_ended(self, transfer: Transfer, files: _Files) -> None:
         if transfer is not self._running or transfer.error is not None:
             files.remove()
             if transfer is self._running:
                 self._set("refused", text=transfer.text)
             return
         if transfer.result.ok:
-            self._files, self._found = files, transfer.result
+            self._checked = files
         else:
-            # Nothing can be done with it, so nothing of it is kept.
             files.remove()
-        self._set("checked", job=transfer.number, **_words(transfer.result))
+        self._set("checked", job=transfer.number, **_view(transfer.result))
 
     def _upload(self, content: Mapping[str, Any]) -> None:
-        files, found = self._files, self._found
-        if files is None or found is None or not found.ok or files.images.project != self._panel.images.project:
-            self._reset(content)
+        files = self._checked
+        if files is None or files.images.project != self._panel.images.project:
+            self.close()
             return
+        self._checked = None
         public = content.get("public") is True
         aliases = str_field(content, "aliases").replace(",", " ").split()
-        self._files = self._found = None
 
         def work(report: Report) -> Image:
             return files.images.create(
@@ -228,57 +226,44 @@ class UploadForm:
                 progress=report,
             )
 
-        def ended(transfer: Transfer) -> None:
-            self._panel.actor.post(lambda: self._was_uploaded(transfer, files))
-
         self._running = transfers.start(
             f"Upload {files.name}",
             work,
             where=self._panel.where,
             result_text=lambda image: f"imported as {short_fingerprint(image.fingerprint)}",
-            on_end=ended,
+            on_end=lambda transfer: self._panel.actor.post(lambda: self._upload_ended(transfer, files)),
         )
-        size = formats.size(found.size)
-        self._set("uploading", job=self._running.number, name=display.sanitize(files.name, 100), size=size)
+        self._set("uploading", job=self._running.number, name=display.sanitize(files.name, 100))
 
-    def _was_uploaded(self, transfer: Transfer, files: _Files) -> None:
+    def _upload_ended(self, transfer: Transfer, files: _Files) -> None:
         files.remove()
         if transfer is self._running:
-            if transfer.error is None:
-                self._set("done", text=transfer.text)
-            else:
-                self._set("refused", text=transfer.text)
+            self._set("done" if transfer.error is None else "refused", text=transfer.text)
         if transfer.error is None:
             self._uploaded(transfer.result.record)
 
 
-def _path(value: object) -> Path | None:
-    if not isinstance(value, str) or not value.strip():
-        return None
-    return Path(value.strip()).expanduser()
-
-
-def _words(found: Preflight) -> dict[str, Any]:
-    """A pre-flight for people."""
+def _view(found: Preflight) -> dict[str, Any]:
+    """Return the result of a check as a browser shows it."""
     problems = [sentence(p) for p in found.problems]
     if found.exists:
         problems.append("This image is already on the server; there is nothing to upload.")
     if found.free is not None and found.free < found.needed:
         free, needed = formats.size(found.free), formats.size(found.needed)
-        problems.append(f"The server has {free} free where it keeps images and wants {needed}.")
+        problems.append(f"The server has {free} free where it keeps images and needs {needed}.")
     kind = {"virtual-machine": "virtual machine", "container": "container"}.get(found.type, "told by the server")
-    facts = [
-        ("Fingerprint", found.fingerprint),
-        ("Kind", f"{found.kind}, {kind}"),
-        ("Architecture", found.architecture or "told by the server"),
-        ("Size", formats.size(found.size)),
-        ("Description", found.properties.get("description", "")),
-    ]
+    facts = {
+        "Fingerprint": found.fingerprint,
+        "Kind": f"{found.kind}, {kind}",
+        "Architecture": found.architecture or "told by the server",
+        "Size": formats.size(found.size),
+        "Description": found.properties.get("description", ""),
+    }
     notes = [sentence(n) for n in found.notes]
     if found.swapped:
         notes.append("The two files were given the other way round; they are sent in the right order.")
     return {
-        "facts": [{"name": n, "value": display.sanitize(v, 200)} for n, v in facts if v],
+        "facts": [{"name": name, "value": display.sanitize(value, 200)} for name, value in facts.items() if value],
         "problems": problems,
         "notes": notes,
         "ok": found.ok,
