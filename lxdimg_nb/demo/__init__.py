@@ -1,4 +1,4 @@
-"""A demo server: it speaks LXD's (or Incus') REST API over a real socket and holds small real images.
+"""A demo server: it serves the REST API of LXD or Incus over a real socket, with small but real images.
 
     with lxdimg_nb.demo.start() as server:
         client = lxdimg_nb.connect(server.url)

@@ -17,12 +17,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lxdimg-nb demo", description="Run a demo server that looks like LXD or Incus, with small real images."
     )
-    parser.add_argument("--folder", help="where its state lives and survives (default: a temporary folder)")
+    parser.add_argument("--folder", help="folder that keeps its state (default: a temporary folder)")
     parser.add_argument("--socket", help="path of its unix socket (default: in the folder)")
-    parser.add_argument("--port", type=int, default=0, help="of its TLS listener on 127.0.0.1 (default: any)")
+    parser.add_argument("--port", type=int, default=0, help="port of its TLS listener on 127.0.0.1 (default: any)")
     parser.add_argument("--no-https", action="store_true", help="listen on the unix socket only")
-    parser.add_argument("--product", choices=("lxd", "incus"), default="lxd", help="whom to imitate")
-    parser.add_argument("--empty", action="store_true", help="begin without images")
+    parser.add_argument("--product", choices=("lxd", "incus"), default="lxd", help="server to imitate")
+    parser.add_argument("--empty", action="store_true", help="start without images")
     return parser
 
 

@@ -1,6 +1,6 @@
-"""The demo server as an object: started in a thread of its own, closed without a trace.
+"""The demo server as an object: it runs in a thread with its own event loop and leaves nothing behind.
 
-Its loop is its own: a synchronous client in the same process, or a notebook's cell, never waits for itself.
+A synchronous client in the same process, or the cell of a notebook, can therefore call it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import shutil
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
@@ -28,7 +28,7 @@ from .folders import SOCKET_LIMIT, check_free, hold, short_folder
 from .http.application import application
 from .http.faults import Faults
 from .http.listeners import http_server, loopback
-from .quiet import Quiet
+from .log_filter import LogFilter
 from .stock.initial_inventory import fill_inventory
 from .store.daemon import Daemon
 from .store.flavours import flavour_named
@@ -48,17 +48,18 @@ class DemoServer:
     """A running demo server; made by `start`.
 
     Attributes:
-        folder: where its state lies.
+        folder: the folder that holds its state.
         socket: its unix socket.
         url: the socket as a URL, `unix:///...`.
         https_url: its address on loopback TLS, or None.
         certificate: its certificate as PEM, to pin.
+        product: `lxd` or `incus`, whichever it imitates.
         faults: what is to go wrong, see `Faults`.
         requests: (method, path with query) of the last ten thousand requests, oldest first.
     """
 
     def __init__(
-        self, *, folder: Path, temporary: tuple[Path, ...], socket: Path, product: str, https_port: int | None
+        self, *, folder: Path, socket: Path, product: str, https_port: int | None, cleanup: contextlib.ExitStack
     ) -> None:
         self.folder = folder
         self.socket = socket
@@ -69,8 +70,8 @@ class DemoServer:
         self.faults = Faults()
         self.requests: deque[tuple[str, str]] = deque(maxlen=_REQUESTS_KEPT)
         self._flavour = flavour_named(product)
-        self._temporary = temporary
         self._https_port = https_port
+        self._cleanup = cleanup
         self._pid = os.getpid()
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -79,14 +80,11 @@ class DemoServer:
         self._daemon: Daemon | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._held: int | None = None
-        self._bound = False
 
     def _begin(self, prepare: Callable[[Daemon], None] | None) -> None:
-        self._held = hold(self.folder)
-        self._thread = threading.Thread(target=self._run, args=(prepare,), name="lxdimg-demo", daemon=True)
-        self._thread.start()
         try:
+            self._thread = threading.Thread(target=self._run, args=(prepare,), name="lxdimg-demo", daemon=True)
+            self._thread.start()
             if not self._ready.wait(_START_SECONDS):
                 self._failure = self._failure or TimeoutError("the demo server did not start")
             if self._failure is not None:
@@ -98,14 +96,14 @@ class DemoServer:
 
     def _run(self, prepare: Callable[[Daemon], None] | None) -> None:
         try:
-            with Quiet() as self._quiet:
-                asyncio.run(self._main(prepare))
+            with LogFilter() as log_filter:
+                asyncio.run(self._serve(prepare, log_filter))
         except BaseException as error:  # noqa: BLE001 - start() raises it
             self._failure = error
         finally:
             self._ready.set()
 
-    async def _main(self, prepare: Callable[[Daemon], None] | None) -> None:
+    async def _serve(self, prepare: Callable[[Daemon], None] | None, log_filter: LogFilter) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         daemon = self._daemon = Daemon(self.folder, self._flavour)
@@ -116,7 +114,7 @@ class DemoServer:
                 prepare(daemon)
             app = application(daemon, self.faults, ROUTES, self.requests)
             listener = bind_unix_socket(str(self.socket), mode=0o600)
-            self._bound = True
+            self._cleanup.callback(self.socket.unlink, missing_ok=True)
             servers.append(http_server(app, listener))
             if self._https_port is not None:
                 listener = loopback(self._https_port)
@@ -126,33 +124,36 @@ class DemoServer:
             self._ready.set()
             await self._stop.wait()
         finally:
-            self._quiet.ending = True
+            log_filter.ending = True
             for server in servers:
                 server.stop()
             daemon.events.close_all()
             with contextlib.suppress(TimeoutError):
-                # Who waits for an operation, or sleeps for a fault, need not be waited for.
+                # Requests that wait for an operation or sleep for a fault are dropped.
                 closing = [server.close_all_connections() for server in servers]
                 await asyncio.wait_for(asyncio.gather(*closing), _CLOSE_SECONDS)
             daemon.close()
 
     def in_loop(self, work: Callable[[Daemon], T]) -> T:
-        """Run something in the server's thread and return what it returns."""
+        """Call a function in the server's thread and return its result."""
+
+        async def run(daemon: Daemon) -> T:
+            return work(daemon)
+
+        return self._await(run)
+
+    def _await(self, work: Callable[[Daemon], Coroutine[Any, Any, T]]) -> T:
         loop, daemon = self._loop, self._daemon
         if loop is None or daemon is None or self.closed:
             raise RuntimeError("the demo server is closed")
-
-        async def run() -> T:
-            return work(daemon)
-
-        return asyncio.run_coroutine_threadsafe(run(), loop).result()
+        return asyncio.run_coroutine_threadsafe(work(daemon), loop).result()
 
     def trust(self, certificate_pem: str, *, name: str = "notebook") -> str:
         """Trust a client certificate, as `lxc config trust add` does.
 
         Args:
             certificate_pem: the certificate as PEM.
-            name: how the trust store calls it.
+            name: its name in the trust store.
 
         Returns:
             Its fingerprint.
@@ -161,15 +162,12 @@ class DemoServer:
         return self.in_loop(lambda daemon: trust(daemon.store, der, name=name))
 
     def auto_update(self) -> int:
-        """Do at once what a server does every few hours: refresh the images that are marked `auto_update`.
+        """Refresh the images that are marked `auto_update` now, as a server does every few hours.
 
         Returns:
             How many were replaced by a newer build.
         """
-        loop, daemon = self._loop, self._daemon
-        if loop is None or daemon is None or self.closed:
-            raise RuntimeError("the demo server is closed")
-        return asyncio.run_coroutine_threadsafe(update_all(daemon), loop).result()
+        return self._await(update_all)
 
     @property
     def closed(self) -> bool:
@@ -185,14 +183,7 @@ class DemoServer:
                 if self._loop is not None and self._stop is not None:
                     self._loop.call_soon_threadsafe(self._stop.set)
                 self._thread.join(_START_SECONDS)
-            if self._bound:
-                self.socket.unlink(missing_ok=True)
-                self._bound = False
-            if self._held is not None:
-                os.close(self._held)
-                self._held = None
-            for path in self._temporary:
-                shutil.rmtree(path, ignore_errors=True)
+            self._cleanup.close()
         atexit.unregister(self.close)
 
     def __enter__(self) -> DemoServer:
@@ -233,48 +224,48 @@ def start(
     It listens on a unix socket and, with `https`, on 127.0.0.1; on nothing else.
 
     Args:
-        folder: where its state lives and survives; without one it lives in a temporary folder that goes
-            with it.
+        folder: holds its state, which survives in it; without one, a temporary folder that is removed with
+            the server.
         https: also listen on loopback TLS.
-        product: `lxd` or `incus`, whichever it is to imitate.
+        product: the server to imitate, `lxd` or `incus`.
         inventory: fill an empty server with a believable inventory.
         socket: the path of the unix socket; by default in the folder.
-        port: of the TLS listener; 0 for any free one.
+        port: the port of the TLS listener; 0 for any free one.
 
     Returns:
         The running server, a context manager.
 
     Raises:
-        ValueError: an unknown product, a port that is none, or a path that no socket can have.
-        RuntimeError: another demo server uses the folder or the socket, or somebody the port.
+        ValueError: the product is unknown, the port is out of range, or the socket cannot have this path.
+        RuntimeError: another demo server uses the folder or the socket, or the port is taken.
         OSError: the folder cannot be made or written to.
     """
     flavour_named(product)
     if not 0 <= port <= 65_535:
         raise ValueError(f"a port is a number up to 65535, or 0 for any free one, and not {port}")
-    temporary: list[Path] = []
-    if folder is None:
-        home = short_folder("lxdimg-")
-        temporary.append(home)
-    else:
-        home = Path(folder).expanduser().resolve()
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
+    with contextlib.ExitStack() as cleanup:
+
+        def temporary_folder() -> Path:
+            made = short_folder("lxdimg-")
+            cleanup.callback(shutil.rmtree, made, ignore_errors=True)
+            return made
+
+        if folder is None:
+            home = temporary_folder()
+        else:
+            home = Path(folder).expanduser().resolve()
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
         place = home / "unix.socket" if socket is None else Path(socket).expanduser().resolve()
         if socket is None and len(os.fsencode(place)) > SOCKET_LIMIT:
-            temporary.append(short_folder("lxdimg-"))
-            place = temporary[-1] / "unix.socket"
+            place = temporary_folder() / "unix.socket"
         check_free(place)
+        cleanup.callback(os.close, hold(home))
         server = DemoServer(
             folder=home,
-            temporary=tuple(temporary),
             socket=place,
             product=product,
             https_port=port if https else None,
+            cleanup=cleanup.pop_all(),
         )
-        server._begin(fill_inventory if inventory else None)
-    except BaseException:
-        for path in temporary:
-            shutil.rmtree(path, ignore_errors=True)
-        raise
+    server._begin(fill_inventory if inventory else None)
     return server

@@ -16,13 +16,13 @@ __all__ = ["fill"]
 
 
 def fill(place: DemoServer | str | Path, count: int, *, project: str = "default", product: str = "lxd") -> int:
-    """Add tiny images, some ten thousand a second or two; their files are made when somebody exports them.
+    """Add tiny images, ten thousand in one to two seconds; their files are made when they are exported.
 
     Args:
-        place: a running demo server, or the folder of one that does not run.
+        place: a running demo server, or the folder of one that is not running.
         count: how many to add.
         project: where to add them.
-        product: for a new folder, whom its server will imitate.
+        product: for a new folder, the server that it is to imitate.
 
     Returns:
         How many images the project holds afterwards.

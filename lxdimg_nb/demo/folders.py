@@ -1,4 +1,4 @@
-"""Where a demo server lives: its folder, for itself alone, and a socket with a path short enough."""
+"""The folder of a demo server, locked for it alone, and the path of its socket."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 __all__ = ["SOCKET_LIMIT", "check_free", "hold", "short_folder"]
 
 SOCKET_LIMIT = 100
-"""Bytes a socket's path may have; the system's own limit is 107 on Linux and 103 on macOS."""
+"""Longest path of a socket in bytes; the system's limit is 107 on Linux and 103 on macOS."""
 
 
 def hold(folder: Path) -> int:
-    """Lock a folder for one server.
+    """Lock a folder for one server and return the handle of the lock, to be closed.
 
     Raises:
         RuntimeError: another server uses it.
@@ -39,11 +39,11 @@ def short_folder(prefix: str) -> Path:
 
 
 def check_free(socket: Path) -> None:
-    """Refuse a place for a socket that is not free.
+    """Check that a socket can be made at a path.
 
     Raises:
-        ValueError: its path is too long, in no folder, or that of something else.
-        RuntimeError: somebody answers there.
+        ValueError: the path is too long, its folder is missing, or something else is there.
+        RuntimeError: a server answers there.
     """
     if len(os.fsencode(socket)) > SOCKET_LIMIT:
         raise ValueError(f"the socket's path must be shorter than {SOCKET_LIMIT} bytes: {socket}")

@@ -97,7 +97,7 @@ def _alias_updated(call: Call, name: str, image: ImageRow) -> Reply:
 
 @routes.add("PATCH", "/1.0/images/aliases/{name*}")
 def patch_alias(call: Call, name: str) -> Reply:
-    """Change an alias in part; LXD 5.0.2 deadlocks here for 20 s, of which only the error is imitated."""
+    """Change an alias in part; LXD 5.0.2 deadlocks here for 20 s and fails, and only its error is imitated."""
     images = call.daemon.images
     project = call.images_of()
     row = images.alias(project, name)

@@ -43,7 +43,7 @@ def _document(row: sqlite3.Row) -> dict[str, Any]:
 
 @routes.add("GET", "/1.0/certificates")
 def list_certificates(call: Call) -> Reply:
-    """The trust store."""
+    """The trusted certificates."""
     rows = call.daemon.store.select("certificates", order="fingerprint")
     if call.recursion:
         return Reply([_document(row) for row in rows])
@@ -77,7 +77,7 @@ def put_certificate(call: Call, name: str) -> Reply:
 
 @routes.add("DELETE", "/1.0/certificates/{name}")
 def delete_certificate(call: Call, name: str) -> Reply:
-    """Trust a certificate no longer."""
+    """Remove a certificate from the trust store."""
     row = _find(call, name)
     call.daemon.store.delete("certificates", fingerprint=row["fingerprint"])
     call.tell("certificate-deleted", f"/1.0/certificates/{row['fingerprint']}", "default")
@@ -86,7 +86,7 @@ def delete_certificate(call: Call, name: str) -> Reply:
 
 @routes.add("POST", "/1.0/certificates", open_to_all=True)
 def post_certificate(call: Call) -> Reply:
-    """Trust a certificate, issue a token, or let a stranger in who brings a token or the password."""
+    """Trust a certificate, issue a token, or trust a stranger who sends a token or the password."""
     body = call.json(_POST)
     if call.caller.trusted and body.get("token"):
         return _issue(call, body)
@@ -145,10 +145,10 @@ def _issue(call: Call, body: dict[str, Any]) -> Reply:
 
 
 def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
-    """What a stranger's token grants, or what the trust password does.
+    """What a stranger's token or the trust password grants.
 
     Raises:
-        Refusal: 403; neither fits.
+        Refusal: 403; neither is valid.
     """
     incus = call.daemon.flavour.is_incus
     said = body.get("trust_token" if incus else "password", "")

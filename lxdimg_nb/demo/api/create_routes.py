@@ -1,7 +1,7 @@
-"""`POST /1.0/images`: uploads, upload tokens, publishing, and the doors to copying.
+"""`POST /1.0/images`: uploads, upload tokens, and the requests to copy or to publish.
 
-The body is on disk before a handler runs. What reads as a JSON object is a request, whatever its type says;
-the rest is an upload, and what is wrong with that shows in the operation.
+The body is on disk before the handler runs. A JSON object is a request, whatever its content type; anything
+else is an upload, whose errors appear in the operation.
 
 Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4 to good and bad bodies.
 """
@@ -20,7 +20,7 @@ from ..http.upload_body import Spool
 from ..store.background_operations import Operation
 from ..store.flavours import NEVER
 from ..store.go_json import from_epoch, now_text
-from ..store.image_inspection import BadImageError, ImageFacts, facts_of
+from ..store.image_inspection import ImageFacts, facts_of
 from ..store.image_records import Record
 from ..store.refusals import Dropped, Refusal
 from .copies import pull
@@ -44,7 +44,7 @@ _IMAGES_POST = Struct(
 
 @routes.add("POST", "/1.0/images", open_to_all=True)
 def post_image(call: Call) -> Reply:
-    """Make an image: from the body, from another server, from an instance, or announce one to be pushed."""
+    """Make an image from the body, another server or an instance, or give a token for one that is pushed."""
     spool = call.spool
     if spool is None:
         raise Refusal(403, "not authorized")
@@ -78,10 +78,6 @@ def _post(call: Call, spool: Spool) -> Reply:
 # Uploads
 
 
-def _truth(text: str) -> bool:
-    return text.lower() in ("1", "true", "yes", "on")
-
-
 def _upload(call: Call, spool: Spool) -> Reply:
     daemon = call.daemon
     token: Operation | None = None
@@ -97,11 +93,8 @@ def _upload(call: Call, spool: Spool) -> Reply:
             wanted = call.header("fingerprint")
             if wanted and wanted != spool.fingerprint:
                 raise Refusal(500, f"fingerprints don't match, got {spool.fingerprint} expected {wanted}")
-            known = {"fingerprint": spool.fingerprint, "size": str(spool.size)}
-            daemon.operations.progress(operation, **known)
-            _keep(call, project, spool, facts, token)
-        except BadImageError as error:
-            raise Refusal(500, str(error)) from error
+            daemon.operations.progress(operation, fingerprint=spool.fingerprint, size=str(spool.size))
+            _add_image(call, project, spool, facts, token)
         finally:
             spool.discard()
 
@@ -111,23 +104,21 @@ def _upload(call: Call, spool: Spool) -> Reply:
 
 def _facts(spool: Spool) -> ImageFacts:
     if spool.error:
-        raise BadImageError(spool.error)
+        raise Refusal(500, spool.error)
     return facts_of(spool.files[0], split=spool.split, virtual_machine=spool.virtual_machine)
 
 
-def _keep(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Operation | None) -> None:
+def _add_image(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Operation | None) -> None:
     daemon = call.daemon
-    asked = (token.metadata or {}) if token is not None else {}
     properties = dict(facts.properties or {})
-    said = call.header("properties")
-    if said:
+    if call.header("properties"):
         if facts.properties is None:
-            # A real daemon ends here, all of it, with a nil map panic; a demo inside a kernel must not.
+            # Here a real daemon dies of a nil map panic; a demo inside a kernel must not.
             raise Refusal(500, "assignment to entry in nil map")
-        properties |= dict(parse_qsl(said, keep_blank_values=True, errors="replace"))
-    if token is not None:
-        properties = dict(asked["properties"] or {})
-    expires = from_epoch(facts.expiry_date) if facts.expiry_date else daemon.flavour.no_expiry
+        properties |= dict(parse_qsl(call.header("properties"), keep_blank_values=True, errors="replace"))
+    if daemon.images.exact(project, spool.fingerprint) is not None:
+        raise Refusal(500, "Image with same fingerprint already exists")
+    profiles = _names(call, "profiles", "profile")
     record = Record(
         fingerprint=spool.fingerprint,
         size=spool.size,
@@ -135,34 +126,28 @@ def _keep(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Oper
         architecture=facts.architecture,
         created_at=from_epoch(facts.creation_date),
         uploaded_at=now_text(),
-        expires_at=asked["expires_at"] if token is not None else expires,
+        expires_at=from_epoch(facts.expiry_date) if facts.expiry_date else daemon.flavour.no_expiry,
         filename=spool.filename if spool.split else call.header("filename"),
-        public=bool(asked["public"]) if token is not None else _truth(call.header("public")),
+        public=call.header("public").lower() in ("1", "true", "yes", "on"),
         properties=properties,
+        profiles=known_profiles(call, profiles) if profiles else ("default",),
     )
-    if daemon.images.exact(project, record.fingerprint) is not None:
-        raise Refusal(500, "Image with same fingerprint already exists")
-    if daemon.flavour.is_incus:
-        record = _with_profiles(call, record)
+    aliases = [{"name": name, "description": ""} for name in _names(call, "aliases", "alias")]
+    if token is not None and token.metadata:
+        told = token.metadata
+        record = replace(
+            record, expires_at=told["expires_at"], public=told["public"], properties=dict(told["properties"] or {})
+        )
+        aliases = [*(told["aliases"] or []), *aliases]
     daemon.images.install(project, record, spool.files)
-    aliases = list(asked.get("aliases") or []) + _header_aliases(call)
     announce(call, project, record, aliases)
 
 
-def _with_profiles(call: Call, record: Record) -> Record:
-    said = call.header("profiles")
-    if not said:
-        return record
-    names = [text for name, text in parse_qsl(said) if name == "profile"] or [said]
-    return replace(record, profiles=known_profiles(call, names))
-
-
-def _header_aliases(call: Call) -> list[dict[str, str]]:
-    said = call.header("aliases") if call.daemon.flavour.is_incus else ""
-    if not said:
-        return []
-    names = [text for name, text in parse_qsl(said) if name == "alias"] or [said]
-    return [{"name": name, "description": ""} for name in names]
+def _names(call: Call, header: str, key: str) -> list[str]:
+    """The names in a header that only Incus reads."""
+    text = call.header(header) if call.daemon.flavour.is_incus else ""
+    names = [name for found, name in parse_qsl(text) if found == key]
+    return names or ([text] if text else [])
 
 
 # Requests
@@ -173,7 +158,7 @@ def _from_request(call: Call, body: dict[str, Any]) -> Reply:
         raise Dropped
     source = body["source"]
     if source.get("mode") == "push":
-        return _announce(call, body, source)
+        return _upload_token(call, body, source)
     kind = source.get("type", "")
     if kind in ("instance", "container", "virtual-machine", "snapshot"):
         if not call.daemon.flavour.is_incus:
@@ -192,8 +177,8 @@ async def _from_url(source: dict[str, Any], _operation: Operation) -> None:
     raise Refusal(500, "Missing LXD-Image-Hash header" if source.get("url") else "Missing URL")
 
 
-def _announce(call: Call, body: dict[str, Any], source: dict[str, Any]) -> Reply:
-    """A token for an image that another server, or anybody who holds it, will upload."""
+def _upload_token(call: Call, body: dict[str, Any], source: dict[str, Any]) -> Reply:
+    """Issue a token with which another server may upload an image."""
     fingerprint = source.get("fingerprint", "")
     operation = call.daemon.operations.token(
         call.project,

@@ -54,13 +54,13 @@ def list_images(call: Call) -> Reply:
 
 
 def may_use(call: Call) -> bool:
-    """Whether the caller sees private images of the request's project."""
+    """Whether the caller may see private images of the request's project."""
     allowed = call.caller.projects
     return call.caller.trusted and (allowed is None or call.project in allowed)
 
 
 def visible(call: Call, prefix: str) -> ImageRow:
-    """The image of this prefix, if the caller may see it: it is public, or trust or a secret opens it.
+    """The image with this prefix, if it is public or the caller may see it by trust or with a secret.
 
     Raises:
         Refusal: 404, or 500 where several match.
@@ -90,7 +90,7 @@ def get_image(call: Call, name: str) -> Reply:
 
 
 def writable(call: Call, name: str) -> ImageRow:
-    """The image of this prefix, for a caller who may change it.
+    """The image with this prefix, if the caller may change it.
 
     Raises:
         Refusal: 403, 404, or 500 where several match.
@@ -102,7 +102,7 @@ def writable(call: Call, name: str) -> ImageRow:
 
 @routes.add("PUT", "/1.0/images/{name}")
 def put_image(call: Call, name: str) -> Reply:
-    """Replace what may be written; what is left out becomes empty, except the expiry."""
+    """Replace the writable fields; a field that is left out becomes empty, except the expiry."""
     image = writable(call, name)
     call.check_etag(image.record.etag)
     body = call.json(_IMAGE_PUT)
@@ -139,7 +139,7 @@ def _updated(call: Call, image: ImageRow) -> Reply:
 
 @routes.add("PATCH", "/1.0/images/{name}")
 def patch_image(call: Call, name: str) -> Reply:
-    """Change public, auto_update and single properties; expiry and profiles are accepted and ignored."""
+    """Change public, auto_update and single properties; expiry and profiles are ignored."""
     image = writable(call, name)
     call.check_etag(image.record.etag)
     body = call.json(_IMAGE_PUT)
@@ -186,7 +186,7 @@ def delete_image(call: Call, name: str) -> Reply:
 
 @routes.add("GET", "/1.0/images/{name}/export", open_to_all=True)
 def export_image(call: Call, name: str) -> Answer:
-    """The files of an image: one as it is, two as multipart."""
+    """The files of an image: a single one as it is, two as multipart."""
     image = visible(call, name)
     fingerprint = image.record.fingerprint
     first, second = call.daemon.images.files(image)
@@ -207,7 +207,7 @@ def export_image(call: Call, name: str) -> Answer:
 
 @routes.add("POST", "/1.0/images/{name}/secret")
 def make_secret(call: Call, name: str) -> Reply:
-    """A token that lets a stranger read and export the image once."""
+    """Issue a token with which a stranger can read and export the image once."""
     image = writable(call, name)
     url = f"/1.0/images/{image.record.fingerprint}"
     operation = call.daemon.operations.token(
@@ -221,10 +221,10 @@ def make_secret(call: Call, name: str) -> Reply:
 
 
 def announce(call: Call, project: str, record: Record, aliases: Iterable[dict[str, str]]) -> None:
-    """Tell that an image has arrived, and point names at it; Incus does it the other way round.
+    """Send the event of a new image and add its aliases; Incus does it in the opposite order.
 
     Raises:
-        Refusal: a name is taken. The image stays, as on the real daemons.
+        Refusal: an alias exists. The image stays, as on the real daemons.
     """
     if call.daemon.flavour.is_incus:
         _add_aliases(call, project, record.fingerprint, aliases)

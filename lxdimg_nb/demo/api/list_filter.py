@@ -1,8 +1,7 @@
-"""The filter language of `GET /1.0/images?filter=`: parsed left to right, matched as each product does.
+"""The filter of `GET /1.0/images?filter=`: parsed from left to right, matched as each product does.
 
-LXD 5.0.2 compares text with text and finds nothing where types differ; Incus 6.0.4 converts by type and
-refuses what it cannot. Both die on a field inside `aliases` or `update_source`, which shows as a dropped
-connection.
+LXD 5.0.2 compares texts only and finds nothing where types differ; Incus 6.0.4 converts by type and refuses
+what it cannot convert. Both panic on a field inside `aliases` or `update_source` and drop the connection.
 
 Source: replies of LXD 5.0.2 and Incus 6.0.4 to some thirty filters.
 """
@@ -17,12 +16,12 @@ from typing import Any
 
 from ..store.refusals import Dropped, Refusal
 
-__all__ = ["Clause", "matches", "parse_filter"]
+__all__ = ["matches", "parse_filter"]
 
 
 @dataclass(frozen=True)
 class Clause:
-    """One comparison, how it joins what stands before it, and whether it is negated."""
+    """One comparison, how it is joined to the one before, and whether it is negated."""
 
     joiner: str
     negated: bool
@@ -35,46 +34,44 @@ def parse_filter(text: str) -> list[Clause]:
     """The clauses of a filter.
 
     Raises:
-        Refusal: 500, which is what the daemons answer to a filter that is none.
+        Refusal: 500, as the daemons reply to an invalid filter.
     """
     words = text.split()
     clauses: list[Clause] = []
-    position = 0
     joiner = ""
-    while position < len(words):
-        negated = words[position].lower() == "not"
-        position += negated
-        if position + 1 >= len(words):
+    while words:
+        negated = words[0].lower() == "not"
+        del words[:negated]
+        if len(words) < 2:
             raise Refusal(500, "Invalid filter: clause has no operator")
-        name, operator = words[position], words[position + 1]
-        position += 2
-        if position >= len(words):
+        if len(words) < 3:
             raise Refusal(500, "Invalid filter: clause has no value")
-        value = words[position]
-        position += 1
-        if value.startswith('"'):
-            value, position = _quoted(words, position - 1)
-        clauses.append(Clause(joiner, negated, name, operator, value))
-        if position < len(words):
-            joiner = words[position]
-            position += 1
+        name, operator = words[:2]
+        length = _length(words[2:])
+        value = " ".join(words[2 : 2 + length])
+        del words[: 2 + length]
+        clauses.append(Clause(joiner, negated, name, operator, value[1:-1] if length > 1 else value))
+        if words:
+            joiner = words.pop(0)
             if joiner not in ("and", "or"):
                 raise Refusal(500, "Invalid filter: invalid clause composition")
-            if position >= len(words):
+            if not words:
                 raise Refusal(500, "Invalid filter: unterminated compound clause")
     return clauses
 
 
-def _quoted(words: list[str], start: int) -> tuple[str, int]:
-    """A value in double quotes; one without a space inside is not recognised by the daemons either."""
-    for end in range(start + 1, len(words)):
-        if words[end].endswith('"'):
-            return " ".join(words[start : end + 1])[1:-1], end + 1
+def _length(words: list[str]) -> int:
+    """How many words a value has: several in double quotes, which must contain a space, as for the daemons."""
+    if not words[0].startswith('"'):
+        return 1
+    for count, word in enumerate(words[1:], 2):
+        if word.endswith('"'):
+            return count
     raise Refusal(500, "Invalid filter: unterminated quote")
 
 
 def matches(image: dict[str, Any], clauses: list[Clause], *, typed: bool) -> bool:
-    """Whether an image passes; `typed` as Incus does it, else as LXD 5.0.2."""
+    """Whether an image matches; `typed` as Incus compares, else as LXD 5.0.2."""
     test: Callable[[dict[str, Any], Clause], bool] = _typed if typed else _textual
     passed = True
     for clause in clauses:

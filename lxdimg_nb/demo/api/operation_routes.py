@@ -1,6 +1,6 @@
-"""`/1.0/operations`: list, look, wait, cancel.
+"""`/1.0/operations`: list, read, wait for and cancel operations.
 
-Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4, whose `/wait` tells failures differently.
+Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4, whose `/wait` reports failures differently.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def cancel_operation(call: Call, name: str) -> Reply:
 
 @routes.add("GET", "/1.0/operations/{name}/wait", open_to_all=True)
 async def wait_for_operation(call: Call, name: str) -> Reply:
-    """Answer when the operation has ended, or after `timeout` seconds."""
+    """Reply when the operation has ended, or after `timeout` seconds."""
     secret = call.query.get("secret", "")
     if not call.caller.trusted and not secret:
         raise Refusal(403, "not authorized")
@@ -77,7 +77,7 @@ def _outcome(call: Call, operation: Operation) -> Reply:
 
 @routes.add("GET", "/1.0/operations/{name}/websocket", open_to_all=True)
 def no_websocket(call: Call, name: str) -> Reply:
-    """No operation of the demo server has a websocket."""
+    """Operations of the demo server have no websocket."""
     if not call.query.get("secret"):
         raise Refusal(400, "Missing websocket secret" if call.daemon.flavour.is_incus else "missing secret")
     call.daemon.operations.get(name)

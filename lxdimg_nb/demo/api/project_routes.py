@@ -29,7 +29,7 @@ _KEYS = ("features.", "limits.", "restricted", "images.", "backups.", "user.")
 
 
 def used_by(call: Call, project: str) -> list[str]:
-    """The URLs of everything in a project: the one complete list of its images that is cheap."""
+    """The URLs of everything in a project: its one complete list of images that is cheap."""
     store = call.daemon.store
     images = [url_of(f"/1.0/images/{name}", project) for name in call.daemon.images.fingerprints(project)]
     instances, profiles = (
@@ -82,7 +82,7 @@ def get_project(call: Call, name: str) -> Reply:
 
 @routes.add("GET", "/1.0/projects/{name}/state")
 def project_state(call: Call, name: str) -> Reply:
-    """What a project may use and uses: instances are counted, and use nothing as they never run."""
+    """Limits and usage of a project: instances are counted; they use nothing, because they never run."""
     row = call.daemon.store.find("projects", name=name)
     if row is None:
         raise Refusal(404, "Fetch project database object: Project not found")
@@ -103,7 +103,7 @@ def project_state(call: Call, name: str) -> Reply:
 
 @routes.add("POST", "/1.0/projects")
 def add_project(call: Call) -> Reply:
-    """Make a project."""
+    """Create a project."""
     body = call.json(_PROJECT)
     name = body.get("name", "")
     wrong = (
@@ -135,14 +135,14 @@ def _check_keys(config: dict[str, str]) -> None:
 
 @routes.add("PUT", "/1.0/projects/{name}")
 def put_project(call: Call, name: str) -> Reply:
-    """Replace description and configuration; features of a project in use stay as they are."""
+    """Replace description and configuration; the features of a project in use cannot be changed."""
     row = _project(call, name)
     return _change_project(call, row, call.json(_PROJECT_PUT), {})
 
 
 @routes.add("PATCH", "/1.0/projects/{name}")
 def patch_project(call: Call, name: str) -> Reply:
-    """Change description and single configuration keys."""
+    """Change the description and single configuration keys."""
     row = _project(call, name)
     body = {"description": row["description"], **call.json(_PROJECT_PUT)}
     return _change_project(call, row, body, json.loads(row["config"]))
@@ -228,7 +228,7 @@ def get_profile(call: Call, name: str) -> Reply:
 
 @routes.add("POST", "/1.0/profiles")
 def add_profile(call: Call) -> Reply:
-    """Make a profile."""
+    """Create a profile."""
     project = _profile_project(call)
     body = call.json(_PROFILE)
     name = body.get("name", "")
@@ -263,7 +263,7 @@ def put_profile(call: Call, name: str) -> Reply:
 
 @routes.add("DELETE", "/1.0/profiles/{name}")
 def delete_profile(call: Call, name: str) -> Reply:
-    """Remove a profile; images that name it lose it."""
+    """Remove a profile, also from the images that name it."""
     if name == "default":
         raise Refusal(403, 'The "default" profile cannot be deleted')
     row = _profile(call, name)
@@ -277,7 +277,7 @@ def delete_profile(call: Call, name: str) -> Reply:
     return Reply({})
 
 
-# Storage pools: the demo server stores nothing in them, but instances are made in one.
+# Storage pools: the demo server stores nothing in them, but instances need one.
 
 
 def _pool_document(row: sqlite3.Row, *, incus: bool) -> dict[str, Any]:
@@ -313,7 +313,7 @@ def get_pool(call: Call, name: str) -> Reply:
 
 @routes.add("POST", "/1.0/storage-pools")
 def add_pool(call: Call) -> Reply:
-    """Name a storage pool."""
+    """Create a storage pool."""
     body = call.json(_POOL)
     name = body.get("name", "")
     if not name or not body.get("driver"):
@@ -333,5 +333,5 @@ def add_pool(call: Call) -> Reply:
 
 @routes.add("GET", "/1.0/storage-pools/{name}/volumes")
 def list_volumes(_call: Call, **_names: str) -> Reply:
-    """A pool of directories has no image volumes."""
+    """A storage pool of type dir has no image volumes."""
     return Reply([])

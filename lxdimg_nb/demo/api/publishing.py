@@ -1,18 +1,18 @@
 """An image made from an instance or a snapshot of one.
 
-Instances of the demo server have no root file system of their own: what is published is the root file system
-of the image they were made from, with their name in `etc/hostname`.
+Instances of the demo server have no root file system of their own. The root file system of the image they
+were made from is published, with their name in `etc/hostname`.
 
 Source: `POST /1.0/images` with a source of type instance or snapshot, on LXD 5.0.2 and Incus 6.0.4.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shlex
 import tarfile
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..http.routing import Call
 from ..store.background_operations import Operation
 from ..store.flavours import NEVER
 from ..store.go_json import now_text
-from ..store.image_inspection import BadImageError, facts_of
+from ..store.image_inspection import facts_of
 from ..store.image_records import Record
 from ..store.refusals import Refusal
 from ..store.tarballs import metadata_yaml, tarball
@@ -71,8 +71,6 @@ def publishable(call: Call, source: Mapping[str, str]) -> dict[str, Any]:
     if row is None:
         raise Refusal(404, _missing(call, full))
     document: dict[str, Any] = json.loads(row["document"])
-    if source.get("type") == "snapshot" and not snapshot:
-        return document | {"not_a_snapshot": True}
     return document
 
 
@@ -87,7 +85,7 @@ def _missing(call: Call, name: str) -> str:
 
 
 async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> None:
-    """Build the image and let it take its place.
+    """Build the image and add it to the project.
 
     Raises:
         Refusal: with the text that the operation fails with.
@@ -96,7 +94,7 @@ async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> 
     instance = publishable(call, body["source"])
     if not instance:
         raise Refusal(500, "No source provided")
-    if instance.get("not_a_snapshot"):
+    if body["source"].get("type") == "snapshot" and "/" not in body["source"]["name"]:
         raise Refusal(500, "Not a snapshot")
     if instance.get("status") == "Running":
         raise Refusal(500, "a running instance cannot be published; stop it first")
@@ -111,66 +109,59 @@ async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> 
     base = daemon.images.files(origin)[0] if origin is not None else None
     properties = body.get("properties")
     if properties is None or daemon.flavour.is_incus:
-        # LXD takes what is asked for in their place, Incus on top of them.
-        own = await daemon.in_worker(_told_by, base) or _remembered(instance["config"])
+        # The properties asked for replace those of the image on LXD, and are added to them on Incus.
+        own = await daemon.in_worker(_own_properties, base)
+        if not own:
+            own = {key[6:]: text for key, text in instance["config"].items() if key.startswith("image.")}
         properties = own | (properties or {})
     created = int(time.time())
     text = metadata_yaml(architecture=instance["architecture"], creation_date=created, properties=properties)
-    path = await daemon.in_worker(_build, daemon.store.blobs, text, instance["name"], base, compression)
+    content = await daemon.in_worker(_tarball, text, instance["name"], base, compression)
+    fingerprint = hashlib.sha256(content).hexdigest()
+    daemon.operations.progress(operation, fingerprint=fingerprint, size=str(len(content)))
+    if daemon.images.exact(project, fingerprint) is not None:
+        raise Refusal(500, f"The image already exists: {fingerprint}")
+    record = Record(
+        fingerprint=fingerprint,
+        size=len(content),
+        type=instance["type"],
+        architecture=instance["architecture"],
+        created_at=now_text(),
+        uploaded_at=now_text(),
+        expires_at=body.get("expires_at", NEVER),
+        filename=body.get("filename", ""),
+        public=body.get("public", False),
+        auto_update=body.get("auto_update", False),
+        properties=properties,
+        profiles=known_profiles(call, body.get("profiles", ["default"])),
+    )
+    path = daemon.store.blobs / f"upload-{fingerprint}"
     try:
-        content = path.read_bytes()
-        fingerprint = hashlib.sha256(content).hexdigest()
-        daemon.operations.progress(operation, fingerprint=fingerprint, size=str(len(content)))
-        if daemon.images.exact(project, fingerprint) is not None:
-            raise Refusal(500, f"The image already exists: {fingerprint}")
-        record = Record(
-            fingerprint=fingerprint,
-            size=len(content),
-            type=instance["type"],
-            architecture=instance["architecture"],
-            created_at=now_text(),
-            uploaded_at=now_text(),
-            expires_at=body.get("expires_at", NEVER),
-            filename=body.get("filename", ""),
-            public=body.get("public", False),
-            auto_update=body.get("auto_update", False),
-            properties=properties,
-            profiles=known_profiles(call, body.get("profiles", ["default"])),
-        )
+        path.write_bytes(content)
         daemon.images.install(project, record, [path])
     finally:
         path.unlink(missing_ok=True)
     announce(call, project, record, aliases)
 
 
-def _told_by(base: Path | None) -> dict[str, str] | None:
-    """The properties in an image's own metadata.yaml: an instance holds that, not what was edited since."""
-    if base is None:
-        return None
-    try:
-        return facts_of(base, split=True).properties
-    except BadImageError:
-        return None
+def _own_properties(base: Path | None) -> dict[str, str] | None:
+    """The properties in the metadata.yaml of an image; an instance has these, not those edited since."""
+    with contextlib.suppress(Refusal):
+        return facts_of(base, split=True).properties if base else None
+    return None
 
 
-def _remembered(config: Mapping[str, str]) -> dict[str, str]:
-    return {key[6:]: value for key, value in config.items() if key.startswith("image.")}
-
-
-def _build(folder: Path, text: str, name: str, base: Path | None, compression: str) -> Path:
-    """Write the tarball of an instance to a file in the folder."""
+def _tarball(text: str, name: str, base: Path | None, compression: str) -> bytes:
     files: dict[str, bytes | None] = {"metadata.yaml": text.encode(), "rootfs": None, "rootfs/etc": None}
     files["rootfs/etc/hostname"] = f"{name}\n".encode()
     if base is not None and base.stat().st_size < _COPY_LIMIT:
         files |= _root_of(base)
     packed = {"none": "", "bzip2": "bz2", "xz": "xz", "lzma": "xz"}.get(compression, "gz")
-    with tempfile.NamedTemporaryFile(prefix="upload-", dir=folder, delete=False) as file:
-        file.write(tarball(files, compression=packed, mtime=int(time.time())))
-    return Path(file.name)
+    return tarball(files, compression=packed, mtime=int(time.time()))
 
 
 def _root_of(base: Path) -> dict[str, bytes | None]:
-    """The plain files of a unified tarball's root file system, as far as they fit a demo."""
+    """The regular files in the root file system of a unified tarball, up to the limit."""
     found: dict[str, bytes | None] = {}
     total = 0
     try:

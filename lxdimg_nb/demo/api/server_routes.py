@@ -1,4 +1,4 @@
-"""`/`, `/1.0`, what a client asks about the server itself, and the server's own simplestreams tree.
+"""`/`, `/1.0` and other facts about the server, and the server's own simplestreams tree.
 
 Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4.
 """
@@ -34,7 +34,7 @@ def versions(_call: Call) -> Reply:
 
 @routes.add("GET", "/1.0", open_to_all=True)
 def describe(call: Call) -> Reply:
-    """What the server is and can do."""
+    """The server's configuration, environment and API extensions."""
     shown = call.daemon.description(
         trusted=call.caller.trusted, project=call.project, user=call.caller.requestor.username
     )
@@ -45,12 +45,12 @@ def describe(call: Call) -> Reply:
 @routes.add("PATCH", "/1.0")
 @routes.add("PUT", "/1.0")
 def configure(call: Call) -> Reply:
-    """Change settings, all or none: the trust password is used, the others are kept and shown."""
+    """Change settings, all or none: the trust password is used, the others are stored and shown."""
     changes = call.json(_CONFIG).get("config", {})
     settled = {key: _setting(key, str(value), incus=call.daemon.flavour.is_incus) for key, value in changes.items()}
     with call.daemon.store.change():
         if call.method == "PUT":
-            # What users note stays, as on the daemons; so does a password, which is never shown as it is.
+            # The user's own keys stay, as on the daemons; so does the password, which is never shown.
             kept = ("core.", "user.")
             settled = {key: "" for key in call.daemon.store.settings() if not key.startswith(kept)} | settled
         for key, value in settled.items():
@@ -60,10 +60,10 @@ def configure(call: Call) -> Reply:
 
 
 def _setting(key: str, value: str, *, incus: bool) -> str:
-    """The value of a setting as it is kept.
+    """The value of a setting as it is stored.
 
     Raises:
-        Refusal: 400, no such setting or no such value.
+        Refusal: 400, there is no such setting, or the value is invalid.
     """
     wrong = ""
     if key in _SWITCHES:
@@ -79,7 +79,7 @@ def _setting(key: str, value: str, *, incus: bool) -> str:
 
 @routes.add("GET", "/1.0/events")
 def events(_call: Call) -> Reply:
-    """Without asking for a websocket there are no events."""
+    """Events are sent over a websocket only."""
     headers = {
         "Content-Type": "text/plain; charset=utf-8",
         "Sec-Websocket-Version": "13",
@@ -90,26 +90,26 @@ def events(_call: Call) -> Reply:
 
 @routes.add("GET", "/1.0/cluster")
 def cluster(_call: Call) -> Reply:
-    """The demo server is no cluster."""
+    """The demo server is not clustered."""
     return Reply({"server_name": "", "enabled": False, "member_config": []})
 
 
 @routes.add("GET", "/1.0/cluster/members")
 def members(_call: Call) -> Reply:
-    """The demo server is no cluster."""
+    """The demo server is not clustered."""
     raise Refusal(500, "Server is not clustered")
 
 
 @routes.add("GET", "/1.0/networks")
 @routes.add("GET", "/1.0/warnings")
-def nothing(_call: Call) -> Reply:
-    """There are none."""
+def empty_list(_call: Call) -> Reply:
+    """The demo server has none."""
     return Reply([])
 
 
 @routes.add("GET", "/1.0/networks/{name}")
 def no_network(_call: Call, **_names: str) -> Reply:
-    """There are none."""
+    """The demo server has none."""
     raise Refusal(404, "Network not found")
 
 

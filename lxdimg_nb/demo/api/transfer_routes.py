@@ -88,7 +88,7 @@ async def _renew(call: Call, image: ImageRow, operation: Operation) -> bool:
 
 @routes.add("POST", "/1.0/images/{name}/export")
 async def push(call: Call, name: str) -> Reply:
-    """Send an image to another server that gave a token for it."""
+    """Send an image to another server, which has issued a token for it."""
     image = writable(call, name)
     body = call.json(_EXPORT) if call.body.strip() else {}
     peer = Peer(body.get("target", ""), body.get("certificate", ""))

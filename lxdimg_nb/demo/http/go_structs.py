@@ -1,6 +1,6 @@
-"""Request bodies read as Go reads them into its structures: same leniency, same errors.
+"""Request bodies read as Go reads them into structures: with the same leniency and the same errors.
 
-Source: Go's encoding/json, and LXD 5.0.2's replies to bodies that are wrong in one way each.
+Source: Go's encoding/json, and LXD 5.0.2's replies to bodies with one error each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Other image servers as the demo server calls them: HTTPS to LXD, Incus, another demo or a simplestreams tree.
+"""Requests to other image servers: LXD, Incus, another demo server or a simplestreams tree.
 
-Everything here blocks and runs in a worker thread.
+All calls block and run in a worker thread.
 
-Source: what LXD 5.0.2 asks of a server it copies from or to, and the texts it fails with.
+Source: the requests of LXD 5.0.2 to a server it copies from or to, and its errors.
 """
 
 from __future__ import annotations

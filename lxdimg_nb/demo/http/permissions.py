@@ -1,8 +1,8 @@
 """What a restricted certificate may not do.
 
-Source: a restricted client certificate tried on LXD 5.0.2 and Incus 6.0.4. In a project that is not its own
-it sees public images, as a stranger does; that Incus 6.0.4 shows it private ones with `all-projects=true` is
-not imitated.
+Source: requests with a restricted client certificate to LXD 5.0.2 and Incus 6.0.4. In other projects it sees
+public images, as a stranger does. Incus 6.0.4 also shows private ones with `all-projects=true`, which is not
+imitated.
 """
 
 from __future__ import annotations
@@ -17,18 +17,7 @@ _OF_A_PROJECT = ("/1.0/profiles", "/1.0/instances")
 
 
 def forbid(flavour: Flavour, projects: tuple[str, ...], method: str, path: str, project: str) -> None:
-    """Refuse what a certificate restricted to some projects may not ask for.
-
-    Args:
-        flavour: whose words are used.
-        projects: those of the certificate.
-        method: of the request.
-        path: of the request, without its query.
-        project: that the request names, or `default`.
-
-    Raises:
-        Refusal: it may not.
-    """
+    """Raise a Refusal where a certificate that is restricted to some projects may not send a request."""
     allowed = project in projects
     if method == "GET":
         hidden = path.startswith(_OF_A_PROJECT) or path == "/1.0/images/aliases"

@@ -51,18 +51,18 @@ class Call:
 
     @property
     def project(self) -> str:
-        """The project that the request names, `default` where it names none."""
+        """The project that the request names, or `default`."""
         return self.query.get("project") or "default"
 
     @property
     def recursion(self) -> int:
-        """The recursion level; what is no integer counts as 0."""
+        """The recursion level; 0 if it is not an integer."""
         text = self.query.get("recursion", "0")
         return int(text) if text.isascii() and text.isdigit() else 0
 
     def header(self, name: str) -> str:
-        """One of the product's own request headers, as in `header("public")`; empty where absent."""
-        # Tornado reads bytes as Latin-1; Go takes them for the UTF-8 that clients send.
+        """A request header with the prefix of the product, such as `header("public")`; empty if absent."""
+        # Tornado reads bytes as Latin-1; clients send UTF-8.
         said: str = self.headers.get(self.daemon.flavour.prefix + name, "")
         return said.encode("latin-1", "replace").decode(errors="replace")
 
@@ -85,11 +85,11 @@ class Call:
     def tell(
         self, action: str, source: str, project: str, context: dict[str, Any] | None = None, *, plain: bool = False
     ) -> None:
-        """Send a lifecycle event about something this request did."""
+        """Send a lifecycle event about something that this request changed."""
         self.daemon.events.lifecycle(action, source, project, self.caller.requestor, context, plain=plain)
 
     def redeem(self, purpose: str, secret: str, fingerprint: str) -> Operation | None:
-        """Use a token up, see `Operations.redeem`."""
+        """Use up a token, see `Operations.redeem`."""
         return self.daemon.operations.redeem(purpose, secret, fingerprint, self.caller.requestor)
 
     def start(
@@ -100,7 +100,7 @@ class Call:
         resources: dict[str, list[str]] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> Reply:
-        """Begin an operation and answer 202 with it."""
+        """Start an operation and reply 202 with it."""
         operation = self.daemon.operations.start(
             self.project,
             description,
@@ -112,7 +112,7 @@ class Call:
         return self.accepted(operation)
 
     def accepted(self, operation: Operation) -> Reply:
-        """The 202 for an operation that has just begun."""
+        """The 202 for an operation that has just been started."""
         url = f"/1.0/operations/{operation.id}"
         document = operation.document(self.daemon.flavour)
         return Reply(document, 202, operation=url, headers={"Location": url})

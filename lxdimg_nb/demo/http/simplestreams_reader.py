@@ -1,4 +1,4 @@
-"""A simplestreams tree as the demo server reads it to copy from one.
+"""Reads the simplestreams trees that the demo server copies images from.
 
 Source: the simplestreams layout as LXD reads it: `streams/v1/index.json`, then products, versions, items; the
 `combined_*_sha256` of a metadata item is the fingerprint of the image it makes with a root item.
@@ -32,8 +32,8 @@ class StreamImage:
     """One image of a tree.
 
     Attributes:
-        paths: of its one or two files, relative to the tree.
-        size: of them together.
+        paths: paths of its files, relative to the tree.
+        size: of all files together.
         expires_at: the end of support; 1970, which is never, where the tree does not say.
     """
 

@@ -22,7 +22,7 @@ _HEADER_LIMIT = 16 << 10
 
 
 def split_header(value: str) -> tuple[str, dict[str, str]]:
-    """A header like `form-data; name="x"` as its first word and its parameters."""
+    """The value and the parameters of a header such as `form-data; name="x"`."""
     message = Message()
     message["content-type"] = value
     found = message.get_params(failobj=[]) or [("", "")]
@@ -56,7 +56,7 @@ class Spool:
         self._edge = b""
 
     def begin(self, content_type: str) -> None:
-        """Expect a body: a multipart with its two files, or a file of its own, maybe after another."""
+        """Begin with a body: a multipart of two files, or a single file, which may follow another."""
         kind, parameters = split_header(content_type)
         self.split = kind == "multipart/form-data"
         if not self.split:
@@ -71,11 +71,11 @@ class Spool:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that was written."""
+        """SHA-256 of all bytes written."""
         return self._hash.hexdigest()
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the body."""
+        """Process the next bytes of the body."""
         if not self.split:
             self._write(data)
             return
@@ -86,7 +86,7 @@ class Spool:
             pass
 
     def finish(self) -> None:
-        """The body is complete."""
+        """Close the files, and note an error if the body is incomplete."""
         if self.split and not self.error and self._state != "epilogue":
             self.error = "multipart: NextPart: EOF" if self._state != "body" else "unexpected EOF"
         elif self.split and not self.error and len(self.files) < 2:
@@ -100,7 +100,7 @@ class Spool:
             path.unlink(missing_ok=True)
 
     def text(self, limit: int) -> bytes | None:
-        """A body that was no multipart, unless it is longer than the limit."""
+        """The bytes of a body that is not multipart and not longer than the limit, else None."""
         return None if self.split or self.size > limit else self.files[0].read_bytes()
 
     def _open(self) -> None:
@@ -128,7 +128,7 @@ class Spool:
         self._buffer = b""
 
     def _step(self) -> bool:
-        """Take one thing out of the buffer; False when it takes more bytes to go on."""
+        """Parse the next piece of the buffer; False where more bytes are needed."""
         if self._state in ("preamble", "body"):
             return self._to_edge()
         if self._state == "edge":

@@ -1,4 +1,4 @@
-"""The builds that the demo server is stocked with, and the files that each is made of.
+"""The image builds in the demo server's stock, and the files of each.
 
 Build dates are fixed, so fingerprints are always the same.
 """
@@ -22,17 +22,17 @@ _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 @dataclass(frozen=True)
 class Build:
-    """One image of the inventory, in a line.
+    """One image of the inventory.
 
     Attributes:
-        name: os, release, version and architecture, separated by blanks.
+        name: os, release, version and architecture, separated by spaces.
         serial: the day of the build, YYYYMMDD.
         shape: `tar`, `tar.xz`, `split`, `squashfs` or `vm`.
-        aliases: names that point at it, separated by blanks.
+        aliases: its aliases, separated by spaces.
         uploaded: days ago.
         used: days ago it was last used, or None for never.
         expires: in days from now, negative for the past; None for never.
-        source: the alias it was fetched by from the demo server's own catalogue; empty for none.
+        source: its alias in the demo server's own simplestreams tree, if it comes from there.
         published: it was made from an instance.
     """
 
@@ -99,7 +99,7 @@ NEWER = (
     Build("debian bookworm 12 amd64", "20251110", "squashfs", variant="cloud"),
     Build("alpine edge 3.20 amd64", "20251103", "squashfs"),
 )
-"""Builds that the catalogue offers and the inventory does not hold."""
+"""Builds that are in the simplestreams tree, but not in the inventory."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def _epoch(serial: str) -> int:
     return int(datetime.strptime(serial, "%Y%m%d").replace(tzinfo=UTC, hour=7, minute=42).timestamp())
 
 
-def properties_of(build: Build) -> dict[str, str]:
-    """What its metadata.yaml says of a build."""
+def _properties_of(build: Build) -> dict[str, str]:
+    """The properties of a build in its metadata.yaml."""
     name, release, version, architecture = build.name.split()
     told = build.comment or f"{name.capitalize()} {release} {architecture} ({build.serial}_07:42)"
     kind = {"vm": "disk-kvm.img", "squashfs": "squashfs"}.get(build.shape, "tar.gz")
@@ -133,8 +133,8 @@ def properties_of(build: Build) -> dict[str, str]:
 
 
 def content_of(build: Build) -> Content:
-    """A build's record, without times, and its one or two files."""
-    properties = properties_of(build)
+    """The record of a build, without times of upload and use, and its files."""
+    properties = _properties_of(build)
     created = _epoch(build.serial)
     architecture = _ARCHITECTURES[properties["architecture"]]
     text = metadata_yaml(architecture=architecture, creation_date=created, properties=properties)

@@ -1,6 +1,6 @@
-"""A believable inventory: some two dozen small images that are real, with something for every question.
+"""A believable inventory: about two dozen small but real images, with examples for every query.
 
-Uploads, uses and expiries are counted back from the day the server first starts.
+Times of upload, last use and expiry are relative to the day of the server's first start.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INSTANCES = (
 
 
 def fill_inventory(daemon: Daemon) -> None:
-    """Fill a server that holds nothing yet."""
+    """Fill a server that is still empty."""
     store = daemon.store
     if store.find("images") or store.setting("demo.filled"):
         return
@@ -94,14 +94,12 @@ def _add_instance(daemon: Daemon, project: str, name: str, alias: str, snapshots
     document = instance_document(name, project, image, {}, _ago(now, 10))
     row = store.insert("instances", project=project, name=name, document=document)
     for snapshot in snapshots:
-        kept = snapshot_document(_based_on_the_build_before(daemon, image, document), snapshot, _ago(now, 6))
+        kept = snapshot_document(_with_previous_build(daemon, image, document), snapshot, _ago(now, 6))
         store.insert("snapshots", instance=row, name=snapshot, document=kept)
 
 
-def _based_on_the_build_before(
-    daemon: Daemon, image: ImageRow | None, document: dict[str, object]
-) -> dict[str, object]:
-    """The instance as it was when its image was the build before: some images are used by a snapshot only."""
+def _with_previous_build(daemon: Daemon, image: ImageRow | None, document: dict[str, object]) -> dict[str, object]:
+    """The instance as it was when it used the previous build of its image."""
     if image is None:
         return document
     name = _series(image)

@@ -1,4 +1,4 @@
-"""Root file systems for split images, as small as they can be and still be read by the real tools.
+"""Root file systems for split images: as small as possible, and readable by the real tools.
 
 Source: the squashfs was made with `mksquashfs -all-root -all-time 0 -mkfs-time 0 -nopad`; the layout of an
 empty qcow2 disk is that of QEMU's docs/interop/qcow2.txt.
@@ -27,10 +27,10 @@ def squashfs() -> bytes:
 
 
 def empty_disk(gibibytes: int = 1) -> bytes:
-    """A qcow2 disk, version 3, that holds nothing: header, refcounts and an empty L1 table.
+    """An empty qcow2 disk, version 3: header, refcounts and an empty L1 table.
 
     Args:
-        gibibytes: the size a guest would see.
+        gibibytes: its virtual size.
     """
     bits = 12
     cluster = 1 << bits

@@ -1,7 +1,7 @@
 """The demo server's own simplestreams tree: the official builds of its inventory, and newer ones.
 
-It is there to copy from, to refresh from and to compare with: some images of the inventory have a newer build
-here, some are current.
+Images can be copied from it, refreshed from it and compared with it: some images of the inventory have a
+newer build in it, others are current.
 
 Source: the simplestreams layout as LXD and Incus read it.
 """
@@ -20,7 +20,7 @@ __all__ = ["tree"]
 
 @functools.cache
 def catalogue_builds() -> tuple[tuple[Build, Content], ...]:
-    """What the tree offers: every split build of the inventory that nobody published, and the newer ones."""
+    """The builds in the tree: the split builds of the inventory that were not published, and newer ones."""
     official = [
         build
         for build in (*BUILDS, *NEWER)
@@ -41,7 +41,7 @@ def _product_name(build: Build) -> str:
 
 @functools.cache
 def tree(product: str) -> dict[str, Any]:
-    """The tree of one flavour: paths -> JSON or bytes."""
+    """The tree for one product: path -> JSON or bytes."""
     metadata_name = f"{product}.tar.xz"
     products: dict[str, Any] = {}
     files: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Background operations: started, waited for, cancelled, and forgotten five seconds after they ended.
+"""Background operations: started, waited for, cancelled, and removed five seconds after they ended.
 
 Source: `/1.0/operations` of LXD 5.0.2 and Incus 6.0.4.
 """
@@ -32,13 +32,13 @@ _CODES = {
 
 @dataclass
 class Operation:
-    """One operation and what may be done with it; belongs to the server's loop.
+    """One operation; belongs to the server's loop.
 
     Attributes:
         kind: `task` or `token`.
-        origin: method and path of the request that began it.
-        error_code: what Incus' `/wait` says when it failed: 404, 500, ...
-        purpose: what a token is for, with whatever its use needs.
+        origin: method and path of the request that started it.
+        error_code: the code of the error that Incus' `/wait` replies with: 404, 500, ...
+        purpose: what a token is for, with the details that its use needs.
     """
 
     project: str
@@ -53,7 +53,7 @@ class Operation:
     updated_at: str = ""
     status: str = "Pending"
     error: str = ""
-    error_code: int = 0
+    error_code: int = 500
     done: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     origin: tuple[str, str] = ("", "")
@@ -98,12 +98,9 @@ class Operations:
         resources: dict[str, list[str]] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> Operation:
-        """Begin a task; it fails with the text of a Refusal or of any other exception of its work."""
-        operation = Operation(project, description, resources=resources, metadata=metadata)
-        operation.origin = origin
-        self._all[operation.id] = operation
-        self._change(operation, "Pending")
-        self._change(operation, "Running")
+        """Start a task; an exception of its work, such as a Refusal, is its error."""
+        operation = Operation(project, description, resources=resources, metadata=metadata, origin=origin)
+        self._begin(operation)
         operation.task = asyncio.get_running_loop().create_task(self._run(operation, work))
         return operation
 
@@ -116,34 +113,34 @@ class Operations:
         resources: dict[str, list[str]] | None = None,
         **metadata: Any,
     ) -> Operation:
-        """Begin a token: it runs until it is used or cancelled."""
+        """Start a token operation: it runs until it is used or cancelled."""
         operation = Operation(project, description, "token", resources, may_cancel=True, purpose=purpose)
         operation.metadata = {"secret": secrets.token_hex(32), **metadata}
+        self._begin(operation)
+        return operation
+
+    def _begin(self, operation: Operation) -> None:
         self._all[operation.id] = operation
         self._change(operation, "Pending")
         self._change(operation, "Running")
-        return operation
 
     async def _run(self, operation: Operation, work: Callable[[Operation], Awaitable[object]]) -> None:
+        status = "Failure"
         try:
             told = self.failure_of(*operation.origin)
             if told is not None:
                 raise Refusal(500, told)
             await work(operation)
+            status = "Success"
         except asyncio.CancelledError:
             operation.error = "context canceled"
-            operation.error_code = 500
-            self._finish(operation, "Failure")
         except Refusal as refusal:
             operation.error = refusal.text
-            operation.error_code = refusal.code if refusal.code in (403, 404, 409) else 500
-            self._finish(operation, "Failure")
+            if refusal.code in (403, 404, 409):
+                operation.error_code = refusal.code
         except Exception as error:  # noqa: BLE001 - the operation carries it to the caller
             operation.error = str(error) or type(error).__name__
-            operation.error_code = 500
-            self._finish(operation, "Failure")
-        else:
-            self._finish(operation, "Success")
+        self._finish(operation, status)
 
     def _change(self, operation: Operation, status: str) -> None:
         operation.status = status
@@ -162,7 +159,7 @@ class Operations:
         self._events.send("operation", operation.document(self._flavour), operation.project)
 
     def progress(self, operation: Operation, **metadata: Any) -> None:
-        """Merge keys into the operation's metadata and tell the listeners."""
+        """Add keys to the operation's metadata and send an event."""
         operation.metadata = {**(operation.metadata or {}), **metadata}
         if not operation.done.is_set():
             operation.updated_at = now_text()
@@ -172,7 +169,7 @@ class Operations:
         """The operation of this id.
 
         Raises:
-            Refusal: 404; it never was, or ended more than five seconds ago.
+            Refusal: 404; there is none, or it ended more than five seconds ago.
         """
         operation = self._all.get(name)
         if operation is None:
@@ -193,7 +190,7 @@ class Operations:
         """Cancel a running operation.
 
         Raises:
-            Refusal: 400 where it cannot be.
+            Refusal: 400; it has ended, or it cannot be cancelled.
         """
         if operation.done.is_set():
             raise Refusal(400, "Only running operations can be cancelled")
@@ -207,16 +204,10 @@ class Operations:
     def redeem(
         self, purpose: str, secret: str, fingerprint: str, requestor: Requestor | None = None
     ) -> Operation | None:
-        """The token with this secret, which is thereby used up.
+        """Use up the token with this secret, purpose and fingerprint, and return it.
 
-        One for an export still opens the door until it is forgotten: the reader asks for the record first and
-        for the file after.
-
-        Args:
-            purpose: what the token must be for.
-            secret: as the bearer sent it.
-            fingerprint: the image it must be about.
-            requestor: who brings it.
+        A token for an export stays valid until it is removed, because a client asks for the record first and for
+        the file afterwards.
         """
         for operation in self._all.values():
             if (
@@ -232,7 +223,7 @@ class Operations:
         return None
 
     def stop(self) -> None:
-        """Cancel everything that still runs."""
+        """Cancel all running tasks."""
         for operation in self._all.values():
             if operation.task is not None:
                 operation.task.cancel()

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Daemon:
-    """Everything the handlers share. It belongs to the server's thread and loop."""
+    """What the handlers share; belongs to the server's thread and loop."""
 
     def __init__(self, folder: Path, flavour: Flavour) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ class Daemon:
         return {"arm64": "aarch64", "AMD64": "x86_64"}.get(machine, machine)
 
     def listens_on(self, address: str) -> None:
-        """Remember the address of this time, also in the images that came from the server's own catalogue."""
+        """Set the current address, also in the images that came from the server's own simplestreams tree."""
         self.address = address
         for image in self.images.with_source():
             source = image.record.update_source or {}
@@ -55,11 +55,11 @@ class Daemon:
                 self.images.update(image, update_source=source | {"server": f"https://{address}"})
 
     async def in_worker(self, work: Callable[..., T], *values: Any) -> T:
-        """Run something slow outside the loop."""
+        """Run a blocking function in a worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self._workers, work, *values)
 
     def close(self) -> None:
-        """Stop what runs and close the files."""
+        """Cancel running operations and close the database."""
         self.operations.stop()
         self._workers.shutdown(wait=True, cancel_futures=True)
         self.store.close()
@@ -69,7 +69,7 @@ class Daemon:
         config = self.store.settings()
         config.pop("core.https_address", None)
         if "core.trust_password" in config:
-            config["core.trust_password"] = "true"  # noqa: S105 - what the API shows instead of one
+            config["core.trust_password"] = "true"  # noqa: S105 - not a password: what the API shows in its place
         if self.address:
             config["core.https_address"] = self.address
         shown: dict[str, Any] = {

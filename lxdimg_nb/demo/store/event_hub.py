@@ -1,6 +1,6 @@
-"""What happens on the server, told to whoever listens on the events websocket.
+"""Events of the server, sent to the listeners on the events websocket.
 
-Source: `GET /1.0/events` of LXD 5.0.2 and Incus 6.0.4: envelope, actions, and what each leaves out.
+Source: `GET /1.0/events` of LXD 5.0.2 and Incus 6.0.4: envelope, actions, and the keys that are left out.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Requestor:
     address: str
 
     def document(self) -> dict[str, str]:
-        """As events show it."""
+        """The requestor as events show it."""
         return {"username": self.username, "protocol": self.protocol, "address": self.address}
 
 
 @dataclass(eq=False)
 class Listener:
-    """One open websocket: what it wants, how to write to it, to end it in order, and to lose it."""
+    """One open websocket: what it listens to, and how to write to it, close it, or cut its connection."""
 
     types: frozenset[str]
     project: str | None
@@ -46,7 +46,7 @@ def url_of(path: str, project: str) -> str:
 
 
 class Events:
-    """The hub between the server and its listeners; belongs to the server's loop."""
+    """All listeners; belongs to the server's loop."""
 
     def __init__(self, flavour: Flavour) -> None:
         self._flavour = flavour
@@ -55,11 +55,11 @@ class Events:
         self.cut: Callable[[], bool] = lambda: False
 
     def add(self, listener: Listener) -> None:
-        """Begin telling a listener."""
+        """Add a listener."""
         self._listeners.add(listener)
 
     def remove(self, listener: Listener) -> None:
-        """Stop telling a listener."""
+        """Remove a listener."""
         self._listeners.discard(listener)
 
     def close_all(self) -> None:
@@ -69,7 +69,7 @@ class Events:
         self._listeners.clear()
 
     def send(self, kind: str, metadata: dict[str, Any], project: str) -> None:
-        """Tell an event to the listeners of its type and project."""
+        """Send an event to the listeners of its type and project."""
         wanted = [
             one for one in self._listeners if kind in one.types and (one.project is None or one.project == project)
         ]
@@ -100,15 +100,15 @@ class Events:
         *,
         plain: bool = False,
     ) -> None:
-        """Tell that something was made, changed or removed.
+        """Send the event that something was made, changed or removed.
 
         Args:
-            action: as in `image-created`.
-            source: the path of the entity.
-            project: its project; other than `default` it shows in the source.
-            requestor: who did it.
+            action: such as `image-created`.
+            source: the path of what changed.
+            project: its project.
+            requestor: who caused the change.
             context: more about it; left out when empty.
-            plain: the source stays as it is, as for projects themselves.
+            plain: leave the project out of the source, as for projects themselves.
         """
         metadata: dict[str, Any] = {"action": action, "source": source if plain else url_of(source, project)}
         if context:
@@ -121,7 +121,7 @@ class Events:
         self.send("lifecycle", metadata, project)
 
     def alias_url(self, name: str) -> str:
-        """The URL of an alias as lists, `Location` and events write it."""
+        """The URL of an alias in lists, `Location` headers and events."""
         for _ in range(self._flavour.alias_escapes):
             name = quote(name, safe="")
         return f"/1.0/images/aliases/{name}"

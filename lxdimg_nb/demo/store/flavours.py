@@ -1,6 +1,6 @@
-"""What differs between the LXD and the Incus that the demo server imitates, in one table.
+"""The differences between the LXD and the Incus that the demo server imitates, in one table.
 
-The rest of the demo server asks these values instead of comparing product names.
+The rest of the demo server uses these values instead of comparing product names.
 
 Source: LXD 5.0.2 and Incus 6.0.4 (Debian), request by request; the extension lists are their `GET /1.0`.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["INCUS", "LXD", "NEVER", "Flavour", "flavour_named"]
 
 NEVER = "0001-01-01T00:00:00Z"
-"""Go's zero time: "never" for last use, and for expiry on Incus and on published images."""
+"""Go's zero time: "never" as time of last use, and as expiry on Incus and of published images."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Image files read as the server does on arrival: what they are packed with, and what metadata.yaml says.
+"""Image files as the server reads them after an upload: their compression and their metadata.yaml.
 
 Nothing is ever extracted; tarballs are read as streams, with limits on bytes and members.
 
@@ -8,6 +8,7 @@ Source: errors of LXD 5.0.2 for some twenty broken files.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -15,13 +16,16 @@ import re
 import subprocess
 import tarfile
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import yaml
 
-__all__ = ["BadImageError", "ImageFacts", "extension_of", "facts_of"]
+from .refusals import Refusal
+
+__all__ = ["ImageFacts", "extension_of", "facts_of"]
 
 _METADATA_LIMIT = 1 << 20
 _SCAN_LIMIT = 8 << 30
@@ -55,10 +59,6 @@ _ARCHITECTURES = {
 }
 
 
-class BadImageError(Exception):
-    """The file is no image; the text is what the operation fails with."""
-
-
 @dataclass(frozen=True)
 class ImageFacts:
     """What metadata.yaml and the shape of the files say.
@@ -78,7 +78,7 @@ def _sniff(path: Path) -> tuple[str, str] | None:
     with path.open("rb") as file:
         start = file.read(300)
     if not start:
-        raise BadImageError("EOF")
+        raise Refusal(500, "EOF")
     for offset, magic, packing, extension in _MAGIC:
         if start[offset : offset + len(magic)] == magic:
             return packing, extension
@@ -89,7 +89,7 @@ def extension_of(path: Path) -> str:
     """The ending of an export's file name: `.tar.gz`, ..., or none."""
     try:
         found = _sniff(path)
-    except BadImageError:
+    except Refusal:
         return ""
     return found[1] if found else ""
 
@@ -103,21 +103,21 @@ def facts_of(path: Path, *, split: bool, virtual_machine: bool = False) -> Image
         virtual_machine: for a split image, whether its second part is a disk.
 
     Raises:
-        BadImageError: with the text a daemon's operation fails with.
+        Refusal: with the text that a daemon's operation fails with.
     """
     found = _sniff(path)
     if found is None or found[0] == "qcow2":
-        raise BadImageError("Unsupported compression")
+        raise Refusal(500, "Unsupported compression")
     try:
         text, kind = _scan(path, found[0], split=split)
     except (EOFError, zlib.error, lzma.LZMAError, OSError, tarfile.TarError) as error:
-        raise BadImageError("unexpected EOF") from error
+        raise Refusal(500, "unexpected EOF") from error
     if text is None:
-        raise BadImageError("Metadata tarball is missing metadata.yaml")
+        raise Refusal(500, "Metadata tarball is missing metadata.yaml")
     if split:
         kind = "virtual-machine" if virtual_machine else "container"
     elif not kind:
-        raise BadImageError("Invalid instance type")
+        raise Refusal(500, "Invalid instance type")
     return _facts(text, kind)
 
 
@@ -132,10 +132,7 @@ def _scan(path: Path, packing: str, *, split: bool) -> tuple[bytes | None, str]:
 def _scan_in_blocks(path: Path, packing: str, size: int, *, split: bool) -> tuple[bytes | None, str]:
     text: bytes | None = None
     kind = ""
-    with (
-        _Unpacked(path, packing) as stream,
-        tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=size) as tar,
-    ):
+    with _unpacked(path, packing) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=size) as tar:
         for count, member in enumerate(tar):
             name = member.name.removeprefix("./")
             if name == "metadata.yaml":
@@ -146,8 +143,8 @@ def _scan_in_blocks(path: Path, packing: str, size: int, *, split: bool) -> tupl
                 kind = "virtual-machine"
             if text is not None and (split or kind):
                 break
-            if count > _MEMBER_LIMIT or stream.count > _SCAN_LIMIT:
-                raise BadImageError("unexpected EOF")
+            if count > _MEMBER_LIMIT or member.offset > _SCAN_LIMIT:
+                raise Refusal(500, "unexpected EOF")
     return text, kind
 
 
@@ -156,58 +153,30 @@ def _read_metadata(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
         content = tar.extractfile(member)
         text = b"" if content is None else content.read(_METADATA_LIMIT)
     except (EOFError, zlib.error, lzma.LZMAError, OSError, tarfile.TarError) as error:
-        raise BadImageError("yaml: input error: unexpected EOF") from error
+        raise Refusal(500, "yaml: input error: unexpected EOF") from error
     if len(text) < min(member.size, _METADATA_LIMIT):
-        raise BadImageError("yaml: input error: unexpected EOF")
+        raise Refusal(500, "yaml: input error: unexpected EOF")
     return text
 
 
-class _Unpacked:
-    """The unpacked bytes of a file as a stream that counts them and never goes back."""
-
-    def __init__(self, path: Path, packing: str) -> None:
-        self.count = 0
-        self._child: subprocess.Popen[bytes] | None = None
-        self._file = self._open(path, packing)
-
-    def _open(self, path: Path, packing: str) -> IO[bytes]:
-        if packing == "gz":
-            return cast("IO[bytes]", gzip.open(path))
-        if packing == "xz":
-            return cast("IO[bytes]", lzma.open(path))
-        if packing == "bz2":
-            return cast("IO[bytes]", bz2.open(path))
-        if packing in ("zst", "squashfs"):
-            command = ["zstd", "-dcq"] if packing == "zst" else ["sqfs2tar"]
-            return self._piped([*command, str(path)])
-        return path.open("rb")
-
-    def _piped(self, command: list[str]) -> IO[bytes]:
+@contextlib.contextmanager
+def _unpacked(path: Path, packing: str) -> Iterator[IO[bytes]]:
+    openers: dict[str, Callable[..., Any]] = {"gz": gzip.open, "xz": lzma.open, "bz2": bz2.open, "": open}
+    if packing in openers:
+        with openers[packing](path, "rb") as file:
+            yield file
+        return
+    command = ["zstd", "-dcq"] if packing == "zst" else ["sqfs2tar"]
+    try:
+        child = subprocess.Popen([*command, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except FileNotFoundError as error:
+        raise Refusal(500, f'exec: "{command[0]}": executable file not found in $PATH') from error
+    assert child.stdout is not None
+    with child:
         try:
-            self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        except FileNotFoundError as error:
-            text = f'exec: "{command[0]}": executable file not found in $PATH'
-            raise BadImageError(text) from error
-        assert self._child.stdout is not None
-        return self._child.stdout
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self.count += len(data)
-        return data
-
-    def __enter__(self) -> _Unpacked:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._file.close()
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-
-
-class _Texts(yaml.SafeLoader):
-    """YAML whose scalars stay the text they were written with; only null and integers are told apart."""
+            yield child.stdout
+        finally:
+            child.kill()
 
 
 def _yaml_error(error: yaml.YAMLError) -> str:
@@ -220,23 +189,23 @@ def _yaml_error(error: yaml.YAMLError) -> str:
 
 def _node(text: bytes) -> yaml.Node | None:
     try:
-        return yaml.compose(io.BytesIO(text), Loader=_Texts)
+        return yaml.compose(io.BytesIO(text), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
         said = _yaml_error(error) if isinstance(error, yaml.YAMLError) else "yaml: exceeded max depth"
-        raise BadImageError(said) from error
+        raise Refusal(500, said) from error
 
 
-def _cannot(node: yaml.Node, wanted: str) -> BadImageError:
+def _cannot(node: yaml.Node, wanted: str) -> Refusal:
     tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
     shown = f" `{node.value}`" if isinstance(node, yaml.ScalarNode) else ""
     line = node.start_mark.line + 1
-    return BadImageError(f"yaml: unmarshal errors:\n  line {line}: cannot unmarshal {tag}{shown} into {wanted}")
+    return Refusal(500, f"yaml: unmarshal errors:\n  line {line}: cannot unmarshal {tag}{shown} into {wanted}")
 
 
 def _facts(text: bytes, kind: str) -> ImageFacts:
     root = _node(text)
     if root is None:
-        raise BadImageError("EOF")
+        raise Refusal(500, "EOF")
     if not isinstance(root, yaml.MappingNode):
         raise _cannot(root, "api.ImageMetadata")
     fields: dict[str, yaml.Node] = {str(key.value): value for key, value in root.value}
@@ -247,9 +216,9 @@ def _facts(text: bytes, kind: str) -> ImageFacts:
     written = node.value if isinstance(node, yaml.ScalarNode) else ""
     architecture = next((name for name, others in _ARCHITECTURES.items() if written in (name, *others)), None)
     if architecture is None:
-        raise BadImageError(f"Architecture isn't supported: {written}")
+        raise Refusal(500, f"Architecture isn't supported: {written}")
     if not created:
-        raise BadImageError("Missing creation date")
+        raise Refusal(500, "Missing creation date")
     return ImageFacts(architecture, created, expiry, properties, kind)
 
 

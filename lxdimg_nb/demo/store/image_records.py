@@ -1,6 +1,6 @@
-"""Images and aliases in the store: the record, the JSON document made of it, and how names find them.
+"""Images and aliases in the store: their records, their JSON documents, and how they are found.
 
-The document is kept ready in the row, so a list of 10,000 images is one query and one join of texts.
+The document is stored in the row, so a list of 10,000 images is one query and one join of texts.
 
 Source: `GET /1.0/images` of LXD 5.0.2 and Incus 6.0.4: keys, their order, and what a prefix matches.
 """
@@ -25,7 +25,7 @@ __all__ = ["ImageRow", "Images", "Record"]
 
 @dataclass(frozen=True)
 class Record:
-    """What the server knows of an image, without the aliases that point at it."""
+    """An image without the aliases that point at it."""
 
     fingerprint: str
     size: int
@@ -45,13 +45,13 @@ class Record:
 
     @property
     def etag(self) -> str:
-        """The ETag of the image: it covers public, auto_update and properties, nothing else."""
+        """The ETag of the image: a hash of public, auto_update and properties alone."""
         return etag([self.public, self.auto_update, self.properties])
 
 
 @dataclass(frozen=True)
 class ImageRow:
-    """A record with its place: row id and project."""
+    """A record with its row id and its project."""
 
     id: int
     project: str
@@ -59,7 +59,7 @@ class ImageRow:
 
 
 def document(flavour: Flavour, project: str, record: Record, aliases: Sequence[dict[str, str]]) -> dict[str, Any]:
-    """The image as the API shows it, keys in the daemon's order."""
+    """The image as the API shows it, with the keys in the daemon's order."""
     shown: dict[str, Any] = {
         "auto_update": record.auto_update,
         "properties": dict(sorted(record.properties.items())),
@@ -107,7 +107,7 @@ class Images:
         return [row["fingerprint"] for row in self._store.rows(query, project, int(public_only))]
 
     def find(self, project: str, prefix: str) -> ImageRow:
-        """The one image whose fingerprint is LIKE the prefix: case does not count, `%` and `_` are wildcards.
+        """The one image whose fingerprint begins with a prefix, as SQL's LIKE reads it: any case, `%` and `_` match.
 
         Raises:
             Refusal: 404 for none, 500 for several.
@@ -173,7 +173,7 @@ class Images:
             raise
 
     def add_many(self, project: str, made: Iterable[tuple[Record, str]]) -> None:
-        """Insert many images that are made from recipes when somebody exports them."""
+        """Insert many images whose files are made from recipes when they are exported."""
         with self._store.change():
             for record, recipe in made:
                 shown = compact(document(self._store.flavour, project, record, ()))
@@ -188,7 +188,7 @@ class Images:
         return changed
 
     def replace_by(self, old: ImageRow, record: Record) -> None:
-        """Put a newer build in an image's place: its aliases move over."""
+        """Replace an image by a newer build, which gets its aliases."""
         with self._store.change():
             new = self.exact(old.project, record.fingerprint) or self.add(old.project, record)
             for alias in self._store.select("aliases", image=old.id):
@@ -198,18 +198,18 @@ class Images:
         self.sweep(old.record.fingerprint)
 
     def delete(self, image: ImageRow) -> None:
-        """Remove an image and its aliases; its files too when no project holds it any more."""
+        """Remove an image and its aliases, and its files if no other project holds it."""
         self._store.delete("images", id=image.id)
         self.sweep(image.record.fingerprint)
 
     def sweep(self, fingerprint: str) -> None:
-        """Remove the files of a fingerprint that no record names."""
+        """Remove the files of a fingerprint if no record names it."""
         if self._store.find("images", fingerprint=fingerprint) is None:
             for path in self.paths(fingerprint):
                 path.unlink(missing_ok=True)
 
     def sweep_all(self) -> None:
-        """Remove every file that no record names, as an interrupted upload leaves it."""
+        """Remove every file that no record names, such as those of an interrupted upload."""
         known = {row["fingerprint"] for row in self._store.rows("SELECT DISTINCT fingerprint FROM images")}
         for path in self._store.blobs.iterdir():
             if path.name.removesuffix(".rootfs") not in known:
@@ -222,11 +222,11 @@ class Images:
     # Files
 
     def paths(self, fingerprint: str) -> tuple[Path, Path]:
-        """Where the file (or metadata file) and the rootfs file of an image lie."""
+        """The paths of the file (or metadata file) and of the rootfs file of an image."""
         return self._store.blobs / fingerprint, self._store.blobs / f"{fingerprint}.rootfs"
 
     def files(self, image: ImageRow) -> tuple[Path, Path | None]:
-        """The file of a unified image and None, or the two of a split one; made now where only a recipe is."""
+        """The file of a unified image and None, or the two of a split one; made now from a recipe."""
         first, second = self.paths(image.record.fingerprint)
         if not first.exists():
             row = self._store.find("images", id=image.id)
@@ -263,7 +263,7 @@ class Images:
         return self._store.find("aliases", project=project, name=name) is not None
 
     def add_alias(self, image: ImageRow, name: str, description: str) -> None:
-        """Point a free name at an image."""
+        """Add an alias, whose name must be free."""
         with self._store.change():
             self._insert_alias(image, name, description)
             self._refresh(image)

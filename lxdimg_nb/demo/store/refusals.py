@@ -1,4 +1,4 @@
-"""What ends a request without its normal answer: an error reply, or a connection that just closes."""
+"""Exceptions that end a request: an error reply, or a connection that is closed without one."""
 
 from __future__ import annotations
 

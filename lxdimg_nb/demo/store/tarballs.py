@@ -1,4 +1,4 @@
-"""Small images that are real: tarballs with metadata.yaml and a root file system, byte for byte repeatable.
+"""Tarballs of small images, reproducible byte for byte.
 
 Source: the image format of LXD: a unified tarball holds metadata.yaml and rootfs/ (or rootfs.img), a split
 image is a metadata tarball and a root file system.
@@ -15,18 +15,16 @@ from collections.abc import Mapping
 
 import yaml
 
-__all__ = ["METADATA_ROOM", "metadata_yaml", "recipe", "tarball", "tarball_from_recipe"]
+__all__ = ["metadata_yaml", "recipe", "tarball", "tarball_from_recipe"]
 
-METADATA_ROOM = 1024
-"""Bytes that a recipe's metadata.yaml fills, so that all such tarballs share their headers."""
+# Size of a recipe's metadata.yaml: all tarballs made from recipes share their headers.
+_METADATA_SIZE = 1024
 
 
-def metadata_yaml(*, architecture: str, creation_date: int, properties: Mapping[str, str], expiry_date: int = 0) -> str:
+def metadata_yaml(*, architecture: str, creation_date: int, properties: Mapping[str, str]) -> str:
     """The text of a metadata.yaml."""
-    described: dict[str, object] = {"architecture": architecture, "creation_date": creation_date}
-    if expiry_date:
-        described["expiry_date"] = expiry_date
-    return yaml.safe_dump(described | {"properties": dict(properties)}, allow_unicode=True)
+    described = {"architecture": architecture, "creation_date": creation_date, "properties": dict(properties)}
+    return yaml.safe_dump(described, allow_unicode=True)
 
 
 def tarball(files: Mapping[str, bytes | None], *, compression: str = "gz", mtime: int = 0) -> bytes:
@@ -58,22 +56,22 @@ def tarball(files: Mapping[str, bytes | None], *, compression: str = "gz", mtime
 
 
 def recipe(text: str) -> str:
-    """The metadata.yaml of a recipe, filled with comment lines to the size all recipes share.
+    """A recipe: a metadata.yaml padded with a comment to the size that all recipes have.
 
     Raises:
         ValueError: the text is too long.
     """
-    room = METADATA_ROOM - len(text.encode()) - 1
+    room = _METADATA_SIZE - len(text.encode()) - 1
     if room < 0:
-        raise ValueError(f"a recipe has room for {METADATA_ROOM - 1} bytes of metadata")
+        raise ValueError(f"a recipe has room for {_METADATA_SIZE - 1} bytes of metadata")
     return text + "#" * room + "\n"
 
 
 def _frame() -> tuple[bytes, bytes]:
-    marker = b"M" * METADATA_ROOM
+    marker = b"M" * _METADATA_SIZE
     whole = tarball({"metadata.yaml": marker, "rootfs": None}, compression="")
     start = whole.index(marker)
-    end = start + METADATA_ROOM
+    end = start + _METADATA_SIZE
     return whole[:start], whole[end : end + 512] + b"\0" * 1024
 
 
@@ -81,5 +79,5 @@ _HEAD, _TAIL = _frame()
 
 
 def tarball_from_recipe(text: str) -> bytes:
-    """The plain tarball of a recipe: always the same bytes for the same text."""
+    """The uncompressed tarball of a recipe."""
     return _HEAD + text.encode() + _TAIL
