@@ -1,9 +1,13 @@
-"""The arrows of the house: who may import whom, read from the source itself."""
+"""The arrows of the house: who may import whom, by whatever kind of import, read from the source itself."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,33 +16,40 @@ import lxdimg_nb
 
 HOUSE = Path(lxdimg_nb.__file__).parent
 
-# room → the rooms it may import when it is loaded.
-ARROWS = {
-    "errors": set(),
-    "text": {"values", "filters"},
-    "values": {"errors", "text"},
-    "filters": {"errors", "text", "values"},
-    "client": {"errors", "text", "values", "filters"},
-    "inventory": {"errors", "text", "values", "filters", "client"},
-    "panels": {"errors", "text", "values", "filters", "client", "inventory"},
-    "magics": {"errors", "text", "values", "filters", "client", "inventory", "panels"},
-    "cli": {"errors", "text", "values", "filters", "client", "inventory", "panels", "magics", "demo"},
-    "demo": set(),
+# folder → its floors, the plainest first. A file imports from its own group and from lower floors of each folder
+# that it stands in; groups side by side on one floor (|) know nothing of each other.
+STREETS = {
+    "": ["errors", "text", "values", "filters", "client", "inventory", "panels | demo", "magics", "cli"],
+    "client": [
+        "http | files",
+        "config",
+        "project dialect operations events",
+        "verbs",
+        "image images image_reader aliases live client",
+        "simplestreams",
+        "connecting enrolling",
+    ],
+    "client/verbs": ["read", "write"],
+    "inventory": ["frame", "fleet", "plots", "questions", "history", "plans"],
+    "panels": ["base", "image", "upload", "images"],
+    "magics": ["session", "show", "line", "verbs", "extension"],
+    "demo": ["store", "http", "stock", "api", "filling folders quiet demo_server command_line __main__"],
 }
-# The doors: calls on a client's objects that lead up to a room, opened only when they are used.
-# What reads well as `client.images.df()` must start somewhere; nothing else may look up.
+# Where a method of an object that the user holds leads up: the function is one import and one call.
 DOORS = {
-    "client": {"inventory", "panels"},
-    "inventory": {"panels"},
-    "magics": {"demo"},
-    "values": {"text"},
+    ("client/image_reader", "df"): "inventory",
+    ("client/live", "df"): "inventory",
+    ("client/images", "panel"): "panels",
+    ("client/image", "panel"): "panels",
+    ("inventory/fleet/fleet", "panel"): "panels",
 }
-# package of somebody else → the rooms (or files) that may import it at all.
+# package of somebody else → the rooms or files that may import it at all.
 OUTSIDE = {
     "click": {"magics", "cli"},
     "requests": {"client/http"},
+    "requests_unixsocket": {"client/http"},
     "urllib3": {"client/http"},
-    "websocket": {"client"},
+    "websocket": {"client/events"},
     "cryptography": {"client", "demo"},
     "yaml": {"client", "inventory", "magics", "demo"},
     "zstandard": {"client", "demo"},
@@ -57,103 +68,253 @@ OUTSIDE = {
     "comm": {"panels"},
     "jupyter_server": {"panels"},
     "tornado": {"demo", "panels"},
+    "html": {"text", "demo"},  # what escapes is in one place
 }
-# What costs time to load and may only be imported where it is used.
-LAZY = {
-    "zstandard",
-    "tqdm",
-    "pyarrow",
-    "matplotlib",
-    "dask",
-    "distributed",
-    "cryptography",
-    "websocket",
-    "jupyter_server",
-}
+# What costs time to load is imported where it is used.
+LAZY = {"zstandard", "tqdm", "pyarrow", "matplotlib", "dask", "distributed", "cryptography", "websocket"}
 
 
-def modules() -> list[Path]:
-    """Every file but the front door, whose names are found lazily (tests/test_public_api.py)."""
-    return sorted(path for path in HOUSE.rglob("*.py") if path.parent != HOUSE or path.stem != "__init__")
+@dataclass(frozen=True)
+class Import:
+    """One import of a file.
+
+    Attributes:
+        target: the dotted name.
+        function: the function that it stands in; empty at the top of the file.
+        typing: whether it is made for type checkers only.
+    """
+
+    target: str
+    function: str = ""
+    typing: bool = False
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(HOUSE).with_suffix("").as_posix()
+def modules(house: Path) -> list[Path]:
+    """Every file but the front door, whose names are found lazily (tests/docs/test_public_api.py)."""
+    return sorted(path for path in house.rglob("*.py") if path != house / "__init__.py")
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(HOUSE).parts[0].removesuffix(".py")
+def name_of(house: Path, path: Path) -> str:
+    return path.relative_to(house).with_suffix("").as_posix()
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Every import of a file as a dotted name, and whether it happens when the file is loaded."""
-    tree = ast.parse(path.read_text())
-    typing_only = {
-        id(child)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for child in ast.walk(node)
-    }
-    inner = {
-        id(child)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.walk(node)
-    }
-    package = ["lxdimg_nb", *path.relative_to(HOUSE).parts[:-1]]
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        at_load = id(node) not in inner
+def imports(house: Path, path: Path) -> tuple[Import, ...]:
+    """Every import of a file: at its top, inside functions, under TYPE_CHECKING, by name with importlib."""
+    return _imports(path.read_text(), ("lxdimg_nb", *path.relative_to(house).parts[:-1]))
+
+
+@cache
+def _imports(text: str, package: tuple[str, ...]) -> tuple[Import, ...]:
+    def visit(node: ast.AST, function: str, typing: bool) -> Iterator[Import]:
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, at_load
+            yield from (Import(alias.name, function, typing) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            module = ".".join(part for part in (base, node.module) if part)
-            for alias in node.names:
-                yield f"{module}.{alias.name}", at_load
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            start = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (Import(f"{start}.{alias.name}", function, typing) for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+            "import_module",
+            "__import__",
+        ):
+            names = (arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
+            yield from (Import(name, function, typing) for name in names)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            function = function or node.name
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            typing = True
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, function, typing)
+
+    return tuple(visit(ast.parse(text), "", False))
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_imports_point_at_the_plainer_room_only(path: Path) -> None:
-    room = room_of(path)
-    assert room in ARROWS, f"{room} is a new room: enter it in ARROWS and in the README"
-
-    for name, at_load in imports(path):
-        parts = name.split(".")
-        if parts[0] != "lxdimg_nb" or len(parts) < 2 or parts[1] == room or parts[1].startswith("__"):
-            continue
-        allowed = ARROWS[room] if at_load else ARROWS[room] | DOORS.get(room, set())
-        assert parts[1] in allowed, f"{name_of(path)} imports {name}"
-
-
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_each_foreign_package_has_its_place(path: Path) -> None:
-    room, name = room_of(path), name_of(path)
-
-    for imported, at_load in imports(path):
-        package = imported.split(".")[0]
-        if package in OUTSIDE:
-            places = OUTSIDE[package]
-            assert room in places or any(name.startswith(place) for place in places), f"{name} imports {package}"
-        if package in LAZY and room != "panels":
-            assert not at_load, f"{name} loads {package} before it is needed"
+def resolve(house: Path, target: str) -> str:
+    """The file of ours that a dotted name stands for, as `name_of` has it; empty for what is not ours."""
+    first, *parts = target.split(".")
+    while first == "lxdimg_nb" and parts:
+        place = house.joinpath(*parts)
+        if place.with_suffix(".py").is_file():
+            return "/".join(parts)
+        if place.is_dir():
+            return "/".join([*parts, "__init__"])
+        parts.pop()
+    return ""
 
 
-def test_the_demo_server_knows_nothing_of_the_rest() -> None:
-    for path in (HOUSE / "demo").rglob("*.py"):
-        ours = {n for n, _ in imports(path) if n.startswith("lxdimg_nb") and not n.startswith("lxdimg_nb.demo")}
-        assert ours == set()
+def floor(folder: str, child: str) -> tuple[int, int]:
+    """On which floor of a street, and in which group there, a file or folder stands; a package's face is on top."""
+    if child == "__init__":
+        return len(STREETS[folder]), 0
+    for number, groups in enumerate(STREETS[folder]):
+        for side, group in enumerate(groups.split("|")):
+            if child in group.split():
+                return number, side
+    raise AssertionError(f"{folder}/{child} has no place in STREETS: enter it there")
 
 
-def test_html_is_escaped_in_one_place() -> None:
-    users = {name_of(p) for p in modules() for n, _ in imports(p) if n.split(".")[0] == "html"}
+def points_back(name: str, target: str) -> bool:
+    """Whether an import from one file to another runs up its street, or across it."""
+    mine, theirs = name.split("/"), target.split("/")
+    for depth, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+        folder = "/".join(mine[:depth])
+        if folder not in STREETS:
+            return False
+        here, there = floor(folder, one), floor(folder, other)
+        if here != there:
+            return there[0] >= here[0]
+        if one != other:
+            return False
+    return False
 
-    assert {u.split("/")[0] for u in users} <= {"text", "demo"}
+
+def is_door(path: Path, name: str, function: str, target: str) -> bool:
+    """Whether an import is that of a door, whose function is one import and one call."""
+    if DOORS.get((name, function)) != target.split("/")[0]:
+        return False
+    (node,) = (
+        n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef) and n.name == function
+    )
+    body = [statement for statement in node.body if not isinstance(statement, ast.Expr)]
+    return [type(statement) for statement in body] == [ast.ImportFrom, ast.Return] and isinstance(
+        getattr(body[1], "value", None), ast.Call
+    )
 
 
-def test_no_file_grows_a_second_subject() -> None:
-    long = {name_of(p): n for p in modules() if (n := len(p.read_text().splitlines())) > 400}
+def arrows(house: Path) -> dict[str, set[str]]:
+    """Which file of ours imports which, doors left out."""
+    found: dict[str, set[str]] = {}
+    for path in modules(house):
+        name = name_of(house, path)
+        targets = ((i, resolve(house, i.target)) for i in imports(house, path))
+        found[name] = {t for i, t in targets if t and t != name and not is_door(path, name, i.function, t)}
+    return found
 
-    assert long == {}
+
+def faults(house: Path) -> list[str]:
+    """What is wrong with the imports of a house, one sentence each."""
+    graph = arrows(house)
+    said = [f"{name} imports {target}" for name in graph for target in sorted(graph[name]) if points_back(name, target)]
+    said += [
+        f"{name} imports {target}"
+        for name in graph
+        for target in graph[name]
+        if name.split("/")[0] == "demo" != target.split("/")[0]
+    ]
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        said.append("circle: " + " → ".join(error.args[1]))
+    for path in modules(house):
+        name = name_of(house, path)
+        for one in imports(house, path):
+            package = one.target.split(".")[0]
+            places = OUTSIDE.get(package)
+            if (
+                places is not None
+                and not one.typing
+                and not any(f"{name}/".startswith(f"{place}/") for place in places)
+            ):
+                said.append(f"{name} imports {package}")
+            if package in LAZY and not one.function and not one.typing and not name.startswith("panels"):
+                said.append(f"{name} loads {package} before it is needed")
+    return said
+
+
+def test_imports_point_at_the_plainer_room_only() -> None:
+    assert faults(HOUSE) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("values/alias.py", "import lxdimg_nb.client.project\n", "values/alias imports client/project"),
+        ("text/formats.py", "def f():\n    from lxdimg_nb import filters\n", "text/formats imports filters/__init__"),
+        (
+            "filters/terms.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from lxdimg_nb.inventory import Fleet\n",
+            "filters/terms imports inventory/__init__",
+        ),
+        ("text/formats.py", "from ..values import alias\n", "text/formats imports values/alias"),
+        (
+            "values/alias.py",
+            "import importlib\nimportlib.import_module('lxdimg_nb.panels.base')\n",
+            "values/alias imports panels/base/__init__",
+        ),
+        (
+            "client/http/retry.py",
+            "from lxdimg_nb.client.files import source\n",
+            "client/http/retry imports client/files/source",
+        ),
+        ("client/project.py", "from lxdimg_nb.client.client import Client\n", "client/project imports client/client"),
+        ("client/image.py", "from lxdimg_nb.client import Client\n", "client/image imports client/__init__"),
+        (
+            "client/verbs/read/listing.py",
+            "from lxdimg_nb.client.verbs.write.create import create_image\n",
+            "client/verbs/read/listing imports client/verbs/write/create",
+        ),
+        (
+            "inventory/frame/frame.py",
+            "from lxdimg_nb.inventory import plots\n",
+            "inventory/frame/frame imports inventory/plots",
+        ),
+        (
+            "panels/base/actor.py",
+            "from lxdimg_nb.panels.image import detail\n",
+            "panels/base/actor imports panels/image/detail",
+        ),
+        (
+            "magics/session/session.py",
+            "import lxdimg_nb.magics.line.words\n",
+            "magics/session/session imports magics/line/words",
+        ),
+        ("demo/store/database.py", "import lxdimg_nb.demo.api.copies\n", "demo/store/database imports demo/api/copies"),
+        ("demo/api/copies.py", "from lxdimg_nb.text import formats\n", "demo/api/copies imports text/formats"),
+        ("client/aliases.py", "from lxdimg_nb.client import image\n", ""),
+        ("client/image.py", "from lxdimg_nb.client import aliases\nx = aliases\n", ""),
+        ("client/dialect.py", "import requests\n", "client/dialect imports requests"),
+        (
+            "client/config/remotes.py",
+            "import cryptography\n",
+            "client/config/remotes loads cryptography before it is needed",
+        ),
+        (
+            "client/aliases.py",
+            "def df(self):\n    from lxdimg_nb.inventory import make_frame\n    return make_frame(self)\n",
+            "client/aliases imports inventory/__init__",
+        ),
+    ],
+)
+def test_a_planted_fault_is_found(tmp_path: Path, file: str, text: str, says: str) -> None:
+    house = tmp_path / "lxdimg_nb"
+    shutil.copytree(HOUSE, house, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+    with (house / file).open("a") as planted:
+        planted.write(text)
+
+    assert says in faults(house) if says else faults(house) == []
+
+
+def test_a_planted_circle_is_found_within_a_folder(tmp_path: Path) -> None:
+    house = tmp_path / "lxdimg_nb"
+    shutil.copytree(HOUSE, house, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+    with (house / "client/operations.py").open("a") as planted:
+        planted.write("def f():\n    import lxdimg_nb.client.project\n")
+
+    assert any("client/operations" in fault and "client/project" in fault for fault in faults(house))
+
+
+def test_a_door_does_nothing_but_open(tmp_path: Path) -> None:
+    house = tmp_path / "lxdimg_nb"
+    shutil.copytree(HOUSE, house, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+    file = house / "client/image.py"
+    file.write_text(
+        file.read_text().replace("        return image_panel(self)", "        x = image_panel(self)\n        return x")
+    )
+
+    assert "client/image imports panels/__init__" in faults(house)
+
+
+def test_each_door_is_there() -> None:
+    for (name, function), room in DOORS.items():
+        path = HOUSE / f"{name}.py"
+        targets = [resolve(HOUSE, i.target) for i in imports(HOUSE, path) if i.function == function]
+        assert [is_door(path, name, function, target) for target in targets] == [True], (name, function, room)

@@ -113,13 +113,12 @@ class Live:
         """As `client.images.df()`, without asking the server."""
         from lxdimg_nb.inventory import make_frame
 
-        info = self._project.info
         return make_frame(
             self.records(),
             server=self._project.url,
             project=self._project.name,
-            product=info.product,
-            identity=info.certificate_fingerprint,
+            product=self._project.info.product,
+            identity=self._project.info.certificate_fingerprint,
         )
 
     def __len__(self) -> int:
