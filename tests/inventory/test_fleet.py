@@ -16,7 +16,7 @@ import pytest
 import lxdimg_nb
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import Fleet
-from lxdimg_nb.inventory.fleet.server_query import THREADS, Threads
+from lxdimg_nb.inventory.fleet.server_query import MAX_THREADS, DaemonThreadExecutor
 from tests.kit import factory, servers
 from tests.kit.inventories import Canned, image
 from tests.kit.servers import RunningServer
@@ -252,14 +252,14 @@ def test_threads_work_at_the_same_time_and_pass_errors_on() -> None:
     import threading
 
     together = threading.Barrier(4, timeout=10)
-    threads = Threads()
+    threads = DaemonThreadExecutor()
 
     futures = [threads.submit(together.wait) for _ in range(4)]
 
     assert sorted(f.result(10) for f in futures) == [0, 1, 2, 3]
     with pytest.raises(ZeroDivisionError):
         threads.submit(lambda: 1 / 0).result(10)
-    assert THREADS >= 16
+    assert MAX_THREADS >= 16
 
 
 def test_a_fleet_from_the_configuration(

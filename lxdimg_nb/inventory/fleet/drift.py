@@ -1,7 +1,8 @@
-"""Where the servers of a fleet differ: aliases that point at different images, images that are not everywhere."""
+"""Where the servers of a fleet differ: aliases with different targets, images that are not everywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,61 +17,51 @@ __all__ = ["drift"]
 
 
 def drift(frame: pd.DataFrame, *, by: str = "alias") -> StyledFrame:
-    """What is where.
+    """Compare the servers of a fleet, or the projects of one server.
 
     Args:
-        frame: of a fleet, whose servers are compared, each project with that of the same name; of one server
-            its projects are compared.
-        by: `alias`: a row an alias, in each cell the fingerprint it points at, NA where there is none.
-            `image`: a row an image, in each cell whether it is there.
+        frame: of a fleet, or of one server. Projects of a fleet are compared with those of the same name.
+        by: `alias`: a row an alias, with its target on each server. `image`: a row an image, with whether each
+            server has it.
 
     Returns:
-        The index is the alias or fingerprint, of a fleet's frame with several projects `project` and that. A
-        column a place, then `state`: `same`, `differs` (two targets) or `missing` (not everywhere). Servers
-        that did not answer have no column; one that gave only some of its images lacks none.
+        Indexed by alias or fingerprint, or by project and that if a fleet has several projects. A column for
+        each server or project, then `state`: `same`, `differs` (different targets) or `missing` (not everywhere).
+        Servers that did not answer have no column; nothing is missing on one that gave only some of its images.
 
     Raises:
-        InvalidRequestError: another word in `by`.
+        InvalidRequestError: another value of `by`.
     """
     if by not in ("alias", "image"):
         raise InvalidRequestError(f"drift is by 'alias' or by 'image', not by {by!r}")
     places, projects = _places(frame)
-    columns = sorted({*places, *_answered(frame)})
     fingerprints = [str(f) for f in level(frame, "fingerprint") or []]
-    cells: dict[tuple[str, str], dict[str, str]] = {}
     names = needed(frame, "aliases") if by == "alias" else ([fingerprint] for fingerprint in fingerprints)
+    targets: dict[tuple[str, str], dict[str, str]] = {}
     for place, project, fingerprint, own in zip(places, projects, fingerprints, names, strict=True):
         for name in own:
-            cells.setdefault((project, name), {})[place] = fingerprint
-    keys = sorted(cells)
-    answer = StyledFrame(
-        {place: _column([cells[key].get(place) for key in keys], by) for place in columns},
-        index=_index(keys, "alias" if by == "alias" else "fingerprint", several=any(projects)),
-    )
-    partial = frame.attrs.get("partial", ())
-    whole = [place for place in columns if place not in partial]
-    states = [_state(cells[key], whole) for key in keys]
-    answer["state"] = pd.Categorical(states, categories=["same", "differs", "missing"])
+            targets.setdefault((project, name), {})[place] = fingerprint
+    keys = sorted(targets)
+    columns: dict[str, Any] = {}
+    for place in sorted({*places, *_answered(frame)}):
+        cells = [targets[key].get(place) for key in keys]
+        columns[place] = text_array(cells) if by == "alias" else np.array([c is not None for c in cells], dtype=bool)
+    complete = columns.keys() - {*frame.attrs.get("partial", ())}
+    states = [_state(targets[key], complete) for key in keys]
+    columns["state"] = pd.Categorical(states, categories=["same", "differs", "missing"])
     if by == "image":
-        words = dict(zip(fingerprints, needed(frame, "description"), strict=True))
-        answer["description"] = text_array([None if pd.isna(words[name]) else words[name] for _, name in keys])
+        texts = dict(zip(fingerprints, needed(frame, "description"), strict=True))
+        columns["description"] = text_array([None if pd.isna(texts[name]) else texts[name] for _, name in keys])
+    levels = {"project": [project for project, _ in keys]} if any(projects) else {}
+    levels["alias" if by == "alias" else "fingerprint"] = [name for _, name in keys]
+    index = pd.MultiIndex.from_arrays([*map(text_array, levels.values())], names=[*levels])
+    answer = StyledFrame(columns, index=index if len(levels) > 1 else index.get_level_values(0))
     answer.attrs = dict(frame.attrs)
     return answer
 
 
-def _column(values: list[str | None], by: str) -> Any:
-    return text_array(values) if by == "alias" else np.array([v is not None for v in values], dtype=bool)
-
-
-def _index(keys: list[tuple[str, str]], name: str, *, several: bool) -> pd.Index[Any]:
-    names: pd.Index[Any] = pd.Index(text_array([name for _, name in keys]), name=name)
-    if not several:
-        return names
-    return pd.MultiIndex.from_arrays([text_array([project for project, _ in keys]), names], names=["project", name])
-
-
 def _places(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """What is compared: where each row is, and the project within which, empty where that tells nothing."""
+    """What is compared, the server or project of each row; and the project to compare it in, empty if there is one."""
     projects = [str(p) for p in level(frame, "project") or [""] * len(frame)]
     if "server" not in frame.index.names:
         return projects, [""] * len(frame)
@@ -79,12 +70,12 @@ def _places(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def _answered(frame: pd.DataFrame) -> list[str]:
-    """Servers that answered, also those without an image."""
+    """Servers that answered, including those without images."""
     missing = frame.attrs.get("unanswered", [])
     return [name for name in frame.attrs.get("servers", {}) if name not in missing]
 
 
-def _state(cells: dict[str, str], whole: list[str]) -> str:
+def _state(cells: Mapping[str, str], places: Collection[str]) -> str:
     if len(set(cells.values())) > 1:
         return "differs"
-    return "missing" if any(place not in cells for place in whole) else "same"
+    return "same" if cells.keys() >= {*places} else "missing"

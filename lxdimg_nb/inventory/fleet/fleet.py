@@ -1,4 +1,4 @@
-"""Many servers as one inventory. A server that does not answer costs its row in `status()` and nothing else."""
+"""`Fleet`: many servers as one inventory. A server that does not answer is only missing, and `status()` says so."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lxdimg_nb import filters
+from lxdimg_nb.client.config.remotes import remotes
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.inventory.fleet.drift import drift
-from lxdimg_nb.inventory.fleet.server_query import Answer, Question, Threads, ask, connected
+from lxdimg_nb.inventory.fleet.server_query import Answer, DaemonThreadExecutor, Query, connected, query_server
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, Part, fleet_frame
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
@@ -31,12 +32,11 @@ class Fleet:
     """Several servers, asked at the same time.
 
     Args:
-        servers: clients, remotes, addresses, or calls that connect, or one of these; a mapping gives them
-            names of their own.
-        executor: where the asking is done; by default threads here. Any `concurrent.futures.Executor` will
-            do, a Dask cluster's (`client.get_executor()`) too; one that works in other processes cannot
-            take clients, but remotes and addresses.
-        timeout: seconds that a server has to answer in full.
+        servers: clients, remotes, addresses, or functions that connect, or one of these; a mapping gives them
+            names.
+        executor: any `concurrent.futures.Executor`, also that of a Dask cluster (`client.get_executor()`); by
+            default threads. One that uses other processes takes remotes and addresses, but no clients.
+        timeout: seconds that a server has to answer completely.
 
     Raises:
         InvalidRequestError: no servers, or two of one name.
@@ -72,19 +72,17 @@ class Fleet:
     def from_config(
         cls, names: Iterable[str] | None = None, *, executor: Executor | None = None, timeout: float = 60.0
     ) -> Fleet:
-        """The remotes of `lxc`'s and `incus`' own configuration that hold images of their own.
+        """A fleet of the remotes in the configuration of `lxc` and `incus` that are LXD or Incus servers.
 
         Args:
-            names: only these; by default all LXD and Incus remotes, without the public catalogues.
+            names: only these remotes; by default all, without image catalogues.
             executor: as above.
             timeout: as above.
 
         Raises:
             InvalidRequestError: no such remote, or none at all.
         """
-        from lxdimg_nb.client.config.remotes import remotes
-
-        # What is built in and not written down is there on every machine, with and without a server.
+        # Built-in remotes have no folder; they exist on machines without a server, too.
         found = [r for r in remotes() if r.protocol in ("lxd", "incus") and r.folder]
         known = {r.full_name: r.full_name for r in found}
         short = Counter(r.name for r in found)
@@ -113,25 +111,25 @@ class Fleet:
         used_by: bool = False,
         extra: bool = False,
     ) -> InventoryFrame:
-        """The inventory of all servers that answer, with the index `(server, project, fingerprint)`.
+        """The inventory of all servers that answer, indexed by `(server, project, fingerprint)`.
 
         Args:
             all_projects: of every project of each server.
             filter: only these images.
-            used_by: a column with the instances made from each, None where a server did not tell; one request
-                more a server.
+            used_by: add a column with the instances made from each image, None if a server did not say; takes one
+                more request for each server.
             extra: as for one server.
 
         Returns:
-            `attrs["servers"]` says of each what it is, `attrs["unanswered"]` names those that are missing, and
+            `attrs["servers"]` describes each server, `attrs["unanswered"]` names those that are missing, and
             `attrs["partial"]` those that gave only some of their images; `status()` says why.
 
         Raises:
-            InvalidRequestError: a filter that makes no sense, or asks for a property that no image has.
+            InvalidRequestError: a filter that makes no sense, or with a property that no image has.
         """
         filters.parse(filter)
-        answers = self._ask(Question(all_projects, used_by, self._timeout, filter or ""))
-        if filter and any(answer.heard for answer in answers.values()):
+        answers = self._query(Query(all_projects, used_by, self._timeout, filter or ""))
+        if filter and any(answer.has_images for answer in answers.values()):
             filters.parse(filter, known_properties={key for a in answers.values() for key in a.properties})
         parts = [Part(name, answer.records, answer.used_by) for name, answer in answers.items()]
         made = fleet_frame(
@@ -141,19 +139,19 @@ class Fleet:
             attrs={
                 "project": "*" if all_projects else "",
                 "filter": filter or "",
-                "server": f"{sum(a.heard for a in answers.values())} of {len(answers)} servers",
-                "servers": {name: dict(answer.facts or {}) for name, answer in answers.items()},
-                "unanswered": [name for name, answer in answers.items() if not answer.heard],
-                "partial": [name for name, answer in answers.items() if answer.heard and not answer.whole],
+                "server": f"{sum(a.has_images for a in answers.values())} of {len(answers)} servers",
+                "servers": {name: dict(answer.server or {}) for name, answer in answers.items()},
+                "unanswered": [name for name, answer in answers.items() if not answer.has_images],
+                "partial": [name for name, answer in answers.items() if answer.has_images and not answer.complete],
             },
         )
-        # The records would hold more than twice the memory of the frame.
+        # The records would take more than twice the memory of the frame.
         self._answers = {name: replace(a, records=(), images=len(a.records)) for name, a in answers.items()}
         self._last = made
         return made
 
     def status(self) -> pd.DataFrame:
-        """Who answered the last `df()`, how, and how fast; asks when there was none.
+        """How and how fast each server answered the last `df()`; calls it if there was none.
 
         Returns:
             A row a server: `state` is ok, partial (images are missing, or who uses them), untrusted (public
@@ -167,7 +165,7 @@ class Fleet:
                 "state": answer.state,
                 "images": answer.images,
                 "seconds": round(answer.seconds, 3),
-                **{key: (answer.facts or {}).get(key, "") for key in ("product", "version", "url", "project")},
+                **{key: (answer.server or {}).get(key, "") for key in ("product", "version", "url", "project")},
                 "error": answer.error,
             }
             for answer in self._answers.values()
@@ -180,9 +178,9 @@ class Fleet:
         return drift(frame, by=by)
 
     def panel(self) -> Any:
-        """The browser of all servers' images, for the end of a notebook cell; what is done is done on the image's own.
+        """A panel of the images of all servers, for the end of a notebook cell. An image is changed on its own server.
 
-        Servers that were given as remotes, addresses or calls are connected to for as long as the panel is used.
+        Servers given as remotes, addresses or functions stay connected while the panel is used.
         """
         from lxdimg_nb.panels import fleet_panel
 
@@ -190,7 +188,7 @@ class Fleet:
 
     @contextmanager
     def connected(self, names: Iterable[str]) -> Iterator[tuple[dict[str, Client], dict[str, str]]]:
-        """Clients of these servers by name, and of those that are not reached why; what is made here is closed.
+        """Clients of servers by name, and errors of those that cannot be reached. New clients are closed at the end.
 
         Raises:
             InvalidRequestError: the fleet has no such server.
@@ -213,7 +211,7 @@ class Fleet:
                     client.close()
 
     def close(self) -> None:
-        """Close the clients that were given; those the fleet made for itself are closed already."""
+        """Close the clients that were given; others are closed already."""
         for spec in self._servers.values():
             if hasattr(spec, "images"):
                 spec.close()
@@ -236,11 +234,11 @@ class Fleet:
             return frame_table(self.status(), title=title).html()
         return display.Table(("server",), tuple((name,) for name in self._servers), title, "not asked yet").html()
 
-    def _ask(self, question: Question) -> dict[str, Answer]:
-        executor = self._executor or Threads()
+    def _query(self, query: Query) -> dict[str, Answer]:
+        executor = self._executor or DaemonThreadExecutor()
         began = time.monotonic()
         futures: dict[str, Future[Answer]] = {
-            name: executor.submit(ask, spec, question) for name, spec in self._servers.items()
+            name: executor.submit(query_server, spec, query) for name, spec in self._servers.items()
         }
         wait(futures.values(), timeout=self._timeout)
         seconds = time.monotonic() - began

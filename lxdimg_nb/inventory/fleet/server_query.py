@@ -1,4 +1,4 @@
-"""Asking one server of a fleet, wherever an executor works, and what it answered."""
+"""One server of a fleet: connecting to it, asking for its images, and its answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import filters
+from lxdimg_nb.client import connect
+from lxdimg_nb.client.verbs.read.used_by import users_of_images
 from lxdimg_nb.errors import (
     IncompleteListError,
     InvalidRequestError,
@@ -22,37 +24,14 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Client
     from lxdimg_nb.values import ImageRecord
 
-__all__ = ["Answer", "Question", "Threads", "ask", "connected"]
+__all__ = ["Answer", "DaemonThreadExecutor", "Query", "connected", "query_server"]
 
-THREADS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one server had to say; `images` counts the records also once they are let go.
-
-    `whole` is False where images are known to be missing; `properties` are the keys that its images have.
-    """
-
-    state: str
-    seconds: float
-    records: tuple[ImageRecord, ...] = ()
-    used_by: Mapping[str, list[str]] | None = None
-    facts: Mapping[str, str] | None = None
-    error: str = ""
-    images: int = 0
-    whole: bool = True
-    properties: frozenset[str] = frozenset()
-
-    @property
-    def heard(self) -> bool:
-        """Whether there are images to show for it."""
-        return self.state in ("ok", "partial", "untrusted")
+MAX_THREADS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of each server; travels to wherever the executor works."""
+class Query:
+    """What each server is asked for; pickled when the executor uses other processes."""
 
     all_projects: bool
     used_by: bool
@@ -60,31 +39,65 @@ class Question:
     filter: str
 
 
-def ask(spec: Any, question: Question) -> Answer:
-    """Ask one server; runs wherever the executor works, and never raises what a server can cause."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one server answered.
+
+    Attributes:
+        state: ok, partial, untrusted, refused, unreachable, timeout or failed.
+        server: product, version, url, project and identity.
+        images: how many records there were, when they have been dropped.
+        complete: False if images are known to be missing.
+        properties: the keys that its images have, if there was a filter.
+    """
+
+    state: str
+    seconds: float
+    records: tuple[ImageRecord, ...] = ()
+    used_by: Mapping[str, list[str]] | None = None
+    server: Mapping[str, str] | None = None
+    error: str = ""
+    images: int = 0
+    complete: bool = True
+    properties: frozenset[str] = frozenset()
+
+    @property
+    def has_images(self) -> bool:
+        """Whether its images are part of the inventory."""
+        return self.state in ("ok", "partial", "untrusted")
+
+
+def query_server(spec: Any, query: Query) -> Answer:
+    """Ask one server, in a worker of the executor. Errors of the server become part of the answer."""
     began = time.monotonic()
     client: Client | None = None
     try:
-        # A little longer than the fleet waits, so that it is the fleet that gives up, and says so.
-        client = connected(spec, question.timeout + 5)
-        facts = _facts(client)
-        whole = True
-        state, error = ("ok", "") if client.info.trusted else ("untrusted", "shows its public images only")
+        # A little longer than the fleet waits, so that it is the fleet that reports the timeout.
+        client = connected(spec, query.timeout + 5)
+        info = client.info
+        server = {
+            "product": info.product,
+            "version": info.version,
+            "url": client.url,
+            "project": info.images_project or info.project,
+            "identity": info.certificate_fingerprint,
+        }
+        complete = True
+        state, error = ("ok", "") if info.trusted else ("untrusted", "shows its public images only")
         try:
-            records = client.images.records(all_projects=question.all_projects)
+            records = client.images.records(all_projects=query.all_projects)
         except IncompleteListError as incomplete:
-            state, error, whole = "partial", str(incomplete), False
+            state, error, complete = "partial", str(incomplete), False
             records = list(incomplete.images)
         users = None
-        if question.used_by and client.info.trusted:
-            from lxdimg_nb.client.verbs.read.used_by import users_of_images
-
+        if query.used_by and info.trusted:
             try:
                 users = users_of_images(client.server_project)
             except LxdImageError as refusal:
                 state, error = "partial", f"{error}; who uses the images is not known: {refusal}".removeprefix("; ")
-        kept, keys = _chosen(records, question.filter)
-        return Answer(state, time.monotonic() - began, kept, users, facts, error, whole=whole, properties=keys)
+        found, keys = _matching(records, query.filter)
+        seconds = time.monotonic() - began
+        return Answer(state, seconds, found, users, server, error, complete=complete, properties=keys)
     except LxdImageError as refusal:
         state = "failed"
         if isinstance(refusal, ServerUnreachableError):
@@ -97,56 +110,43 @@ def ask(spec: Any, question: Question) -> Answer:
             client.close()
 
 
-def _chosen(records: Sequence[ImageRecord], text: str) -> tuple[tuple[ImageRecord, ...], frozenset[str]]:
-    """The records that the filter lets through, and the property keys of all: only these tell a misspelled one."""
+def _matching(records: Sequence[ImageRecord], text: str) -> tuple[tuple[ImageRecord, ...], frozenset[str]]:
+    """The records that match the filter, and the property keys of all, to recognize a misspelled one."""
     if not text:
         return tuple(records), frozenset()
     keys = frozenset(key for record in records for key in record.properties)
     try:
         wanted = filters.parse(text, known_properties=keys)
     except InvalidRequestError:
-        # Another server may have images with that property.
+        # Images of another server may have that property.
         wanted = filters.parse(text)
     return tuple(record for record in records if wanted.matches(record)), keys
 
 
 def connected(spec: Any, timeout: float) -> Client:
-    """The client that a fleet was given, or one made of the remote, address or call."""
+    """The client that a fleet was given, or a new one for its remote, address or function."""
     if isinstance(spec, str):
-        from lxdimg_nb.client import connect
-
         return connect(spec, timeout=timeout)
     connected: Client = spec if hasattr(spec, "images") else spec()
     return connected
 
 
-def _facts(client: Client) -> dict[str, str]:
-    info = client.info
-    return {
-        "product": info.product,
-        "version": info.version,
-        "url": client.url,
-        "project": info.images_project or info.project,
-        "identity": info.certificate_fingerprint,
-    }
-
-
-class Threads(Executor):
-    """A thread a task that does not keep the interpreter from ending, as a server may never answer."""
+class DaemonThreadExecutor(Executor):
+    """A daemon thread for each task, because a server that never answers must not keep the interpreter from exiting."""
 
     def __init__(self) -> None:
-        self._room = threading.Semaphore(THREADS)
+        self._slots = threading.Semaphore(MAX_THREADS)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
 
         def run() -> None:
-            with self._room:
+            with self._slots:
                 if not future.set_running_or_notify_cancel():
                     return
                 try:
                     future.set_result(fn(*args, **kwargs))
-                except BaseException as error:  # noqa: BLE001 (handed to whoever asks the future)
+                except BaseException as error:  # noqa: BLE001 (raised by future.result())
                     future.set_exception(error)
 
         threading.Thread(target=run, daemon=True, name="lxdimg-fleet").start()
