@@ -1,0 +1,83 @@
+"""Where a demo server may run: its folder, its socket and its port."""
+
+from __future__ import annotations
+
+import os
+import socket as sockets
+import threading
+from pathlib import Path
+
+import pytest
+
+from lxdimg_nb import demo
+from tests.kit.demo_http import ask
+
+
+def test_a_folder_serves_one_server_at_a_time(tmp_path: Path) -> None:
+    with demo.start(tmp_path, inventory=False), pytest.raises(RuntimeError, match="another demo server"):
+        demo.start(tmp_path, inventory=False, socket=f"/tmp/lxdimg-second-{os.getpid()}")
+
+
+def test_a_socket_that_is_in_use_is_not_taken(tmp_path: Path) -> None:
+    with demo.start(inventory=False) as server, pytest.raises(RuntimeError, match="answers on"):
+        demo.start(tmp_path, inventory=False, socket=server.socket)
+
+
+def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
+    path = Path(f"/tmp/lxdimg-stale-{os.getpid()}")
+    left = sockets.socket(sockets.AF_UNIX)
+    left.bind(str(path))
+    left.close()
+
+    with demo.start(tmp_path, inventory=False, socket=path) as server:
+        assert ask(server.socket, "GET", "/1.0").status == 200
+    assert not path.exists()
+
+
+def test_a_folder_with_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    with demo.start(deep, inventory=False) as server:
+        assert len(str(server.socket)) < 100
+        assert ask(server.socket, "GET", "/1.0").status == 200
+        place = server.socket.parent
+    assert not place.exists()
+    assert deep.exists()
+
+
+def test_a_socket_path_that_is_too_long_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="shorter than"):
+        demo.start(tmp_path, socket=tmp_path / ("s" * 120))
+
+
+def test_a_file_in_the_place_of_the_socket_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "precious"
+    file.write_text("mine")
+
+    with pytest.raises(ValueError, match="no socket"):
+        demo.start(tmp_path / "state", socket=file)
+
+    assert file.read_text() == "mine"
+
+
+def test_a_socket_in_a_folder_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no folder"):
+        demo.start(tmp_path, socket=tmp_path / "nowhere" / "s")
+
+
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_a_port_out_of_range_is_refused_in_words(port: int) -> None:
+    with pytest.raises(ValueError, match="65535"):
+        demo.start(port=port)
+
+
+def test_a_port_in_use_is_reported_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    threads = set(threading.enumerate())
+    with sockets.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RuntimeError, match="in use"):
+            demo.start(tmp_path, port=port, inventory=False)
+
+    assert set(threading.enumerate()) <= threads
+    assert not (tmp_path / "unix.socket").exists()
+    with demo.start(tmp_path, port=port, inventory=False) as server:
+        assert server.https_url == f"https://127.0.0.1:{port}"
