@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lxdimg_nb.errors import InvalidRequestError, MissingExtensionError
 from lxdimg_nb.values import ServerInfo
-from lxdimg_nb.values.validation import checked
+from lxdimg_nb.values.validation import checked_name
 
 __all__ = ["Dialect"]
 
@@ -132,7 +132,7 @@ class Dialect:
         Raises:
             InvalidRequestError: empty, `.` or `..`, or against Incus' rules on an Incus.
         """
-        checked(name, "an alias")
+        checked_name(name, "an alias")
         if name != name.strip() or any(ord(c) < 32 for c in name):
             raise InvalidRequestError(f"{name!r} cannot be an alias; use letters, digits, dots, dashes and slashes")
         if self.incus and not self._incus_alias(name):

@@ -20,7 +20,7 @@ from lxdimg_nb.errors import (
     ServerUnreachableError,
 )
 from lxdimg_nb.values import Event
-from lxdimg_nb.values.validation import names
+from lxdimg_nb.values.validation import checked_names
 
 __all__ = ["Events"]
 
@@ -48,7 +48,7 @@ class Events:
         on_lost: Callable[[], None] | None = None,
     ) -> None:
         self._on_lost = on_lost
-        wanted = sorted(set(names(types, "a type of event")))
+        wanted = sorted(set(checked_names(types, "a type of event")))
         unknown = [t for t in wanted if t not in TYPES]
         if unknown or not wanted:
             raise InvalidRequestError(f"{unknown or 'nothing'} is no type of event; one of {', '.join(sorted(TYPES))}")

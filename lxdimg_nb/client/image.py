@@ -21,7 +21,7 @@ from lxdimg_nb.client.verbs.write.refresh import refresh_image
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import escape
-from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, writable
+from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, writable_fields
 from lxdimg_nb.values.image_attributes import ImageAttributes
 
 __all__ = ["Image"]
@@ -101,11 +101,11 @@ class Image(ImageAttributes):
         for expires_at and profiles, which PATCH ignores silently. Both with If-Match.
         """
         changes = self.changes
-        before = writable(self._record)
+        before = writable_fields(self._record)
         if changes:
             object.__setattr__(self, "_record", edit_image(self._project, self._record, changes))
         self._edits.clear()
-        after = writable(self._record)
+        after = writable_fields(self._record)
         return Change(self.fingerprint, {n: before[n] for n in changes}, {n: after[n] for n in changes})
 
     save = update

@@ -14,7 +14,7 @@ from lxdimg_nb.client.http.transport import Reply, Stream, Transport
 from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError
 from lxdimg_nb.values import FINGERPRINT, Alias, ImageRecord, Operation, ServerInfo
-from lxdimg_nb.values.validation import checked
+from lxdimg_nb.values.validation import checked_name
 
 __all__ = ["InProject", "Project", "server_info"]
 
@@ -169,7 +169,7 @@ class Project:
 
 def alias_path(name: str) -> str:
     """The path of an alias on the server."""
-    return f"/1.0/images/aliases/{quote(checked(name, 'an alias'), safe='')}"
+    return f"/1.0/images/aliases/{quote(checked_name(name, 'an alias'), safe='')}"
 
 
 def server_info(transport: Transport, project: str) -> ServerInfo:
@@ -185,7 +185,7 @@ def server_info(transport: Transport, project: str) -> ServerInfo:
 
     Source: GET /1.0, GET /1.0/projects/{name}.
     """
-    project = checked(project, "a project")
+    project = checked_name(project, "a project")
     reply = transport.request("GET", "/1.0", params={"project": project} if project != "default" else None)
     info = ServerInfo.from_json(reply.metadata, project=project)
     if project == "default" or not info.trusted:

@@ -8,7 +8,7 @@ from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.change import Change
 from lxdimg_nb.values.event import Event
 from lxdimg_nb.values.fingerprint import short_fingerprint
-from lxdimg_nb.values.image import FINGERPRINT, ImageRecord, UpdateSource, fingerprints, writable
+from lxdimg_nb.values.image import FINGERPRINT, ImageRecord, UpdateSource, fingerprints, writable_fields
 from lxdimg_nb.values.image_table import format_attribute, image_table, images_table
 from lxdimg_nb.values.json_fields import format_time, parse_time
 from lxdimg_nb.values.operation import Operation, Progress
@@ -31,5 +31,5 @@ __all__ = [
     "images_table",
     "parse_time",
     "short_fingerprint",
-    "writable",
+    "writable_fields",
 ]

@@ -14,7 +14,7 @@ from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.image_table import image_table
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string, strings
 
-__all__ = ["FINGERPRINT", "WRITABLE", "ImageRecord", "UpdateSource", "fingerprints", "same_value", "writable"]
+__all__ = ["FINGERPRINT", "WRITABLE", "ImageRecord", "UpdateSource", "fingerprints", "same_value", "writable_fields"]
 
 FINGERPRINT = re.compile(r"^[0-9a-f]{64}\Z")
 WRITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
@@ -167,7 +167,7 @@ class ImageRecord:
         return self.table().html()
 
 
-def writable(record: ImageRecord) -> dict[str, Any]:
+def writable_fields(record: ImageRecord) -> dict[str, Any]:
     """The five writable fields as a PUT body would carry them (expiry None when there is none)."""
     return {
         "public": record.public,

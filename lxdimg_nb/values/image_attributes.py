@@ -7,8 +7,8 @@ from datetime import date, datetime
 from typing import Any
 
 from lxdimg_nb.values.alias import Alias
-from lxdimg_nb.values.image import WRITABLE, ImageRecord, UpdateSource, same_value, writable
-from lxdimg_nb.values.validation import checked_profiles, checked_properties, flag, moment
+from lxdimg_nb.values.image import WRITABLE, ImageRecord, UpdateSource, same_value, writable_fields
+from lxdimg_nb.values.validation import checked_bool, checked_profiles, checked_properties, checked_time
 
 __all__ = ["ImageAttributes"]
 
@@ -111,7 +111,7 @@ class ImageAttributes:
 
     @public.setter
     def public(self, value: bool) -> None:
-        self._edit("public", flag("public", value))
+        self._edit("public", checked_bool("public", value))
 
     @property
     def auto_update(self) -> bool:
@@ -120,7 +120,7 @@ class ImageAttributes:
 
     @auto_update.setter
     def auto_update(self, value: bool) -> None:
-        self._edit("auto_update", flag("auto_update", value))
+        self._edit("auto_update", checked_bool("auto_update", value))
 
     @property
     def properties(self) -> dict[str, str]:
@@ -142,7 +142,7 @@ class ImageAttributes:
 
     @expires_at.setter
     def expires_at(self, value: date | str | None) -> None:
-        self._edit("expires_at", moment(value))
+        self._edit("expires_at", checked_time(value))
 
     @property
     def profiles(self) -> list[str]:
@@ -166,7 +166,7 @@ class ImageAttributes:
         Raises:
             InvalidRequestError: something else than texts was put into properties or profiles.
         """
-        before = writable(self._record)
+        before = writable_fields(self._record)
         after = {name: self._edits[name] for name in WRITABLE if name in self._edits}
         if "properties" in after:
             # A server drops empty values; so they are no change where there was none.

@@ -9,10 +9,18 @@ from datetime import UTC, date, datetime
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.values.json_fields import parse_time
 
-__all__ = ["checked", "checked_path", "checked_profiles", "checked_properties", "flag", "moment", "names"]
+__all__ = [
+    "checked_bool",
+    "checked_name",
+    "checked_names",
+    "checked_path",
+    "checked_profiles",
+    "checked_properties",
+    "checked_time",
+]
 
 
-def checked(name: object, what: str) -> str:
+def checked_name(name: object, what: str) -> str:
     """The name, when it is one that a request can carry.
 
     Args:
@@ -32,7 +40,7 @@ def checked(name: object, what: str) -> str:
     return name
 
 
-def names(given: object, what: str) -> list[str]:
+def checked_names(given: object, what: str) -> list[str]:
     """One name, or several, as a list.
 
     Raises:
@@ -41,7 +49,7 @@ def names(given: object, what: str) -> list[str]:
     found = [given] if isinstance(given, str) else given
     if isinstance(found, bytes | Mapping) or not isinstance(found, Iterable):
         raise InvalidRequestError(f"{what} is a text, several are a list of texts, not {_kind(given)}")
-    return [checked(name, what) if name != "" else "" for name in found]
+    return [checked_name(name, what) if name != "" else "" for name in found]
 
 
 def checked_path(path: object) -> None:
@@ -62,7 +70,7 @@ def checked_path(path: object) -> None:
         raise InvalidRequestError(f"{found!r} cannot be the path of a file")
 
 
-def flag(name: str, value: object) -> bool:
+def checked_bool(name: str, value: object) -> bool:
     """True or False.
 
     Raises:
@@ -94,13 +102,13 @@ def checked_profiles(value: object) -> list[str]:
     Raises:
         InvalidRequestError: something else.
     """
-    given = names(value, "a profile")
+    given = checked_names(value, "a profile")
     if "" in given or len(set(given)) != len(given):
         raise InvalidRequestError("profiles are a list of different names")
     return given
 
 
-def moment(value: date | str | None) -> datetime | None:
+def checked_time(value: date | str | None) -> datetime | None:
     """A time as a user gives it, in UTC; every spelling of never is None.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from lxdimg_nb.client import Image
-from lxdimg_nb.values import format_time, writable
+from lxdimg_nb.values import format_time, writable_fields
 
 
 def image_name(image: Image) -> str:
@@ -16,7 +16,7 @@ def image_name(image: Image) -> str:
 
 def image_yaml(image: Image) -> str:
     """The five writable fields as YAML."""
-    fields = writable(image.record)
+    fields = writable_fields(image.record)
     fields["expires_at"] = format_time(fields["expires_at"]) if fields["expires_at"] else None
     fields["properties"] = dict(sorted(fields["properties"].items()))
     return str(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000))

@@ -24,7 +24,7 @@ from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name, image_yaml
 from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
 from lxdimg_nb.text import formats
-from lxdimg_nb.values import Change, writable
+from lxdimg_nb.values import Change, writable_fields
 
 _EDITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
@@ -113,13 +113,13 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
         raise ChangedMeanwhileError(
             f"{image_name(image)} was changed since this cell was made, or the name points at another image; "
             f"nothing was written. %lxdimg edit {typed} makes a cell with the current values",
-            theirs=writable(image.record),
+            theirs=writable_fields(image.record),
             ours={},
         )
     fields = _fields(invocation.body)
     for name, value in fields.items():
         setattr(image, name, value)
-    lines = Change(image.fingerprint, writable(image.record), image.changes).lines()
+    lines = Change(image.fingerprint, writable_fields(image.record), image.changes).lines()
     if not lines:
         say(f"{image_name(image)}: unchanged")
         return image
@@ -136,7 +136,7 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
 
 def _mark(image: Image) -> str:
     """12 hexadecimal digits that change with the image and any of its writable fields."""
-    state = json.dumps([image.fingerprint, writable(image.record)], sort_keys=True, default=str)
+    state = json.dumps([image.fingerprint, writable_fields(image.record)], sort_keys=True, default=str)
     return hashlib.sha256(state.encode(errors="replace")).hexdigest()[:12]
 
 

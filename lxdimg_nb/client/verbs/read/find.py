@@ -6,7 +6,7 @@ from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.listing import known_fingerprints
 from lxdimg_nb.errors import ApiError, ConflictError, NotFoundError
 from lxdimg_nb.values import FINGERPRINT, ImageRecord
-from lxdimg_nb.values.validation import checked
+from lxdimg_nb.values.validation import checked_name
 
 __all__ = ["find_image", "image_exists"]
 
@@ -20,7 +20,7 @@ def find_image(project: Project, name: str) -> ImageRecord:
 
     Source: GET /1.0/images/aliases/{name}, GET /1.0/images/{fingerprint}.
     """
-    checked(name, "an image")
+    checked_name(name, "an image")
     whole = bool(FINGERPRINT.match(name))
     if whole:
         try:
@@ -41,7 +41,7 @@ def image_exists(project: Project, name: str, *, alias: bool = False) -> bool:
     Args:
         alias: look for an alias of exactly that name and nothing else.
     """
-    checked(name, "an image")
+    checked_name(name, "an image")
     if alias:
         return project.has_alias(name)
     if FINGERPRINT.match(name):

@@ -26,8 +26,8 @@ from lxdimg_nb.errors import (
     OperationFailedError,
 )
 from lxdimg_nb.values import Alias, ImageRecord
-from lxdimg_nb.values.image import same_value, writable
-from lxdimg_nb.values.validation import names
+from lxdimg_nb.values.image import same_value, writable_fields
+from lxdimg_nb.values.validation import checked_names
 
 __all__ = ["MODES", "copy_image", "create_secret"]
 
@@ -57,7 +57,7 @@ def copy_image(
     if auto_update and mode in ("auto", "pull") and not target.dialect.can_auto_update_from(source.dialect):
         # It would fail with the image stored already.
         raise InvalidRequestError("an Incus cannot keep an image of an LXD current; copy it without auto_update")
-    given = {name: Alias(name) for name in names(aliases, "an alias")}
+    given = {name: Alias(name) for name in checked_names(aliases, "an alias")}
     wanted = {a.name: a for a in record.aliases if copy_aliases} | given
     free_aliases(target, list(wanted))
     if target.holds(record.fingerprint):
@@ -69,7 +69,7 @@ def copy_image(
         _Copy(source, record, target, public, auto_update, report).run(mode)
     made = target.read(record.fingerprint)
     # A pull keeps the flags, a push and a relay set none of them on every server: what was asked is made sure of.
-    there = writable(made)
+    there = writable_fields(made)
     changes = {"public": public, "properties": record.properties, "expires_at": record.expires_at}
     if mode != "pull" and auto_update and made.update_source:
         changes["auto_update"] = True

@@ -24,7 +24,7 @@ from lxdimg_nb.errors import (
     ServerUnreachableError,
 )
 from lxdimg_nb.values import ImageRecord, Operation, Progress, format_time
-from lxdimg_nb.values.validation import checked_path, names
+from lxdimg_nb.values.validation import checked_names, checked_path
 
 __all__ = ["Created", "create_image"]
 
@@ -78,7 +78,7 @@ def create_image(
     try:
         free = free_aliases(project, aliases)
     except ConflictError:
-        there = _same_image(project, files, names(aliases, "an alias"), progress) if exist_ok else None
+        there = _same_image(project, files, checked_names(aliases, "an alias"), progress) if exist_ok else None
         if there is None:
             raise
         return Created(there)

@@ -9,7 +9,7 @@ from typing import Any
 
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, NotFoundError
-from lxdimg_nb.values import ImageRecord, format_time, writable
+from lxdimg_nb.values import ImageRecord, format_time, writable_fields
 from lxdimg_nb.values.image import WRITABLE, same_value
 
 __all__ = ["edit_image", "etag_of"]
@@ -47,7 +47,7 @@ def edit_image(project: Project, record: ImageRecord, changes: Mapping[str, Any]
             f"the image {record.fingerprint[:12]} is gone; nothing was written", status_code=404
         ) from error
     after = project.read(record.fingerprint)
-    now = writable(after)
+    now = writable_fields(after)
     lost = [name for name in changes if not same_value(name, now[name], changes[name])]
     if lost:
         raise ChangedMeanwhileError(
@@ -76,7 +76,7 @@ def _patch(project: Project, record: ImageRecord, changes: Mapping[str, Any], et
 
 def _put(project: Project, record: ImageRecord, changes: Mapping[str, Any]) -> None:
     fresh, etag = project.read_tagged(record.fingerprint)
-    theirs, base = writable(fresh), writable(record)
+    theirs, base = writable_fields(fresh), writable_fields(record)
     if any(not same_value(name, theirs[name], base[name]) for name in WRITABLE):
         # The ETag does not cover expiry and profiles, so they are compared here.
         raise _conflict(record, changes, fresh)
@@ -89,7 +89,7 @@ def _put(project: Project, record: ImageRecord, changes: Mapping[str, Any]) -> N
 
 
 def _conflict(record: ImageRecord, changes: Mapping[str, Any], fresh: ImageRecord) -> ChangedMeanwhileError:
-    theirs, base = writable(fresh), writable(record)
+    theirs, base = writable_fields(fresh), writable_fields(record)
     fields = [n for n in WRITABLE if n in changes or not same_value(n, theirs[n], base[n])]
     return ChangedMeanwhileError(
         f"somebody else changed the image {record.fingerprint[:12]} since it was read; nothing was written. "

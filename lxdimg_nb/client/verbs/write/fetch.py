@@ -32,7 +32,7 @@ from lxdimg_nb.errors import (
 )
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import FINGERPRINT, ImageRecord, Progress
-from lxdimg_nb.values.validation import checked
+from lxdimg_nb.values.validation import checked_name
 
 __all__ = ["MAX_SIZE", "fetch_from_simplestreams", "fetch_from_url"]
 
@@ -58,8 +58,8 @@ def fetch_from_simplestreams(
     progress: ProgressArgument = None,
 ) -> ImageRecord:
     """See `Images.create_from_simplestreams`. Source: POST /1.0/images, source.type image."""
-    checked(alias, "an image")
-    url, pinned = _catalogue_address(checked(server, "a server"))
+    checked_name(alias, "an image")
+    url, pinned = _catalogue_address(checked_name(server, "a server"))
     if type not in (None, "container", "virtual-machine"):
         raise InvalidRequestError(f"an image's type is container or virtual-machine, not {type!r}")
     source: dict[str, Any] = {"type": "image", "mode": "pull", "protocol": "simplestreams", "server": url}
@@ -102,7 +102,7 @@ def fetch_from_url(
     """See `Images.create_from_url`. Source: POST /1.0/images, source.type url."""
     if by not in ("auto", "client", "server"):
         raise InvalidRequestError(f"a URL is fetched by auto, client or server, not by {by!r}")
-    if urlsplit(checked(url, "an address")).scheme not in ("https", "http"):
+    if urlsplit(checked_name(url, "an address")).scheme not in ("https", "http"):
         raise InvalidRequestError(f"{url[:200]!r} is no address on the web; write https://host/file")
     if sha256 is not None:
         sha256 = sha256.lower()

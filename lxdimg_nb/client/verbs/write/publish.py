@@ -15,7 +15,7 @@ from lxdimg_nb.client.verbs.write.settings import free_aliases
 from lxdimg_nb.client.verbs.write.wait import wait_or_cancel
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, LxdImageError, NotFoundError, OperationFailedError
 from lxdimg_nb.values import ImageRecord, format_time
-from lxdimg_nb.values.validation import checked, checked_properties, moment
+from lxdimg_nb.values.validation import checked_name, checked_properties, checked_time
 
 __all__ = ["is_running", "publish_instance"]
 
@@ -36,7 +36,7 @@ def publish_instance(
     progress: ProgressArgument = None,
 ) -> ImageRecord:
     """See `Images.publish`. Source: POST /1.0/images, source.type instance or snapshot."""
-    expiry = moment(expires_at)
+    expiry = checked_time(expires_at)
     name, snapshot = _parts(instance)
     if public:
         project.dialect.check_public(project.name)
@@ -80,7 +80,7 @@ def is_running(project: Project, instance: str) -> bool:
 
 
 def _parts(instance: str) -> tuple[str, str]:
-    name, _, snapshot = checked(instance, "an instance").partition("/")
+    name, _, snapshot = checked_name(instance, "an instance").partition("/")
     if not name or (snapshot and "/" in snapshot):
         raise InvalidRequestError(f"{instance!r} names neither an instance nor a snapshot (web, web/snap0)")
     return name, snapshot

@@ -12,8 +12,8 @@ from lxdimg_nb.client.verbs.write.edit import edit_image
 from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
 from lxdimg_nb.errors import ConflictError, LxdImageError, NotFoundError
 from lxdimg_nb.values import ImageRecord
-from lxdimg_nb.values.image import same_value, writable
-from lxdimg_nb.values.validation import checked_profiles, checked_properties, flag, moment, names
+from lxdimg_nb.values.image import same_value, writable_fields
+from lxdimg_nb.values.validation import checked_bool, checked_names, checked_profiles, checked_properties, checked_time
 
 __all__ = ["Settings", "free_aliases", "known_profiles"]
 
@@ -45,10 +45,10 @@ class Settings:
             InvalidRequestError: a value of the wrong type, or one that the server would refuse.
             NotFoundError: there is no such profile.
         """
-        if flag("public", public):
+        if checked_bool("public", public):
             project.dialect.check_public(project.name)
         given = checked_properties(properties) if properties is not None else None
-        return cls(public, auto_update, given, moment(expires_at), _existing_profiles(project, profiles))
+        return cls(public, auto_update, given, checked_time(expires_at), _existing_profiles(project, profiles))
 
     def apply(self, project: Project, record: ImageRecord, aliases: Iterable[str] = ()) -> ImageRecord:
         """Set what an upload cannot carry on every server: properties (the header kills LXD 5.0.2), expiry, aliases.
@@ -74,7 +74,7 @@ class Settings:
             "expires_at": self.expires_at,
             "profiles": None if self.profiles is None else list(self.profiles),
         }
-        there = writable(record)
+        there = writable_fields(record)
         return {n: v for n, v in wanted.items() if v is not None and not same_value(n, v, there[n])}
 
 
@@ -85,7 +85,7 @@ def free_aliases(project: Project, aliases: str | Iterable[str]) -> list[str]:
         ConflictError: a name is taken.
         InvalidRequestError: a name this server would not take.
     """
-    wanted = list(dict.fromkeys(names(aliases, "an alias")))
+    wanted = list(dict.fromkeys(checked_names(aliases, "an alias")))
     for name in wanted:
         project.dialect.check_alias(name)
         if project.has_alias(name):
