@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lxdimg_nb.client import Image, Images
+from lxdimg_nb.client import Image
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.manage_aliases import point_alias
 from lxdimg_nb.errors import ConflictError, NotFoundError
 from lxdimg_nb.panels.base.ui_text import error_text, sentence
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from lxdimg_nb.panels.base.actor import Actor
 
 __all__ = ["EditResult", "Editor"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Editor:
 
     Args:
         actor: the panel's.
-        images_of: returns the images of the server that holds a row.
+        project_of: returns the project that holds a row.
         started: called when a write of a row begins.
         changed: called with the new record of a row, None if the image is gone.
         ended: called with the result of a write.
@@ -71,69 +76,54 @@ class Editor:
     def __init__(
         self,
         actor: Actor,
-        images_of: Callable[[Row], Images],
+        project_of: Callable[[Row], Project],
         *,
         started: Callable[[Row], object],
         changed: Callable[[Row, ImageRecord | None], object],
         ended: Callable[[EditResult], object],
     ) -> None:
         self._actor = actor
-        self._images_of = images_of
+        self._project_of = project_of
         self._started = started
         self._changed = changed
         self._ended = ended
         self.busy: set[str] = set()
 
-    def images(self, row: Row) -> Images:
-        """Return the images of the project that holds a row."""
-        images = self._images_of(row)
-        if images.project != row.record.project:
-            images = Images(images.server_project.in_project(row.record.project))
-        return images
-
-    def image(self, row: Row) -> Image:
-        """Return the image of a row."""
-        return self._images_of(row).image(row.record)
-
     def set_field(self, row: Row, edit: FieldEdit, *, force: bool = False) -> None:
         """Change one field, unless somebody else has changed it since it was seen."""
-        image = self.image(row)
 
-        def result(record: ImageRecord) -> EditResult:
+        def written(record: ImageRecord) -> None:
             text = f"{edit.name} {edit.text(edit.before)} → {edit.text(edit.read(record))}"
-            return EditResult(row.key, sentence(text), True, undo=edit.undo)
+            self._written(row, record, text, undo=edit.undo)
 
-        self._write(row, lambda: write_edit(image, edit, force=force), result)
+        self._begin(row, partial(write_edit, self._project_of(row), row.record, edit, force), written)
 
     def add_alias(self, row: Row, name: str) -> None:
-        """Create an alias of the image; one that points at another image may be moved afterwards."""
-        image = self.image(row)
-
-        def write() -> ImageRecord:
-            image.add_alias(name)
-            return image.record
-
-        self._write(row, write, lambda _: _good(row, f"The alias {name} was added"), movable_alias=name)
+        """Create an alias of the image. One that points at another image may be moved afterwards."""
+        text = f"The alias {name} was added"
+        self._write_alias(row, lambda image: image.add_alias(name), text, movable_alias=name)
 
     def move_alias(self, row: Row, name: str) -> None:
         """Make an alias of another image point at this one."""
-        image = self.image(row)
 
-        def write() -> ImageRecord:
+        def move(image: Image) -> None:
             point_alias(image.server_project, name, image.fingerprint)
-            return image.reload().record
+            image.reload()
 
-        self._write(row, write, lambda _: _good(row, f"The alias {name} points here"))
+        self._write_alias(row, move, f"The alias {name} points here")
 
     def delete_alias(self, row: Row, name: str) -> None:
         """Delete an alias of the image."""
-        image = self.image(row)
+        self._write_alias(row, lambda image: image.delete_alias(name), f"The alias {name} was removed")
 
-        def write() -> ImageRecord:
-            image.delete_alias(name)
+    def _write_alias(self, row: Row, write: Callable[[Image], object], text: str, *, movable_alias: str = "") -> None:
+        image = Image(row.record, self._project_of(row))
+
+        def work() -> ImageRecord:
+            write(image)
             return image.record
 
-        self._write(row, write, lambda _: _good(row, f"The alias {name} was removed"))
+        self._begin(row, work, lambda record: self._written(row, record, text), movable_alias)
 
     def delete(self, row: Row, deleted: Callable[[], object]) -> None:
         """Delete the image, then call a function."""
@@ -142,30 +132,18 @@ class Editor:
             self.busy.discard(row.key)
             deleted()
 
-        self._begin(row, self.image(row).delete, done)
+        self._begin(row, partial(delete_image, self._project_of(row), row.record.fingerprint), done)
 
-    def _write(
-        self,
-        row: Row,
-        write: Callable[[], ImageRecord],
-        result: Callable[[ImageRecord], EditResult],
-        movable_alias: str = "",
-    ) -> None:
-        def written(record: ImageRecord) -> None:
-            self.busy.discard(row.key)
-            self._changed(row, record)
-            self._ended(result(record))
+    def _begin(self, row: Row, write: Callable[[], T], written: Callable[[T], object], movable_alias: str = "") -> None:
+        if row.key not in self.busy:
+            self.busy.add(row.key)
+            self._started(row)
+            self._actor.in_background(write, written, lambda error: self._failed(row, error, movable_alias))
 
-        self._begin(row, write, written, movable_alias)
-
-    def _begin(
-        self, row: Row, write: Callable[[], Any], written: Callable[[Any], object], movable_alias: str = ""
-    ) -> None:
-        if row.key in self.busy:
-            return
-        self.busy.add(row.key)
-        self._started(row)
-        self._actor.in_background(write, written, lambda error: self._failed(row, error, movable_alias))
+    def _written(self, row: Row, record: ImageRecord, text: str, undo: FieldEdit | None = None) -> None:
+        self.busy.discard(row.key)
+        self._changed(row, record)
+        self._ended(EditResult(row.key, sentence(text), True, undo=undo))
 
     def _failed(self, row: Row, error: Exception, movable_alias: str) -> None:
         self.busy.discard(row.key)
@@ -185,10 +163,9 @@ class Editor:
 
     def reread(self, row: Row, then: Callable[[], object] = lambda: None) -> None:
         """Read an image again and report it; then call a function unless the image is gone."""
-        image = self.image(row)
 
-        def read(found: Image) -> None:
-            self._changed(row, found.record)
+        def read(record: ImageRecord) -> None:
+            self._changed(row, record)
             then()
 
         def failed(error: Exception) -> None:
@@ -197,8 +174,4 @@ class Editor:
             else:
                 then()
 
-        self._actor.in_background(image.reload, read, failed)
-
-
-def _good(row: Row, text: str) -> EditResult:
-    return EditResult(row.key, sentence(text), True)
+        self._actor.in_background(partial(self._project_of(row).read, row.record.fingerprint), read, failed)

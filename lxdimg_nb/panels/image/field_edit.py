@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lxdimg_nb.client import Image
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.write.edit import edit_image
 from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values.validation import checked_properties
 
 __all__ = ["EditConflictError", "FieldEdit", "parse_expiry", "parse_profiles", "write_edit"]
 
@@ -66,8 +68,8 @@ class EditConflictError(Exception):
         self.record = record
 
 
-def write_edit(image: Image, edit: FieldEdit, *, force: bool = False) -> ImageRecord:
-    """Write an edit to the server and return the record afterwards.
+def write_edit(project: Project, record: ImageRecord, edit: FieldEdit, force: bool = False) -> ImageRecord:
+    """Write an edit of an image to the server and return the record afterwards.
 
     If only other fields were changed meanwhile, the edit is sent again, based on the newer record.
 
@@ -75,24 +77,23 @@ def write_edit(image: Image, edit: FieldEdit, *, force: bool = False) -> ImageRe
         EditConflictError: the server has another value than the one that was seen. `force` overwrites it.
     """
     for attempt in range(ATTEMPTS):
-        theirs = edit.read(image.record)
-        if theirs not in (edit.before, edit.after) and not force:
-            raise EditConflictError(edit, theirs, image.record)
+        current = edit.read(record)
+        if current == edit.after:
+            break
+        if current != edit.before and not force:
+            raise EditConflictError(edit, current, record)
         value = edit.after
         if edit.field == "properties":
-            value = dict(image.properties) | {edit.key: edit.after}
+            value = checked_properties(record.properties | {edit.key: edit.after})
             if not edit.after:
                 del value[edit.key]
-        setattr(image, edit.field, value)
         try:
-            image.update()
+            return edit_image(project, record, {edit.field: value})
         except ChangedMeanwhileError:
             if attempt == ATTEMPTS - 1:
                 raise
-            image.reload()
-        else:
-            break
-    return image.record
+            record = project.read(record.fingerprint)
+    return record
 
 
 def parse_expiry(text: str) -> datetime | None:

@@ -24,6 +24,7 @@ from lxdimg_nb.values import short_fingerprint
 if TYPE_CHECKING:
     from lxdimg_nb.client import Image, Images
     from lxdimg_nb.client.files.progress import Report
+    from lxdimg_nb.client.project import Project
     from lxdimg_nb.values import ImageRecord
 
 __all__ = ["ImageActions"]
@@ -42,7 +43,7 @@ class ImageActions(Panel):
         self._explained: dict[str, Any] = {}
         self.editor = Editor(
             self.actor,
-            self.images_for,
+            self.project_of,
             started=lambda _: self._show_result(None),
             changed=self.changed,
             ended=self._show_result,
@@ -66,6 +67,14 @@ class ImageActions(Panel):
     def images_for(self, row: Row | None) -> Images:  # noqa: ARG002 - one server here, many in a fleet
         """Return the images of the server that holds a row."""
         return self.images
+
+    def project_of(self, row: Row) -> Project:
+        """Return the project that holds a row."""
+        return self.images_for(row).server_project.in_project(row.record.project)
+
+    def image(self, row: Row) -> Image:
+        """Return the image of a row."""
+        return self.images_for(row).image(row.record)
 
     @property
     def where(self) -> str:
@@ -241,7 +250,7 @@ class ImageActions(Panel):
 
     def _explain(self, row: Row, _: Mapping[str, Any]) -> None:
         """Show who uses an image and why it is here. It asks the server, so only on demand."""
-        images, image = self.editor.images(row), self.editor.image(row)
+        image, client = self.image(row), Client(self.project_of(row))
 
         def show(**facts: Any) -> None:
             if self.open is not None and self.open.key == row.key:
@@ -257,7 +266,7 @@ class ImageActions(Panel):
 
         show(state="reading")
         self.actor.in_background(
-            lambda: explain(image, Client(images.server_project)),
+            lambda: explain(image, client),
             answered,
             lambda error: show(state="failed", text=error_text(error)),
         )
@@ -283,7 +292,7 @@ class ImageActions(Panel):
         transfers.start(title, work, where=self.where, on_end=ended, **texts)
 
     def _refresh(self, row: Row, _: Mapping[str, Any]) -> None:
-        image, before = self.editor.image(row), row.record.fingerprint
+        image, before = self.image(row), row.record.fingerprint
 
         def result_text(found: Image) -> str:
             if found.fingerprint == before:
@@ -305,7 +314,7 @@ class ImageActions(Panel):
         )
 
     def _copy(self, row: Row, content: Mapping[str, Any]) -> None:
-        target, image = str_field(content, "target").strip(), self.editor.image(row)
+        target, image = str_field(content, "target").strip(), self.image(row)
         if not target:
             self.show_problem(row, "Say where to: a remote's name or an address")
             return
@@ -329,7 +338,7 @@ class ImageActions(Panel):
         self._start_transfer(row, f"Copy {image_name(row.record)} to {target}", work, result_text=result_text)
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
-        image, folder = self.editor.image(row), Path(str_field(content, "folder").strip() or Path.cwd()).expanduser()
+        image, folder = self.image(row), Path(str_field(content, "folder").strip() or Path.cwd()).expanduser()
         if not folder.is_dir():
             self.show_problem(row, f"There is no folder {display.sanitize(folder)} on the kernel's machine")
             return
