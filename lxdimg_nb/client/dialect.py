@@ -1,7 +1,6 @@
-"""Where servers differ: LXD and Incus, old and new, chosen by extension, then by product and version.
+"""Differences between servers: LXD and Incus, old and new, told by API extension, then by product and version.
 
-The one place for such choices; every other module asks here. Facts: LXD 5.0.2 and Incus 6.0.4 on the wire,
-newer ones from their sources.
+Facts: LXD 5.0.2 and Incus 6.0.4 on the wire, newer ones from their sources.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ _INCUS_COMPRESSIONS = ("lz4", "pxz")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What one server understands."""
+    """The abilities and rules of one server."""
 
     info: ServerInfo
 
     def has(self, extension: str) -> bool:
-        """Whether the server names that API extension."""
+        """Whether the server has that API extension."""
         return extension in self.info.extensions
 
     def require(self, extension: str, what: str) -> None:
-        """Raise unless the server names that extension.
+        """Raise unless the server has that API extension.
 
         Raises:
-            MissingExtensionError: it does not; `what` is said in the message.
+            MissingExtensionError: it has not; the message says that it cannot do `what`.
         """
         if not self.has(extension):
             raise MissingExtensionError(
@@ -63,7 +62,7 @@ class Dialect:
 
     @property
     def old_lxd(self) -> bool:
-        """LXD 5.0: alias PATCH and rename stall the whole daemon for 10 to 20 s, events escape names twice."""
+        """Whether it is LXD 5.0: alias PATCH and rename stall it for 10 to 20 s, events escape names twice."""
         return not self.incus and self.info.version_tuple[:2] == (5, 0)
 
     def headers(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -72,51 +71,46 @@ class Dialect:
 
     @property
     def lists_all_projects(self) -> bool:
-        """One request lists every project rightly. LXD shows a fingerprint once even when several projects hold it."""
+        """Whether one request lists all projects; LXD shows an image once even if several projects have it."""
         return self.incus and self.has("images_all_projects")
 
     @property
     def profiles_on_upload(self) -> bool:
-        """Whether the upload header for profiles is understood (LXD 5.0 ignores it)."""
+        """Whether it reads the header for profiles of an upload; LXD 5.0 ignores it."""
         return self.has("image_copy_profile")
 
     @property
     def url_source(self) -> bool:
-        """Whether the server fetches an image from a URL; removed in LXD 6.9 (CVE-2026-28385)."""
+        """Whether it fetches images from a URL; LXD 6.9 and newer do not (CVE-2026-28385)."""
         return self.incus or not self.at_least(6, 9)
 
     def can_auto_update_from(self, source: Dialect) -> bool:
-        """Whether this server can keep an image current that it fetched there.
+        """Whether this server can keep an image up to date that it fetched from that source.
 
-        Incus (6.0.4, 7.0.2) fetches from an LXD, but cannot note it as a source: "Invalid protocol: lxd".
+        Incus (6.0.4, 7.0.2) fetches from an LXD, but cannot record it as a source: "Invalid protocol: lxd".
         """
         return not self.incus or source.incus or source.simplestreams
 
     @property
-    def source_protocol(self) -> str:
-        """What this server calls a server of its own kind as a source."""
-        return "incus" if self.incus else "lxd"
-
-    @property
     def token_field(self) -> str:
-        """The field of POST /1.0/certificates that takes a trust token."""
+        """The field for a trust token in POST /1.0/certificates."""
         return "trust_token" if self.incus or self.has("explicit_trust_token") else "password"
 
     @property
     def shortest_prefix(self) -> int:
-        """How many digits of a fingerprint the server wants at least (LXD 5.21.4 and 6.5: 12)."""
+        """The fewest digits of a fingerprint that the server accepts (LXD 5.21.4 and 6.5: 12)."""
         newer = self.at_least(6, 5) or (self.at_least(5, 21, 4) and self.info.version_tuple[:1] == (5,))
         return 12 if not self.incus and newer else 1
 
     def is_prefix(self, name: str) -> bool:
-        """Whether a name can be the beginning of a fingerprint on this server.
+        """Whether a name can be the prefix of a fingerprint on this server.
 
-        Servers match prefixes with SQL LIKE, so anything but lower-case hexadecimal digits is kept from them.
+        Servers match prefixes with SQL LIKE, so only lower-case hexadecimal digits are sent.
         """
         return bool(_HEX.match(name)) and self.shortest_prefix <= len(name) <= 64
 
     def check_public(self, project: str) -> None:
-        """Raise when an image of that project cannot be public.
+        """Raise if images of that project cannot be public.
 
         Raises:
             InvalidRequestError: LXD 6.8 and newer allow it in the project default only.
@@ -127,10 +121,10 @@ class Dialect:
             )
 
     def check_alias(self, name: str) -> str:
-        """The name, when this server and every other can work with it.
+        """An alias as it was given, if this server and all others can work with it.
 
         Raises:
-            InvalidRequestError: empty, `.` or `..`, or against Incus' rules on an Incus.
+            InvalidRequestError: empty, `.` or `..`, or on an Incus against its rules.
         """
         checked_name(name, "an alias")
         if name != name.strip() or any(ord(c) < 32 for c in name):
@@ -145,12 +139,12 @@ class Dialect:
     def _incus_alias(self, name: str) -> bool:
         if not (_INCUS_ALIAS.match(name) and name[0].isalnum() and name[-1].isalnum()):
             return False
-        # Incus before 6.0.6 and 6.16 does not check, and may have such names in use.
+        # Incus before 6.0.6 and 6.16 does not check this, and may have such names in use.
         newer = self.at_least(6, 16) or (self.at_least(6, 0, 6) and self.info.version_tuple[:2] == (6, 0))
         return not newer or (len(name.encode()) <= 64 and bool(_INCUS_END.match(name)))
 
     def check_compression(self, name: str) -> str:
-        """The name of a compression, one of the product's fixed set (CVE-2026-28384: it ends in a command line).
+        """A compression as it was given, if the product knows it; servers put it in a command line (CVE-2026-28384).
 
         Raises:
             InvalidRequestError: any other.

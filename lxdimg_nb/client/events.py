@@ -1,7 +1,9 @@
-"""What happens on a server, as it happens: the events socket, read by an iterator that reconnects and says so."""
+"""Events of a server as they happen: an iterator over its websocket that reconnects and says so."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import socket as socketlib
 import threading
@@ -25,17 +27,19 @@ from lxdimg_nb.values.validation import checked_names
 __all__ = ["Events"]
 
 TYPES = frozenset({"lifecycle", "operation", "logging", "ovn", "security", "network-acl"})
-# Servers ping every 10 s; three pings without a sign and the line is dead.
-SILENCE = 35.0
-PAUSES = (0.1, 0.3, 1.0, 3.0, 10.0)
+# Servers ping every 10 s; after three missing pings the connection is dead.
+READ_TIMEOUT = 35.0
+RETRY_DELAYS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 class Events:
     """An endless iterator of `Event`; a context manager; `close()` from any thread ends it.
 
     When the connection breaks it connects again, with growing pauses, and yields an event of type
-    `reconnected`: whatever happened in between was lost, servers repeat nothing.
-    `on_lost` is called when it breaks, before the first attempt.
+    `reconnected`: what happened in between is lost, servers repeat nothing.
+
+    Args:
+        on_lost: called when the connection breaks, before the first attempt to reconnect.
     """
 
     def __init__(
@@ -45,14 +49,14 @@ class Events:
         *,
         project: str = "default",
         all_projects: bool = False,
-        on_lost: Callable[[], None] | None = None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
-        self._on_lost = on_lost
         wanted = sorted(set(checked_names(types, "a type of event")))
         unknown = [t for t in wanted if t not in TYPES]
         if unknown or not wanted:
             raise InvalidRequestError(f"{unknown or 'nothing'} is no type of event; one of {', '.join(sorted(TYPES))}")
         self._transport = transport
+        self._on_lost = on_lost
         scope = {"all-projects": "true"} if all_projects else {"project": project}
         self._path = "/1.0/events?" + urlencode({"type": ",".join(wanted)} | scope)
         self._closed = threading.Event()
@@ -70,29 +74,25 @@ class Events:
         headers = [f"Authorization: Bearer {end.bearer}"] if end.bearer else []
         try:
             # An Origin header that is not the server's own is refused (LXD shared/ws/upgrader.go).
-            made = websocket.create_connection(
-                address + self._path, socket=raw, suppress_origin=True, timeout=SILENCE, header=headers
+            connected: Any = websocket.create_connection(
+                address + self._path, socket=raw, suppress_origin=True, timeout=READ_TIMEOUT, header=headers
             )
         except websocket.WebSocketBadStatusException as error:
             raw.close()
-            if error.status_code in (401, 403):
-                raise NotAllowedError(
-                    "this connection may not read the server's events", status_code=error.status_code
-                ) from error
-            kind = ApiError if error.status_code != 404 else NotFoundError
-            raise kind(
-                f"the server refused its events (HTTP {error.status_code}); does the project exist?",
-                status_code=error.status_code,
+            status = error.status_code
+            if status in (401, 403):
+                raise NotAllowedError("this connection may not read the server's events", status_code=status) from error
+            raise (NotFoundError if status == 404 else ApiError)(
+                f"the server refused its events (HTTP {status}); does the project exist?", status_code=status
             ) from error
         except (websocket.WebSocketException, OSError, ValueError) as error:
             raw.close()
             raise ServerUnreachableError(f"the events of {self._transport.url} cannot be read: {error}") from error
         with self._lock:
             if not self._closed.is_set():
-                self._socket = made
+                self._socket = connected
                 return
-        shutdown: Any = made.shutdown
-        shutdown()
+        connected.shutdown()
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -102,7 +102,7 @@ class Events:
 
         Raises:
             StopIteration: `close()` was called.
-            ApiError: the server refuses since the connection broke.
+            ApiError: the server refused to be connected to again.
         """
         while not self._closed.is_set():
             try:
@@ -110,9 +110,8 @@ class Events:
             except _LostError:
                 if self._closed.is_set():
                     break
-                if self._on_lost is not None:
-                    self._on_lost()
-                if not self._again():
+                self._on_lost()
+                if not self._reconnect():
                     break
                 return Event("reconnected", None, "", "", {})
         raise StopIteration
@@ -121,55 +120,48 @@ class Events:
         import websocket
 
         with self._lock:
-            made = self._socket
-        if made is None:
-            raise _LostError
-        while True:
+            connected = self._socket
+        while connected is not None:
             try:
                 with self._reading:
-                    code, data = made.recv_data(control_frame=True)
+                    message = connected.recv()
+                if not message:
+                    raise ConnectionResetError("the server closed the connection")
             except (websocket.WebSocketException, OSError, ValueError, AttributeError) as error:
-                made.shutdown()
+                connected.shutdown()
                 raise _LostError from error
-            if code == websocket.ABNF.OPCODE_CLOSE:
-                made.shutdown()
-                raise _LostError
-            if code not in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
-                continue
-            try:
-                return Event.from_json(json.loads(data))
-            except (ValueError, RecursionError, LxdImageError):
-                continue  # one message that makes no sense is not worth the connection
+            # One message that makes no sense is not worth the connection.
+            with contextlib.suppress(ValueError, RecursionError, LxdImageError):
+                return Event.from_json(json.loads(message))
+        raise _LostError
 
-    def _again(self) -> bool:
-        """Connect again; False when closed meanwhile."""
-        attempt = 0
-        while not self._closed.wait(PAUSES[min(attempt, len(PAUSES) - 1)]):
+    def _reconnect(self) -> bool:
+        """Whether it is connected again; False when it was closed meanwhile."""
+        for delay in itertools.chain(RETRY_DELAYS, itertools.repeat(RETRY_DELAYS[-1])):
+            if self._closed.wait(delay):
+                break
             try:
                 self._connect()
                 return not self._closed.is_set()
             except ServerUnreachableError:
-                attempt += 1
+                pass
             except ApiError as error:
                 if error.status_code < 500:
                     raise
-                attempt += 1
         return False
 
     def close(self) -> None:
-        """End the iteration, also one that waits in another thread."""
+        """End the iteration, also in another thread that waits for an event."""
         self._closed.set()
         with self._lock:
-            made, self._socket = self._socket, None
-        if made is None:
+            connected, self._socket = self._socket, None
+        if connected is None:
             return
-        try:
-            # Shutting down wakes a thread that reads, which closing alone would leave waiting.
-            made.sock.shutdown(socketlib.SHUT_RDWR)
-        except (OSError, AttributeError):
-            pass
+        with contextlib.suppress(OSError, AttributeError):
+            # Shutting down wakes a thread that reads; closing alone would leave it waiting.
+            connected.sock.shutdown(socketlib.SHUT_RDWR)
         with self._reading:
-            made.shutdown()
+            connected.shutdown()
 
     def __enter__(self) -> Events:
         return self

@@ -1,4 +1,4 @@
-"""The server's background work: look, wait with both dialects of /wait, cancel."""
+"""Background work of a server: list it, wait for it in both dialects of /wait, cancel it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lxdimg_nb.values import Operation, Progress
 
 __all__ = ["Operations"]
 
-# One request waits this long at most, so that progress is reported and an interrupt is heard.
+# Longest wait of one request in seconds, so that progress is reported and an interrupt is noticed.
 STEP = 10
 _ID = re.compile(r"(?:^|/1\.0/operations/)([0-9a-f-]{36})(?:\?.*)?$")
 
@@ -36,7 +36,7 @@ class Operations:
         return f"<Operations of project {self._project} on {self._transport.url}>"
 
     def all(self) -> list[Operation]:
-        """Every operation the server still knows; finished ones are forgotten after 5 s.
+        """Every operation that the server still knows; it forgets one 5 s after its end.
 
         Source: GET /1.0/operations?recursion=1.
         """
@@ -44,11 +44,10 @@ class Operations:
         groups = self._transport.request("GET", "/1.0/operations", params=params).metadata
         if not isinstance(groups, dict):
             return []
-        entries = (item for group in groups.values() if isinstance(group, list) for item in group)
-        return [Operation.from_json(entry) for entry in entries]
+        return [Operation.from_json(item) for group in groups.values() if isinstance(group, list) for item in group]
 
     def get(self, operation: Operation | str) -> Operation:
-        """Look at one operation again.
+        """Read one operation again.
 
         Raises:
             NotFoundError: the server has forgotten it (5 s after its end).
@@ -61,7 +60,7 @@ class Operations:
         """The operation that an asynchronous reply announces.
 
         Raises:
-            UnexpectedReplyError: the reply announces none.
+            UnexpectedReplyError: it announces none.
         """
         if not reply.operation:
             raise UnexpectedReplyError("the server did the work at once where it should have begun an operation")
@@ -78,52 +77,50 @@ class Operations:
 
         Args:
             operation: as returned by the call that began it, or its id.
-            timeout: seconds, over all requests together; None waits for ever.
-            progress: told what the server says of its work, about once a second.
+            timeout: seconds, over all requests together; None waits forever.
+            progress: called about once a second with the progress that the server reports.
 
         Returns:
             The operation in its final, successful state.
 
         Raises:
-            OperationFailedError: it ended in failure.
+            OperationFailedError: it failed.
             OperationCancelledError: it was cancelled.
             OperationTimeoutError: it is still running; it is not cancelled.
-            NotFoundError: the server has forgotten it, so its end is not known.
+            NotFoundError: the server has forgotten it, so its outcome is unknown.
 
         Source: GET /1.0/operations/{id}/wait. A failure comes as an operation or as an error body with HTTP 200,
         depending on the version (LXD 5.0.2, LXD 5.0.3 and newer, Incus before and after 6.12).
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = STEP if end is None else max(0.0, end - time.monotonic())
-            current = self._look(operation, 1 if progress else min(STEP, left))
+            left = STEP if deadline is None else max(0.0, deadline - time.monotonic())
+            current = self._poll(operation, 1 if progress else min(STEP, left))
             if current.done:
-                return _outcome(current)
-            if progress and current.progress:
-                progress(current.progress)
-            elif progress:
-                progress(Progress("server", text=current.description))
-            if end is not None and time.monotonic() >= end:
+                return _successful(current)
+            if progress:
+                progress(current.progress or Progress("server", text=current.description))
+            if deadline is not None and time.monotonic() >= deadline:
                 raise OperationTimeoutError(
                     f"operation {current.id} ({current.description}) is still running after {timeout:g} s; "
                     "wait again or cancel it",
                     operation_id=current.id,
                 )
 
-    def _look(self, operation: Operation | str, seconds: float) -> Operation:
+    def _poll(self, operation: Operation | str, seconds: float) -> Operation:
         path = _path(operation)
         try:
             # Only whole seconds are understood; 0 is an error or a snapshot depending on the version.
             params = {"timeout": str(max(1, int(seconds)))}
-            reply = self._transport.request(
-                "GET", f"{path}/wait", params=params, timeout=self._transport.timeout + STEP
+            timeout = self._transport.timeout + STEP
+            return Operation.from_json(
+                self._transport.request("GET", f"{path}/wait", params=params, timeout=timeout).metadata
             )
-            return Operation.from_json(reply.metadata)
         except ApiError as refused:
             try:
                 return self.get(operation)
             except NotFoundError:
-                if isinstance(refused, NotFoundError) or refused.status_code == 404:
+                if refused.status_code == 404:
                     raise
                 raise OperationFailedError(
                     f"the server's work failed: {refused.message}",
@@ -132,7 +129,7 @@ class Operations:
                 ) from refused
 
     def cancel(self, operation: Operation | str) -> None:
-        """Ask the server to stop.
+        """Ask the server to stop an operation.
 
         Raises:
             ApiError: it cannot be cancelled, or has ended (400).
@@ -143,12 +140,12 @@ class Operations:
         self._transport.request("DELETE", _path(operation))
 
 
-def _outcome(operation: Operation) -> Operation:
+def _successful(operation: Operation) -> Operation:
     if operation.succeeded:
         return operation
-    reason = operation.error or operation.status
     if operation.status_code == 401:
         raise OperationCancelledError(f"{operation.description} was cancelled", operation_id=operation.id)
+    reason = operation.error or operation.status
     raise OperationFailedError(
         f"{operation.description or 'the operation'} failed on the server: {reason}",
         operation_id=operation.id,

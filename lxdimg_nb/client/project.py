@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
-from lxdimg_nb.client.files.hash_cache import HashCache
+from lxdimg_nb.client.files.hashing import HashCache
 from lxdimg_nb.client.http.transport import Reply, Stream, Transport
 from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError

@@ -225,7 +225,7 @@ def test_a_file_that_was_checked_is_not_hashed_again_unless_it_changed(
     file = tmp_path / "image.tar.gz"
     file.write_bytes(factory.small(1))
     # As if the file had been left alone for some time.
-    monkeypatch.setattr("lxdimg_nb.client.files.hash_cache.SETTLED_NS", -(10**9))
+    monkeypatch.setattr("lxdimg_nb.client.files.hashing.SETTLED_NS", -(10**9))
     summed: list[int] = []
     real = hashing._hash
     monkeypatch.setattr(hashing, "_hash", lambda *given: (summed.append(1), real(*given))[1])

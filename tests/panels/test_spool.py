@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from lxdimg_nb.client.files.hash_cache import HashCache
+from lxdimg_nb.client.files.hashing import HashCache
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.upload.file_receiver import FileReceiver

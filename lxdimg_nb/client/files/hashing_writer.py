@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
 
-from lxdimg_nb.client.files.hash_cache import HashCache
+from lxdimg_nb.client.files.hashing import HashCache
 from lxdimg_nb.errors import InvalidRequestError, UnexpectedReplyError
 
 __all__ = ["HashingWriter"]

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from lxdimg_nb.client.files.archive import MAX_DECOMPRESSED
 from lxdimg_nb.client.files.bundle import read_bundle
-from lxdimg_nb.client.files.hash_cache import HashCache
-from lxdimg_nb.client.files.hashing import hash_sources, is_cached
+from lxdimg_nb.client.files.hashing import HashCache, hash_sources, is_cached
 from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image
 from lxdimg_nb.client.files.source import Data, Source
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError

@@ -17,7 +17,7 @@ from lxdimg_nb.panels.upload.spool_file import Hashing, SpoolFile
 from lxdimg_nb.values import Progress
 
 if TYPE_CHECKING:
-    from lxdimg_nb.client.files.hash_cache import HashCache
+    from lxdimg_nb.client.files.hashing import HashCache
     from lxdimg_nb.client.files.progress import Report
     from lxdimg_nb.panels.base.actor import Actor
 

@@ -1,4 +1,4 @@
-"""Turns of listings: a Ctrl-C at any line must leave nobody waiting."""
+"""Shared listings: a Ctrl-C at any line must leave nobody waiting."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 import threading
 from types import FrameType
 from typing import Any
+
+import pytest
 
 from lxdimg_nb.client.http import single_flight
 from lxdimg_nb.client.http.single_flight import SingleFlight
@@ -51,3 +53,49 @@ def test_an_interrupt_at_any_line_leaves_nobody_waiting() -> None:
         assert got == [2], number
         number += 1
     assert number > 10
+
+
+def test_the_error_of_a_listing_comes_alone() -> None:
+    """`end()` released a lock a second time; its "release unlocked lock" stood in the traceback of the error."""
+
+    def failing() -> int:
+        raise LookupError("no such project")
+
+    with pytest.raises(LookupError) as caught:
+        SingleFlight("failing").run("key", failing)
+
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def test_who_waits_for_a_listing_that_fails_is_told_why() -> None:
+    served = SingleFlight("shared failure")
+    running, goes_on = threading.Event(), threading.Event()
+
+    def blocking() -> int:
+        running.set()
+        goes_on.wait(20)
+        return 1
+
+    def failing() -> int:
+        raise LookupError("no such project")
+
+    errors: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            served.run("second", failing)
+        except LookupError as error:
+            errors.append(error)
+
+    first = threading.Thread(target=served.run, args=("first", blocking), daemon=True)
+    first.start()
+    running.wait(20)
+    askers = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
+    for thread in askers:
+        thread.start()
+    goes_on.set()
+    for thread in (first, *askers):
+        thread.join(20)
+
+    assert [str(error) for error in errors] == ["no such project"] * 3
