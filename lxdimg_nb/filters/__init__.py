@@ -13,8 +13,8 @@ Values come from servers and are not trusted: nothing is evaluated, and matching
 
 from __future__ import annotations
 
-from lxdimg_nb.filters.fields import ARCHITECTURES, COMMON_PROPERTIES, FIELDS, Filterable
+from lxdimg_nb.filters.fields import COMMON_PROPERTIES, FIELDS, Filterable
 from lxdimg_nb.filters.parsing import closest_match, parse
 from lxdimg_nb.filters.terms import Filter, Term
 
-__all__ = ["ARCHITECTURES", "COMMON_PROPERTIES", "FIELDS", "Filter", "Filterable", "Term", "closest_match", "parse"]
+__all__ = ["COMMON_PROPERTIES", "FIELDS", "Filter", "Filterable", "Term", "closest_match", "parse"]

@@ -11,7 +11,6 @@ from lxdimg_nb.values import Alias, UpdateSource
 
 __all__ = [
     "AGE_FIELDS",
-    "ARCHITECTURES",
     "BOOLEANS",
     "BOOLEAN_FIELDS",
     "COMMON_PROPERTIES",
@@ -27,17 +26,6 @@ COMMON_PROPERTIES = frozenset(
     ["architecture", "description", "label", "name", "os", "release", "serial", "type", "variant", "version"]
 )
 """Properties that images have by convention; a filter may name them even if no image at hand does."""
-
-ARCHITECTURES = {
-    "amd64": "x86_64",
-    "x64": "x86_64",
-    "i386": "i686",
-    "x86": "i686",
-    "arm64": "aarch64",
-    "armhf": "armv7l",
-    "ppc64el": "ppc64le",
-}
-"""The kernel's name of an architecture, which servers use, by the name that distributions use."""
 
 BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 """What people write for a boolean."""

@@ -11,7 +11,6 @@ from typing import TypeVar
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters.fields import (
     AGE_FIELDS,
-    ARCHITECTURES,
     BOOLEAN_FIELDS,
     BOOLEANS,
     COMMON_PROPERTIES,
@@ -21,6 +20,7 @@ from lxdimg_nb.filters.fields import (
 )
 from lxdimg_nb.filters.terms import Filter, Term
 from lxdimg_nb.text import formats
+from lxdimg_nb.values.architecture import kernel_architecture
 
 __all__ = ["closest_match", "parse"]
 
@@ -184,9 +184,15 @@ def _parse_value(field: str, operator: str, value: _Word, text: str) -> Term:
     if ordering and (len(words) > 1 or not plain):
         raise InvalidRequestError(f"{text!r}: {operator} takes one value")
     values = tuple(map(_text, words))
-    names = ARCHITECTURES if field == "architecture" else _TYPES if field == "type" else {}
-    patterns = tuple(names.get(v.lower(), _compile(w)) for v, w in zip(values, words, strict=True))
-    return Term(field, operator, values, text, patterns)
+    return Term(field, operator, values, text, tuple(_synonym(field, _text(word)) or _compile(word) for word in words))
+
+
+def _synonym(field: str, value: str) -> str:
+    """The servers' word for a value, if people have another."""
+    value = value.lower()
+    if field == "architecture":
+        return kernel_architecture("amd64" if value == "x64" else value)
+    return _TYPES.get(value, "") if field == "type" else ""
 
 
 def _parse_quantity(parse: Callable[[str], _N], value: str, text: str) -> _N:

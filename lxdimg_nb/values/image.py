@@ -1,28 +1,25 @@
-"""An image as a server described it, and where it came from."""
+"""Images as servers describe them, and their sources."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.text.display import Table
 from lxdimg_nb.values.alias import Alias
+from lxdimg_nb.values.fingerprint import FINGERPRINT
 from lxdimg_nb.values.image_table import image_table
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string, strings
 
-__all__ = ["FINGERPRINT", "WRITABLE", "ImageRecord", "UpdateSource", "fingerprints", "same_value", "writable_fields"]
+__all__ = ["WRITABLE", "ImageRecord", "UpdateSource", "same_value", "writable_fields"]
 
-FINGERPRINT = re.compile(r"^[0-9a-f]{64}\Z")
 WRITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateSource:
-    """Where the server fetched the image from, and so can refresh it from."""
+    """Where the server fetched the image from, and refreshes it from."""
 
     server: str
     protocol: str
@@ -33,17 +30,18 @@ class UpdateSource:
 
     @classmethod
     def from_json(cls, data: Json) -> UpdateSource:
-        """From an image's `update_source`."""
+        """Make it of the `update_source` of an image."""
         keys = ("server", "protocol", "alias", "certificate", "image_type", "image_registry")
         return cls(*(string(data.get(key)) for key in keys))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageRecord:
-    """One image as a server described it at one moment: a thin, read-only reading of its JSON object.
+    """An image as a server described it at one moment: a read-only view of its JSON object.
 
-    `raw` is the object as received (`images_all_projects` servers put `project` in it); `default_project`
-    is the project that was asked, for servers that do not say.
+    Attributes:
+        raw: the JSON object. Servers with `images_all_projects` put the project in it.
+        default_project: the project that was requested, for servers that do not say.
     """
 
     raw: Json
@@ -51,10 +49,10 @@ class ImageRecord:
 
     @classmethod
     def from_json(cls, data: object, *, project: str = "default") -> ImageRecord:
-        """From an entry of GET /1.0/images?recursion=1 or GET /1.0/images/{fingerprint}.
+        """Make a record of an entry of GET /1.0/images?recursion=1 or GET /1.0/images/{fingerprint}.
 
         Raises:
-            UnexpectedReplyError: not an object with a fingerprint of 64 hexadecimal digits.
+            UnexpectedReplyError: it is not an object with a fingerprint of 64 hexadecimal digits.
         """
         if not isinstance(data, dict) or not FINGERPRINT.match(string(data.get("fingerprint"))):
             raise UnexpectedReplyError("the server sent an image without a proper fingerprint; is it LXD or Incus?")
@@ -67,7 +65,7 @@ class ImageRecord:
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
-        """The names that point at the image, in the server's order."""
+        """The aliases of the image, in the order of the server."""
         entries = self.raw.get("aliases")
         if not isinstance(entries, list):
             return ()
@@ -79,7 +77,7 @@ class ImageRecord:
 
     @property
     def architecture(self) -> str:
-        """Kernel name of the architecture, for example `x86_64`."""
+        """The kernel's name of the architecture, for example `x86_64`."""
         return string(self.raw.get("architecture"))
 
     @property
@@ -94,32 +92,32 @@ class ImageRecord:
 
     @property
     def created_at(self) -> datetime | None:
-        """When the image was built, UTC; said by the image itself."""
+        """When the image was built, according to the image itself; UTC."""
         return parse_time(self.raw.get("created_at"))
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the image is meant to expire, UTC; advice, no server enforces it."""
+        """When the image expires, UTC. No server enforces it."""
         return parse_time(self.raw.get("expires_at"))
 
     @property
     def last_used_at(self) -> datetime | None:
-        """When an instance was last made from it, UTC; None is never."""
+        """When an instance was last made from the image, UTC; None is never."""
         return parse_time(self.raw.get("last_used_at"))
 
     @property
     def uploaded_at(self) -> datetime | None:
-        """When the server got the image, UTC."""
+        """When the image came to the server, UTC."""
         return parse_time(self.raw.get("uploaded_at"))
 
     @property
     def filename(self) -> str:
-        """The file name given at upload; not a safe path."""
+        """The file name given at the upload; not safe as a path."""
         return string(self.raw.get("filename"))
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """Profiles that instances made from the image get."""
+        """The profiles of instances made from the image."""
         return strings(self.raw.get("profiles"))
 
     @property
@@ -129,17 +127,17 @@ class ImageRecord:
 
     @property
     def properties(self) -> dict[str, str]:
-        """Free texts on the image, a copy."""
+        """Arbitrary keys and values; a copy."""
         return {k: v for k, v in mapping(self.raw.get("properties")).items() if isinstance(v, str)}
 
     @property
     def public(self) -> bool:
-        """Visible without authentication."""
+        """Whether the image is visible without authentication."""
         return self.raw.get("public") is True
 
     @property
     def size(self) -> int:
-        """Bytes; of a split image both files together."""
+        """Bytes; for a split image those of both files."""
         return integer(self.raw.get("size"))
 
     @property
@@ -149,26 +147,22 @@ class ImageRecord:
 
     @property
     def update_source(self) -> UpdateSource | None:
-        """Where a refresh would fetch from; None when the image has no source."""
+        """Where a refresh fetches from; None if the image has no source."""
         source = self.raw.get("update_source")
         return UpdateSource.from_json(source) if isinstance(source, dict) and source else None
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Cluster members that hold the files, where the server says so; none on a server of its own."""
-        # Incus 7 calls itself "none" then, a name that no member can have.
+        """The cluster members that have the files, if the server says so; empty without a cluster."""
+        # Without a cluster Incus 7 says "none", which no member can be called.
         return tuple(member for member in strings(self.raw.get("locations")) if member != "none")
 
-    def table(self, *, now: datetime | None = None, title: str = "") -> Table:
-        """Every attribute, one a row; ages are counted from `now`, by default the clock."""
-        return image_table(self, now=now, title=title)
-
     def _repr_html_(self) -> str:
-        return self.table().html()
+        return image_table(self).html()
 
 
 def writable_fields(record: ImageRecord) -> dict[str, Any]:
-    """The five writable fields as a PUT body would carry them (expiry None when there is none)."""
+    """The writable fields with their values, as for a PUT request."""
     return {
         "public": record.public,
         "auto_update": record.auto_update,
@@ -179,15 +173,9 @@ def writable_fields(record: ImageRecord) -> dict[str, Any]:
 
 
 def same_value(name: str, one: Any, other: Any) -> bool:
-    """Whether two values of a writable field are the same to a server: order of profiles, empty properties."""
+    """Whether two values of a field are the same to a server, which ignores order of profiles and empty properties."""
     if name == "profiles":
         return sorted(one) == sorted(other)
     if name == "properties":
         return {k: v for k, v in one.items() if v} == {k: v for k, v in other.items() if v}
     return bool(one == other)
-
-
-def fingerprints(urls: Iterable[object]) -> list[str]:
-    """The fingerprints at the end of image URLs (a project's `used_by`, a list without recursion)."""
-    found = (re.search(r"^/1\.0/images/([0-9a-f]{64})(?:\?.*)?$", url) for url in urls if isinstance(url, str))
-    return [match[1] for match in found if match]

@@ -14,7 +14,7 @@ __all__ = ["ImageAttributes"]
 
 
 class ImageAttributes:
-    """The attributes of an image: read without I/O, five of them assignable, nothing sent."""
+    """The attributes of an image. Reading and assigning them sends nothing."""
 
     __slots__ = ("_edits", "_record")
 
@@ -36,52 +36,52 @@ class ImageAttributes:
 
     @property
     def record(self) -> ImageRecord:
-        """What the server said, without the changes made here."""
+        """What the server said, without unsent changes."""
         return self._record
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the image, 64 lower-case hexadecimal digits: its identity."""
+        """SHA-256 of the image, 64 lower-case hexadecimal digits."""
         return self._record.fingerprint
 
     @property
     def aliases(self) -> tuple[Alias, ...]:
-        """Names that point at the image."""
+        """The aliases of the image."""
         return self._record.aliases
 
     @property
     def architecture(self) -> str:
-        """Kernel name of the architecture, for example `x86_64`."""
+        """The kernel's name of the architecture, for example `x86_64`."""
         return self._record.architecture
 
     @property
     def cached(self) -> bool:
-        """Whether the server fetched it on its own for an instance."""
+        """Whether the server fetched the image on its own for an instance."""
         return self._record.cached
 
     @property
     def created_at(self) -> datetime | None:
-        """When it was built, UTC."""
+        """When the image was built, UTC."""
         return self._record.created_at
 
     @property
     def uploaded_at(self) -> datetime | None:
-        """When the server got it, UTC."""
+        """When the image came to the server, UTC."""
         return self._record.uploaded_at
 
     @property
     def last_used_at(self) -> datetime | None:
-        """When an instance was last made from it, UTC; None is never."""
+        """When an instance was last made from the image, UTC; None is never."""
         return self._record.last_used_at
 
     @property
     def filename(self) -> str:
-        """The file name given at upload; not a safe path."""
+        """The file name given at the upload; not safe as a path."""
         return self._record.filename
 
     @property
     def size(self) -> int:
-        """Bytes; of a split image both files together."""
+        """Bytes; for a split image those of both files."""
         return self._record.size
 
     @property
@@ -91,22 +91,22 @@ class ImageAttributes:
 
     @property
     def project(self) -> str:
-        """The project that holds it."""
+        """The project that holds the image."""
         return self._record.project
 
     @property
     def update_source(self) -> UpdateSource | None:
-        """Where a refresh would fetch from; None when there is no source."""
+        """Where a refresh fetches from; None if the image has no source."""
         return self._record.update_source
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Cluster members that hold the files, where the server says so; none on a server of its own."""
+        """The cluster members that have the files, if the server says so; empty without a cluster."""
         return self._record.locations
 
     @property
     def public(self) -> bool:
-        """Visible without authentication. Can be assigned."""
+        """Whether the image is visible without authentication. Can be assigned."""
         return bool(self._edits.get("public", self._record.public))
 
     @public.setter
@@ -115,7 +115,7 @@ class ImageAttributes:
 
     @property
     def auto_update(self) -> bool:
-        """Whether the server refreshes it from its source. Can be assigned."""
+        """Whether the server refreshes the image from its source. Can be assigned."""
         return bool(self._edits.get("auto_update", self._record.auto_update))
 
     @auto_update.setter
@@ -124,7 +124,7 @@ class ImageAttributes:
 
     @property
     def properties(self) -> dict[str, str]:
-        """Free texts on the image. Assign a mapping, or change the one returned; an empty value removes the key."""
+        """Arbitrary keys and values. Assign a mapping or change the returned one; an empty value removes the key."""
         if "properties" not in self._edits:
             self._edits["properties"] = self._record.properties
         found: dict[str, str] = self._edits["properties"]
@@ -136,7 +136,7 @@ class ImageAttributes:
 
     @property
     def expires_at(self) -> datetime | None:
-        """When it is meant to expire, UTC; None is never. Advice: no server enforces it. Can be assigned."""
+        """When the image expires, UTC; None is never. No server enforces it. Can be assigned."""
         found: datetime | None = self._edits.get("expires_at", self._record.expires_at)
         return found
 
@@ -146,7 +146,7 @@ class ImageAttributes:
 
     @property
     def profiles(self) -> list[str]:
-        """Profiles that instances made from it get. Can be assigned."""
+        """The profiles of instances made from the image. Can be assigned."""
         if "profiles" not in self._edits:
             self._edits["profiles"] = list(self._record.profiles)
         found: list[str] = self._edits["profiles"]
@@ -161,15 +161,15 @@ class ImageAttributes:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """What `update()` would send: the fields changed here, with their new values.
+        """The changed fields with their new values, as `update()` would send them.
 
         Raises:
-            InvalidRequestError: something else than texts was put into properties or profiles.
+            InvalidRequestError: properties or profiles contain something other than strings.
         """
         before = writable_fields(self._record)
         after = {name: self._edits[name] for name in WRITABLE if name in self._edits}
         if "properties" in after:
-            # A server drops empty values; so they are no change where there was none.
+            # Servers drop empty values, so that they change nothing if there was none.
             after["properties"] = {k: v for k, v in checked_properties(after["properties"]).items() if v != ""}
         if "profiles" in after:
             after["profiles"] = checked_profiles(after["profiles"])

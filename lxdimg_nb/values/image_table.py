@@ -8,7 +8,6 @@ from typing import Any
 
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table, format_value, sanitize
-from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.fingerprint import short_fingerprint
 
 __all__ = ["format_attribute", "image_table", "images_table"]
@@ -21,19 +20,18 @@ def format_attribute(name: str, value: object, *, now: datetime | None = None) -
     return "never" if value is None and name in _TIMES[2:] else format_value(value, now=now)
 
 
-def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> Table:
+def image_table(image: Any, *, now: datetime | None = None) -> Table:
     """Return every attribute of an image, one a row.
 
     Args:
         image: anything with the attributes of an image.
         now: what ages are counted from; by default the current time.
-        title: instead of the short fingerprint.
     """
     now = now or datetime.now(UTC)
     source = image.update_source
     rows = (
         ("fingerprint", sanitize(image.fingerprint)),
-        ("aliases", format_value(_alias_names(image))),
+        ("aliases", format_value([alias.name for alias in image.aliases])),
         *((name, format_value(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
         ("size", f"{formats.size(image.size)} ({image.size:,} bytes)"),
         *((name, format_value(getattr(image, name))) for name in ("public", "auto_update", "cached")),
@@ -44,11 +42,7 @@ def image_table(image: Any, *, now: datetime | None = None, title: str = "") -> 
     )
     dates = {name: formats.timestamp(moment) for name in _TIMES if (moment := getattr(image, name)) is not None}
     tooltips = tuple(("", dates.get(name, "")) for name, _ in rows)
-    return Table(("", ""), rows, title or f"image {short_fingerprint(image.fingerprint)}", tooltips=tooltips)
-
-
-def _alias_names(image: Any) -> list[str]:
-    return [alias.name if isinstance(alias, Alias) else str(alias) for alias in image.aliases]
+    return Table(("", ""), rows, f"image {short_fingerprint(image.fingerprint)}", tooltips=tooltips)
 
 
 def images_table(images: Sequence[Any], *, now: datetime | None = None, title: str = "") -> Table:
@@ -68,7 +62,7 @@ def images_table(images: Sequence[Any], *, now: datetime | None = None, title: s
     rows = tuple(
         (
             short_fingerprint(image.fingerprint),
-            min(_alias_names(image), key=len, default=""),
+            min((alias.name for alias in image.aliases), key=len, default=""),
             image.properties.get("description", ""),
             image.architecture,
             image.type,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.display import Table, format_value, sanitize
-from lxdimg_nb.values.image import FINGERPRINT
+from lxdimg_nb.values.fingerprint import FINGERPRINT
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string
 
 __all__ = ["Operation", "Progress"]

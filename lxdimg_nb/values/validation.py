@@ -1,4 +1,4 @@
-"""Checks of what a user gives: names, paths, flags, times, properties, profiles."""
+"""Check values from the user: names, paths, booleans, times, properties, profiles."""
 
 from __future__ import annotations
 
@@ -21,60 +21,60 @@ __all__ = [
 
 
 def checked_name(name: object, what: str) -> str:
-    """The name, when it is one that a request can carry.
+    """Return a name if it can be part of a request.
 
     Args:
-        what: what it names, for the message: `an alias`, `a project`.
+        what: what has the name, for the message: `an alias`, `a project`.
 
     Raises:
-        InvalidRequestError: no text, empty, `.` or `..` (which change the address of a request), or no proper UTF-8.
+        InvalidRequestError: not a string, empty, `.` or `..` (which change the URL), or not valid Unicode.
     """
     if not isinstance(name, str):
-        raise InvalidRequestError(f"{what} is named by a text, not by {_kind(name)}")
+        raise InvalidRequestError(f"the name of {what} is a string, not {_kind(name)}")
     if name in ("", ".", ".."):
-        raise InvalidRequestError(f"{name!r} cannot be the name of {what}: it would change the address of the request")
+        raise InvalidRequestError(f"{name!r} cannot be the name of {what}: it would change the URL of the request")
     try:
         name.encode()
     except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"{name!r} cannot be the name of {what}: it is no proper Unicode") from error
+        raise InvalidRequestError(f"{name!r} cannot be the name of {what}: it is not valid Unicode") from error
     return name
 
 
 def checked_names(given: object, what: str) -> list[str]:
-    """One name, or several, as a list.
+    """Return one name or several as a list.
 
     Raises:
-        InvalidRequestError: something else than texts.
+        InvalidRequestError: not a string or strings.
     """
     found = [given] if isinstance(given, str) else given
     if isinstance(found, bytes | Mapping) or not isinstance(found, Iterable):
-        raise InvalidRequestError(f"{what} is a text, several are a list of texts, not {_kind(given)}")
+        raise InvalidRequestError(f"{what} is a string, several are a list of strings, not {_kind(given)}")
     return [checked_name(name, what) if name != "" else "" for name in found]
 
 
 def checked_path(path: object) -> None:
-    """Raise unless it can be the path of a file.
+    """Check that a value can be the path of a file.
 
     Raises:
-        InvalidRequestError: no text and no path, or one that no file can have.
+        InvalidRequestError: neither a string nor a path, or not possible as a path.
     """
     found = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(found, str):
-        raise InvalidRequestError(f"a file is named by a path, not by {_kind(path)}")
+        raise InvalidRequestError(f"the path of a file is a string or a path, not {_kind(path)}")
     try:
-        # Names of files are bytes: those that are no text are spelled with surrogates.
+        # File names are bytes; surrogates stand for those that are not valid Unicode.
         parts = os.fsencode(found).split(b"/")
     except UnicodeEncodeError as error:
-        raise InvalidRequestError(f"{found!r} cannot be the path of a file: it is no proper Unicode") from error
+        raise InvalidRequestError(f"{found!r} cannot be the path of a file: it is not valid Unicode") from error
     if "\0" in found or any(len(part) > 255 for part in parts):
         raise InvalidRequestError(f"{found!r} cannot be the path of a file")
 
 
 def checked_bool(name: str, value: object) -> bool:
-    """True or False.
+    """Return a boolean.
 
     Raises:
-        InvalidRequestError: anything else, such as the text "no".
+        InvalidRequestError: anything else, such as the string "no".
     """
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{name} is True or False, not {value!r}")
@@ -82,25 +82,25 @@ def checked_bool(name: str, value: object) -> bool:
 
 
 def checked_properties(value: object) -> dict[str, str]:
-    """Properties as servers can keep them.
+    """Return properties if servers can store them.
 
     Raises:
-        InvalidRequestError: no mapping of text to text, or a text that a server would cut or change.
+        InvalidRequestError: not a mapping of strings to strings, or a server would cut or change a string.
     """
     if not isinstance(value, Mapping) or not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
-        raise InvalidRequestError("properties are a mapping of text to text")
+        raise InvalidRequestError("properties are a mapping of strings to strings")
     for text in (text for item in value.items() for text in item):
-        # Servers cut at a zero byte (LXD 5.0.2, Incus 6.0.4), and JSON of a lone surrogate is another text.
+        # Servers cut strings at a zero byte (LXD 5.0.2, Incus 6.0.4) and replace lone surrogates.
         if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
-            raise InvalidRequestError(f"{text[:100]!r} cannot stand in a property: it is no proper text")
+            raise InvalidRequestError(f"{text[:100]!r} cannot be stored in a property: it is not valid text")
     return dict(value)
 
 
 def checked_profiles(value: object) -> list[str]:
-    """Names of profiles, each once.
+    """Return the names of profiles as a list.
 
     Raises:
-        InvalidRequestError: something else.
+        InvalidRequestError: not names, or one of them is given twice.
     """
     given = checked_names(value, "a profile")
     if "" in given or len(set(given)) != len(given):
@@ -109,7 +109,7 @@ def checked_profiles(value: object) -> list[str]:
 
 
 def checked_time(value: date | str | None) -> datetime | None:
-    """A time as a user gives it, in UTC; every spelling of never is None.
+    """Return a time in UTC; every spelling of never is None.
 
     Raises:
         InvalidRequestError: not a time.
@@ -120,11 +120,11 @@ def checked_time(value: date | str | None) -> datetime | None:
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise InvalidRequestError(f"{value!r} is no time; write 2027-01-31 or 2027-01-31T12:00:00+00:00") from error
+            raise InvalidRequestError(f"{value!r} is not a time; write 2027-01-31 or 2027-01-31T12:00+00:00") from error
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
-        raise InvalidRequestError("expires_at is a datetime, a text like 2027-01-31, or None for never")
+        raise InvalidRequestError("expires_at is a datetime, a string like 2027-01-31, or None for never")
     value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return parse_time(value.isoformat())
 

@@ -246,7 +246,7 @@ def test_delete_takes_a_frame_and_yes(kernel: Kernel, server: RunningServer, web
         ("info ''", "empty name"),
         ("set web publc=yes", "did you mean 'public'?"),
         ("set web public=perhaps", "yes or no"),
-        ("set web expires_at=soon", "is no time"),
+        ("set web expires_at=soon", "is not a time"),
         ("get-property web oss", "did you mean 'os'?"),
         ("alias lst", "did you mean 'list'?"),
         ("import /no/such/file", "/no/such/file"),

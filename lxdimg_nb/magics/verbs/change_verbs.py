@@ -24,9 +24,7 @@ from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name, image_yaml
 from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
 from lxdimg_nb.text import formats
-from lxdimg_nb.values import Change, writable_fields
-
-_EDITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
+from lxdimg_nb.values import WRITABLE, Change, writable_fields
 
 
 def _first_images(word: Word, ctx: click.Context) -> Any:
@@ -146,8 +144,8 @@ def _fields(body: str) -> dict[str, Any]:
     if not found:
         raise InvalidRequestError("the cell is empty; %lxdimg edit IMAGE, with one percent sign, makes one to edit")
     for name in found:
-        if name not in _EDITABLE:
-            raise InvalidRequestError(f"{name!r} cannot be written; {suggest(name, _EDITABLE, 'these can')}")
+        if name not in WRITABLE:
+            raise InvalidRequestError(f"{name!r} cannot be written; {suggest(name, WRITABLE, 'these can')}")
     return {name: _field(name, value) for name, value in found.items()}
 
 
