@@ -33,7 +33,7 @@ STREETS = {
     "inventory": ["frame", "fleet", "plots", "questions", "history", "plans"],
     "panels": ["base", "image", "upload", "images"],
     "magics": ["session", "show", "line", "verbs", "extension"],
-    "demo": ["store", "http", "stock", "api", "filling folders quiet demo_server command_line __main__"],
+    "demo": ["store", "http", "stock", "api", "filling folders log_filter demo_server command_line __main__"],
 }
 # Where a method of an object that the user holds leads up: the function is one import and one call.
 DOORS = {
