@@ -11,14 +11,14 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import settings
 
-from tests.kit import factory, servers
+from tests.kit import factory, servers, turns
 from tests.kit.servers import Kind, RunningServer
 
 if TYPE_CHECKING:
@@ -217,13 +217,23 @@ def chromium() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a real daemon or a browser by the fixtures it asks for."""
+    """Mark what needs a real daemon or a browser by the fixtures it asks for, and put the longest first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if "lxd_daemon" in fixtures or "incus_daemon" in fixtures:
+        if {"lxd_daemon", "incus_daemon", "real"} & set(fixtures):
             item.add_marker(pytest.mark.real)
         if "chromium" in fixtures:
             item.add_marker(pytest.mark.browser)
+    # A worker takes a file at a time: a long file that is begun last would keep one busy while the others have ended.
+    browser = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: (item.path not in browser, item.get_closest_marker("alone") is not None))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test that measures while no other worker runs one."""
+    with turns.turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from lxdimg_nb import connect
 from lxdimg_nb import demo as demo_server
 from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW
@@ -17,6 +19,7 @@ from tests.kit.lab import PLACE
 PIECES = 6
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_panels_measures_every_part_beside_its_peers(chromium, tmp_path):
     begin = processor_times()
     megabytes = PIECES * PIECE / 1e6
@@ -35,16 +38,17 @@ def test_the_benchmark_of_panels_measures_every_part_beside_its_peers(chromium, 
     assert rows["the same panel once more"]["wire_bytes"] < MOST_BYTES
     assert rows["demo: public switched"]["wire_bytes"] < MOST_BYTES
     comm, extension = bench.wires["comm"], bench.wires["server extension"]
-    assert comm["pieces"] == PIECES
-    assert 1 <= comm["most"] <= WINDOW
-    assert PIECE <= comm["largest"] < PIECE + 4096
+    # How much is on the way follows the line, up to four pieces of 4 MiB.
+    assert comm["sent"] >= PIECES * PIECE
+    assert comm["most"] <= 2 * WINDOW
+    assert comm["largest"] < PIECE + 4096
     assert (extension["pieces"], extension["bodies"]) == (0, ["File"])  # a part of one is read half as quickly
     assert extension["sent"] < 64 * 1024
 
 
-def test_all_that_a_view_of_many_images_is_told_at_first_is_small(demo):
-    demo_server.fill(demo.demo, 5_000)
-    with connect(demo.url) as client:
+def test_all_that_a_view_of_many_images_is_told_at_first_is_small():
+    with demo_server.start(inventory=False) as server, connect(server.url) as client:
+        demo_server.fill(server, 5_000)
         panel = client.images.panel()
         view = FrontEnd(panel)
 

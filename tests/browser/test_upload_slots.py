@@ -171,7 +171,7 @@ def test_after_a_restart_of_the_kernel_the_same_file_goes_on_where_it_was(books,
     panel = book.panel(0)
     begin(panel, file)
 
-    expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint, timeout=25_000)
+    expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint, timeout=60_000)
     assert lxd.get("images") == []
     assert book.run(3).inner_text().strip() == "[]"
 

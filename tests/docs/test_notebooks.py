@@ -17,6 +17,7 @@ from tests.kit.servers import RunningServer
 QUIET = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@pytest.mark.slow
 @QUIET
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_runs_from_top_to_bottom_and_tidies_up(server: RunningServer, path: Path) -> None:

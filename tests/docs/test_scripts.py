@@ -21,10 +21,14 @@ import pytest
 from tests.kit import factory
 from tests.kit.servers import RunningServer, free_port, until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 START = ROOT / "notebooks" / "start"
 TOKEN = "a-token-for-one-test"
 MARK = "LXDIMG_TEST_MARK"
+# What tests/conftest.py imports.
+KIT = ("factory.py", "servers.py", "turns.py")
 
 
 class Terminal:
@@ -117,7 +121,6 @@ def lab(path: str, port: int, *, body: object = None) -> object:
         return json.load(reply)
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_lab_its_kernels_and_the_demo_server(home: dict[str, str]):
     port = free_port()
     terminal = Terminal(
@@ -141,7 +144,6 @@ def test_ctrl_c_ends_lab_its_kernels_and_the_demo_server(home: dict[str, str]):
         terminal.close()
 
 
-@pytest.mark.slow
 def test_the_browser_is_sent_to_the_tour(home: dict[str, str], tmp_path: Path):
     browser, opened = tmp_path / "browser", tmp_path / "opened"
     browser.write_text(f'#!/bin/sh\ncat "${{1#file://}}" >"{opened}.part" && mv "{opened}.part" "{opened}"\n')
@@ -157,7 +159,6 @@ def test_the_browser_is_sent_to_the_tour(home: dict[str, str], tmp_path: Path):
         terminal.close()
 
 
-@pytest.mark.slow
 def test_check_executes_the_tour_on_the_demo_server_and_prints_the_frame(home: dict[str, str]):
     run = check(home)
 
@@ -168,7 +169,6 @@ def test_check_executes_the_tour_on_the_demo_server_and_prints_the_frame(home: d
     assert "x86_64" in run.stdout
 
 
-@pytest.mark.slow
 def test_check_takes_the_tour_to_the_server_it_is_told(home: dict[str, str], lxd: RunningServer):
     lxd.add_image(factory.small(1), ["only-here"])
 
@@ -179,7 +179,6 @@ def test_check_takes_the_tour_to_the_server_it_is_told(home: dict[str, str], lxd
     assert "only-here" in run.stdout
 
 
-@pytest.mark.slow
 def test_check_takes_the_tour_to_the_server_that_answers_here(home: dict[str, str], lxd: RunningServer):
     lxd.add_image(factory.small(2), ["local-one"])
 
@@ -190,7 +189,6 @@ def test_check_takes_the_tour_to_the_server_that_answers_here(home: dict[str, st
     assert "local-one" in run.stdout
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_a_check_and_its_kernel(home: dict[str, str]):
     terminal = Terminal(START, "--check", **home)
     try:
@@ -206,7 +204,6 @@ def test_ctrl_c_ends_a_check_and_its_kernel(home: dict[str, str]):
         terminal.close()
 
 
-@pytest.mark.slow
 def test_a_server_that_was_named_and_does_not_answer_is_an_error_and_no_demo(home: dict[str, str]):
     run = check(home | {"LXDIMG_URL": f"unix://{home['HOME']}/nobody.socket"})
 
@@ -248,8 +245,10 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     for name in ("lxdimg_nb", "tests/kit", "notebooks"):
         (folder / name).mkdir(parents=True)
-    for name in ("run", "environment.sh", "conftest.py", "__init__.py", "kit/factory.py", "kit/servers.py"):
+    for name in ("run", "environment.sh", "conftest.py", "__init__.py"):
         shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
+    for name in KIT:
+        shutil.copy(ROOT / "tests" / "kit" / name, folder / "tests" / "kit" / name)
     shutil.copy(START, folder / "notebooks" / "start")
     shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
     (folder / "tests" / "kit" / "__init__.py").touch()
@@ -297,10 +296,28 @@ def test_a_fault_before_the_tests_is_named_again_at_the_end_and_fails_the_run(pr
     assert "1 passed" in closing
 
 
-def test_a_failing_test_fails_the_run(project: Path):
+@pytest.mark.parametrize("arguments", [(), ("quick",), ("tests",)])
+def test_a_failing_test_fails_the_run(project: Path, arguments: tuple[str, ...]):
     (project / "tests" / "test_one.py").write_text('"""One."""\n\n\ndef test_one():\n    assert not 1\n')
 
-    assert run_tests(project).returncode == 1
+    run = run_tests(project, *arguments)
+
+    assert run.returncode == 1
+    assert "1 failed" in run.stdout.splitlines()[-1]
+
+
+def test_a_quick_run_leaves_out_what_needs_a_daemon_or_a_browser_or_is_slow(project: Path):
+    (project / "tests" / "test_one.py").write_text(
+        '"""Several."""\n\nimport pytest\n\n\ndef test_one():\n    assert True\n\n\n'
+        "def test_two(incus):\n    assert incus\n\n\ndef test_three(chromium):\n    assert chromium\n\n\n"
+        "@pytest.mark.slow\ndef test_four():\n    assert True\n"
+    )
+
+    run = run_tests(project, "quick")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "== mypy" in run.stdout
+    assert "1 passed" in run.stdout.splitlines()[-1]
 
 
 def test_arguments_are_pytests_and_nothing_else_is_run(project: Path):

@@ -231,6 +231,7 @@ def test_a_client_cannot_travel_and_the_error_says_what_can(start: Callable[[], 
         Fleet([client], executor=executor).df()
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_is_an_executor(start: Callable[[], RunningServer]) -> None:
     import distributed
 

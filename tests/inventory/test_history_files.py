@@ -57,6 +57,7 @@ def test_duckdb_reads_it_as_it_stands(tmp_path: Path) -> None:
 
 
 # Dask 2026.8 uses what pandas 3.1 is about to take away, when it reads Parquet: not ours to change.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index is deprecated:DeprecationWarning")
 def test_dask_reads_it_as_it_stands(tmp_path: Path) -> None:
     import dask.dataframe as dd

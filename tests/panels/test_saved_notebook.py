@@ -9,6 +9,8 @@ from nbconvert import HTMLExporter, MarkdownExporter
 
 from tests.kit.kernel import ROOT
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<img src=x onerror=alert(1)>"
 CELLS = (
     """

@@ -5,8 +5,8 @@ const PROBE = 1 << 20;
 // Pieces on the way over the comm delay every other message of the notebook. They can also silence a kernel: one
 // that reaches the Jupyter server while the kernel restarts keeps the server's old socket alive, and if that socket
 // connects to the new kernel after its successor, which has the same ZeroMQ identity, the kernel no longer hears the
-// successor (zeromq/libzmq#2892). So the line is given less than it carries in the time that a kernel takes to end.
-const LEAST = 64 << 10;
+// successor (zeromq/libzmq#2892). So only a quick line is given more than this many bytes at once.
+const LEAST = 1 << 20;
 const FREE_MS = 75;
 const FULL_MS = 150;
 
@@ -41,7 +41,7 @@ class Sender {
     }
     this.offset = from;
     this.acked = from;
-    this.ahead = 4 * LEAST;
+    this.ahead = LEAST;
     this.adaptedAt = from;
     this.quickest = Infinity;
     this.onTheWay = [];
@@ -81,7 +81,7 @@ class Sender {
     try {
       while (!this.stopped && this.offset < this.file.size && this.offset - this.acked < this.ahead) {
         const offset = this.offset;
-        const part = await this.file.slice(offset, offset + Math.max(this.ahead / this.window, LEAST)).arrayBuffer();
+        const part = await this.file.slice(offset, offset + Math.ceil(this.ahead / this.window)).arrayBuffer();
         if (this.stopped) return;
         const restart = this.restart === true;
         this.restart = false;

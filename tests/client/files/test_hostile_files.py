@@ -50,6 +50,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_is_looked_at_with_limits(demo: RunningServer, name: str) -> None:
     make, said = FILES[name]
