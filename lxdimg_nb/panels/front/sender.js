@@ -7,8 +7,8 @@ const PROBE = 1 << 20;
 // connects to the new kernel after its successor, which has the same ZeroMQ identity, the kernel no longer hears the
 // successor (zeromq/libzmq#2892). So only a quick line is given more than this many bytes at once.
 const LEAST = 1 << 20;
-const FREE_MS = 75;
-const FULL_MS = 150;
+const FREE_MS = 40;
+const FULL_MS = 120;
 
 async function digest(blob) {
   const bytes = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
