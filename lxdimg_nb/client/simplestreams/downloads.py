@@ -1,14 +1,13 @@
-"""The files behind an image of a catalogue, as the body of an export: checked, never more than was announced."""
+"""The files of an image in a catalogue as the body of an export: verified, and never larger than announced."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterable, Mapping
-from typing import Any
 
 from lxdimg_nb.client.http.transport import Stream
 from lxdimg_nb.client.http.web_client import WebClient
-from lxdimg_nb.client.simplestreams.catalogue import File
+from lxdimg_nb.client.simplestreams.products import File
 from lxdimg_nb.errors import FingerprintMismatchError, UnexpectedReplyError
 
 __all__ = ["FileStream", "multipart_body", "read_verified"]
@@ -32,43 +31,30 @@ class FileStream(Stream):
         self.length = length
         self.received = 0
 
-    @property
-    def socket(self) -> Any:
-        return None
-
     def readinto(self, buffer: memoryview) -> int:
-        while not self._rest and len(buffer):
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                return 0
-            self._rest = memoryview(chunk)
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         self.received += count
         return count
 
-    def read(self, size: int = BLOCK) -> bytes:
-        buffer = bytearray(size)
-        return bytes(memoryview(buffer)[: self.readinto(memoryview(buffer))])
-
-    def read_buffered(self) -> bytes:
-        return self.read(64 * 1024)
-
     def close(self) -> None:
         self._chunks.close()
 
 
 def read_verified(web: WebClient, file: File, start: int, begin: dict[str, str]) -> Chunks:
-    """The bytes of one file, never more than the catalogue announces; checked by SHA-256 at its end when whole.
+    """The bytes of one file, never more than the catalogue announces; if whole, checked by SHA-256 at the end.
 
-    `begin` gets the reply's `Content-Range`, when only the rest comes, before the first block.
+    Args:
+        start: first byte that is wanted.
+        begin: filled, before the first block, with the `Content-Range` of a reply that begins there.
 
     Raises:
-        FingerprintMismatchError: other bytes than the catalogue says.
+        FingerprintMismatchError: not the bytes that the catalogue describes.
     """
-    asked = {"Range": f"bytes={start}-"} if start else {}
-    with web.open(file.path, headers=asked) as stream:
+    with web.open(file.path, headers={"Range": f"bytes={start}-"} if start else {}) as stream:
         if stream.status_code == 206 and not start:
             raise UnexpectedReplyError(f"{web.url} sends a part of {file.path} where the whole was asked for")
         if stream.status_code == 206:
@@ -78,17 +64,17 @@ def read_verified(web: WebClient, file: File, start: int, begin: dict[str, str])
         left = file.size - start
         if stream.length is not None and stream.length != left:
             raise _mismatch(web, file, f"{start + stream.length} bytes")
-        digest = hashlib.sha256()
+        sha = hashlib.sha256()
         while chunk := stream.read(BLOCK):
             left -= len(chunk)
             if left < 0:
                 raise _mismatch(web, file, f"more than {file.size} bytes")
-            digest.update(chunk)
+            sha.update(chunk)
             yield chunk
         if left:
             raise _mismatch(web, file, f"{file.size - left} bytes")
-        if file.sha256 and not start and digest.hexdigest() != file.sha256:
-            raise _mismatch(web, file, digest.hexdigest())
+        if file.sha256 and not start and sha.hexdigest() != file.sha256:
+            raise _mismatch(web, file, sha.hexdigest())
 
 
 def _mismatch(web: WebClient, file: File, actual: str) -> FingerprintMismatchError:
@@ -101,9 +87,10 @@ def _mismatch(web: WebClient, file: File, actual: str) -> FingerprintMismatchErr
 
 
 def multipart_body(web: WebClient, boundary: str, parts: Iterable[tuple[str, File]]) -> Chunks:
-    mark = ""
+    """Several files as a multipart form, as a server exports a split image."""
+    line_end = ""
     for name, file in parts:
-        yield f'{mark}--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+        yield f'{line_end}--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
         yield from read_verified(web, file, 0, {})
-        mark = "\r\n"
+        line_end = "\r\n"
     yield f"\r\n--{boundary}--\r\n".encode()

@@ -1,7 +1,7 @@
-"""Reading a simplestreams catalogue: products, versions and items become image records and the files behind them.
+"""The index and products files of simplestreams, parsed into images and the files they are made of.
 
-Nothing is fetched here. Everything a catalogue says is taken as hostile: what makes no sense is left out and
-named in `problems`, and the work grows with the size of the file and no faster.
+Nothing is fetched here. The content is untrusted: what makes no sense is left out and reported in `problems`, and
+the work is linear in the size of the file.
 
 Source: simplestreams' index and products formats as cloud-images.ubuntu.com and images.linuxcontainers.org
 use them; shared/simplestreams of LXD and Incus for what makes an image.
@@ -10,18 +10,17 @@ use them; shared/simplestreams of LXD and Incus for what makes an image.
 from __future__ import annotations
 
 import json
-import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.values import FINGERPRINT, ImageRecord, format_time
+from lxdimg_nb.values import FINGERPRINT, format_time
 from lxdimg_nb.values.architecture import kernel_architecture
 
-__all__ = ["Build", "Catalogue", "File", "read_index", "read_products"]
+__all__ = ["Build", "File", "Problems", "read_index", "read_products"]
 
 MAX_TEXT = 256
 MAX_ALIASES = 64
@@ -30,10 +29,10 @@ MAX_PROBLEMS = 100
 MAX_SIZE = 1 << 44
 
 _SERIAL = re.compile(r"^(\d{8})(?:_(\d{2}):?(\d{2}))?(?!\d)")
-# What makes the metadata half of an image, or a whole one.
+# Items that are the metadata of a split image, and items that are a whole image.
 _METADATA = ("incus.tar.xz", "lxd.tar.xz")
 _COMBINED = ("incus_combined.tar.gz", "lxd_combined.tar.gz")
-# Root file systems in the order servers prefer them, and the fields that hold the fingerprint.
+# Root file systems in the order that servers prefer, and the fields of the metadata item that hold the fingerprint.
 _ROOTS: Mapping[str, tuple[str, ...]] = {
     "squashfs": ("combined_squashfs_sha256",),
     "root.tar.xz": ("combined_rootxz_sha256", "combined_sha256"),
@@ -47,7 +46,7 @@ _DISKS = ("disk-kvm.img", "uefi1.img", "disk1.img")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of an image: a checked path below the catalogue's address, SHA-256 (may be empty), bytes."""
+    """One file of an image: its checked path below the catalogue's address, SHA-256 (may be empty), size in bytes."""
 
     path: str
     sha256: str
@@ -56,7 +55,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One image of a catalogue: its JSON object as a server would show it, its files, its product's aliases."""
+    """One image: its JSON object as a server would show it, its files, and the aliases of its product."""
 
     raw: dict[str, Any]
     files: tuple[File, ...]
@@ -65,77 +64,27 @@ class Build:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the files one after the other."""
+        """SHA-256 over the files, one after the other."""
         return str(self.raw["fingerprint"])
 
 
 @dataclass
 class Problems:
-    """What was left out of a catalogue, in words; the first hundred."""
+    """What was left out of a catalogue and why; the first hundred."""
 
     texts: list[str] = field(default_factory=list)
 
     def add(self, what: str) -> None:
-        """Note one."""
+        """Add one, without control characters."""
         if len(self.texts) < MAX_PROBLEMS:
             self.texts.append("".join(c if c.isprintable() else "?" for c in what[:MAX_TEXT]))
 
 
-class Catalogue:
-    """Every image of a catalogue, newest first within a product, with aliases pointing at the newest of each kind.
-
-    An alias is looked up by (name, architecture, type), as servers do; the bare name belongs to the images of
-    this machine's architecture, `name/amd64` to any.
-    """
-
-    def __init__(self, builds: Iterable[Build], *, default_os: str = "", problems: Iterable[str] = ()) -> None:
-        self.problems = tuple(problems)
-        self.builds: dict[str, Build] = {}
-        for build in _ordered(builds):
-            self.builds.setdefault(build.fingerprint, build)
-        self._names: dict[str, dict[tuple[str, str], str]] = {}
-        self._own = kernel_architecture(platform.machine().lower())
-        self.records = {f: self._record(build, default_os) for f, build in self.builds.items()}
-
-    def _record(self, build: Build, default_os: str) -> ImageRecord:
-        raw, shown = build.raw, []
-        kind = (raw["architecture"], raw["type"])
-        for alias in build.aliases:
-            bare = alias.removeprefix(f"{default_os}/") if default_os else alias
-            for name in (bare, f"{bare}/{raw['properties']['architecture']}"):
-                # The first to come is the newest; older builds get no name.
-                first = self._names.setdefault(name, {}).setdefault(kind, build.fingerprint) == build.fingerprint
-                if first and name and (name != bare or kind[0] == self._own):
-                    shown.append({"name": name, "description": ""})
-        unique = {entry["name"]: entry for entry in shown}
-        return ImageRecord(raw | {"aliases": list(unique.values())})
-
-    def target(self, name: str, *, architecture: str = "", type: str = "") -> str:
-        """The fingerprint an alias stands for; empty when there is none.
-
-        Args:
-            architecture: kernel or distribution name; empty prefers this machine's.
-            type: `container` or `virtual-machine`; empty prefers containers.
-        """
-        wanted = kernel_architecture(architecture) or architecture
-        kinds = self._names.get(name, {})
-        fitting = [
-            (arch != self._own, kind != "container", arch, fingerprint)
-            for (arch, kind), fingerprint in kinds.items()
-            if wanted in ("", arch) and type in ("", kind)
-        ]
-        return min(fitting)[3] if fitting else ""
-
-    def alias_names(self) -> list[str]:
-        """Every alias, by name."""
-        return sorted(self._names)
-
-
 def read_index(content: bytes) -> list[str]:
-    """The paths of the products files that hold images.
+    """The paths of the products files with images.
 
     Raises:
-        UnexpectedReplyError: no index of simplestreams.
+        UnexpectedReplyError: not an index of simplestreams.
     """
     index = _object(content, "index").get("index")
     if not isinstance(index, dict):
@@ -151,10 +100,10 @@ def read_index(content: bytes) -> list[str]:
 
 
 def read_products(content: bytes, problems: Problems) -> list[Build]:
-    """Every image of one products file.
+    """All images of one products file.
 
     Raises:
-        UnexpectedReplyError: no products file, or more images than there are.
+        UnexpectedReplyError: not a products file, or implausibly many images.
     """
     products = _object(content, "products").get("products")
     if not isinstance(products, dict):
@@ -169,11 +118,11 @@ def read_products(content: bytes, problems: Problems) -> list[Build]:
         if not architecture:
             problems.add(f"{key}: the architecture {_text(product, 'arch')!r} is not known")
             continue
-        known = _Product.of(key, product, architecture)
+        parsed = _Product.of(key, product, architecture)
         for serial, version in versions.items():
             items = version.get("items") if isinstance(version, dict) else None
             if isinstance(items, dict):
-                found += known.builds(serial, _text(version, "label"), items, problems)
+                found += parsed.builds(serial, _text(version, "label"), items, problems)
         if len(found) > MAX_IMAGES:
             raise UnexpectedReplyError(f"the catalogue lists more than {MAX_IMAGES} images; that cannot be right")
     return found
@@ -181,7 +130,7 @@ def read_products(content: bytes, problems: Problems) -> list[Build]:
 
 @dataclass(frozen=True, slots=True)
 class _Product:
-    """What all images of a product share."""
+    """What all images of a product have in common."""
 
     key: str
     title: str
@@ -191,7 +140,7 @@ class _Product:
 
     @classmethod
     def of(cls, key: str, data: Mapping[str, Any], architecture: str) -> _Product:
-        """From the product's object."""
+        """From the JSON object of the product."""
         properties = {name: _text(data, name) for name in ("os", "release", "version", "variant")}
         properties["architecture"] = _text(data, "arch")
         for name in ("lxd_requirements", "requirements"):
@@ -215,7 +164,7 @@ class _Product:
         return cls(key, title, _aliases(data), properties, shared)
 
     def builds(self, serial: str, label: str, items: Mapping[str, Any], problems: Problems) -> list[Build]:
-        """The images of one version: one for each pair of metadata and root, one for each combined file."""
+        """The images of one version: one for each pair of metadata and root, and one for each combined file."""
         by_type: dict[str, Mapping[str, Any]] = {}
         for _, item in sorted(items.items()):
             if isinstance(item, dict):
@@ -259,16 +208,8 @@ class _Product:
         return {k: v for k, v in {**self.properties, **own}.items() if v}
 
     def _order(self, serial: str, kind: str) -> tuple[str, str, str, str, str, int]:
-        told = self.properties
-        return told["os"], told["release"], told["variant"], serial, told["architecture"], _PREFERRED.index(kind)
-
-
-def _ordered(builds: Iterable[Build]) -> list[Build]:
-    """By system, release and variant; within these the newest first, then by architecture and preference."""
-    found = sorted(builds, key=lambda b: (b.order[4], b.order[5], str(b.raw["filename"])))
-    found.sort(key=lambda b: b.order[3], reverse=True)
-    found.sort(key=lambda b: [(not text, text) for text in b.order[:3]])
-    return found
+        known = self.properties
+        return known["os"], known["release"], known["variant"], serial, known["architecture"], _PREFERRED.index(kind)
 
 
 def _aliases(product: Mapping[str, Any]) -> tuple[str, ...]:

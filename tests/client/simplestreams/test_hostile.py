@@ -15,9 +15,10 @@ from hypothesis import given, strategies
 
 import lxdimg_nb
 from lxdimg_nb.client.http.web_client import WebClient
-from lxdimg_nb.client.simplestreams import catalogue_client
-from lxdimg_nb.client.simplestreams.catalogue import Catalogue, Problems, read_index, read_products
+from lxdimg_nb.client.simplestreams import catalogue_transport
+from lxdimg_nb.client.simplestreams.catalogue import Catalogue
 from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueClient
+from lxdimg_nb.client.simplestreams.products import Problems, read_index, read_products
 from lxdimg_nb.errors import (
     ApiError,
     FingerprintMismatchError,
@@ -177,7 +178,7 @@ def test_a_server_without_a_catalogue_is_said(site: Site) -> None:
 
 
 def test_a_catalogue_that_unpacks_to_too_much_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue_client, "MAX_BYTES", 8 << 20)
+    monkeypatch.setattr(catalogue_transport, "MAX_BYTES", 8 << 20)
     bomb = gzip.compress(b'{"index": "' + b" " * (64 << 20) + b'"}')
     site.answers["/streams/v1/index.json"] = lambda h: h.reply(200, bomb, {"Content-Encoding": "gzip"})
 
@@ -320,7 +321,7 @@ def test_whatever_a_catalogue_says_it_is_read_or_refused(data: object) -> None:
 
 def test_many_threads_fetch_the_catalogue_once(site: Site) -> None:
     streams.ubuntu().publish(site)
-    transport = catalogue_client.CatalogueTransport(WebClient(site.url, pinned=site.pem))
+    transport = catalogue_transport.CatalogueTransport(WebClient(site.url, pinned=site.pem))
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: transport.catalogue(), range(64)))
     transport.close()
