@@ -15,7 +15,7 @@ from traitlets import Bool, Unicode, observe
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.magics.line.completion import Completion
 from lxdimg_nb.magics.line.words import silenced, split
-from lxdimg_nb.magics.session.messages import advice, say
+from lxdimg_nb.magics.session.messages import echo, format_error
 from lxdimg_nb.magics.session.session import Invocation, Session
 from lxdimg_nb.magics.verbs.root import LXDIMG, run
 from lxdimg_nb.text.formats import plural
@@ -35,7 +35,7 @@ class LxdimgMagics(Magics):
         super().__init__(shell=shell)
         self._session = Session(shell, self._connected)
         if self.remote:
-            self._session.prefer(self.remote)
+            self._session.connect_lazily(self.remote)
 
     @property
     def session(self) -> Session:
@@ -53,7 +53,7 @@ class LxdimgMagics(Magics):
     @observe("remote")
     def _remote_set(self, change: Mapping[str, Any]) -> None:
         if self._session is not None and not self._setting_remote:
-            self._session.prefer(str(change["new"]))
+            self._session.connect_lazily(str(change["new"]))
 
     @no_var_expand
     @needs_local_scope
@@ -67,14 +67,14 @@ class LxdimgMagics(Magics):
             if self.debug:
                 raise
             # IPython shows a UsageError on one line, but not its subclasses.
-            raise UsageError(advice(error)) from error
+            raise UsageError(format_error(error)) from error
         except KeyboardInterrupt as error:
             if self.debug:
                 raise
             # The client notes it on the error if the work could not be undone.
             noted = getattr(error, "__notes__", ())
             said = "stopped." if noted else "stopped; the work was undone or had not begun"
-            raise UsageError(advice(error, said)) from error
+            raise UsageError(format_error(error, said)) from error
 
     def _is_statement(self, line: str) -> bool:
         """Whether the line is a statement of the running cell, so that its result would only be displayed.
@@ -95,7 +95,7 @@ class LxdimgMagics(Magics):
         if name is None:
             return result
         self.shell.user_ns[name] = result
-        say(f"{name} = {_summarize(result)}")
+        echo(f"{name} = {_summarize(result)}")
         return None
 
 

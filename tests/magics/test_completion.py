@@ -210,11 +210,11 @@ def test_what_is_known_is_told_while_another_server_is_being_connected_to(
     with lxdimg_nb.connect(demo.url) as client:
         session.use(client)
         monkeypatch.setattr(session, "_open", slow)
-        opening = threading.Thread(target=session.at, args=("slow",))
+        opening = threading.Thread(target=session.client_for, args=("slow",))
         opening.start()
         assert begun.wait(10)
 
-        asking = threading.Thread(target=lambda: (session.known(client), session.client, told.set()))
+        asking = threading.Thread(target=lambda: (session.known_images(client), session.client, told.set()))
         asking.start()
 
         assert told.wait(10)

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.server_types import PROJECT
-from lxdimg_nb.magics.line.types import RESULT_NAME, TEXT, WordType, offer
+from lxdimg_nb.magics.line.types import RESULT_NAME, TEXT, WordType, completion
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.messages import suggest
 
@@ -143,7 +143,7 @@ class _Command(click.Command):
         if not incomplete.startswith("-"):
             return []
         return [
-            offer(param.opts[-1], "option")
+            completion(param.opts[-1], "option")
             for param in self.get_params(ctx)
             if isinstance(param, Option)
             and (param.repeatable or ctx.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE)
@@ -256,4 +256,4 @@ class VerbGroup(_Command, click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         if self.default is not None and incomplete.startswith("-"):
             return self.default.shell_complete(ctx, incomplete)
-        return [*(offer(name, "verb") for name in self.commands), *super().shell_complete(ctx, incomplete)]
+        return [*(completion(name, "verb") for name in self.commands), *super().shell_complete(ctx, incomplete)]

@@ -11,11 +11,11 @@ from click.shell_completion import CompletionItem, ShellComplete
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
 from lxdimg_nb.magics.line.command import VerbGroup
-from lxdimg_nb.magics.line.types import offer
+from lxdimg_nb.magics.line.types import completion
 from lxdimg_nb.magics.line.words import Word, quoted, split
 from lxdimg_nb.magics.session.session import Invocation, Session
 
-MAX_OFFERS = 500
+MAX_COMPLETIONS = 500
 _LINE = re.compile(r"^\s*(?:[^%\"'#]*=\s*)?%lxdimg\s(?P<rest>.*)$", re.DOTALL)
 _CELL = re.compile(r"^\s*%%lxdimg\s(?P<rest>.*)$", re.DOTALL)
 # Marks the cursor, so that the word there is never empty.
@@ -40,20 +40,20 @@ class Completion:
         rest = found["rest"]
         *words, last = split(rest + _CURSOR, open_end=True)
         typed, prefix = rest[last.start :], last.text.removesuffix(_CURSOR)
-        offers = self._offers(words, Word(prefix, protected=last.protected))
-        fitting = (one for one in offers if one.value.startswith(prefix) and one.value.isprintable())
-        shown = [SimpleCompletion(_inserted(one, typed), type=one.type) for one in islice(fitting, MAX_OFFERS)]
+        completions = self._complete(words, Word(prefix, protected=last.protected))
+        matching = (one for one in completions if one.value.startswith(prefix) and one.value.isprintable())
+        shown = [SimpleCompletion(_inserted(one, typed), type=one.type) for one in islice(matching, MAX_COMPLETIONS)]
         return SimpleMatcherResult(completions=shown, matched_fragment=typed, suppress=bool(shown), ordered=True)
 
-    def _offers(self, words: list[Word], last: Word) -> Iterable[CompletionItem]:
+    def _complete(self, words: list[Word], last: Word) -> Iterable[CompletionItem]:
         if last.text.startswith("$") and not last.protected:
-            return [offer(f"${n}", "instance") for n in self._session.shell.user_ns if not n.startswith("_")]
+            return [completion(f"${n}", "instance") for n in self._session.shell.user_ns if not n.startswith("_")]
         arguments: dict[str, Any] = {"obj": Invocation(self._session)}
         found = ShellComplete(self._root, arguments, "%lxdimg", "").get_completions(list(words), last)
         name, sign, _ = last.text.partition("=")
         if sign and name.startswith("--") and not last.protected:
             # click completes the value alone.
-            return [offer(f"{name}={one.value}", one.type) for one in found]
+            return [completion(f"{name}={one.value}", one.type) for one in found]
         return found
 
 

@@ -14,7 +14,7 @@ from lxdimg_nb import filters
 from lxdimg_nb.client import Client, Image
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters.fields import AGE_FIELDS, BOOLEAN_FIELDS
-from lxdimg_nb.magics.line.types import WordType, offer
+from lxdimg_nb.magics.line.types import WordType, completion
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.image_lookup import image_named, images_in, split_name
 from lxdimg_nb.magics.session.known_images import KnownImages
@@ -53,7 +53,7 @@ def separate_remote(words: Iterable[Any]) -> tuple[str, list[Any]]:
 def _known(ctx: click.Context, remote: str = "") -> KnownImages | None:
     session = ctx.obj.session
     client = session.opened(remote)
-    return None if client is None else session.known(client)
+    return None if client is None else session.known_images(client)
 
 
 def _typed_remote(ctx: click.Context) -> str:
@@ -65,16 +65,16 @@ def _typed_remote(ctx: click.Context) -> str:
     return ""
 
 
-def _remote_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
-    return (offer(f"{name}:", "remote") for name in remote_names())
+def _complete_remote(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+    return (completion(f"{name}:", "remote") for name in remote_names())
 
 
-def _alias_offers(typed: str, ctx: click.Context, *, fingerprints: bool = False) -> Iterator[CompletionItem]:
+def _complete_alias(typed: str, ctx: click.Context, *, fingerprints: bool = False) -> Iterator[CompletionItem]:
     """Aliases and fingerprints; after `remote:` those of that server."""
     remote, _ = split_remote(typed)
     prefix = f"{remote}:" if remote else ""
     if typed and not prefix:
-        yield from _remote_offers(typed, ctx)
+        yield from _complete_remote(typed, ctx)
     if remote in remote_names():
         ctx.obj.session.warm(remote)
     elif remote:
@@ -83,15 +83,15 @@ def _alias_offers(typed: str, ctx: click.Context, *, fingerprints: bool = False)
     if known is None:
         return
     for alias in known.aliases():
-        yield offer(f"{prefix}{alias}", "alias", quote=not prefix and ":" in alias)
+        yield completion(f"{prefix}{alias}", "alias", quote=not prefix and ":" in alias)
     for record in known.records() if fingerprints else ():
         # Until a digit is typed, only fingerprints of images without an alias.
         if typed != prefix or not record.aliases:
-            yield offer(f"{prefix}{record.fingerprint[:12]}", "fingerprint")
+            yield completion(f"{prefix}{record.fingerprint[:12]}", "fingerprint")
 
 
-def _image_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
-    return _alias_offers(typed, ctx, fingerprints=True)
+def _complete_image(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+    return _complete_alias(typed, ctx, fingerprints=True)
 
 
 def _images(word: Word, ctx: click.Context) -> list[Image]:
@@ -115,16 +115,16 @@ def read_image(word: Word, ctx: click.Context) -> Image:
     return found[0]
 
 
-def _filter_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+def _complete_filter(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
     known = _known(ctx, _typed_remote(ctx))
     term = _TERM.match(typed)
     if term is None:
         keys = [key for key in (known.keys() if known else ()) if not re.search(r"[\s=<>!]", key)]
-        yield from (offer(f"{name}=", "field") for name in dict.fromkeys([*filters.FIELDS, *keys]))
+        yield from (completion(f"{name}=", "field") for name in dict.fromkeys([*filters.FIELDS, *keys]))
         return
     # Values are separated by commas.
     before = typed[: max(term.end(), typed.rfind(",") + 1)]
-    yield from (offer(f"{before}{value}", "value") for value in _filter_values(known, term["field"]))
+    yield from (completion(f"{before}{value}", "value") for value in _filter_values(known, term["field"]))
 
 
 def _filter_values(known: KnownImages | None, field: str) -> Sequence[str]:
@@ -141,7 +141,7 @@ def _filter_values(known: KnownImages | None, field: str) -> Sequence[str]:
     return known.aliases() if field in ("alias", "aliases") else known.values(field.removeprefix("properties."))
 
 
-def _key_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+def _complete_key(typed: str, ctx: click.Context) -> list[CompletionItem]:
     known = _known(ctx, _typed_remote(ctx))
     if known is None:
         return []
@@ -151,21 +151,21 @@ def _key_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
         for record in known.records()
         if name in (alias.name for alias in record.aliases) or (len(name) > 5 and record.fingerprint.startswith(name))
     )
-    return [offer(key, "property") for key in next(of_image, None) or known.keys()]
+    return [completion(key, "property") for key in next(of_image, None) or known.keys()]
 
 
-def _column_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+def _complete_column(typed: str, ctx: click.Context) -> list[CompletionItem]:
     known = _known(ctx, _typed_remote(ctx))
     if known is None:
         return []
     before, comma, _ = typed.rpartition(",")
     names = dict.fromkeys([*COLUMN_LETTERS.values(), "auto_update", "last_used_at", *known.keys()])
-    return [offer(f"{before}{comma}{name}", "column") for name in names if name != "fingerprint"]
+    return [completion(f"{before}{comma}{name}", "column") for name in names if name != "fingerprint"]
 
 
-def _project_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+def _complete_project(typed: str, ctx: click.Context) -> list[CompletionItem]:
     known = _known(ctx)
-    return [offer(name, "project") for name in (known.projects if known else ())]
+    return [completion(name, "project") for name in (known.projects if known else ())]
 
 
 def _transfer(word: Word, ctx: click.Context) -> Transfer:
@@ -178,9 +178,9 @@ def _transfer(word: Word, ctx: click.Context) -> Transfer:
     return found
 
 
-def _transfer_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+def _complete_transfer(typed: str, ctx: click.Context) -> list[CompletionItem]:
     loaded = sys.modules.get("lxdimg_nb.panels.base.transfers")
-    return [offer(str(transfer.number), "transfer") for transfer in (loaded.transfers if loaded else ())]
+    return [completion(str(transfer.number), "transfer") for transfer in (loaded.transfers if loaded else ())]
 
 
 def _remote_name(word: Word, ctx: click.Context) -> RemoteName:
@@ -191,24 +191,24 @@ def _is_remote(word: Word) -> bool:
     return word.value is None and _REMOTE.fullmatch(word.text) is not None
 
 
-IMAGE = WordType(read_image, _image_offers)
-IMAGES = WordType(_images, _image_offers)
+IMAGE = WordType(read_image, _complete_image)
+IMAGES = WordType(_images, _complete_image)
 """The images that one word names; a variable may hold many."""
 REMOTE_NAME = WordType(_remote_name)
-ALIAS = WordType(_remote_name, _alias_offers)
+ALIAS = WordType(_remote_name, _complete_alias)
 REMOTE = WordType(
     lambda word, ctx: Remote(word.text.removesuffix(":")),
-    lambda typed, ctx: [offer(name, "remote") for name in remote_names()],
+    lambda typed, ctx: [completion(name, "remote") for name in remote_names()],
 )
-REMOTE_COLON = WordType(REMOTE.read, _remote_offers, _is_remote)
+REMOTE_COLON = WordType(REMOTE.read, _complete_remote, _is_remote)
 """`remote:` among other words."""
 SERVER = WordType(
-    lambda word, ctx: word.value if isinstance(word.value, Client) else word.text.removesuffix(":"), REMOTE.offers
+    lambda word, ctx: word.value if isinstance(word.value, Client) else word.text.removesuffix(":"), REMOTE.complete
 )
 """A remote, a URL or the path of a socket; or a client in a variable."""
-FILTER = WordType(lambda word, ctx: word.typed, _filter_offers)
+FILTER = WordType(lambda word, ctx: word.typed, _complete_filter)
 """A term of a filter, with its quotes."""
-KEY = WordType(offers=_key_offers)
-COLUMNS = WordType(offers=_column_offers)
-PROJECT = WordType(offers=_project_offers)
-TRANSFER = WordType(_transfer, _transfer_offers)
+KEY = WordType(complete=_complete_key)
+COLUMNS = WordType(complete=_complete_column)
+PROJECT = WordType(complete=_complete_project)
+TRANSFER = WordType(_transfer, _complete_transfer)

@@ -28,7 +28,7 @@ _RESERVED_NAMES = ("In", "Out", "exit", "get_ipython", "quit")
 
 Read = Callable[[Word, click.Context], Any]
 """Convert a word to a value; raises InvalidRequestError, or click.BadParameter to name the parameter."""
-Offers = Callable[[str, click.Context], Iterable[CompletionItem]]
+Complete = Callable[[str, click.Context], Iterable[CompletionItem]]
 """Completions for the text at the cursor, without a request; may include some that do not start with it."""
 
 
@@ -37,8 +37,8 @@ class WordType(click.ParamType):
 
     Args:
         read: converts a word to a value; by default its text.
-        offers: completions.
-        fits: whether a word looks like one of this type, for `first_fitting`.
+        complete: makes the completions.
+        matches: whether a word looks like one of this type, for `first_matching`.
     """
 
     name = "text"
@@ -46,10 +46,10 @@ class WordType(click.ParamType):
     def __init__(
         self,
         read: Read = lambda word, ctx: word.text,
-        offers: Offers = lambda typed, ctx: (),
-        fits: Callable[[Word], bool] = lambda word: True,
+        complete: Complete = lambda typed, ctx: (),
+        matches: Callable[[Word], bool] = lambda word: True,
     ) -> None:
-        self.read, self.offers, self.fits = read, offers, fits
+        self.read, self.complete, self.matches = read, complete, matches
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert a word; during completion it stays a word, so that no server is asked."""
@@ -59,28 +59,28 @@ class WordType(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The completions of an unfinished word."""
-        return list(self.offers(Word.of(incomplete).text, ctx))
+        return list(self.complete(Word.of(incomplete).text, ctx))
 
 
-def offer(text: str, kind: str, *, quote: bool = False) -> CompletionItem:
+def completion(text: str, kind: str, *, quote: bool = False) -> CompletionItem:
     """Make a completion, labelled with its kind; with `quote` it is always inserted in quotes."""
     return CompletionItem(text, type=kind, quote=quote)
 
 
-def first_fitting(*types: WordType) -> WordType:
-    """The first of several types that fits a word, otherwise the last."""
+def first_matching(*types: WordType) -> WordType:
+    """The first of several types that matches a word, otherwise the last."""
 
     def read(word: Word, ctx: click.Context) -> Any:
-        return next((one for one in types if one.fits(word)), types[-1]).read(word, ctx)
+        return next((one for one in types if one.matches(word)), types[-1]).read(word, ctx)
 
-    return WordType(read, lambda typed, ctx: [item for one in reversed(types) for item in one.offers(typed, ctx)])
+    return WordType(read, lambda typed, ctx: [item for one in reversed(types) for item in one.complete(typed, ctx)])
 
 
 class Choice(WordType):
     """One of several words."""
 
     def __init__(self, *choices: str) -> None:
-        super().__init__(self._checked, lambda typed, ctx: [offer(choice, "value") for choice in choices])
+        super().__init__(self._checked, lambda typed, ctx: [completion(choice, "value") for choice in choices])
         self.choices = choices
 
     def _checked(self, word: Word, ctx: click.Context) -> str:
@@ -143,15 +143,15 @@ def _setting(word: Word, ctx: click.Context) -> Pair:
     return Pair(name, field_value(name, text))
 
 
-def _setting_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+def _complete_setting(typed: str, ctx: click.Context) -> list[CompletionItem]:
     field, equals, _ = typed.partition("=")
     if not equals:
-        return [offer(f"{name}=", "field") for name in FIELDS]
+        return [completion(f"{name}=", "field") for name in FIELDS]
     values = {"public": ("yes", "no"), "auto_update": ("yes", "no"), "expires_at": ("never", "30d", "90d", "1y")}
-    return [offer(f"{field}={value}", "value") for value in values.get(field, ())]
+    return [completion(f"{field}={value}", "value") for value in values.get(field, ())]
 
 
-def _file_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
+def _complete_file(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
     folder, slash, beginning = typed.rpartition("/")
     folder += slash
     try:
@@ -160,7 +160,8 @@ def _file_offers(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
         return
     for entry in entries:
         if not entry.name.startswith(".") or beginning.startswith("."):
-            yield offer(f"{folder}{entry.name}/", "folder") if entry.is_dir() else offer(folder + entry.name, "file")
+            name = folder + entry.name
+            yield completion(f"{name}/", "folder") if entry.is_dir() else completion(name, "file")
 
 
 def _duration(word: Word, ctx: click.Context) -> float:
@@ -202,13 +203,15 @@ def _frame_word(word: Word, ctx: click.Context) -> Word:
 
 
 TEXT = WordType()
-FILE = WordType(lambda word, ctx: word.text if word.value is None else word.value, _file_offers)
+FILE = WordType(lambda word, ctx: word.text if word.value is None else word.value, _complete_file)
 """A path on the kernel's machine, or an object in a variable."""
-FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _file_offers)
+FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _complete_file)
 """Stays a word."""
-PAIR = WordType(_pair, fits=lambda word: "=" in word.text and not Path(word.text).expanduser().exists())
+PAIR = WordType(_pair, matches=lambda word: "=" in word.text and not Path(word.text).expanduser().exists())
 """`KEY=VALUE`, unless a file has that name."""
-SETTING = WordType(_setting, _setting_offers, fits=lambda word: word.value is None and bool(_PAIR.fullmatch(word.text)))
+SETTING = WordType(
+    _setting, _complete_setting, matches=lambda word: word.value is None and bool(_PAIR.fullmatch(word.text))
+)
 """`FIELD=VALUE` with one of `FIELDS`."""
 WHEN = WordType(lambda word, ctx: moment(word.text))
 DURATION = WordType(_duration)

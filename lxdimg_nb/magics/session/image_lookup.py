@@ -27,7 +27,7 @@ def image_named(
         empty = f"{remote + ':'!r} names a server, not an image; write {remote}:ALIAS"
         raise InvalidRequestError(empty if remote else "an empty name is not an image")
     try:
-        client = session.at(remote, project)
+        client = session.client_for(remote, project)
     except InvalidRequestError as error:
         if remote:
             error.add_note(f"(Put an alias with a colon in quotes: '{remote}:{name}'.)")
@@ -91,7 +91,7 @@ def _of_frame(session: Session, frame: Any, variable: str, project: str | None) 
 
 
 def _aliases(session: Session, client: Client) -> list[str]:
-    known = session.known(client).aliases()
+    known = session.known_images(client).aliases()
     if known:
         return known
     try:

@@ -32,7 +32,7 @@ _VERBS_FOR_PYTHON = tuple(
 )
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     """Print one line, sanitized."""
     sys.stdout.write(sanitize(text, 2000) + "\n")
     sys.stdout.flush()
@@ -50,7 +50,7 @@ def suggest(word: str, known: Iterable[str], label: str = "known") -> str:
     return f"{did_you_mean(word, words)}{label}: {', '.join(words) or 'none'}"
 
 
-def advice(error: BaseException, message: str = "") -> str:
+def format_error(error: BaseException, message: str = "") -> str:
     """Return an error's message (or another) and notes on one line, with advice in verbs instead of Python."""
     text = " ".join([message or str(error), *getattr(error, "__notes__", ())])
     for pattern, words in _VERBS_FOR_PYTHON:

@@ -8,7 +8,7 @@ from getpass import getpass
 from IPython.core.error import StdinNotImplementedError
 
 from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
-from lxdimg_nb.magics.session.messages import say
+from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.text.display import sanitize
 
 MAX_LINES = 20
@@ -24,9 +24,9 @@ def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
     if yes:
         return
     for line in lines[:MAX_LINES]:
-        say(f"  {line}")
+        echo(f"  {line}")
     if len(lines) > MAX_LINES:
-        say(f"  … and {len(lines) - MAX_LINES:,} more")
+        echo(f"  … and {len(lines) - MAX_LINES:,} more")
     try:
         answer = input(f"{sanitize(question, 500)} [y/N] ")
     except (StdinNotImplementedError, EOFError, OSError) as error:

@@ -40,7 +40,7 @@ class Session:
         self._connected = connected
         # Never held during a request, because completion needs it, too.
         self._lock = threading.RLock()
-        # Counts calls of `forget`: a client that was being opened meanwhile is not kept.
+        # Counts calls of `reset`: a client that was being opened meanwhile is not kept.
         self._generation = 0
         self._client: Client | None = None
         self._wanted = ""
@@ -79,7 +79,7 @@ class Session:
     def use(self, client: Client, *, name: str = "", own: bool = False) -> None:
         """Use this client from now on; it is closed with the session only if `own`."""
         with self._lock:
-            self.forget()
+            self.reset()
             self._use(client, own=own, name=name)
 
     def _use(self, client: Client, *, own: bool, name: str = "") -> None:
@@ -89,16 +89,16 @@ class Session:
             self._own.add(id(client))
         # A URL may contain a password, and this one is shown.
         self._connected(client.url if "@" in self._wanted else self._wanted)
-        self.known(client).refresh()
+        self.known_images(client).refresh()
 
-    def prefer(self, where: str) -> None:
+    def connect_lazily(self, where: str) -> None:
         """Connect to this server the next time one is needed."""
         with self._lock:
-            self.forget()
+            self.reset()
             self._wanted = where
             self._connected(where)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Close every client opened here and drop their known images; keep the demo server."""
         with self._lock:
             self._generation += 1
@@ -114,7 +114,7 @@ class Session:
 
     def close(self) -> None:
         """Close everything, including the demo server."""
-        self.forget()
+        self.reset()
         demo, self.demo = self.demo, None
         if demo is not None:
             demo.close()
@@ -124,13 +124,13 @@ class Session:
         return connect(where or os.environ.get("LXDIMG_URL") or None, project=project, **options)
 
     def opened(self, remote: str = "", project: str | None = None) -> Client | None:
-        """As `at`, but None if that client has not been opened."""
+        """As `client_for`, but None if that client has not been opened."""
         client = self._client
         if not remote and (client is None or project in (None, client.project)):
             return client
         return self._others.get((remote, project))
 
-    def at(self, remote: str = "", project: str | None = None) -> Client:
+    def client_for(self, remote: str = "", project: str | None = None) -> Client:
         """The client for a remote (empty: the connected server) and a project (None: that of the client)."""
         if not remote and (project is None or project == self.client.project):
             return self.client
@@ -155,7 +155,7 @@ class Session:
         try:
             return client.in_project(project)
         except NotFoundError as error:
-            hint = did_you_mean(project, self.known(client).projects or client.projects())
+            hint = did_you_mean(project, self.known_images(client).projects or client.projects())
             raise NotFoundError(
                 f"no project {project!r} on {client.url}, or no access to it; {hint}"
                 "%lxdimg list --all-projects shows what there is",
@@ -166,18 +166,18 @@ class Session:
         """Refresh the known images of a server in the background, connecting if necessary; returns at once."""
         client = self.opened(remote)
         if client is not None:
-            self.known(client).refresh()
+            self.known_images(client).refresh()
         elif self._warming is None or not self._warming.is_alive():
             self._warming = threading.Thread(target=self._warm, args=(remote,), name="lxdimg-warm", daemon=True)
             self._warming.start()
 
     def _warm(self, remote: str) -> None:
         try:
-            self.known(self.at(remote)).refresh()
+            self.known_images(self.client_for(remote)).refresh()
         except LxdImageError:
             return  # The next verb reports the error.
 
-    def known(self, client: Client) -> KnownImages:
+    def known_images(self, client: Client) -> KnownImages:
         """The known images of a client."""
         with self._lock:
             return self._known.setdefault((client.url, client.project), KnownImages(client))
@@ -199,4 +199,4 @@ class Invocation:
 
     def client(self, remote: str = "") -> Client:
         """The client for a remote, or the connected one, in the project of `--project`."""
-        return self.session.at(remote, self.project)
+        return self.session.client_for(remote, self.project)

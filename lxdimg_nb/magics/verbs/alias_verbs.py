@@ -10,8 +10,8 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import VerbGroup, argument, option, verb
 from lxdimg_nb.magics.line.options import FORMAT
 from lxdimg_nb.magics.line.server_types import ALIAS, IMAGE, REMOTE_COLON, REMOTE_NAME, RemoteName, separate_remote
-from lxdimg_nb.magics.line.types import TEXT, first_fitting
-from lxdimg_nb.magics.session.messages import say
+from lxdimg_nb.magics.line.types import TEXT, first_matching
+from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.magics.session.session import Invocation, remote_names
 from lxdimg_nb.magics.show.text_formats import as_text
 from lxdimg_nb.values import Alias
@@ -21,7 +21,7 @@ _IMAGE_ARGUMENT = argument("image", "IMAGE", IMAGE)
 
 
 @verb("list")
-@argument("words", "REMOTE:|TEXT", first_fitting(REMOTE_COLON, TEXT), required=False, many=True)
+@argument("words", "REMOTE:|TEXT", first_matching(REMOTE_COLON, TEXT), required=False, many=True)
 @FORMAT
 def list_aliases(invocation: Invocation, words: Sequence[str], form: str | None) -> Any:
     """Aliases as a frame."""
@@ -49,7 +49,7 @@ def list_aliases(invocation: Invocation, words: Sequence[str], form: str | None)
 def create(invocation: Invocation, alias: RemoteName, image: Image, description: str | None) -> Alias:
     """Create an alias for an image."""
     made = invocation.client(alias.remote).images.aliases.create(alias.name, image, description=description or "")
-    say(f"{made.name}: none → {made.target[:12]}")
+    echo(f"{made.name}: none → {made.target[:12]}")
     return made
 
 
@@ -66,7 +66,7 @@ def rename(invocation: Invocation, alias: RemoteName, new: RemoteName) -> Alias:
             )
         name = f"{new.remote}:{new.name}"
     made = invocation.client(alias.remote).images.aliases.rename(alias.name, name)
-    say(f"{alias.name} → {made.name}, still {made.target[:12]}")
+    echo(f"{alias.name} → {made.name}, still {made.target[:12]}")
     return made
 
 
@@ -77,7 +77,7 @@ def delete(invocation: Invocation, alias: RemoteName) -> None:
     aliases = invocation.client(alias.remote).images.aliases
     old = aliases.get(alias.name)
     aliases.delete(alias.name)
-    say(f"{alias.name}: {old.target[:12]} → none; the image stays")
+    echo(f"{alias.name}: {old.target[:12]} → none; the image stays")
 
 
 @verb("point")
@@ -89,7 +89,7 @@ def point(invocation: Invocation, alias: RemoteName, image: Image) -> Alias:
     change = aliases.point(alias.name, to=image)
     before = change.before.get("target") or "none"
     changed = f"{before[:12]} → {image.fingerprint[:12]}" if change else "unchanged"
-    say(f"{alias.name}: {changed}")
+    echo(f"{alias.name}: {changed}")
     return aliases.get(alias.name)
 
 

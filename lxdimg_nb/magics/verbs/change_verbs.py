@@ -15,10 +15,10 @@ from lxdimg_nb.errors import ChangedMeanwhileError, InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, option, verb
 from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, IMAGES_ARGUMENT, YES
 from lxdimg_nb.magics.line.server_types import IMAGE, IMAGES, KEY, read_image
-from lxdimg_nb.magics.line.types import FIELDS, SETTING, TEXT, Pair, WordType, field_value, first_fitting
+from lxdimg_nb.magics.line.types import FIELDS, SETTING, TEXT, Pair, WordType, field_value, first_matching
 from lxdimg_nb.magics.line.words import Word, quoted
 from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
-from lxdimg_nb.magics.session.messages import say, suggest
+from lxdimg_nb.magics.session.messages import echo, suggest
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name, image_yaml
@@ -43,13 +43,13 @@ def _typed_and_image(word: Word, ctx: click.Context) -> tuple[str, Image]:
 def _update(image: Image) -> Image:
     """Send what was changed on an image and print it."""
     change = image.update()
-    say(f"{image_name(image)}: {', '.join(change.lines()) or 'unchanged'}")
+    echo(f"{image_name(image)}: {', '.join(change.lines()) or 'unchanged'}")
     return image
 
 
 @verb("set")
-@argument("first", "IMAGE", WordType(_first_images, IMAGES.offers))
-@argument("words", "FIELD=VALUE", first_fitting(SETTING, IMAGES), many=True)
+@argument("first", "IMAGE", WordType(_first_images, IMAGES.complete))
+@argument("words", "FIELD=VALUE", first_matching(SETTING, IMAGES), many=True)
 def set_fields(invocation: Invocation, first: list[Image], words: Sequence[Any]) -> Any:
     """Set public, auto_update, expires_at or profiles of images.
 
@@ -92,7 +92,7 @@ def unset_property(invocation: Invocation, image: Image, key: str) -> Image:
 
 
 @verb("edit", takes_body=True)
-@argument("named_image", "IMAGE", WordType(_typed_and_image, IMAGE.offers))
+@argument("named_image", "IMAGE", WordType(_typed_and_image, IMAGE.complete))
 @option("--base", metavar="MARK", help="only if the image has not changed since the cell was made")
 @YES
 def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | None, yes: bool) -> Image | None:
@@ -119,16 +119,16 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
         setattr(image, name, value)
     lines = Change(image.fingerprint, writable_fields(image.record), image.changes).lines()
     if not lines:
-        say(f"{image_name(image)}: unchanged")
+        echo(f"{image_name(image)}: unchanged")
         return image
     removed = sorted(image.record.properties.keys() - fields["properties"].keys()) if "properties" in fields else []
     if removed and not yes:
         confirm(f"Change {image_name(image)}, removing {', '.join(removed)}?", lines, yes=False)
     else:
         for line in lines:
-            say(f"  {line}")
+            echo(f"  {line}")
     image.update()
-    say(f"{image_name(image)}: written")
+    echo(f"{image_name(image)}: written")
     return image
 
 
@@ -165,7 +165,7 @@ def delete(invocation: Invocation, images: list[Image], yes: bool) -> None:
     A frame in a variable names many images: %lxdimg delete $old
     """
     if not images:
-        say("nothing to delete")
+        echo("nothing to delete")
         return
     lines = [f"{image_name(i)}  {formats.size(i.size)}  {i.record.properties.get('description', '')}" for i in images]
     total = formats.size(sum(image.size for image in images))
@@ -175,7 +175,7 @@ def delete(invocation: Invocation, images: list[Image], yes: bool) -> None:
     confirm(f"Delete {count}, {total}, with {whose} aliases, from {', '.join(places)}?", lines, yes=yes)
     for image in images:
         image.delete()
-        say(f"deleted {image_name(image)}, {formats.size(image.size)}")
+        echo(f"deleted {image_name(image)}, {formats.size(image.size)}")
 
 
 VERBS = (set_fields, set_property, unset_property, edit, delete)

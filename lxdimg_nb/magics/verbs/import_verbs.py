@@ -16,7 +16,7 @@ from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.options import ALIASES, AUTO_UPDATE, BACKGROUND, EXPIRE, PUBLIC, REUSE, YES
 from lxdimg_nb.magics.line.server_types import REMOTE_COLON, REMOTE_NAME, RemoteName, separate_remote
-from lxdimg_nb.magics.line.types import FILE, PAIR, Choice, Pair, first_fitting
+from lxdimg_nb.magics.line.types import FILE, PAIR, Choice, Pair, first_matching
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, packed_folder, point_aliases, run_or_start
@@ -26,7 +26,7 @@ _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 
 @verb("import")
 @argument("file", "FILE|URL", FILE)
-@argument("words", "ROOTFS|REMOTE:|KEY=VALUE", first_fitting(REMOTE_COLON, PAIR, FILE), required=False, many=True)
+@argument("words", "ROOTFS|REMOTE:|KEY=VALUE", first_matching(REMOTE_COLON, PAIR, FILE), required=False, many=True)
 @ALIASES
 @PUBLIC
 @AUTO_UPDATE
@@ -100,7 +100,7 @@ def import_image(
 
 @verb("publish")
 @argument("instance", "INSTANCE[/SNAPSHOT]", REMOTE_NAME)
-@argument("words", "REMOTE:|KEY=VALUE", first_fitting(REMOTE_COLON, PAIR), required=False, many=True)
+@argument("words", "REMOTE:|KEY=VALUE", first_matching(REMOTE_COLON, PAIR), required=False, many=True)
 @ALIASES
 @PUBLIC
 @flag("-f", "--force", help="stop a running instance for the duration, after asking")
@@ -130,7 +130,7 @@ def publish(
     """
     remote, pairs = separate_remote(words)
     client, name = invocation.client(instance.remote), instance.name
-    target = invocation.session.at(remote) if remote else client
+    target = invocation.session.client_for(remote) if remote else client
     if (target.url, target.project) == (client.url, client.project):
         target = client
     if target is not client:

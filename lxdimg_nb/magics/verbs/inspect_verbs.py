@@ -135,7 +135,7 @@ def _inventory_now(invocation: Invocation, before: Any) -> Any:
         raise InvalidRequestError("compare a frame of several servers with another one: %lxdimg diff $a $b")
     everywhere = "project" in before.index.names
     project = str(before.attrs.get("project") or invocation.project or "default")
-    client = invocation.session.at("", invocation.project if everywhere else project)
+    client = invocation.session.client_for("", invocation.project if everywhere else project)
     if before.attrs.get("server") not in (client.url, None):
         raise InvalidRequestError(
             f"that frame is of {before.attrs['server']}, but this session is connected to {client.url}"

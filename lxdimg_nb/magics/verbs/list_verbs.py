@@ -12,7 +12,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, verb
 from lxdimg_nb.magics.line.options import ALL_PROJECTS, COLUMN_OPTION, FORMAT
 from lxdimg_nb.magics.line.server_types import FILTER, REMOTE, REMOTE_COLON, Remote, separate_remote
-from lxdimg_nb.magics.line.types import first_fitting
+from lxdimg_nb.magics.line.types import first_matching
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.columns import COLUMN_LETTERS, column_names
 from lxdimg_nb.magics.show.text_formats import as_text
@@ -20,7 +20,7 @@ from lxdimg_nb.values import ImageRecord
 
 
 @verb("list")
-@argument("words", "REMOTE:|FILTER", first_fitting(REMOTE_COLON, FILTER), required=False, many=True)
+@argument("words", "REMOTE:|FILTER", first_matching(REMOTE_COLON, FILTER), required=False, many=True)
 @COLUMN_OPTION
 @FORMAT
 @ALL_PROJECTS
@@ -42,7 +42,7 @@ def list_images(invocation: Invocation, words: Sequence[str], **view: Any) -> An
 @flag("--again", help="fetch the catalogue again, however recent it is")
 def catalogue(invocation: Invocation, remote: Remote, terms: Sequence[str], again: bool, **view: Any) -> Any:
     """The images that a simplestreams remote offers, as a frame."""
-    client = invocation.session.at(remote)
+    client = invocation.session.client_for(remote)
     if not isinstance(client, CatalogueClient):
         raise InvalidRequestError(f"{str(remote)!r} is a server and no catalogue; write %lxdimg list {remote}:")
     if again:
@@ -67,7 +67,7 @@ def _listed(
     client = invocation.client(remote)
     records = client.images.records(all_projects=all_projects)
     if not all_projects:
-        invocation.session.known(client).learn(records)
+        invocation.session.known_images(client).learn(records)
     wanted = filters.parse(text, known_properties={key for record in records for key in record.properties})
     kept: Sequence[ImageRecord] = [r for r in records if wanted.matches(r)] if wanted else records
     frame = make_frame(

@@ -12,7 +12,7 @@ from lxdimg_nb.client import Client, Image
 from lxdimg_nb.client.files.folder_archive import pack_folder
 from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
-from lxdimg_nb.magics.session.messages import say
+from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name
 
@@ -25,7 +25,7 @@ def run_or_start(
     """Do the work with a progress bar, or start it in the background; `said` makes the line about its result."""
     if not invocation.background:
         result = work(True)
-        say(said(result))
+        echo(said(result))
         return result
     if invocation.result_name is not None:
         raise InvalidRequestError(
@@ -34,7 +34,7 @@ def run_or_start(
     from lxdimg_nb.panels.base.transfers import transfers
 
     transfer = transfers.start(title, work, where=where, result_text=said)
-    say(f"transfer {transfer.number} has started: {title}; %lxdimg transfers {transfer.number} waits for it")
+    echo(f"transfer {transfer.number} has started: {title}; %lxdimg transfers {transfer.number} waits for it")
     return None
 
 
@@ -43,7 +43,7 @@ def point_aliases(client: Client, image: Image, aliases: Iterable[str]) -> Image
     for alias in aliases:
         change = client.images.aliases.point(alias, to=image)
         if change and change.before.get("target"):
-            say(f"{alias}: {change.before['target'][:12]} → {image.fingerprint[:12]}")
+            echo(f"{alias}: {change.before['target'][:12]} → {image.fingerprint[:12]}")
     return image.reload() if aliases else image
 
 

@@ -14,7 +14,7 @@ from lxdimg_nb.magics.line.options import ALL_PROJECTS, YES
 from lxdimg_nb.magics.line.types import FRAME, WordType, field_value, moment
 from lxdimg_nb.magics.line.words import Word, quoted
 from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
-from lxdimg_nb.magics.session.messages import say, suggest
+from lxdimg_nb.magics.session.messages import echo, suggest
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
 
@@ -146,22 +146,22 @@ def _plan_in(word: Word, ctx: click.Context) -> Plan:
 def apply_plan(invocation: Invocation, plan: Plan, yes: bool) -> Any:
     """Apply a plan, after asking; each image is read again first."""
     if not plan:
-        say(plan.summary)
+        echo(plan.summary)
         return None
     lines = [
         f"{step.action}  {step.alias or step.fingerprint[:12]}  {step.words}  {step.reason}" for step in plan.actions
     ]
     confirm(f"{plan.summary}. Apply it?", lines, yes=yes)
     receipts = plan.apply(_clients(invocation, plan), confirm=True)
-    say(receipts.summary)
+    echo(receipts.summary)
     return receipts
 
 
 def _clients(invocation: Invocation, plan: Plan) -> Client | dict[str, Client]:
     if len(plan.servers) == 1:
-        return invocation.session.at("", None if plan.project == "*" else plan.project)
+        return invocation.session.client_for("", None if plan.project == "*" else plan.project)
     # The servers of a fleet have the names of their remotes.
-    return {name: invocation.session.at(name) for name in plan.servers}
+    return {name: invocation.session.client_for(name) for name in plan.servers}
 
 
 PLAN_GROUP = VerbGroup("plan", (apply_plan,), default=make_plan)

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import HelpRequested, VerbGroup, argument, verb
 from lxdimg_nb.magics.line.help import explain, explain_words
-from lxdimg_nb.magics.line.types import WordType, offer
+from lxdimg_nb.magics.line.types import WordType, completion
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.verbs import (
@@ -28,15 +28,15 @@ from lxdimg_nb.magics.verbs.plan_verbs import PLAN_GROUP
 from lxdimg_nb.text.display import Table
 
 
-def _verb_offers(typed: str, ctx: click.Context) -> list[CompletionItem]:
+def _complete_verb(typed: str, ctx: click.Context) -> list[CompletionItem]:
     group: click.Command | None = LXDIMG
     for word in ctx.params.get("words") or ():
         group = group.get_command(ctx, word) if isinstance(group, VerbGroup) else None
-    return [offer(name, "verb") for name in (group.commands if isinstance(group, VerbGroup) else ())]
+    return [completion(name, "verb") for name in (group.commands if isinstance(group, VerbGroup) else ())]
 
 
 @verb("help")
-@argument("words", "VERB", WordType(offers=_verb_offers), required=False, many=True)
+@argument("words", "VERB", WordType(complete=_complete_verb), required=False, many=True)
 def show_help(invocation: Invocation, words: Sequence[str]) -> Table:
     """List all verbs, or explain one."""
     return explain_words(LXDIMG, words)

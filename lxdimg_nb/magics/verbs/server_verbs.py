@@ -10,7 +10,7 @@ from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.server_types import SERVER
 from lxdimg_nb.magics.line.types import ASK, FILE, TOKEN, Choice
-from lxdimg_nb.magics.session.messages import advice, say
+from lxdimg_nb.magics.session.messages import echo, format_error
 from lxdimg_nb.magics.session.prompts import secret
 from lxdimg_nb.magics.session.session import Invocation, Session
 from lxdimg_nb.text import formats
@@ -62,7 +62,7 @@ def _enroll(invocation: Invocation, server: str | None, token: str, name: str | 
     """Enroll with a token, which is neither shown nor kept in the history."""
     given = secret("token: ") if token == ASK else token
     remote = enroll(*(word for word in (server, given) if word), name=name, exist_ok=True)
-    say(f"enrolled {remote.name} at {remote.addresses[0]}; %lxdimg connect {remote.name} connects to it")
+    echo(f"enrolled {remote.name} at {remote.addresses[0]}; %lxdimg connect {remote.name} connects to it")
     return invocation.session.connect(remote.name, invocation.project)
 
 
@@ -93,7 +93,7 @@ def status(invocation: Invocation) -> Table:
     except LxdImageError as error:
         lost = (
             ("status", "not connected" if session.current is None else f"no answer from {session.current.url}"),
-            ("why", advice(error)),
+            ("why", format_error(error)),
             ("next", "%lxdimg connect URL, or %lxdimg demo for a server to try things out on"),
         )
         return Table(("", ""), lost, title="%lxdimg")
@@ -109,7 +109,7 @@ def status(invocation: Invocation) -> Table:
 
 
 def _image_count(session: Session, client: Client) -> str:
-    known = session.known(client)
+    known = session.known_images(client)
     records = known.records()
     # The live inventory lags by milliseconds, which shows right after an import; a short list is read again.
     if not known.live or len(records) < SHORT_LIST:
@@ -141,7 +141,7 @@ def run_demo(invocation: Invocation, action: str | None, product: str | None, em
         )
     if session.demo is None:
         session.demo = demo.start(product="incus" if product == "incus" else "lxd", inventory=not empty)
-        say(f"this is a demo server with small images, at {session.demo.url}; it ends with the kernel")
+        echo(f"this is a demo server with small images, at {session.demo.url}; it ends with the kernel")
     return session.connect(session.demo.url)
 
 
@@ -149,10 +149,10 @@ def _stop_demo(session: Session) -> None:
     if session.demo is None:
         raise InvalidRequestError("no demo server was started here; %lxdimg demo starts one")
     if session.current is not None and session.current.url == session.demo.url:
-        session.prefer("")
+        session.connect_lazily("")
     session.demo.close()
     session.demo = None
-    say("the demo server has stopped")
+    echo("the demo server has stopped")
 
 
 VERBS = (connect, remotes, status, run_demo)

@@ -12,7 +12,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.options import ALIASES, BACKGROUND, IMAGE_ARGUMENT, IMAGES_ARGUMENT, PUBLIC, REUSE, VM
 from lxdimg_nb.magics.line.server_types import IMAGES, PROJECT, REMOTE_COLON, separate_remote
-from lxdimg_nb.magics.line.types import FILE, Choice, first_fitting
+from lxdimg_nb.magics.line.types import FILE, Choice, first_matching
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_words import image_name
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, run_or_start
@@ -44,7 +44,7 @@ def export(invocation: Invocation, image: Image, target: Any, bundle: bool, side
 
 
 @verb("copy")
-@argument("words", "IMAGE… REMOTE:", first_fitting(REMOTE_COLON, IMAGES), many=True)
+@argument("words", "IMAGE… REMOTE:", first_matching(REMOTE_COLON, IMAGES), many=True)
 @ALIASES
 @flag("--copy-aliases", help="with its aliases")
 @PUBLIC
@@ -67,7 +67,7 @@ def copy(invocation: Invocation, words: Sequence[Any], target_project: str | Non
         raise InvalidRequestError("say where to: REMOTE: at the end, or --target-project NAME")
     if len(images) > 1 and options["aliases"]:
         raise InvalidRequestError("--alias names one image; copy the images one by one, or use --copy-aliases")
-    target = invocation.session.at(remote, target_project)
+    target = invocation.session.client_for(remote, target_project)
 
     def copy_one(image: Image) -> Image | None:
         return run_or_start(

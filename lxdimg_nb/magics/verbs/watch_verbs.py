@@ -11,7 +11,7 @@ from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.options import ALL_PROJECTS
 from lxdimg_nb.magics.line.server_types import IMAGE, TRANSFER
 from lxdimg_nb.magics.line.types import COUNT, DURATION
-from lxdimg_nb.magics.session.messages import say
+from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import Event
@@ -48,7 +48,7 @@ def monitor(
         try:
             for event in events:
                 heard.append(event)
-                say(_event_line(event))
+                echo(_event_line(event))
                 if len(heard) == limit:
                     break
         except KeyboardInterrupt:
@@ -94,7 +94,7 @@ def show_transfers(invocation: Invocation, transfer: Transfer | None, cancel: bo
 def _cancel(transfer: Transfer) -> Any:
     transfer.cancel()
     transfer.wait()
-    say(f"transfer {transfer.number}: {transfer.text}")
+    echo(f"transfer {transfer.number}: {transfer.text}")
     return transfer.result
 
 
@@ -112,7 +112,7 @@ def _wait(transfer: Transfer) -> Any:
             f"stopped waiting; transfer {transfer.number} continues (%lxdimg transfers {transfer.number} --cancel)"
         ) from error
     if transfer.error is None:
-        say(transfer.text)
+        echo(transfer.text)
         return transfer.result
     if isinstance(transfer.error, LxdImageError):
         raise transfer.error
