@@ -9,7 +9,7 @@ import json
 import sqlite3
 
 from ..http.go_structs import Struct
-from ..http.replies import Reply, created
+from ..http.replies import Reply, created, sync
 from ..http.routing import Call, Routes
 from ..store.event_hub import url_of
 from ..store.go_json import etag_of
@@ -29,8 +29,8 @@ def list_aliases(call: Call) -> Reply:
     """Every alias of the project as URL or document."""
     rows = call.daemon.images.aliases(call.images_of())
     if call.recursion:
-        return Reply([_alias_document(row) for row in rows])
-    return Reply([call.daemon.events.alias_url(row["name"]) for row in rows])
+        return sync([_alias_document(row) for row in rows])
+    return sync([call.daemon.events.alias_url(row["name"]) for row in rows])
 
 
 def _alias_document(row: sqlite3.Row) -> dict[str, str]:
@@ -71,7 +71,7 @@ def get_alias(call: Call, name: str) -> Reply:
     row = call.daemon.images.alias(call.images_of(), name)
     if not (row["public"] or may_use(call)):
         raise Refusal(404, "Image alias not found")
-    return Reply(_alias_document(row), etag=_alias_etag(row))
+    return sync(_alias_document(row), etag=_alias_etag(row))
 
 
 @routes.add("PUT", "/1.0/images/aliases/{name*}")
@@ -92,7 +92,7 @@ def put_alias(call: Call, name: str) -> Reply:
 def _alias_updated(call: Call, name: str, image: ImageRow) -> Reply:
     url = call.daemon.events.alias_url(name)
     call.tell("image-alias-updated", url, call.project, {"target": image.record.fingerprint})
-    return Reply({})
+    return sync({})
 
 
 @routes.add("PATCH", "/1.0/images/aliases/{name*}")
@@ -129,4 +129,4 @@ def delete_alias(call: Call, name: str) -> Reply:
     """Remove an alias."""
     call.daemon.images.delete_alias(call.images_of(), name)
     call.tell("image-alias-deleted", call.daemon.events.alias_url(name), call.project)
-    return Reply({})
+    return sync({})

@@ -15,7 +15,7 @@ import ssl
 from typing import Any
 
 from ..http.go_structs import Struct
-from ..http.replies import Reply, created
+from ..http.replies import Reply, created, sync
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.go_json import etag
@@ -46,8 +46,8 @@ def list_certificates(call: Call) -> Reply:
     """The trusted certificates."""
     rows = call.daemon.store.select("certificates", order="fingerprint")
     if call.recursion:
-        return Reply([_document(row) for row in rows])
-    return Reply([f"/1.0/certificates/{row['fingerprint']}" for row in rows])
+        return sync([_document(row) for row in rows])
+    return sync([f"/1.0/certificates/{row['fingerprint']}" for row in rows])
 
 
 def _find(call: Call, name: str) -> sqlite3.Row:
@@ -61,7 +61,7 @@ def _find(call: Call, name: str) -> sqlite3.Row:
 def get_certificate(call: Call, name: str) -> Reply:
     """One trusted certificate."""
     document = _document(_find(call, name))
-    return Reply(document, etag=etag([document]))
+    return sync(document, etag=etag([document]))
 
 
 @routes.add("PUT", "/1.0/certificates/{name}")
@@ -72,7 +72,7 @@ def put_certificate(call: Call, name: str) -> Reply:
     body = {**_document(row), **call.json(_PUT)}
     der = ssl.PEM_cert_to_DER_cert(row["certificate"])
     trust(call.daemon.store, der, name=body["name"], restricted=body["restricted"], projects=body["projects"])
-    return Reply({})
+    return sync({})
 
 
 @routes.add("DELETE", "/1.0/certificates/{name}")
@@ -81,7 +81,7 @@ def delete_certificate(call: Call, name: str) -> Reply:
     row = _find(call, name)
     call.daemon.store.delete("certificates", fingerprint=row["fingerprint"])
     call.tell("certificate-deleted", f"/1.0/certificates/{row['fingerprint']}", "default")
-    return Reply({})
+    return sync({})
 
 
 @routes.add("POST", "/1.0/certificates", open_to_all=True)

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from ..http.file_replies import file_reply, form_data
 from ..http.go_structs import Struct
-from ..http.replies import FileReply, PartsReply, RawJson, Reply
-from ..http.routing import Answer, Call, Routes
+from ..http.replies import RawJson, Reply, sync
+from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.flavours import NEVER
 from ..store.image_inspection import extension_of
@@ -41,7 +42,7 @@ def list_images(call: Call) -> Reply:
     images = call.daemon.images
     clauses = parse_filter(call.query.get("filter", ""))
     if not clauses and call.recursion == 0 and project is not None:
-        return Reply([f"/1.0/images/{name}" for name in images.fingerprints(project, public_only=public_only)])
+        return sync([f"/1.0/images/{name}" for name in images.fingerprints(project, public_only=public_only)])
     if everywhere and call.caller.projects is not None:
         documents = [text for name in call.caller.projects for text in images.documents(name)]
     else:
@@ -49,8 +50,8 @@ def list_images(call: Call) -> Reply:
     if clauses:
         documents = [text for text in documents if matches(json.loads(text), clauses, typed=flavour.is_incus)]
     if call.recursion == 0:
-        return Reply([f"/1.0/images/{json.loads(text)['fingerprint']}" for text in documents])
-    return Reply(RawJson(f"[{','.join(documents)}]"))
+        return sync([f"/1.0/images/{json.loads(text)['fingerprint']}" for text in documents])
+    return sync(RawJson(f"[{','.join(documents)}]"))
 
 
 def may_use(call: Call) -> bool:
@@ -86,7 +87,7 @@ def get_image(call: Call, name: str) -> Reply:
     secret = call.query.get("secret", "")
     if secret and may_use(call):
         call.redeem("export", secret, image.record.fingerprint)
-    return Reply(RawJson(call.daemon.images.shown(image)), etag=image.record.etag)
+    return sync(RawJson(call.daemon.images.shown(image)), etag=image.record.etag)
 
 
 def writable(call: Call, name: str) -> ImageRow:
@@ -134,7 +135,7 @@ def known_profiles(call: Call, names: list[str]) -> tuple[str, ...]:
 
 def _updated(call: Call, image: ImageRow) -> Reply:
     call.tell("image-updated", f"/1.0/images/{image.record.fingerprint}", call.project)
-    return Reply({})
+    return sync({})
 
 
 @routes.add("PATCH", "/1.0/images/{name}")
@@ -185,7 +186,7 @@ def delete_image(call: Call, name: str) -> Reply:
 
 
 @routes.add("GET", "/1.0/images/{name}/export", open_to_all=True)
-def export_image(call: Call, name: str) -> Answer:
+def export_image(call: Call, name: str) -> Reply:
     """The files of an image: a single one as it is, two as multipart."""
     image = visible(call, name)
     fingerprint = image.record.fingerprint
@@ -194,15 +195,13 @@ def export_image(call: Call, name: str) -> Answer:
         raise Refusal(404, "Image file not found")
     extension = extension_of(first)
     if second is not None:
-        form_name = "rootfs.img" if image.record.type == "virtual-machine" else "rootfs"
-        return PartsReply(
-            (
-                ("metadata", f"meta-{fingerprint}{extension}", first),
-                (form_name, f"{fingerprint}{extension_of(second)}", second),
-            )
-        )
+        kind = "rootfs.img" if image.record.type == "virtual-machine" else "rootfs"
+        metadata = ("metadata", f"meta-{fingerprint}{extension}", first)
+        form = form_data([metadata, (kind, f"{fingerprint}{extension_of(second)}", second)])
+        form.pieces.append(form.pieces[-1])  # LXD 5.0.2 and Incus 6.0.4 close it twice.
+        return form
     call.tell("image-retrieved", f"/1.0/images/{fingerprint}", call.project)
-    return FileReply(first, f"{fingerprint}{extension}")
+    return file_reply(first, f"{fingerprint}{extension}", call.headers, incus=call.daemon.flavour.is_incus)
 
 
 @routes.add("POST", "/1.0/images/{name}/secret")

@@ -16,7 +16,7 @@ import uuid
 from typing import Any
 
 from ..http.go_structs import Struct
-from ..http.replies import Reply
+from ..http.replies import Reply, sync
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.event_hub import url_of
@@ -61,8 +61,8 @@ def list_instances(call: Call) -> Reply:
     if call.caller.projects is not None:
         rows = [row for row in rows if row["project"] in call.caller.projects]
     if not call.recursion:
-        return Reply([url_of(f"/1.0/instances/{row['name']}", call.project) for row in rows])
-    return Reply([_document(call, row, full=call.recursion > 1) for row in rows])
+        return sync([url_of(f"/1.0/instances/{row['name']}", call.project) for row in rows])
+    return sync([_document(call, row, full=call.recursion > 1) for row in rows])
 
 
 def _document(call: Call, row: sqlite3.Row, *, full: bool) -> dict[str, Any]:
@@ -79,14 +79,14 @@ def list_of_one_type(call: Call) -> Reply:
     kind = call.path.rsplit("/", 1)[-1].split("?")[0]
     documents = [json.loads(row["document"]) for row in call.daemon.store.select("instances", project=call.project)]
     documents = [one for one in documents if f"{one['type']}s" == kind]
-    return Reply(documents if call.recursion else [f"/1.0/{kind}/{one['name']}" for one in documents])
+    return sync(documents if call.recursion else [f"/1.0/{kind}/{one['name']}" for one in documents])
 
 
 @routes.add("GET", "/1.0/instances/{name}")
 def get_instance(call: Call, name: str) -> Reply:
     """One instance."""
     document = _document(call, _row(call, name), full=call.recursion > 0)
-    return Reply(document, etag=etag([document["config"], document["devices"]]))
+    return sync(document, etag=etag([document["config"], document["devices"]]))
 
 
 def _state(call: Call, document: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _state(call: Call, document: dict[str, Any]) -> dict[str, Any]:
 @routes.add("GET", "/1.0/instances/{name}/state")
 def get_state(call: Call, name: str) -> Reply:
     """Whether it is started; it never has a process."""
-    return Reply(_state(call, json.loads(_row(call, name)["document"])))
+    return sync(_state(call, json.loads(_row(call, name)["document"])))
 
 
 @routes.add("PUT", "/1.0/instances/{name}/state")
@@ -218,7 +218,7 @@ def list_snapshots(call: Call, name: str) -> Reply:
     """The snapshots of an instance."""
     found = _snapshots(call, _row(call, name))
     urls = [f"/1.0/instances/{name}/snapshots/{one['name']}" for one in found]
-    return Reply([_shown(one) for one in found] if call.recursion else urls)
+    return sync([_shown(one) for one in found] if call.recursion else urls)
 
 
 def _shown(snapshot: dict[str, Any]) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def get_snapshot(call: Call, name: str, snapshot: str) -> Reply:
     row = call.daemon.store.find("snapshots", instance=_row(call, name)["id"], name=snapshot)
     if row is None:
         raise Refusal(404, "Instance not found")
-    return Reply(_shown(json.loads(row["document"])))
+    return sync(_shown(json.loads(row["document"])))
 
 
 @routes.add("DELETE", "/1.0/instances/{name}/snapshots/{snapshot}")

@@ -10,7 +10,7 @@ import re
 import secrets
 from typing import Any
 
-from ..http.replies import Reply
+from ..http.replies import Reply, sync
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.refusals import Refusal
@@ -30,20 +30,20 @@ def list_operations(call: Call) -> Reply:
         if call.recursion:
             shown = operation.document(call.daemon.flavour)
         listed.setdefault(operation.status.lower(), []).append(shown)
-    return Reply(dict(sorted(listed.items())))
+    return sync(dict(sorted(listed.items())))
 
 
 @routes.add("GET", "/1.0/operations/{name}")
 def get_operation(call: Call, name: str) -> Reply:
     """One operation."""
-    return Reply(call.daemon.operations.get(name).document(call.daemon.flavour))
+    return sync(call.daemon.operations.get(name).document(call.daemon.flavour))
 
 
 @routes.add("DELETE", "/1.0/operations/{name}")
 def cancel_operation(call: Call, name: str) -> Reply:
     """Cancel an operation."""
     call.daemon.operations.cancel(call.daemon.operations.get(name), call.caller.requestor)
-    return Reply({})
+    return sync({})
 
 
 @routes.add("GET", "/1.0/operations/{name}/wait", open_to_all=True)
@@ -72,7 +72,7 @@ async def wait_for_operation(call: Call, name: str) -> Reply:
 def _outcome(call: Call, operation: Operation) -> Reply:
     if call.daemon.flavour.is_incus and operation.status == "Failure":
         raise Refusal(operation.error_code, operation.error, status=200)
-    return Reply(operation.document(call.daemon.flavour))
+    return sync(operation.document(call.daemon.flavour))
 
 
 @routes.add("GET", "/1.0/operations/{name}/websocket", open_to_all=True)

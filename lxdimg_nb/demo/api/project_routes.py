@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..http.go_structs import Struct
-from ..http.replies import Reply, created
+from ..http.replies import Reply, created, sync
 from ..http.routing import Call, Routes
 from ..store.event_hub import url_of
 from ..store.go_json import etag
@@ -68,8 +68,8 @@ def list_projects(call: Call) -> Reply:
     rows = call.daemon.store.select("projects", order="name")
     rows = [row for row in rows if allowed is None or row["name"] in allowed]
     if call.recursion:
-        return Reply([_project_document(call, row) for row in rows])
-    return Reply([f"/1.0/projects/{quote(row['name'], safe='')}" for row in rows])
+        return sync([_project_document(call, row) for row in rows])
+    return sync([f"/1.0/projects/{quote(row['name'], safe='')}" for row in rows])
 
 
 @routes.add("GET", "/1.0/projects/{name}")
@@ -77,7 +77,7 @@ def get_project(call: Call, name: str) -> Reply:
     """One project."""
     row = _project(call, name)
     tag = etag([row["description"], json.loads(row["config"])])
-    return Reply(_project_document(call, row), etag=tag)
+    return sync(_project_document(call, row), etag=tag)
 
 
 @routes.add("GET", "/1.0/projects/{name}/state")
@@ -98,7 +98,7 @@ def project_state(call: Call, name: str) -> Reply:
     for what in _RESOURCES:
         limit = config.get(f"limits.{what}", "")
         resources[what] = {"Limit": int(limit) if limit.isdigit() else -1, "Usage": used.get(what, 0)}
-    return Reply({"resources": resources})
+    return sync({"resources": resources})
 
 
 @routes.add("POST", "/1.0/projects")
@@ -159,7 +159,7 @@ def _change_project(call: Call, row: sqlite3.Row, body: dict[str, Any], kept: di
             what = "cannot be disabled" if before.get(key) == "true" else "cannot be enabled"
             raise Refusal(400, f'Project feature "{key}" {what} on non-empty projects')
     call.daemon.store.update("projects", row["id"], description=body.get("description", ""), config=config)
-    return Reply({})
+    return sync({})
 
 
 @routes.add("DELETE", "/1.0/projects/{name}")
@@ -176,7 +176,7 @@ def delete_project(call: Call, name: str) -> Reply:
         store.delete("profiles", project=name)
         store.delete("projects", name=name)
     call.tell("project-deleted", f"/1.0/projects/{name}", name, plain=True)
-    return Reply({})
+    return sync({})
 
 
 # Profiles
@@ -214,8 +214,8 @@ def list_profiles(call: Call) -> Reply:
     """The profiles of the project."""
     rows = call.daemon.store.select("profiles", project=_profile_project(call))
     if call.recursion:
-        return Reply([_profile_document(call, row) for row in rows])
-    return Reply([f"/1.0/profiles/{quote(row['name'], safe='')}" for row in rows])
+        return sync([_profile_document(call, row) for row in rows])
+    return sync([f"/1.0/profiles/{quote(row['name'], safe='')}" for row in rows])
 
 
 @routes.add("GET", "/1.0/profiles/{name}")
@@ -223,7 +223,7 @@ def get_profile(call: Call, name: str) -> Reply:
     """One profile."""
     row = _profile(call, name, "Fetch profile: ")
     tag = etag([json.loads(row["config"]), row["description"], json.loads(row["devices"])])
-    return Reply(_profile_document(call, row), etag=tag)
+    return sync(_profile_document(call, row), etag=tag)
 
 
 @routes.add("POST", "/1.0/profiles")
@@ -258,7 +258,7 @@ def put_profile(call: Call, name: str) -> Reply:
     row = _profile(call, name)
     body = call.json(_PROFILE)
     call.daemon.store.update("profiles", row["id"], **_profile_fields(body))
-    return Reply({})
+    return sync({})
 
 
 @routes.add("DELETE", "/1.0/profiles/{name}")
@@ -274,7 +274,7 @@ def delete_profile(call: Call, name: str) -> Reply:
             if name in image.record.profiles:
                 images.update(image, profiles=tuple(one for one in image.record.profiles if one != name))
     call.tell("profile-deleted", f"/1.0/profiles/{name}", row["project"])
-    return Reply({})
+    return sync({})
 
 
 # Storage pools: the demo server stores nothing in them, but instances need one.
@@ -297,7 +297,7 @@ def list_pools(call: Call) -> Reply:
     """The storage pools."""
     rows = call.daemon.store.select("pools", order="name")
     incus = call.daemon.flavour.is_incus
-    return Reply(
+    return sync(
         [_pool_document(row, incus=incus) if call.recursion else f"/1.0/storage-pools/{row['name']}" for row in rows]
     )
 
@@ -308,7 +308,7 @@ def get_pool(call: Call, name: str) -> Reply:
     row = call.daemon.store.find("pools", name=name)
     if row is None:
         raise Refusal(404, "Storage pool not found")
-    return Reply(_pool_document(row, incus=call.daemon.flavour.is_incus))
+    return sync(_pool_document(row, incus=call.daemon.flavour.is_incus))
 
 
 @routes.add("POST", "/1.0/storage-pools")
@@ -334,4 +334,4 @@ def add_pool(call: Call) -> Reply:
 @routes.add("GET", "/1.0/storage-pools/{name}/volumes")
 def list_volumes(_call: Call, **_names: str) -> Reply:
     """A storage pool of type dir has no image volumes."""
-    return Reply([])
+    return sync([])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from ..http.go_structs import Struct
-from ..http.replies import RawJson, Reply
+from ..http.replies import Reply, bare, sync
 from ..http.routing import Call, Routes
 from ..stock.simplestreams_tree import tree
 from ..store.go_json import etag
@@ -29,7 +29,7 @@ _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 @routes.add("POST", "/", open_to_all=True)
 def versions(_call: Call) -> Reply:
     """The versions of the API."""
-    return Reply(["/1.0"])
+    return sync(["/1.0"])
 
 
 @routes.add("GET", "/1.0", open_to_all=True)
@@ -38,8 +38,7 @@ def describe(call: Call) -> Reply:
     shown = call.daemon.description(
         trusted=call.caller.trusted, project=call.project, user=call.caller.requestor.username
     )
-    headers = {"ETag": f'"{etag([shown.get("config", {})])}"'} if call.caller.trusted else {}
-    return Reply(shown, headers=headers)
+    return sync(shown, etag=etag([shown.get("config", {})]) if call.caller.trusted else "")
 
 
 @routes.add("PATCH", "/1.0")
@@ -56,7 +55,7 @@ def configure(call: Call) -> Reply:
         for key, value in settled.items():
             call.daemon.store.set_setting(key, value)
     call.tell("config-updated", "/1.0", "default")
-    return Reply({})
+    return sync({})
 
 
 def _setting(key: str, value: str, *, incus: bool) -> str:
@@ -85,13 +84,13 @@ def events(_call: Call) -> Reply:
         "Sec-Websocket-Version": "13",
         "X-Content-Type-Options": "nosniff",
     }
-    return Reply(b"Bad Request\n", 400, headers=headers, bare=True)
+    return bare("Bad Request\n", 400, headers)
 
 
 @routes.add("GET", "/1.0/cluster")
 def cluster(_call: Call) -> Reply:
     """The demo server is not clustered."""
-    return Reply({"server_name": "", "enabled": False, "member_config": []})
+    return sync({"server_name": "", "enabled": False, "member_config": []})
 
 
 @routes.add("GET", "/1.0/cluster/members")
@@ -104,7 +103,7 @@ def members(_call: Call) -> Reply:
 @routes.add("GET", "/1.0/warnings")
 def empty_list(_call: Call) -> Reply:
     """The demo server has none."""
-    return Reply([])
+    return sync([])
 
 
 @routes.add("GET", "/1.0/networks/{name}")
@@ -119,7 +118,7 @@ def stream_index(call: Call, name: str) -> Reply:
     found = tree(call.daemon.flavour.product).get(f"streams/v1/{name}")
     if found is None:
         raise Refusal(404, "not found")
-    return Reply(RawJson(json.dumps(found)), bare=True)
+    return bare(json.dumps(found))
 
 
 @routes.add("GET", "/images/{path*}", open_to_all=True)
@@ -128,4 +127,4 @@ def stream_file(call: Call, path: str) -> Reply:
     found = tree(call.daemon.flavour.product).get(f"images/{path}")
     if not isinstance(found, bytes):
         raise Refusal(404, "not found")
-    return Reply(found, bare=True)
+    return bare(found)

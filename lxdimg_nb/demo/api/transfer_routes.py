@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..http.file_replies import form_data
 from ..http.go_structs import Struct
 from ..http.peers import Peer
-from ..http.replies import Reply, Sendable
+from ..http.replies import Reply
 from ..http.routing import Call, Caller, Routes
 from ..store.background_operations import Operation
 from ..store.daemon import Daemon
@@ -115,7 +115,7 @@ def _send(daemon: Daemon, peer: Peer, image: ImageRow, body: dict[str, Any]) -> 
         sent = form_data([("metadata", f"meta-{fingerprint}", first), (kind, fingerprint, second)])
     else:
         whole = (first, 0, first.stat().st_size)
-        sent = Sendable(200, {"Content-Type": "application/octet-stream"}, [whole])
+        sent = Reply(200, {"Content-Type": "application/octet-stream"}, [whole])
     for prefix in ("X-LXD-", "X-Incus-"):
         sent.headers |= {f"{prefix}fingerprint": fingerprint, f"{prefix}secret": body.get("secret", "")}
     project = {"project": body["project"]} if body.get("project") else {}

@@ -25,9 +25,8 @@ from ..store.event_hub import Listener, Requestor
 from ..store.refusals import Dropped, Refusal
 from ..store.trust_store import find_trusted
 from .faults import Fault, Faults
-from .file_replies import file_reply, form_data
 from .permissions import forbid
-from .replies import FileReply, PartsReply, Sendable, error_reply
+from .replies import Reply, refused
 from .routing import Call, Caller, Route, Routes
 from .upload_body import Spool
 
@@ -124,15 +123,15 @@ class _Handler(web.RequestHandler):
         """ETags are those of the API."""
         return None
 
-    def _set_head(self, reply: Sendable) -> None:
+    def _set_head(self, reply: Reply) -> None:
         self.set_status(reply.status, responses.get(reply.status, "Unknown"))
         for name, text in reply.headers.items():
             self.set_header(name, text)
-        if reply.length is not None and reply.status != 304:
+        if not reply.chunked and reply.status != 304:
             self.set_header("Content-Length", str(reply.length))
 
     def _refuse(self, refusal: Refusal) -> None:
-        reply = error_reply(refusal)
+        reply = refused(refusal)
         self._set_head(reply)
         self.finish(b"".join(reply.blocks()))
 
@@ -209,12 +208,12 @@ class ApiHandler(_Handler):
             except Dropped:
                 self.detach().close()
             except Refusal as refusal:
-                await self._send(error_reply(refusal))
+                await self._send(refused(refusal))
             except StreamClosedError:
                 raise
             except Exception as error:  # noqa: BLE001 - the client is told
                 _log.exception("the demo server could not answer %s %s", self.request.method, self.request.path)
-                await self._send(error_reply(Refusal(500, f"demo server: {error}")))
+                await self._send(refused(Refusal(500, f"demo server: {error}")))
 
     get = post = put = patch = delete = head = _serve
 
@@ -222,7 +221,7 @@ class ApiHandler(_Handler):
         """As Go's servers answer it here: 200 and nothing."""
         self.clear_header("Content-Type")
 
-    async def _result(self, names: dict[str, str]) -> Sendable:
+    async def _result(self, names: dict[str, str]) -> Reply:
         if self._refusal is not None:
             if self._spool is not None:
                 self._spool.discard()
@@ -241,23 +240,14 @@ class ApiHandler(_Handler):
             self._spool,
         )
         answer = self._route.handler(call, **names)
-        reply = await answer if inspect.isawaitable(answer) else answer
-        if isinstance(reply, FileReply):
-            return file_reply(reply, self.request.headers, incus=self._daemon.flavour.is_incus)
-        if isinstance(reply, PartsReply):
-            form = form_data(reply.parts)
-            form.pieces.append(form.pieces[-1])  # LXD 5.0.2 and Incus 6.0.4 close it twice.
-            return form
-        body = reply.body()
-        headers = reply.headers | ({"ETag": f'"{reply.etag}"'} if reply.etag else {})
-        return Sendable(reply.status, headers, [body], len(body))
+        return await answer if inspect.isawaitable(answer) else answer
 
-    async def _send(self, reply: Sendable) -> None:
+    async def _send(self, reply: Reply) -> None:
         self._set_head(reply)
         if self.request.method == "HEAD":
             return
         await self._write_out(reply.blocks(), self._fault.cut_after)
-        if reply.cut_short:
+        if reply.announced is not None:
             await self.flush()
             self.detach().close()
 

@@ -8,43 +8,41 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 
-from tornado.httputil import HTTPHeaders
-
-from .replies import FileReply, Sendable, Span
+from .replies import Reply, Span
 
 __all__ = ["file_reply", "form_data"]
 
 
-def file_reply(reply: FileReply, headers: HTTPHeaders, *, incus: bool) -> Sendable:
+def file_reply(path: Path, name: str, headers: Mapping[str, str], *, incus: bool) -> Reply:
     """A file, or the ranges of it that the request headers ask for."""
-    state = reply.path.stat()
+    state = path.stat()
     size = state.st_size
     modified = formatdate(int(state.st_mtime), usegmt=True)
-    shown = {"Content-Disposition": f"inline;filename={reply.name}", "Last-Modified": modified}
+    shown = {"Content-Disposition": f"inline;filename={name}", "Last-Modified": modified}
     if _unmodified(headers, int(state.st_mtime)):
-        return Sendable(304, shown, length=0)
+        return Reply(304, shown)
     shown["Content-Type"] = "application/octet-stream"
     wanted = headers.get("Range")
-    if wanted is None or headers.get("If-Range", modified) != modified:
-        return Sendable(200, shown | {"Accept-Ranges": "bytes"}, [(reply.path, 0, size)], size)
-    ranges = _ranges(wanted, size)
+    if headers.get("If-Range", modified) != modified:
+        wanted = None
+    ranges = [] if wanted is None else _ranges(wanted, size)
     if isinstance(ranges, str):
         return _unsatisfiable(shown, ranges, size, incus=incus)
     shown["Accept-Ranges"] = "bytes"
     if not ranges:
-        return Sendable(200, shown, [(reply.path, 0, size)], size)
+        return Reply(200, shown, [(path, 0, size)])
     if len(ranges) > 1:
-        return _byte_ranges(reply.path, shown, ranges, size)
+        return _byte_ranges(path, shown, ranges, size)
     start, length = ranges[0]
     shown["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-    return Sendable(206, shown, [(reply.path, start, length)], length)
+    return Reply(206, shown, [(path, start, length)])
 
 
-def _unmodified(headers: HTTPHeaders, modified: int) -> bool:
+def _unmodified(headers: Mapping[str, str], modified: int) -> bool:
     try:
         return parsedate_to_datetime(headers["If-Modified-Since"]).timestamp() >= modified
     except (KeyError, ValueError, TypeError):
@@ -82,28 +80,25 @@ def _ranges(text: str, size: int) -> list[tuple[int, int]] | str:
     return found
 
 
-def _unsatisfiable(headers: dict[str, str], text: str, size: int, *, incus: bool) -> Sendable:
+def _unsatisfiable(headers: dict[str, str], text: str, size: int, *, incus: bool) -> Reply:
     headers |= {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
     if text != "invalid range":
         headers["Content-Range"] = f"bytes */{size}"
     body = f"{text}\n".encode()
-    if incus:
-        return Sendable(416, headers, [body], len(body))
-    return Sendable(416, headers, [body], size, cut_short=True)
+    return Reply(416, headers, [body], announced=None if incus else size)
 
 
-def _byte_ranges(path: Path, headers: dict[str, str], ranges: list[tuple[int, int]], size: int) -> Sendable:
+def _byte_ranges(path: Path, headers: dict[str, str], ranges: list[tuple[int, int]], size: int) -> Reply:
     kind = headers["Content-Type"]
     parts: list[tuple[str, Span]] = [
         (f"Content-Range: bytes {start}-{start + length - 1}/{size}\r\nContent-Type: {kind}", (path, start, length))
         for start, length in ranges
     ]
     edge, pieces = _multipart(parts)
-    total = sum(len(piece) if isinstance(piece, bytes) else piece[2] for piece in pieces)
-    return Sendable(206, headers | {"Content-Type": f"multipart/byteranges; boundary={edge}"}, pieces, total)
+    return Reply(206, headers | {"Content-Type": f"multipart/byteranges; boundary={edge}"}, pieces)
 
 
-def form_data(files: Iterable[tuple[str, str, Path]]) -> Sendable:
+def form_data(files: Iterable[tuple[str, str, Path]]) -> Reply:
     """Files as multipart/form-data, without a length: (form name, file name, path) each."""
     parts: list[tuple[str, Span]] = [
         (
@@ -114,7 +109,7 @@ def form_data(files: Iterable[tuple[str, str, Path]]) -> Sendable:
         for name, filename, path in files
     ]
     edge, pieces = _multipart(parts)
-    return Sendable(200, {"Content-Type": f"multipart/form-data; boundary={edge}"}, pieces)
+    return Reply(200, {"Content-Type": f"multipart/form-data; boundary={edge}"}, pieces, chunked=True)
 
 
 def _multipart(parts: list[tuple[str, Span]]) -> tuple[str, list[Span | bytes]]:

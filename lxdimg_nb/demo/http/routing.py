@@ -12,12 +12,10 @@ from ..store.daemon import Daemon
 from ..store.event_hub import Requestor
 from ..store.refusals import Refusal
 from .go_structs import Struct, decode
-from .replies import FileReply, PartsReply, Reply
+from .replies import Reply, accepted
 from .upload_body import Spool
 
-__all__ = ["Answer", "Call", "Caller", "Route", "Routes"]
-
-Answer = Reply | FileReply | PartsReply
+__all__ = ["Call", "Caller", "Route", "Routes"]
 
 
 @dataclass(frozen=True)
@@ -113,12 +111,10 @@ class Call:
 
     def accepted(self, operation: Operation) -> Reply:
         """The 202 for an operation that has just been started."""
-        url = f"/1.0/operations/{operation.id}"
-        document = operation.document(self.daemon.flavour)
-        return Reply(document, 202, operation=url, headers={"Location": url})
+        return accepted(f"/1.0/operations/{operation.id}", operation.document(self.daemon.flavour))
 
 
-Handler = Callable[..., Answer | Awaitable[Answer]]
+Handler = Callable[..., Reply | Awaitable[Reply]]
 
 
 @dataclass(frozen=True)
