@@ -24,7 +24,7 @@ from tornado.netutil import bind_unix_socket
 
 from .api import ROUTES
 from .api.transfer_routes import update_all
-from .folders import SOCKET_LIMIT, check_free, hold, short_folder
+from .folders import SOCKET_LIMIT, check_socket_path, lock_folder, short_folder
 from .http.application import application
 from .http.faults import Faults
 from .http.listeners import http_server, loopback
@@ -258,8 +258,8 @@ def start(
         place = home / "unix.socket" if socket is None else Path(socket).expanduser().resolve()
         if socket is None and len(os.fsencode(place)) > SOCKET_LIMIT:
             place = temporary_folder() / "unix.socket"
-        check_free(place)
-        cleanup.callback(os.close, hold(home))
+        check_socket_path(place)
+        cleanup.callback(os.close, lock_folder(home))
         server = DemoServer(
             folder=home,
             socket=place,

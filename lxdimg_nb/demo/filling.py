@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from .demo_server import DemoServer
-from .folders import hold
+from .folders import lock_folder
 from .stock.tiny_images import add_tiny_images
 from .store.database import Store
 from .store.flavours import flavour_named
@@ -34,9 +34,9 @@ def fill(place: DemoServer | str | Path, count: int, *, project: str = "default"
         return place.in_loop(lambda daemon: add_tiny_images(daemon.store, count, project))
     folder = Path(place).expanduser().resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = hold(folder)
+    lock = lock_folder(folder)
     try:
         with contextlib.closing(Store(folder, flavour_named(product))) as store:
             return add_tiny_images(store, count, project)
     finally:
-        os.close(held)
+        os.close(lock)

@@ -8,13 +8,13 @@ import socket as sockets
 import tempfile
 from pathlib import Path
 
-__all__ = ["SOCKET_LIMIT", "check_free", "hold", "short_folder"]
+__all__ = ["SOCKET_LIMIT", "check_socket_path", "lock_folder", "short_folder"]
 
 SOCKET_LIMIT = 100
 """Longest path of a socket in bytes; the system's limit is 107 on Linux and 103 on macOS."""
 
 
-def hold(folder: Path) -> int:
+def lock_folder(folder: Path) -> int:
     """Lock a folder for one server and return the handle of the lock, to be closed.
 
     Raises:
@@ -38,7 +38,7 @@ def short_folder(prefix: str) -> Path:
     return made
 
 
-def check_free(socket: Path) -> None:
+def check_socket_path(socket: Path) -> None:
     """Check that a socket can be made at a path.
 
     Raises:
@@ -52,10 +52,10 @@ def check_free(socket: Path) -> None:
     if not socket.exists():
         return
     if not socket.is_socket():
-        raise ValueError(f"{socket} is there already and no socket; give another path for the socket")
+        raise ValueError(f"{socket} exists already and is not a socket; give another path for the socket")
     with sockets.socket(sockets.AF_UNIX) as probe:
         try:
             probe.connect(str(socket))
         except OSError:
             return
-    raise RuntimeError(f"somebody answers on {socket} already; give another socket")
+    raise RuntimeError(f"a server answers on {socket} already; give another socket")

@@ -43,7 +43,7 @@ def test_a_listener_that_has_just_gone_away_does_not_disturb(size: int, caplog: 
         def lost_between_two_events(daemon: Daemon) -> None:
             daemon.events.send("lifecycle", {"text": "x" * size}, "default")
             for listener in list(daemon.events._listeners):
-                listener.lose()
+                listener.cut()
             daemon.events.send("lifecycle", {"text": "too late"}, "default")
 
         server.in_loop(lost_between_two_events)

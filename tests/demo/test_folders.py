@@ -53,7 +53,7 @@ def test_a_file_in_the_place_of_the_socket_stays_as_it_is(tmp_path: Path) -> Non
     file = tmp_path / "precious"
     file.write_text("mine")
 
-    with pytest.raises(ValueError, match="no socket"):
+    with pytest.raises(ValueError, match="not a socket"):
         demo.start(tmp_path / "state", socket=file)
 
     assert file.read_text() == "mine"

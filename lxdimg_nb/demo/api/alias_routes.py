@@ -27,7 +27,7 @@ _ALIAS_PUT = Struct("ImageAliasesEntryPut", "description string, target string")
 @routes.add("GET", "/1.0/images/aliases")
 def list_aliases(call: Call) -> Reply:
     """Every alias of the project as URL or document."""
-    rows = call.daemon.images.aliases(call.images_of())
+    rows = call.daemon.images.aliases(call.images_project())
     if call.recursion:
         return sync([_alias_document(row) for row in rows])
     return sync([call.daemon.events.alias_url(row["name"]) for row in rows])
@@ -46,7 +46,7 @@ def _alias_document(row: sqlite3.Row) -> dict[str, str]:
 @routes.add("POST", "/1.0/images/aliases")
 def add_alias(call: Call) -> Reply:
     """Point a new name at an image."""
-    project = call.images_of()
+    project = call.images_project()
     body = call.json(_ALIAS)
     name, target = body.get("name", ""), body.get("target", "")
     if not name or not target:
@@ -57,7 +57,7 @@ def add_alias(call: Call) -> Reply:
     image = images.find(project, target)
     images.add_alias(image, name, body.get("description", ""))
     url = call.daemon.events.alias_url(name)
-    call.tell("image-alias-created", url, call.project, {"target": image.record.fingerprint})
+    call.send_event("image-alias-created", url, call.project, {"target": image.record.fingerprint})
     return created(url_of(url, call.project))
 
 
@@ -68,7 +68,7 @@ def _alias_etag(row: sqlite3.Row) -> str:
 @routes.add("GET", "/1.0/images/aliases/{name*}", open_to_all=True)
 def get_alias(call: Call, name: str) -> Reply:
     """One alias; for strangers only where it points at a public image."""
-    row = call.daemon.images.alias(call.images_of(), name)
+    row = call.daemon.images.alias(call.images_project(), name)
     if not (row["public"] or may_use(call)):
         raise Refusal(404, "Image alias not found")
     return sync(_alias_document(row), etag=_alias_etag(row))
@@ -78,7 +78,7 @@ def get_alias(call: Call, name: str) -> Reply:
 def put_alias(call: Call, name: str) -> Reply:
     """Point an alias elsewhere and describe it."""
     images = call.daemon.images
-    project = call.images_of()
+    project = call.images_project()
     body = call.json(_ALIAS_PUT)
     if not body.get("target"):
         raise Refusal(400, "The target field is required")
@@ -91,7 +91,7 @@ def put_alias(call: Call, name: str) -> Reply:
 
 def _alias_updated(call: Call, name: str, image: ImageRow) -> Reply:
     url = call.daemon.events.alias_url(name)
-    call.tell("image-alias-updated", url, call.project, {"target": image.record.fingerprint})
+    call.send_event("image-alias-updated", url, call.project, {"target": image.record.fingerprint})
     return sync({})
 
 
@@ -99,7 +99,7 @@ def _alias_updated(call: Call, name: str, image: ImageRow) -> Reply:
 def patch_alias(call: Call, name: str) -> Reply:
     """Change an alias in part; LXD 5.0.2 deadlocks here for 20 s and fails, and only its error is imitated."""
     images = call.daemon.images
-    project = call.images_of()
+    project = call.images_project()
     row = images.alias(project, name)
     if not call.daemon.flavour.is_incus:
         raise Refusal(500, "context deadline exceeded")
@@ -114,19 +114,19 @@ def patch_alias(call: Call, name: str) -> Reply:
 def rename_alias(call: Call, name: str) -> Reply:
     """Give an alias another name."""
     images = call.daemon.images
-    project = call.images_of()
+    project = call.images_project()
     new = call.json(Struct("ImageAliasesEntryPost", "name string")).get("name", "")
     if images.has_alias(project, new):
         raise Refusal(409, f'Alias "{new}" already exists')
     images.rename_alias(project, name, new)
     url = call.daemon.events.alias_url(new)
-    call.tell("image-alias-renamed", url, call.project, {"old_name": name})
+    call.send_event("image-alias-renamed", url, call.project, {"old_name": name})
     return created(url_of(url, call.project))
 
 
 @routes.add("DELETE", "/1.0/images/aliases/{name*}")
 def delete_alias(call: Call, name: str) -> Reply:
     """Remove an alias."""
-    call.daemon.images.delete_alias(call.images_of(), name)
-    call.tell("image-alias-deleted", call.daemon.events.alias_url(name), call.project)
+    call.daemon.images.delete_alias(call.images_project(), name)
+    call.send_event("image-alias-deleted", call.daemon.events.alias_url(name), call.project)
     return sync({})

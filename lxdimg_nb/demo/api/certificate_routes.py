@@ -80,7 +80,7 @@ def delete_certificate(call: Call, name: str) -> Reply:
     """Remove a certificate from the trust store."""
     row = _find(call, name)
     call.daemon.store.delete("certificates", fingerprint=row["fingerprint"])
-    call.tell("certificate-deleted", f"/1.0/certificates/{row['fingerprint']}", "default")
+    call.send_event("certificate-deleted", f"/1.0/certificates/{row['fingerprint']}", "default")
     return sync({})
 
 
@@ -107,7 +107,7 @@ def post_certificate(call: Call) -> Reply:
         restricted=bool(granted.get("restricted", False)),
         projects=granted.get("projects"),
     )
-    call.tell("certificate-created", f"/1.0/certificates/{fingerprint}", "default")
+    call.send_event("certificate-created", f"/1.0/certificates/{fingerprint}", "default")
     return created(f"/1.0/certificates/{fingerprint}")
 
 
@@ -151,11 +151,11 @@ def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
         Refusal: 403; neither is valid.
     """
     incus = call.daemon.flavour.is_incus
-    said = body.get("trust_token" if incus else "password", "")
-    password = call.daemon.store.setting("core.trust_password")
-    if said and not incus and password and hmac.compare_digest(password.encode(), said.encode()):
+    password = body.get("trust_token" if incus else "password", "")
+    trusted = call.daemon.store.setting("core.trust_password")
+    if password and not incus and trusted and hmac.compare_digest(trusted.encode(), password.encode()):
         return {"name": body.get("name", "")}
-    secret = _secret_in(said)
+    secret = _secret_in(password)
     operation: Operation | None = call.redeem("trust", secret, "") if secret else None
     if operation is None:
         raise Refusal(403, "not authorized")
@@ -164,8 +164,8 @@ def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 def _secret_in(token: str) -> str:
     try:
-        told = json.loads(base64.b64decode(token, validate=True))
+        content = json.loads(base64.b64decode(token, validate=True))
     except (binascii.Error, ValueError):
         return ""
-    secret = told.get("secret") if isinstance(told, dict) else None
+    secret = content.get("secret") if isinstance(content, dict) else None
     return secret if isinstance(secret, str) and re.fullmatch(r"[0-9a-f]+", secret) else ""

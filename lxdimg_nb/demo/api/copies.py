@@ -43,7 +43,7 @@ async def pull(call: Call, body: dict[str, Any], operation: Operation) -> None:
     source = body["source"]
     if not (source.get("alias") or source.get("fingerprint")):
         raise Refusal(500, "must specify one of alias or fingerprint for init from image")
-    daemon, project = call.daemon, call.images_of()
+    daemon, project = call.daemon, call.images_project()
     source = _trusting_itself(daemon, source)
     peer = Peer(source.get("server", ""), source.get("certificate", ""))
     found = await daemon.in_worker(locate, daemon, peer, source)
@@ -159,23 +159,10 @@ def locate(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
 def _in_streams(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
     wanted, kind = source.get("fingerprint") or source["alias"], source.get("image_type", "")
     try:
-        image = find_image(peer, wanted, kind, daemon.architecture, reader=daemon.flavour.product)
+        image = find_image(peer, wanted, kind, daemon.architecture, daemon.flavour)
     except Refusal as refusal:
         raise Refusal(refusal.code, f"Failed getting remote image info: {refusal.text}") from refusal
-    digits = image.serial.replace("_", "").replace(":", "")
-    record = Record(
-        fingerprint=image.fingerprint,
-        size=image.size,
-        type=image.type,
-        architecture=image.architecture,
-        created_at=f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T00:00:00Z",
-        uploaded_at=NEVER,
-        expires_at=image.expires_at,
-        # LXD takes the name of the metadata file, Incus leaves the image without a name.
-        filename="" if daemon.flavour.is_incus else image.paths[0].rpartition("/")[2],
-        properties=image.properties,
-        update_source=_update_source(source, "simplestreams"),
-    )
+    record = replace(image.record, update_source=_update_source(source, "simplestreams"))
     return Found(record, tuple(f"/{path}" for path in image.paths))
 
 

@@ -56,7 +56,7 @@ def post_image(call: Call) -> Reply:
 
 
 def _post(call: Call, spool: Spool) -> Reply:
-    call.images_of("Fetch project database object: ")
+    call.images_project("Fetch project database object: ")
     if not call.caller.trusted and not (call.header("secret") and call.header("fingerprint")):
         raise Refusal(403, "not authorized")
     text = spool.text(_JSON_LIMIT)
@@ -85,7 +85,7 @@ def _upload(call: Call, spool: Spool) -> Reply:
         token = call.redeem("upload", call.header("secret"), call.header("fingerprint"))
         if token is None and not call.caller.trusted:
             raise Refusal(403, "not authorized")
-    project = call.images_of()
+    project = call.images_project()
 
     async def work(operation: Operation) -> None:
         try:
@@ -134,11 +134,14 @@ def _add_image(call: Call, project: str, spool: Spool, facts: ImageFacts, token:
     )
     aliases = [{"name": name, "description": ""} for name in _names(call, "aliases", "alias")]
     if token is not None and token.metadata:
-        told = token.metadata
+        wanted = token.metadata
         record = replace(
-            record, expires_at=told["expires_at"], public=told["public"], properties=dict(told["properties"] or {})
+            record,
+            expires_at=wanted["expires_at"],
+            public=wanted["public"],
+            properties=dict(wanted["properties"] or {}),
         )
-        aliases = [*(told["aliases"] or []), *aliases]
+        aliases = [*(wanted["aliases"] or []), *aliases]
     daemon.images.install(project, record, spool.files)
     announce(call, project, record, aliases)
 
@@ -190,5 +193,5 @@ def _upload_token(call: Call, body: dict[str, Any], source: dict[str, Any]) -> R
         properties=body.get("properties"),
         public=body.get("public", False),
     )
-    call.tell("image-secret-created", f"/1.0/images/{fingerprint}", call.project)
+    call.send_event("image-secret-created", f"/1.0/images/{fingerprint}", call.project)
     return call.accepted(operation)

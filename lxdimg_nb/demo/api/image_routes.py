@@ -37,7 +37,7 @@ def list_images(call: Call) -> Reply:
     hidden = not call.caller.trusted if everywhere else not may_use(call) and call.project != "default"
     if flavour.is_incus and hidden:
         raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
-    project = None if everywhere else call.images_of()
+    project = None if everywhere else call.images_project()
     public_only = not may_use(call)
     images = call.daemon.images
     clauses = parse_filter(call.query.get("filter", ""))
@@ -67,7 +67,7 @@ def visible(call: Call, prefix: str) -> ImageRow:
         Refusal: 404, or 500 where several match.
     """
     try:
-        image = call.daemon.images.find(call.images_of(), prefix)
+        image = call.daemon.images.find(call.images_project(), prefix)
     except Refusal as refusal:
         if refusal.code == 404 and call.daemon.flavour.is_incus:
             raise Refusal(404, f'Image "{prefix}" not found') from refusal
@@ -87,7 +87,7 @@ def get_image(call: Call, name: str) -> Reply:
     secret = call.query.get("secret", "")
     if secret and may_use(call):
         call.redeem("export", secret, image.record.fingerprint)
-    return sync(RawJson(call.daemon.images.shown(image)), etag=image.record.etag)
+    return sync(RawJson(call.daemon.images.document_of(image)), etag=image.record.etag)
 
 
 def writable(call: Call, name: str) -> ImageRow:
@@ -98,7 +98,7 @@ def writable(call: Call, name: str) -> ImageRow:
     """
     if not may_use(call):
         raise Refusal(403, "not authorized")
-    return call.daemon.images.find(call.images_of(), name)
+    return call.daemon.images.find(call.images_project(), name)
 
 
 @routes.add("PUT", "/1.0/images/{name}")
@@ -134,7 +134,7 @@ def known_profiles(call: Call, names: list[str]) -> tuple[str, ...]:
 
 
 def _updated(call: Call, image: ImageRow) -> Reply:
-    call.tell("image-updated", f"/1.0/images/{image.record.fingerprint}", call.project)
+    call.send_event("image-updated", f"/1.0/images/{image.record.fingerprint}", call.project)
     return sync({})
 
 
@@ -175,10 +175,10 @@ def delete_image(call: Call, name: str) -> Reply:
             raise Refusal(404, "Image not found")
         aliases = images.aliases_of(current)
         images.delete(current)
-        call.tell("image-deleted", url, call.project)
+        call.send_event("image-deleted", url, call.project)
         if call.daemon.flavour.is_incus:
             for alias in aliases:
-                call.tell("image-alias-deleted", call.daemon.events.alias_url(alias["name"]), call.project)
+                call.send_event("image-alias-deleted", call.daemon.events.alias_url(alias["name"]), call.project)
 
     suffix = f"?project={quote(call.project, safe='')}"
     shown = url + suffix if call.daemon.flavour.is_incus and call.project != "default" else url
@@ -200,7 +200,7 @@ def export_image(call: Call, name: str) -> Reply:
         form = form_data([metadata, (kind, f"{fingerprint}{extension_of(second)}", second)])
         form.pieces.append(form.pieces[-1])  # LXD 5.0.2 and Incus 6.0.4 close it twice.
         return form
-    call.tell("image-retrieved", f"/1.0/images/{fingerprint}", call.project)
+    call.send_event("image-retrieved", f"/1.0/images/{fingerprint}", call.project)
     return file_reply(first, f"{fingerprint}{extension}", call.headers, incus=call.daemon.flavour.is_incus)
 
 
@@ -215,7 +215,7 @@ def make_secret(call: Call, name: str) -> Reply:
         {"for": "export", "fingerprint": image.record.fingerprint},
         resources={"images": [url]},
     )
-    call.tell("image-secret-created", url, call.project)
+    call.send_event("image-secret-created", url, call.project)
     return call.accepted(operation)
 
 
@@ -227,7 +227,7 @@ def announce(call: Call, project: str, record: Record, aliases: Iterable[dict[st
     """
     if call.daemon.flavour.is_incus:
         _add_aliases(call, project, record.fingerprint, aliases)
-    call.tell("image-created", f"/1.0/images/{record.fingerprint}", call.project, {"type": record.type})
+    call.send_event("image-created", f"/1.0/images/{record.fingerprint}", call.project, {"type": record.type})
     if not call.daemon.flavour.is_incus:
         _add_aliases(call, project, record.fingerprint, aliases)
 
@@ -240,4 +240,4 @@ def _add_aliases(call: Call, project: str, fingerprint: str, aliases: Iterable[d
         images.add_alias(images.find(project, fingerprint), alias["name"], alias["description"])
         if call.daemon.flavour.is_incus:
             url = call.daemon.events.alias_url(alias["name"])
-            call.tell("image-alias-created", url, call.project, {"target": fingerprint})
+            call.send_event("image-alias-created", url, call.project, {"target": fingerprint})

@@ -128,7 +128,7 @@ def put_state(call: Call, name: str) -> Reply:
         if document["status"] == wanted["status"]:
             raise Refusal(400, f"The instance is already {str(wanted['status']).lower()}")
         call.daemon.store.update("instances", row["id"], document=document | wanted)
-        call.tell(f"instance-{past}", f"/1.0/instances/{name}", call.project)
+        call.send_event(f"instance-{past}", f"/1.0/instances/{name}", call.project)
 
     return call.start(title, work, resources={"instances": [f"/1.0/instances/{name}"]})
 
@@ -165,7 +165,7 @@ def post_instance(call: Call) -> Reply:
 def _image_of(call: Call, source: dict[str, Any]) -> ImageRow | None:
     if source["type"] != "image":
         return None
-    images, project = call.daemon.images, call.images_of()
+    images, project = call.daemon.images, call.images_project()
     if source.get("alias"):
         if images.has_alias(project, source["alias"]) or not call.daemon.flavour.is_incus:
             return images.exact(project, images.alias(project, source["alias"])["target"])
@@ -191,11 +191,11 @@ def _add_instance(call: Call, name: str, image: ImageRow | None, body: dict[str,
         raise Refusal(500, text)
     now = now_text()
     document = instance_document(name, call.project, image, body, now)
-    with store.change():
+    with store.transaction():
         store.insert("instances", project=call.project, name=name, document=document)
         if image is not None:
             call.daemon.images.update(image, last_used_at=now)
-    call.tell("instance-created", f"/1.0/instances/{name}", call.project, {"type": document["type"]})
+    call.send_event("instance-created", f"/1.0/instances/{name}", call.project, {"type": document["type"]})
 
 
 @routes.add("DELETE", "/1.0/instances/{name}")
@@ -205,7 +205,7 @@ def delete_instance(call: Call, name: str) -> Reply:
 
     async def work(_operation: Operation) -> None:
         call.daemon.store.delete("instances", id=row["id"])
-        call.tell("instance-deleted", f"/1.0/instances/{name}", call.project)
+        call.send_event("instance-deleted", f"/1.0/instances/{name}", call.project)
 
     return call.start("Deleting instance", work, resources=_resources(call, name))
 

@@ -123,7 +123,7 @@ def add_project(call: Call) -> Reply:
             raise Refusal(500, text + 'Failed to create "projects" entry: UNIQUE constraint failed: projects.name')
         raise Refusal(409, text + 'This "projects" entry already exists')
     store.add_project(name, body.get("description", ""), body.get("config", {}))
-    call.tell("project-created", f"/1.0/projects/{name}", name, plain=True)
+    call.send_event("project-created", f"/1.0/projects/{name}", name, plain=True)
     return created(f"/1.0/projects/{quote(name, safe='')}")
 
 
@@ -172,10 +172,10 @@ def delete_project(call: Call, name: str) -> Reply:
         dot = "." if call.daemon.flavour.is_incus else ""
         raise Refusal(500, f"Only empty projects can be removed{dot}")
     store = call.daemon.store
-    with store.change():
+    with store.transaction():
         store.delete("profiles", project=name)
         store.delete("projects", name=name)
-    call.tell("project-deleted", f"/1.0/projects/{name}", name, plain=True)
+    call.send_event("project-deleted", f"/1.0/projects/{name}", name, plain=True)
     return sync({})
 
 
@@ -243,7 +243,7 @@ def add_profile(call: Call) -> Reply:
     if store.find("profiles", project=project, name=name):
         raise Refusal(500, f'Error inserting "{name}" into database: The profile already exists')
     store.insert("profiles", project=project, name=name, **_profile_fields(body))
-    call.tell("profile-created", f"/1.0/profiles/{name}", project)
+    call.send_event("profile-created", f"/1.0/profiles/{name}", project)
     return created(f"/1.0/profiles/{quote(name, safe='')}")
 
 
@@ -268,12 +268,12 @@ def delete_profile(call: Call, name: str) -> Reply:
         raise Refusal(403, 'The "default" profile cannot be deleted')
     row = _profile(call, name)
     images = call.daemon.images
-    with call.daemon.store.change():
+    with call.daemon.store.transaction():
         call.daemon.store.delete("profiles", id=row["id"])
         for image in images.of_project(row["project"]):
             if name in image.record.profiles:
                 images.update(image, profiles=tuple(one for one in image.record.profiles if one != name))
-    call.tell("profile-deleted", f"/1.0/profiles/{name}", row["project"])
+    call.send_event("profile-deleted", f"/1.0/profiles/{name}", row["project"])
     return sync({})
 
 

@@ -99,7 +99,7 @@ async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> 
     if instance.get("status") == "Running":
         raise Refusal(500, "a running instance cannot be published; stop it first")
     compression = check_compression(call, body.get("compression_algorithm", ""))
-    project = call.images_of()
+    project = call.images_project()
     aliases = body.get("aliases", [])
     if daemon.flavour.is_incus:
         for alias in aliases:

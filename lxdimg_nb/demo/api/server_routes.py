@@ -47,14 +47,14 @@ def configure(call: Call) -> Reply:
     """Change settings, all or none: the trust password is used, the others are stored and shown."""
     changes = call.json(_CONFIG).get("config", {})
     settled = {key: _setting(key, str(value), incus=call.daemon.flavour.is_incus) for key, value in changes.items()}
-    with call.daemon.store.change():
+    with call.daemon.store.transaction():
         if call.method == "PUT":
             # The user's own keys stay, as on the daemons; so does the password, which is never shown.
             kept = ("core.", "user.")
             settled = {key: "" for key in call.daemon.store.settings() if not key.startswith(kept)} | settled
         for key, value in settled.items():
             call.daemon.store.set_setting(key, value)
-    call.tell("config-updated", "/1.0", "default")
+    call.send_event("config-updated", "/1.0", "default")
     return sync({})
 
 

@@ -48,10 +48,10 @@ def refresh(call: Call, name: str) -> Reply:
 async def update_all(daemon: Daemon) -> int:
     """Refresh every image that is marked `auto_update` and has a source, and return how many were replaced."""
     count = 0
-    nobody = Caller(trusted=True, requestor=Requestor("", "", ""))
+    caller = Caller(trusted=True, requestor=Requestor("", "", ""))
     for image in daemon.images.with_source():
         if image.record.auto_update:
-            call = Call(daemon, "", "", {"project": image.project}, {}, nobody)
+            call = Call(daemon, "", "", {"project": image.project}, {}, caller)
             work = functools.partial(_renew, call, image)
             await daemon.operations.start(image.project, "Updating images", work).done.wait()
             count += daemon.images.exact(image.project, image.record.fingerprint) is None
@@ -82,7 +82,7 @@ async def _renew(call: Call, image: ImageRow, operation: Operation) -> bool:
     if daemon.images.exact(image.project, record.fingerprint) is None:
         await fetch(call, operation, image.project, peer, replace(found, record=record))
     daemon.images.replace_by(image, record)
-    call.tell("image-refreshed", f"/1.0/images/{image.record.fingerprint}", call.project)
+    call.send_event("image-refreshed", f"/1.0/images/{image.record.fingerprint}", call.project)
     return True
 
 
@@ -100,7 +100,7 @@ async def push(call: Call, name: str) -> Reply:
         await call.daemon.in_worker(_send, call.daemon, peer, image, body)
         fingerprint = image.record.fingerprint
         target = {"target": urlsplit(peer.url).netloc}
-        call.tell("image-retrieved", f"/1.0/images/{fingerprint}", call.project, target)
+        call.send_event("image-retrieved", f"/1.0/images/{fingerprint}", call.project, target)
 
     return call.start("Downloading image", work)
 

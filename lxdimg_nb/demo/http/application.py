@@ -42,7 +42,7 @@ RequestLog = deque[tuple[str, str]]
 
 def application(daemon: Daemon, faults: Faults, routes: Routes, requests: RequestLog) -> web.Application:
     """The tornado application of one demo server."""
-    daemon.events.held = faults.drops_events
+    daemon.events.drop = faults.drops_events
     daemon.events.cut = faults.cuts_events
     daemon.operations.failure_of = faults.failure_of
     context = {"daemon": daemon, "faults": faults, "requests": requests}
@@ -67,7 +67,7 @@ class _Upgrades(Matcher):
 
 
 class _Handler(web.RequestHandler):
-    """What both handlers begin with: the log of requests, faults on demand, and who calls."""
+    """What both handlers have in common: the log of requests, faults on demand, and the caller."""
 
     def initialize(
         self, daemon: Daemon, faults: Faults, requests: RequestLog, methods: dict[str, Route] | None = None
@@ -211,7 +211,7 @@ class ApiHandler(_Handler):
                 await self._send(refused(refusal))
             except StreamClosedError:
                 raise
-            except Exception as error:  # noqa: BLE001 - the client is told
+            except Exception as error:  # noqa: BLE001 - it is reported to the client
                 _log.exception("the demo server could not answer %s %s", self.request.method, self.request.path)
                 await self._send(refused(Refusal(500, f"demo server: {error}")))
 

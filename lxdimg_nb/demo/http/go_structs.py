@@ -162,5 +162,5 @@ def _time(item: Any, *, incus: bool) -> str:
 
 def _time_error(value: str, rest: str, wanted: str, *, incus: bool) -> Refusal:
     layout = _LAYOUT if incus else f'"{_LAYOUT}"'
-    said = [json.dumps(part, ensure_ascii=False) for part in (value, layout, rest, wanted)]
-    return Refusal(400, f"parsing time {said[0]} as {said[1]}: cannot parse {said[2]} as {said[3]}")
+    value, layout, rest, wanted = (json.dumps(part, ensure_ascii=False) for part in (value, layout, rest, wanted))
+    return Refusal(400, f"parsing time {value} as {layout}: cannot parse {rest} as {wanted}")

@@ -61,8 +61,8 @@ class Call:
     def header(self, name: str) -> str:
         """A request header with the prefix of the product, such as `header("public")`; empty if absent."""
         # Tornado reads bytes as Latin-1; clients send UTF-8.
-        said: str = self.headers.get(self.daemon.flavour.prefix + name, "")
-        return said.encode("latin-1", "replace").decode(errors="replace")
+        text: str = self.headers.get(self.daemon.flavour.prefix + name, "")
+        return text.encode("latin-1", "replace").decode(errors="replace")
 
     def json(self, shape: Struct) -> dict[str, Any]:
         """The body, read into a structure."""
@@ -70,7 +70,7 @@ class Call:
         loose = ("jmap.Map" if incus else "shared.Jmap") if self.method == "PATCH" else ""
         return decode(self.body, shape, incus=incus, map_type=loose)
 
-    def images_of(self, complaint: str = "Check if project has images: fetch project: ") -> str:
+    def images_project(self, complaint: str = "Check if project has images: fetch project: ") -> str:
         """The project that holds the images of the request's project."""
         return self.daemon.store.project_with("images", self.project, complaint)
 
@@ -80,7 +80,7 @@ class Call:
         if wanted and wanted != current:
             raise Refusal(412, f"ETag doesn't match: {current} vs {wanted}")
 
-    def tell(
+    def send_event(
         self, action: str, source: str, project: str, context: dict[str, Any] | None = None, *, plain: bool = False
     ) -> None:
         """Send a lifecycle event about something that this request changed."""

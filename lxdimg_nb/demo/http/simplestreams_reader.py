@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from ..store.flavours import NEVER, Flavour
+from ..store.image_records import Record
 from ..store.refusals import Refusal
 from .peers import Peer
 
-__all__ = ["StreamImage", "find_image", "images_of"]
+__all__ = ["find_image"]
 
-ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "i386": "i686", "ppc64el": "ppc64le"}
+_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "armv7l", "i386": "i686", "ppc64el": "ppc64le"}
 _REQUIREMENTS = {"lxd": ("lxd_requirements", "requirements"), "incus": ("requirements",)}
 _ROOTS = {
     "squashfs": "combined_squashfs_sha256",
@@ -29,73 +31,76 @@ _ROOTS = {
 
 @dataclass(frozen=True)
 class StreamImage:
-    """One image of a tree.
+    """One image of a tree: its record, its aliases, and the paths of its files relative to the tree."""
 
-    Attributes:
-        paths: paths of its files, relative to the tree.
-        size: of all files together.
-        expires_at: the end of support; 1970, which is never, where the tree does not say.
-    """
-
-    fingerprint: str
+    record: Record
     aliases: tuple[str, ...]
-    architecture: str
-    type: str
-    serial: str
-    properties: dict[str, str]
     paths: tuple[str, ...]
-    size: int
-    expires_at: str
 
 
-def images_of(peer: Peer, reader: str) -> list[StreamImage]:
-    """Every image of a tree that is made for LXD or for Incus, newest builds first.
-
-    Args:
-        reader: `lxd` or `incus`: each takes the metadata files called after it, and no others.
+def find_image(peer: Peer, wanted: str, kind: str, architecture: str, flavour: Flavour) -> StreamImage:
+    """The newest image with an alias, or the one with a fingerprint or a prefix of it.
 
     Raises:
-        Refusal: the tree cannot be read.
+        Refusal: there is none, or the tree cannot be read.
     """
+    images = _images_of(peer, flavour)
+    for image in images:
+        record = image.record
+        if wanted in image.aliases and record.type == (kind or "container") and record.architecture == architecture:
+            return image
+    for image in images:
+        if image.record.fingerprint.startswith(wanted):
+            return image
+    raise Refusal(404, "Failed getting image: The requested image couldn't be found")
+
+
+def _images_of(peer: Peer, flavour: Flavour) -> list[StreamImage]:
+    """Every image of a tree that is made for this product, newest builds first."""
     try:
         index = peer.json("GET", "/streams/v1/index.json")
-        found: list[StreamImage] = []
+        found: list[tuple[str, StreamImage]] = []
         for entry in index.get("index", {}).values():
             if entry.get("datatype") == "image-downloads" and entry.get("products"):
                 products = peer.json("GET", f"/{entry['path']}").get("products", {})
                 for product in products.values():
-                    found += _images_of_product(product, reader)
+                    found += _images_of_product(product, flavour)
     except Refusal as refusal:
         raise Refusal(500, f"Failed getting image: Failed parsing stream: {refusal.text}") from refusal
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Refusal(500, f"Failed getting image: Failed parsing stream: {error}") from error
-    return sorted(found, key=lambda image: image.serial, reverse=True)
+    return [image for _, image in sorted(found, key=lambda one: one[0], reverse=True)]
 
 
-def _images_of_product(product: Mapping[str, Any], reader: str) -> Iterator[StreamImage]:
+def _images_of_product(product: Mapping[str, Any], flavour: Flavour) -> Iterator[tuple[str, StreamImage]]:
+    """The images of a product, each with the serial of its build."""
     aliases = tuple(name.strip() for name in str(product.get("aliases", "")).split(",") if name.strip())
     architecture = str(product.get("arch", ""))
-    expires = _day(str(product.get("support_eol", "")))
     for serial, version in product.get("versions", {}).items():
         items = {str(item.get("ftype")): item for item in version.get("items", {}).values()}
-        metadata = items.get(f"{reader}.tar.xz")
+        metadata = items.get(f"{flavour.product}.tar.xz")
         for kind, key in _ROOTS.items():
             if metadata is None or kind not in items or not metadata.get(key):
                 continue
-            yield StreamImage(
+            digits = serial.replace("_", "").replace(":", "")
+            paths = (str(metadata["path"]), str(items[kind]["path"]))
+            record = Record(
                 fingerprint=str(metadata[key]),
-                aliases=aliases,
-                architecture=ARCHITECTURES.get(architecture, architecture),
-                type="virtual-machine" if kind.endswith(".img") else "container",
-                serial=str(serial),
-                properties=_properties(product, reader, str(version.get("label", "")), str(serial), kind),
-                expires_at=expires,
-                paths=(str(metadata["path"]), str(items[kind]["path"])),
                 size=int(metadata["size"]) + int(items[kind]["size"]),
+                type="virtual-machine" if kind.endswith(".img") else "container",
+                architecture=_ARCHITECTURES.get(architecture, architecture),
+                created_at=f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}T00:00:00Z",
+                uploaded_at=NEVER,
+                expires_at=_day(str(product.get("support_eol", ""))),
+                # LXD takes the name of the metadata file, Incus leaves the image without a name.
+                filename="" if flavour.is_incus else paths[0].rpartition("/")[2],
+                properties=_properties(product, flavour.product, str(version.get("label", "")), serial, kind),
             )
+            yield serial, StreamImage(record, aliases, paths)
 
 
 def _day(text: str) -> str:
+    """A day as a time; 1970, which is never, where the tree has none."""
     try:
         return f"{date.fromisoformat(text).isoformat()}T00:00:00Z"
     except ValueError:
@@ -103,10 +108,10 @@ def _day(text: str) -> str:
 
 
 def _properties(product: Mapping[str, Any], reader: str, label: str, serial: str, kind: str) -> dict[str, str]:
-    told = {key: str(product.get(key, "")) for key in ("os", "release", "variant", "version")}
+    properties = {key: str(product.get(key, "")) for key in ("os", "release", "variant", "version")}
     architecture = str(product.get("arch", ""))
-    title = [told["os"], str(product.get("release_title", "")), architecture]
-    told |= {
+    title = [properties["os"], str(product.get("release_title", "")), architecture]
+    properties |= {
         "architecture": architecture,
         "description": " ".join([*title, *(f"({text})" for text in (label, serial) if text)]),
         "label": label,
@@ -115,22 +120,6 @@ def _properties(product: Mapping[str, Any], reader: str, label: str, serial: str
     }
     for name in _REQUIREMENTS[reader]:
         if product.get(name):
-            told |= {f"requirements.{key}": str(text) for key, text in product[name].items()}
+            properties |= {f"requirements.{key}": str(text) for key, text in product[name].items()}
             break
-    return {key: text for key, text in told.items() if text}
-
-
-def find_image(peer: Peer, wanted: str, kind: str, architecture: str, *, reader: str) -> StreamImage:
-    """The newest image of an alias, or the one of a fingerprint or a prefix of it.
-
-    Raises:
-        Refusal: there is none, or the tree cannot be read.
-    """
-    images = images_of(peer, reader)
-    for image in images:
-        if wanted in image.aliases and image.type == (kind or "container") and image.architecture == architecture:
-            return image
-    for image in images:
-        if image.fingerprint.startswith(wanted):
-            return image
-    raise Refusal(404, "Failed getting image: The requested image couldn't be found")
+    return {key: text for key, text in properties.items() if text}

@@ -1,6 +1,6 @@
 """Image files of a body, written to disk: hashed and taken apart while they stream, in constant memory.
 
-A multipart body must hold `metadata` and then `rootfs` or `rootfs.img`; its two files are written as they
+A multipart body must lock_folder `metadata` and then `rootfs` or `rootfs.img`; its two files are written as they
 arrive. An error in it is kept for later, because the daemons report it in the operation only.
 
 Source: RFC 2046; LXD 5.0.2's replies to multipart bodies that are wrong in one way each.
@@ -30,7 +30,7 @@ def split_header(value: str) -> tuple[str, dict[str, str]]:
 
 
 class Spool:
-    """The files of one request body, or of the replies that hold one image.
+    """The files of one request body, or of the replies that lock_folder one image.
 
     Attributes:
         split: the body is multipart, with metadata and root file system.
@@ -178,8 +178,8 @@ class Spool:
         return self._part(lines)
 
     def _part(self, lines: list[str]) -> bool:
-        said = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        _, parameters = split_header(said.get("content-disposition", ""))
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        _, parameters = split_header(headers.get("content-disposition", ""))
         name = parameters.get("name", "")
         wanted = ("metadata",) if not self.files else ("rootfs", "rootfs.img")
         if len(self.files) == 2:

@@ -117,11 +117,11 @@ def _epoch(serial: str) -> int:
 def _properties_of(build: Build) -> dict[str, str]:
     """The properties of a build in its metadata.yaml."""
     name, release, version, architecture = build.name.split()
-    told = build.comment or f"{name.capitalize()} {release} {architecture} ({build.serial}_07:42)"
+    description = build.comment or f"{name.capitalize()} {release} {architecture} ({build.serial}_07:42)"
     kind = {"vm": "disk-kvm.img", "squashfs": "squashfs"}.get(build.shape, "tar.gz")
     return {
         "architecture": architecture,
-        "description": told,
+        "description": description,
         "name": f"{name}-{release}-{architecture}-{build.variant}-{build.serial}",
         "os": name.capitalize(),
         "release": release,

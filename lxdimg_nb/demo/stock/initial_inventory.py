@@ -36,7 +36,7 @@ def fill_inventory(daemon: Daemon) -> None:
     if store.find("images") or store.setting("demo.filled"):
         return
     now = time.time_ns()
-    with store.change():
+    with store.transaction():
         store.set_setting("demo.filled", "true")
         if store.find("pools", name="default") is None:
             store.insert("pools", name="default", driver="dir", description="", config={})

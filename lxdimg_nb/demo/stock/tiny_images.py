@@ -20,7 +20,7 @@ def add_tiny_images(store: Store, count: int, project: str) -> int:
     """Add images to a project and return how many it holds afterwards."""
     images = Images(store)
     start = int(store.setting("demo.tiny") or "0")
-    with store.change():
+    with store.transaction():
         images.add_many(project, _tiny_images(store, start, count))
         store.set_setting("demo.tiny", str(start + count))
     return len(images.fingerprints(project))

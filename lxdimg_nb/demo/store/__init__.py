@@ -1,1 +1,1 @@
-"""Records of the demo server and the rules that hold for them."""
+"""Records of the demo server and the rules that lock_folder for them."""

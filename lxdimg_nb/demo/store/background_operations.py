@@ -127,9 +127,9 @@ class Operations:
     async def _run(self, operation: Operation, work: Callable[[Operation], Awaitable[object]]) -> None:
         status = "Failure"
         try:
-            told = self.failure_of(*operation.origin)
-            if told is not None:
-                raise Refusal(500, told)
+            failure = self.failure_of(*operation.origin)
+            if failure is not None:
+                raise Refusal(500, failure)
             await work(operation)
             status = "Success"
         except asyncio.CancelledError:

@@ -76,7 +76,7 @@ class Store:
         self._db.close()
 
     @contextmanager
-    def change(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """One transaction; an inner one is part of the outer. An exception rolls all of it back."""
         if self._db.in_transaction:
             yield
@@ -124,7 +124,7 @@ class Store:
             features += ["features.networks"] + ["features.networks.zones"] * self.flavour.is_incus
         full = dict(sorted({**dict.fromkeys(features, "true"), **config}.items()))
         about = f"Default {self.flavour.title} profile" + (f" for project {name}" if name != "default" else "")
-        with self.change():
+        with self.transaction():
             self.insert("projects", name=name, description=description, config=full)
             if full["features.profiles"] == "true":
                 self.insert("profiles", project=name, name="default", description=about, config={}, devices={})

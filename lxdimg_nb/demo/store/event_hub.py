@@ -6,7 +6,7 @@ Source: `GET /1.0/events` of LXD 5.0.2 and Incus 6.0.4: envelope, actions, and t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -24,10 +24,6 @@ class Requestor:
     protocol: str
     address: str
 
-    def document(self) -> dict[str, str]:
-        """The requestor as events show it."""
-        return {"username": self.username, "protocol": self.protocol, "address": self.address}
-
 
 @dataclass(eq=False)
 class Listener:
@@ -37,7 +33,7 @@ class Listener:
     project: str | None
     write: Callable[[str], None]
     close: Callable[[], None]
-    lose: Callable[[], None]
+    cut: Callable[[], None]
 
 
 def url_of(path: str, project: str) -> str:
@@ -51,7 +47,7 @@ class Events:
     def __init__(self, flavour: Flavour) -> None:
         self._flavour = flavour
         self._listeners: set[Listener] = set()
-        self.held: Callable[[], bool] = lambda: False
+        self.drop: Callable[[], bool] = lambda: False
         self.cut: Callable[[], bool] = lambda: False
 
     def add(self, listener: Listener) -> None:
@@ -73,11 +69,11 @@ class Events:
         wanted = [
             one for one in self._listeners if kind in one.types and (one.project is None or one.project == project)
         ]
-        if not wanted or self.held():
+        if not wanted or self.drop():
             return
         if self.cut():
             for listener in wanted:
-                listener.lose()
+                listener.cut()
             return
         event = {
             "type": kind,
@@ -114,7 +110,7 @@ class Events:
         if context:
             metadata["context"] = context
         if requestor is not None:
-            metadata["requestor"] = requestor.document()
+            metadata["requestor"] = asdict(requestor)
         if self._flavour.is_incus and action.startswith("instance-"):
             metadata["name"] = source.rsplit("/", 1)[-1]
             metadata["project"] = project

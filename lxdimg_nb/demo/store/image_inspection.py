@@ -187,12 +187,12 @@ def _yaml_error(error: yaml.YAMLError) -> str:
     return f"yaml: line {mark.line + (mark.column > 0)}: {problem}" if mark is not None else f"yaml: {problem}"
 
 
-def _node(text: bytes) -> yaml.Node | None:
+def _node(content: bytes) -> yaml.Node | None:
     try:
-        return yaml.compose(io.BytesIO(text), Loader=yaml.SafeLoader)
+        return yaml.compose(io.BytesIO(content), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        said = _yaml_error(error) if isinstance(error, yaml.YAMLError) else "yaml: exceeded max depth"
-        raise Refusal(500, said) from error
+        text = _yaml_error(error) if isinstance(error, yaml.YAMLError) else "yaml: exceeded max depth"
+        raise Refusal(500, text) from error
 
 
 def _cannot(node: yaml.Node, wanted: str) -> Refusal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +23,25 @@ from .tarballs import tarball_from_recipe
 __all__ = ["ImageRow", "Images", "Record"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record:
-    """An image without the aliases that point at it."""
+    """An image without the aliases that point at it; its fields are in the order of the API."""
 
+    auto_update: bool = False
+    properties: dict[str, str] = field(default_factory=dict)
+    public: bool = False
+    expires_at: str
+    profiles: tuple[str, ...] = ("default",)
+    architecture: str
+    cached: bool = False
+    filename: str = ""
     fingerprint: str
     size: int
-    type: str
-    architecture: str
-    created_at: str
-    uploaded_at: str
-    expires_at: str
-    last_used_at: str = NEVER
-    filename: str = ""
-    public: bool = False
-    auto_update: bool = False
-    cached: bool = False
-    properties: dict[str, str] = field(default_factory=dict)
-    profiles: tuple[str, ...] = ("default",)
     update_source: dict[str, str] | None = None
+    type: str
+    created_at: str
+    last_used_at: str = NEVER
+    uploaded_at: str
 
     @property
     def etag(self) -> str:
@@ -60,32 +60,18 @@ class ImageRow:
 
 def document(flavour: Flavour, project: str, record: Record, aliases: Sequence[dict[str, str]]) -> dict[str, Any]:
     """The image as the API shows it, with the keys in the daemon's order."""
-    shown: dict[str, Any] = {
-        "auto_update": record.auto_update,
-        "properties": dict(sorted(record.properties.items())),
-        "public": record.public,
-        "expires_at": record.expires_at,
-        "profiles": list(record.profiles),
-        "aliases": list(aliases),
-        "architecture": record.architecture,
-        "cached": record.cached,
-        "filename": record.filename,
-        "fingerprint": record.fingerprint,
-        "size": record.size,
-    }
-    if record.update_source is not None:
-        shown["update_source"] = record.update_source
-    shown |= {
-        "type": record.type,
-        "created_at": record.created_at,
-        "last_used_at": record.last_used_at,
-        "uploaded_at": record.uploaded_at,
-    }
+    shown: dict[str, Any] = {}
+    for key, value in vars(record).items():
+        if key == "architecture":
+            shown["aliases"] = aliases
+        if key != "update_source" or value is not None:
+            shown[key] = value
+    shown["properties"] = dict(sorted(record.properties.items()))
     return shown | ({"project": project} if flavour.is_incus else {})
 
 
 def _columns(record: Record) -> dict[str, Any]:
-    return {"fingerprint": record.fingerprint, "public": int(record.public), "record": compact(asdict(record))}
+    return {"fingerprint": record.fingerprint, "public": int(record.public), "record": compact(vars(record))}
 
 
 class Images:
@@ -134,7 +120,7 @@ class Images:
         query = "SELECT * FROM images WHERE json_extract(record, '$.update_source') IS NOT NULL"
         return [self._row(row) for row in self._store.rows(query)]
 
-    def shown(self, image: ImageRow) -> str:
+    def document_of(self, image: ImageRow) -> str:
         """The JSON of one image."""
         row = self._store.find("images", id=image.id)
         return "null" if row is None else str(row["document"])
@@ -152,7 +138,7 @@ class Images:
         Raises:
             Refusal: 400 for an image that is there already.
         """
-        with self._store.change():
+        with self._store.transaction():
             if self.exact(project, record.fingerprint) is not None:
                 raise Refusal(400, "Image with same fingerprint already exists")
             row_id = self._store.insert("images", project=project, document="", **_columns(record))
@@ -174,7 +160,7 @@ class Images:
 
     def add_many(self, project: str, made: Iterable[tuple[Record, str]]) -> None:
         """Insert many images whose files are made from recipes when they are exported."""
-        with self._store.change():
+        with self._store.transaction():
             for record, recipe in made:
                 shown = compact(document(self._store.flavour, project, record, ()))
                 self._store.insert("images", project=project, document=shown, recipe=recipe, **_columns(record))
@@ -182,14 +168,14 @@ class Images:
     def update(self, image: ImageRow, **fields: Any) -> ImageRow:
         """Change fields of a record."""
         changed = ImageRow(image.id, image.project, replace(image.record, **fields))
-        with self._store.change():
+        with self._store.transaction():
             self._store.update("images", image.id, **_columns(changed.record))
             self._refresh(changed)
         return changed
 
     def replace_by(self, old: ImageRow, record: Record) -> None:
         """Replace an image by a newer build, which gets its aliases."""
-        with self._store.change():
+        with self._store.transaction():
             new = self.exact(old.project, record.fingerprint) or self.add(old.project, record)
             for alias in self._store.select("aliases", image=old.id):
                 self._store.update("aliases", alias["id"], image=new.id)
@@ -264,7 +250,7 @@ class Images:
 
     def add_alias(self, image: ImageRow, name: str, description: str) -> None:
         """Add an alias, whose name must be free."""
-        with self._store.change():
+        with self._store.transaction():
             self._insert_alias(image, name, description)
             self._refresh(image)
 
@@ -273,7 +259,7 @@ class Images:
 
     def change_alias(self, project: str, name: str, *, to: ImageRow, description: str) -> None:
         """Point an alias at an image and describe it."""
-        with self._store.change():
+        with self._store.transaction():
             self._change_alias(project, name, {"image": to.id, "description": description})
             self._refresh(to)
 
@@ -287,7 +273,7 @@ class Images:
 
     def _change_alias(self, project: str, name: str, fields: dict[str, Any]) -> None:
         """Change fields of an alias, or delete it where none are given, and refresh the document of its image."""
-        with self._store.change():
+        with self._store.transaction():
             alias = self.alias(project, name)
             if fields:
                 self._store.update("aliases", alias["id"], **fields)

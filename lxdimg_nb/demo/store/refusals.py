@@ -11,7 +11,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of the API, not a bug
     Attributes:
         code: `error_code` of the envelope.
         text: `error` of the envelope.
-        status: the HTTP status; the code, unless said otherwise.
+        status: the HTTP status; the code by default.
     """
 
     def __init__(self, code: int, text: str, *, status: int | None = None) -> None:

@@ -23,7 +23,7 @@ def fingerprint_of(der: bytes) -> str:
 def trust(store: Store, der: bytes, *, name: str, restricted: bool = False, projects: list[str] | None = None) -> str:
     """Add a certificate to the trust store and return its fingerprint."""
     fingerprint = fingerprint_of(der)
-    with store.change():
+    with store.transaction():
         store.delete("certificates", fingerprint=fingerprint)
         store.insert(
             "certificates",
