@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lxdimg_nb.client import Image
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.manage_aliases import point_alias
 from lxdimg_nb.errors import ConflictError, NotFoundError
+from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.base.ui_text import error_text, sentence
 from lxdimg_nb.panels.image.field_edit import EditConflictError, FieldEdit, write_edit
 from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.text import display
 from lxdimg_nb.values import ImageRecord
-
-if TYPE_CHECKING:
-    from lxdimg_nb.panels.base.actor import Actor
 
 __all__ = ["EditResult", "Editor"]
 

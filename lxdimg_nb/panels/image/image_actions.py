@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lxdimg_nb.client import Client, connect
+from lxdimg_nb.client import Client, Image, Images, connect
+from lxdimg_nb.client.files.progress import Report
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.inventory.questions.explanation import Explanation, explain
 from lxdimg_nb.panels.base.message_fields import str_field
 from lxdimg_nb.panels.base.panel import Handler, Panel
@@ -19,13 +21,7 @@ from lxdimg_nb.panels.image.field_edit import FieldEdit, parse_expiry, parse_pro
 from lxdimg_nb.panels.image.image_row import Row, image_name
 from lxdimg_nb.panels.image.image_watch import LIVE_TEXTS
 from lxdimg_nb.text import display
-from lxdimg_nb.values import short_fingerprint
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Image, Images
-    from lxdimg_nb.client.files.progress import Report
-    from lxdimg_nb.client.project import Project
-    from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord, short_fingerprint
 
 __all__ = ["ImageActions"]
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from lxdimg_nb.client import Images
+from lxdimg_nb.client import Image, Images
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.image.image_watch import ImageWatch
-from lxdimg_nb.values import image_table
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Image
-    from lxdimg_nb.text.display import Table
-    from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.text.display import Table
+from lxdimg_nb.values import ImageRecord, image_table
 
 __all__ = ["ImagePanel"]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from lxdimg_nb.client import Images
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.errors import LxdImageError
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Images
-    from lxdimg_nb.panels.base.actor import Actor
+from lxdimg_nb.panels.base.actor import Actor
 
 __all__ = ["LIVE_TEXTS", "ImageWatch"]
 

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lxdimg_nb.client import Client, Image
+from lxdimg_nb.client import Client, Image, Images
+from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
 from lxdimg_nb.inventory import make_frame, plan
+from lxdimg_nb.inventory.plans.plan import Plan
 from lxdimg_nb.panels.base.message_fields import str_field
 from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
@@ -21,11 +23,6 @@ from lxdimg_nb.panels.image.image_row import main_alias
 from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, Progress, short_fingerprint
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Images
-    from lxdimg_nb.client.files.progress import Report
-    from lxdimg_nb.inventory.plans.plan import Plan
 
 __all__ = ["BulkActions"]
 

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxdimg_nb.client import connect
 from lxdimg_nb.client.config.remotes import remotes
+from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.used_by import users_of_images
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.inventory.questions.newer_builds import find_newer
@@ -21,9 +22,6 @@ from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.images.chips import CHIPS
 from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.text import display, formats
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client.project import Project
 
 __all__ = ["ChipLookups"]
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lxdimg_nb.client import Client, connect
+from lxdimg_nb.client import Client, Images, connect
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.base.ui_text import error_text, product_name
+from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.images.images_panel import ImagesPanel
 from lxdimg_nb.panels.images.live_list import LiveList
 from lxdimg_nb.panels.images.table_columns import DEFAULT_COLUMNS
 from lxdimg_nb.text import display, formats
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Images
-    from lxdimg_nb.panels.image.image_row import Row
 
 __all__ = ["FleetPanel"]
 

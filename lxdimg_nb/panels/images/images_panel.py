@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lxdimg_nb.client import Client, Images
 from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
@@ -22,10 +22,8 @@ from lxdimg_nb.panels.images.live_list import LiveList, project_choices
 from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.panels.upload.upload_form import UploadForm
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.display import Table
 from lxdimg_nb.values import ImageRecord, images_table
-
-if TYPE_CHECKING:
-    from lxdimg_nb.text.display import Table
 
 __all__ = ["ImagesPanel"]
 

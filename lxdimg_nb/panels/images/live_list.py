@@ -5,19 +5,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from lxdimg_nb.client import Images
+from lxdimg_nb.client.live import Live, LiveChange
 from lxdimg_nb.client.verbs.read.listing import project_names
 from lxdimg_nb.errors import IncompleteListError, LxdImageError
+from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.base.ui_text import error_text
 from lxdimg_nb.panels.image.image_row import Row, row_key
 from lxdimg_nb.text import display
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Images
-    from lxdimg_nb.client.live import Live, LiveChange
-    from lxdimg_nb.panels.base.actor import Actor
-    from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord
 
 __all__ = ["LiveList", "project_choices"]
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lxdimg_nb.client.files.hashing import HashCache
+from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
+from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
 from lxdimg_nb.panels.upload.spool_file import Hashing, SpoolFile
 from lxdimg_nb.values import Progress
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client.files.hashing import HashCache
-    from lxdimg_nb.client.files.progress import Report
-    from lxdimg_nb.panels.base.actor import Actor
 
 __all__ = ["PIECE", "WINDOW", "FileReceiver"]
 

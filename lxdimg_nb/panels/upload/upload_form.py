@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lxdimg_nb.client import Image, Images
+from lxdimg_nb.client.files.progress import Report
+from lxdimg_nb.client.verbs.write.check import Preflight
 from lxdimg_nb.panels.base.message_fields import int_field, str_field
 from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
@@ -16,13 +19,7 @@ from lxdimg_nb.panels.upload.file_receiver import PIECE, WINDOW, FileReceiver
 from lxdimg_nb.panels.upload.path_completion import complete_path
 from lxdimg_nb.panels.upload.spool_file import Spool, SpoolFile
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.values import short_fingerprint
-
-if TYPE_CHECKING:
-    from lxdimg_nb.client import Image, Images
-    from lxdimg_nb.client.files.progress import Report
-    from lxdimg_nb.client.verbs.write.check import Preflight
-    from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord, short_fingerprint
 
 __all__ = ["UploadForm"]
 
