@@ -74,7 +74,7 @@ def test_an_idle_actor_has_no_thread_and_gets_one_again(monkeypatch):
 
     actor.post(lambda: None)
 
-    assert until(lambda: not actor.alive, timeout=5)
+    assert until(lambda: actor._thread is None, timeout=5)
     actor.post(done.set)
     assert done.wait(5)
     actor.close()

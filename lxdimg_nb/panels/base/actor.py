@@ -49,15 +49,10 @@ class Actor:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._context = contextvars.copy_context()
+        # The latest step of each key that waits for its timer, and when the one before it ran.
         self._throttled: dict[str, Step] = {}
         self._ran: dict[str, float] = {}
         self._timers: dict[str, tuple[float, Step]] = {}
-
-    @property
-    def alive(self) -> bool:
-        """Whether its thread is running."""
-        thread = self._thread
-        return thread is not None and thread.is_alive()
 
     def receive(self, step: Step) -> None:
         """Post a step for the front end's message that this thread is handling; what follows has its context."""
@@ -83,16 +78,24 @@ class Actor:
         with self._lock:
             waiting = key in self._throttled
             self._throttled[key] = step
+
+        def run_latest() -> None:
+            with self._lock:
+                latest = self._throttled.pop(key)
+            self._ran[key] = time.monotonic()
+            latest()
+
         if not waiting:
-            self.post(_wake)
+            self.post(
+                lambda: self._set_timer(f"throttle {key}", run_latest, self._ran.get(key, 0.0) + THROTTLE_SECONDS)
+            )
 
     def call_later(self, key: str, seconds: float, step: Step) -> None:
         """Run a step after some seconds. It replaces one that still waits under the same key."""
+        self.post(lambda: self._set_timer(key, step, time.monotonic() + seconds))
 
-        def set_timer() -> None:
-            self._timers[key] = (time.monotonic() + seconds, step)
-
-        self.post(set_timer)
+    def _set_timer(self, key: str, step: Step, when: float) -> None:
+        self._timers[key] = (when, step)
 
     def in_background(
         self, job: Callable[[], T], then: Callable[[T], object], failed: Callable[[Exception], object]
@@ -115,9 +118,8 @@ class Actor:
         """Run what was posted, then end the thread and refuse more."""
         with self._lock:
             self._closed = True
-            self._throttled.clear()
             if self._thread is not None:
-                self._inbox.put((self._context.copy(), _wake))
+                self._inbox.put((self._context.copy(), lambda: None))
 
     def join(self, timeout: float = 5.0) -> bool:
         """Wait until the thread has ended; False if it has not."""
@@ -144,27 +146,17 @@ class Actor:
         if self._closed:
             return 0.0
         now = time.monotonic()
-        times = [self._ran.get(key, 0.0) + THROTTLE_SECONDS for key in list(self._throttled)]
-        times += [when for when, _ in self._timers.values()]
-        return max(0.0, min([IDLE_SECONDS, *(when - now for when in times)]))
+        return max(0.0, min([IDLE_SECONDS, *(when - now for when, _ in self._timers.values())]))
 
     def _finished(self) -> bool:
         with self._lock:
-            if not self._closed and (self._throttled or self._timers):
-                return False
-            if not self._inbox.empty():
+            if not self._inbox.empty() or (self._timers and not self._closed):
                 return False
             self._thread = None
             return True
 
     def _run_due(self) -> None:
         now = time.monotonic()
-        for key in list(self._throttled):
-            if self._ran.get(key, 0.0) + THROTTLE_SECONDS <= now:
-                with self._lock:
-                    step = self._throttled.pop(key)
-                self._ran[key] = now
-                self._context.copy().run(self._call, step)
         for key, (when, step) in list(self._timers.items()):
             if when <= now and not self._closed:
                 del self._timers[key]
@@ -179,7 +171,3 @@ class Actor:
             else:
                 # The panel goes on; the reason is in the kernel's log.
                 _log.exception("a step of %s failed", self.name)
-
-
-def _wake() -> None:
-    """A step that does nothing but make the thread look at its timers."""

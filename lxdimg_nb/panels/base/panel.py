@@ -8,6 +8,7 @@ takes that for a request to route.
 from __future__ import annotations
 
 import itertools
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -173,19 +174,16 @@ class Panel(anywidget.AnyWidget):
 
     def snapshot(self) -> Table:
         """Return what the panel shows, small enough to be saved: for readers without JavaScript or a kernel."""
-        ready, taken = threading.Event(), threading.Event()
-        made: list[Table] = []
-
-        def take() -> None:
-            made.append(self.static_table())
-            taken.set()
-
+        ready = threading.Event()
+        tables: queue.SimpleQueue[Table] = queue.SimpleQueue()
         self.actor.post(lambda: self.prepare(ready))
         # A panel is displayed at once even if the server is slow; its static table is then empty.
         ready.wait(SNAPSHOT_SECONDS)
-        self.actor.post(take)
-        taken.wait(SNAPSHOT_SECONDS)
-        return made[0].truncated(SNAPSHOT_BYTES) if made else Table(("",), ())
+        self.actor.post(lambda: tables.put(self.static_table()))
+        try:
+            return tables.get(timeout=SNAPSHOT_SECONDS).truncated(SNAPSHOT_BYTES)
+        except queue.Empty:
+            return Table(("",), ())
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle: Any = super()._repr_mimebundle_(**kwargs)

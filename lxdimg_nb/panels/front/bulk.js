@@ -87,7 +87,7 @@ function bulkTable(headers, rows, more) {
 
 function planPart(app, bulk) {
   return [
-    h("strong", { role: "status" }, bulk.yes ? `Plan: ${bulk.title.charAt(0).toLowerCase()}${bulk.title.slice(1)}` : bulk.title),
+    h("strong", { role: "status" }, bulk.yes ? `Plan: ${bulk.yes.charAt(0).toLowerCase()}${bulk.yes.slice(1)}` : "Nothing to do"),
     bulk.danger && h("p", { class: "lxi-warning" }, bulk.danger),
     bulkTable(["Alias", "Fingerprint", "Change", "Reason"], bulk.rows, bulk.more),
     h(

@@ -19,11 +19,17 @@ from lxdimg_nb.panels.image.detail import describe, is_shown_whole
 from lxdimg_nb.panels.image.editor import Editor, EditResult
 from lxdimg_nb.panels.image.field_edit import FieldEdit, parse_expiry, parse_profiles
 from lxdimg_nb.panels.image.image_row import Row, image_name
-from lxdimg_nb.panels.image.image_watch import LIVE_TEXTS
 from lxdimg_nb.text import display
 from lxdimg_nb.values import ImageRecord, short_fingerprint
 
 __all__ = ["ImageActions"]
+
+LIVE_TEXTS = {
+    "live": "Live: changes made elsewhere appear by themselves.",
+    "polling": "This connection may not hear events, so the list is read again every 30 seconds.",
+    "lost": "The connection to the server's events is lost; trying again.",
+    "off": "Changes made elsewhere show up after Reload.",
+}
 
 
 class ImageActions(Panel):
@@ -138,7 +144,7 @@ class ImageActions(Panel):
             return
         if self._explained.get("key") != row.key:
             self._explained = {}
-        result = self._result.view() if self._result is not None and self._result.key == row.key else None
+        result = found.view() if (found := self._result_for(row)) else None
         detail = describe(row, self.images_for(row).info, newer_build=self.newer_build(row))
         self.show("detail", detail | {"busy": row.key in self.editor.busy, "result": result})
         self.show("explained", self._explained)
@@ -215,22 +221,25 @@ class ImageActions(Panel):
         else:
             self.editor.set_field(row, FieldEdit("properties", current if same else seen, value, key))
 
+    def _result_for(self, row: Row) -> EditResult | None:
+        return self._result if self._result is not None and self._result.key == row.key else None
+
     def _undo(self, row: Row, content: Mapping[str, Any]) -> None:
-        undo = self._result.undo if self._result is not None and self._result.key == row.key else None
+        undo = result.undo if (result := self._result_for(row)) else None
         if undo is not None and (undo.field != "public" or not undo.after or content.get("confirmed") is True):
             self.editor.set_field(row, undo)
 
     def _overwrite(self, row: Row, _: Mapping[str, Any]) -> None:
-        if self._result is not None and self._result.key == row.key and self._result.conflict is not None:
-            self.editor.set_field(row, self._result.conflict, force=True)
+        if (result := self._result_for(row)) and result.conflict is not None:
+            self.editor.set_field(row, result.conflict, force=True)
 
     def _add_alias(self, row: Row, content: Mapping[str, Any]) -> None:
         if name := str_field(content, "name").strip():
             self.editor.add_alias(row, name)
 
     def _move_alias(self, row: Row, _: Mapping[str, Any]) -> None:
-        if self._result is not None and self._result.key == row.key and self._result.movable_alias:
-            self.editor.move_alias(row, self._result.movable_alias)
+        if (result := self._result_for(row)) and result.movable_alias:
+            self.editor.move_alias(row, result.movable_alias)
 
     def _delete_alias(self, row: Row, content: Mapping[str, Any]) -> None:
         shown = str_field(content, "name")

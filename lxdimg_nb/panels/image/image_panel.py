@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+
 from lxdimg_nb.client import Image, Images
+from lxdimg_nb.client.events import Events
+from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.image.image_row import Row
-from lxdimg_nb.panels.image.image_watch import ImageWatch
 from lxdimg_nb.text.display import Table
 from lxdimg_nb.values import ImageRecord, image_table
 
 __all__ = ["ImagePanel"]
+
+_log = logging.getLogger(__name__)
 
 
 class ImagePanel(ImageActions):
@@ -20,12 +26,12 @@ class ImagePanel(ImageActions):
     def __init__(self, image: Image) -> None:
         super().__init__(Images(image.server_project))
         self.open = Row.of(image.record)
-        self._watch: ImageWatch | None = None
+        self._watch: _Watch | None = None
 
     def on_shown(self) -> None:
-        if (row := self.open) is not None:
-            self.editor.reread(row)
-            self._watch = ImageWatch(self.actor, self.images, row.record.fingerprint, self._reread, self.set_live)
+        if self.open is not None:
+            self.editor.reread(self.open)
+            self._watch = _Watch(self, self.open.record.fingerprint)
 
     def on_hidden(self) -> None:
         if self._watch is not None:
@@ -37,9 +43,42 @@ class ImagePanel(ImageActions):
         self.on_hidden()
         self.on_shown()
 
-    def _reread(self) -> None:
+    def reread(self) -> None:
+        """Read the image again, unless it is being written."""
         if self.open is not None and self.open.key not in self.editor.busy:
             self.editor.reread(self.open)
 
     def static_table(self) -> Table:
         return image_table(self.open.record) if self.open is not None else super().static_table()
+
+
+class _Watch:
+    """Has a panel read its image again when an event of the server is about it."""
+
+    def __init__(self, panel: ImagePanel, fingerprint: str) -> None:
+        self._panel = panel
+        self._fingerprint = fingerprint
+        self._events: Events | None = None
+        self._closed = False
+        threading.Thread(target=self._run, name="lxdimg-watch", daemon=True).start()
+
+    def _run(self) -> None:
+        actor, project = self._panel.actor, self._panel.images.server_project
+        try:
+            with Events(project.transport, ["lifecycle"], project=project.name) as self._events:
+                if self._closed:
+                    return
+                actor.post(lambda: self._panel.set_live("live"))
+                for event in self._events:
+                    about = event.source + str(event.context.get("target") or "")
+                    if event.type == "reconnected" or self._fingerprint in about or "alias" in event.action:
+                        actor.throttle("reread", self._panel.reread)
+        except LxdImageError as error:
+            _log.info("events cannot be read: %s", error)
+            actor.post(lambda: self._panel.set_live("off"))
+
+    def close(self) -> None:
+        """End its thread and its connection."""
+        self._closed = True
+        if self._events is not None:
+            self._events.close()

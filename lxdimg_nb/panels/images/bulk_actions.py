@@ -128,7 +128,6 @@ class BulkActions:
         count = formats.plural(len(able), "image")
         self._show_plan(
             lambda: self._for_each("Refresh", able, lambda image, report: image.refresh(progress=report)),
-            title=f"Refresh {count}" if able else "Nothing to do",
             yes=f"Refresh {count}" if able else "",
             danger="",
             hint="A newer build takes the place of the image under a new fingerprint; aliases go with it.",
@@ -141,16 +140,14 @@ class BulkActions:
                 "refused", text=sentence(f"There is no folder {display.sanitize(folder)} on the kernel's machine")
             )
             return
-        title, size = f"Export {formats.plural(len(records), 'image')}", sum(record.size for record in records)
-        free = shutil.disk_usage(folder).free
+        size, free = sum(record.size for record in records), shutil.disk_usage(folder).free
         space = f"{formats.size(size)} altogether; {formats.size(free)} are free in {display.sanitize(folder, 200)}."
         rows = ((*_names(record), f"export {formats.size(record.size)}", "") for record in records[:MAX_ROWS])
         self._show_plan(
             lambda: self._for_each(
                 f"Export to {folder}:", records, lambda image, report: image.export(folder, progress=report)
             ),
-            title=title,
-            yes=title,
+            yes=f"Export {formats.plural(len(records), 'image')}",
             danger=space if free < size else "",
             hint="" if free < size else space,
             **_table(rows, len(records)),
@@ -220,7 +217,6 @@ def _view(made: Plan, action: str, images: Images) -> dict[str, Any]:
     elif action == "delete" and made:
         danger = f"{count} and their aliases will be gone from the server. Instances made from them stay."
     return {
-        "title": yes if made else "Nothing to do",
         "yes": yes if made else "",
         "danger": danger,
         "hint": "Nothing has been changed yet. What somebody else changes meanwhile is left alone.",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
@@ -17,7 +16,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from lxdimg_nb.panels.upload.spool_file import SPOOL_NAME, default_folder
+from lxdimg_nb.panels.upload.spool_file import SPOOL_NAME, default_folder, is_own_file, write_all
 
 __all__ = ["SpoolHandler"]
 
@@ -61,17 +60,14 @@ class SpoolHandler(JupyterHandler):
             fd = os.open(default_folder() / name, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             raise web.HTTPError(404) from error
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_nlink != 1:
+        if not is_own_file(fd):
             os.close(fd)
             raise web.HTTPError(404)
         return fd
 
     def data_received(self, chunk: bytes) -> None:
         """Write a piece of the body."""
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        write_all(self._fd, chunk)
 
     @web.authenticated
     @authorized

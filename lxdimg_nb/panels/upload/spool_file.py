@@ -17,7 +17,7 @@ from pathlib import Path
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.text import formats
 
-__all__ = ["SPOOL_NAME", "Hashing", "Spool", "SpoolFile", "default_folder"]
+__all__ = ["SPOOL_NAME", "Hashing", "Spool", "SpoolFile", "default_folder", "is_own_file", "write_all"]
 
 SPOOL_NAME = re.compile(r"^[0-9a-f]{32}\.part$")
 # An interrupted upload goes on if so much of its end is the same.
@@ -31,6 +31,19 @@ def default_folder() -> Path:
     """Return `$LXDIMG_SPOOL`, else a folder of the user's own in the temporary directory."""
     chosen = os.environ.get("LXDIMG_SPOOL")
     return Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"lxdimg-spool-{os.getuid()}"
+
+
+def is_own_file(fd: int) -> bool:
+    """Whether an open file is a regular file of this user under one name only."""
+    status = os.fstat(fd)
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and status.st_nlink == 1
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of the data to an open file."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +79,7 @@ class SpoolFile:
             have = os.fstat(fd).st_size
             if offset != have or have + len(data) > self.size:
                 raise InvalidRequestError(f"a piece of {self.name} came for byte {offset:,} where {have:,} was due")
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
+            write_all(fd, data)
         finally:
             os.close(fd)
 
@@ -129,10 +140,9 @@ class Spool:
         found = SpoolFile(self.folder / f"{key}.part", name, size)
         fd = os.open(found.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_nlink != 1:
+            if not is_own_file(fd):
                 raise InvalidRequestError(f"{found.path} is in the way and not ours; delete it")
-            if status.st_size > size:
+            if os.fstat(fd).st_size > size:
                 os.ftruncate(fd, 0)
         finally:
             os.close(fd)
