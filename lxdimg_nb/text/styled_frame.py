@@ -1,6 +1,6 @@
-"""DataFrame subclass that is displayed in words and without control characters; base of all frames of the package.
+"""A DataFrame subclass that is displayed for people, and sanitized; the base of all frames of the package.
 
-The only part of `text` that loads pandas.
+The only module of `text` that loads pandas.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import pandas as pd
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table, format_value, sanitize
 
-__all__ = ["SENTENCES", "StyledFrame", "defused", "frame_table", "is_missing"]
+__all__ = ["LONG_TEXT_COLUMNS", "StyledFrame", "frame_table", "is_missing", "sanitize_lines"]
 
-SENTENCES = ("reason", "protection", "change", "detail", "error")
-"""Columns of longer text."""
+LONG_TEXT_COLUMNS = ("reason", "protection", "change", "detail", "error")
+"""Columns that may hold longer text."""
 _BYTES = ("size", "bytes", "shared", "size_before", "size_after")
 _EXACT = ("taken", "supported_until")
-"""Times displayed as such; an age would say too little."""
+"""Times that are displayed as such, because an age would say too little."""
 _NEVER = ("last_used_at", "expires_at")
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
@@ -31,8 +31,8 @@ else:
     _Series = pd.Series
 
 
-def defused(text: str) -> str:
-    """Output of pandas without characters that a terminal interprets."""
+def sanitize_lines(text: str) -> str:
+    """Sanitize text line by line, such as the output of pandas."""
     return "\n".join(sanitize(line, 10_000) for line in text.split("\n"))
 
 
@@ -47,11 +47,11 @@ class StyledSeries(_Series):
         return type(self)._from_mgr(mgr, axes)  # type: ignore[attr-defined, no-any-return]
 
     def __repr__(self) -> str:
-        return defused(super().__repr__())
+        return sanitize_lines(super().__repr__())
 
 
 class StyledFrame(pd.DataFrame):
-    """A DataFrame displayed in words. Frames derived from it have the same class and `attrs`."""
+    """A DataFrame displayed for people. Frames derived from it keep the class and `attrs`."""
 
     @property
     def _constructor(self) -> type[Self]:
@@ -78,7 +78,7 @@ class StyledFrame(pd.DataFrame):
         return made
 
     def table(self) -> Table:
-        """The frame as a table of words."""
+        """The frame as it is displayed."""
         return frame_table(self)
 
     def __repr__(self) -> str:
@@ -89,7 +89,7 @@ class StyledFrame(pd.DataFrame):
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell is empty; lists and arrays never are."""
+    """Whether a value is missing; lists and arrays never are."""
     return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))  # type: ignore[call-overload]
 
 
@@ -101,16 +101,16 @@ def frame_table(
     columns: Sequence[int] | None = None,
     words: bool = True,
 ) -> Table:
-    """A frame as a table of words: sizes, ages, short fingerprints.
+    """Return a frame as a table with sizes, ages and short fingerprints.
 
-    Long frames show their first and last rows, as many as pandas would (`display.max_rows`, `display.min_rows`).
+    Of a long frame the first and last rows are shown, as many as pandas shows (`display.max_rows`, `display.min_rows`).
 
     Args:
-        frame: anything.
-        now: ages are counted from here; by default the clock.
+        frame: any frame.
+        now: what ages are counted from; by default the current time.
         title: above the table.
         columns: positions of the columns to show; by default the first 30.
-        words: display columns that are named like sizes as sizes, and leave out an index of row numbers.
+        words: format columns that are named like sizes, and leave out an index of row numbers.
     """
     moment = now or datetime.now(UTC)
     names = list(frame.columns)
@@ -140,7 +140,7 @@ def frame_table(
 
 
 def _head_and_tail(frame: pd.DataFrame) -> tuple[pd.DataFrame, int | None]:
-    """The rows to show and, where some are left out, the number of those before the gap."""
+    """The rows to show and, if some are left out, the number of rows before the gap."""
     most, least = pd.get_option("display.max_rows"), pd.get_option("display.min_rows")
     if not most or len(frame) <= most:
         return frame, None
@@ -154,7 +154,7 @@ def _values(frame: pd.DataFrame, row: int, columns: Sequence[int], levels: list[
 
 
 def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, str]:
-    """The text of a cell, and the text displayed when the pointer rests on it."""
+    """The text of a cell, and its tooltip."""
     if is_missing(value):
         return "never" if name in _NEVER else "", ""
     if name == "fingerprint" or (isinstance(value, str) and _FINGERPRINT.fullmatch(value)):
@@ -171,5 +171,5 @@ def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, st
         return format_value(value, limit=80), ""
     if pd.api.types.is_bool(value):
         return format_value(bool(value)), ""
-    text = sanitize(value, 200 if name in SENTENCES else 80)
+    text = sanitize(value, 200 if name in LONG_TEXT_COLUMNS else 80)
     return text, sanitize(value, 400) if text.endswith("…") else ""

@@ -18,7 +18,7 @@ from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.frame.json_decoder import batches
 from lxdimg_nb.inventory.frame.schema import is_inventory
 from lxdimg_nb.text.display import Table
-from lxdimg_nb.text.styled_frame import StyledFrame, defused
+from lxdimg_nb.text.styled_frame import StyledFrame, sanitize_lines
 
 if TYPE_CHECKING:
     from lxdimg_nb.values import ImageRecord
@@ -33,7 +33,7 @@ class InventoryFrame(StyledFrame):
         return inventory_table(self)
 
     def __repr__(self) -> str:
-        return super().__repr__() if is_inventory(self) else defused(pd.DataFrame.__repr__(self))
+        return super().__repr__() if is_inventory(self) else sanitize_lines(pd.DataFrame.__repr__(self))
 
 
 def as_inventory(frame: pd.DataFrame) -> InventoryFrame:

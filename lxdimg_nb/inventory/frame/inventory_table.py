@@ -10,7 +10,7 @@ import pandas as pd
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import Table, sanitize
-from lxdimg_nb.text.styled_frame import SENTENCES, frame_table
+from lxdimg_nb.text.styled_frame import LONG_TEXT_COLUMNS, frame_table
 
 __all__ = ["ESSENTIAL", "inventory_table"]
 
@@ -47,7 +47,7 @@ def _essential(names: list[Any]) -> list[int]:
     """The essential columns of an inventory, then those that a question or a user has added."""
     known = {*schema.COLUMNS, *ESSENTIAL, "extra", "group"}
     added = [i for i, n in enumerate(names) if n not in known and not str(n).startswith(schema.PROPERTY)]
-    added.sort(key=lambda i: names[i] in SENTENCES)
+    added.sort(key=lambda i: names[i] in LONG_TEXT_COLUMNS)
     return [*(names.index(name) for name in ESSENTIAL if name in names), *added[:20]]
 
 
