@@ -105,13 +105,16 @@ class Project:
             raise self.no_image(fingerprint[:12]) from error
         return self.own(ImageRecord.from_json(reply.metadata, project=self.name)), reply.etag
 
+    def find(self, fingerprint: str) -> ImageRecord | None:
+        """The image of that full fingerprint; None when there is none."""
+        try:
+            return self.read(fingerprint)
+        except NotFoundError:
+            return None
+
     def holds(self, fingerprint: str) -> bool:
         """Whether the image of that full fingerprint is there."""
-        try:
-            self.read(fingerprint)
-        except NotFoundError:
-            return False
-        return True
+        return self.find(fingerprint) is not None
 
     def write(self, method: str, fingerprint: str, body: Mapping[str, Any], etag: str) -> None:
         """PUT or PATCH of one image, if it still has that ETag."""

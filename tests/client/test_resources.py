@@ -246,4 +246,4 @@ def test_a_file_that_was_just_written_is_not_noted(server: RunningServer, client
 
     client.images.check(file)
 
-    assert not hashing.is_cached([Source.of(file)], client.images.server_project.hashes)
+    assert not hashing.UploadHash([Source.of(file)], client.server_project.hashes).cached()

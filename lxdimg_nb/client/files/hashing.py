@@ -12,11 +12,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any
 
 from lxdimg_nb.client.files.source import BLOCK, Source
 
-__all__ = ["BackgroundHash", "HashCache", "hash_sources", "is_cached"]
+__all__ = ["HashCache", "UploadHash", "hash_sources"]
 
 MAX_ENTRIES = 32
 SETTLED_NS = 2_000_000_000
@@ -84,14 +85,6 @@ def hash_sources(sources: Sequence[Source], report: Callable[[int], None], cache
         return sha.hexdigest()
 
 
-def is_cached(sources: Sequence[Source], cache: HashCache) -> bool:
-    """Whether `hash_sources` would read nothing."""
-    if not _is_cacheable(sources):
-        return False
-    with sources[0].open() as file:
-        return bool(cache.hexdigest(file.fileno()))
-
-
 def _is_cacheable(sources: Sequence[Source]) -> bool:
     return len(sources) == 1 and sources[0].is_file
 
@@ -109,16 +102,59 @@ def _hash(sources: Sequence[Source], report: Callable[[int], None]) -> hashlib._
     return sha
 
 
-class BackgroundHash:
-    """SHA-256 of sources computed in a thread, while they are sent."""
+class UploadHash:
+    """SHA-256 of an upload, which is its fingerprint: from the cache, read first, or computed beside the sending.
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    Files are hashed by a thread once they were sent, while the server works on them, for which it takes longer
+    (LXD 5.0.2: threefold); what can be read only once is hashed block by block. Use it as a context manager.
+    """
+
+    def __init__(self, sources: Sequence[Source], cache: HashCache) -> None:
         self._sources = sources
+        self._cache = cache
+        self._sha = hashlib.sha256()
+        self._known = ""
+        self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._result = ""
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="lxdimg-hash", daemon=True)
-        self._thread.start()
+
+    def cached(self) -> str:
+        """The fingerprint, if the file was hashed before; else empty."""
+        if _is_cacheable(self._sources):
+            with self._sources[0].open() as file:
+                self._known = self._cache.hexdigest(file.fileno())
+        return self._known
+
+    def read(self, report: Callable[[int], None]) -> str:
+        """The fingerprint, by reading everything if it is not cached; `report` may raise to stop."""
+        self._known = hash_sources(self._sources, report, self._cache)
+        return self._known
+
+    @property
+    def wants_blocks(self) -> bool:
+        """Whether `update` must be given what is sent."""
+        return not self._known and not all(source.parallel for source in self._sources)
+
+    def update(self, block: bytes) -> None:
+        """Hash a block that is sent."""
+        self._sha.update(block)
+
+    def finish(self) -> None:
+        """Everything was sent."""
+        if not self._known and not self.wants_blocks and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="lxdimg-hash", daemon=True)
+            self._thread.start()
+
+    def result(self) -> str:
+        """The fingerprint of what was sent; waits for it."""
+        if self._known:
+            return self._known
+        if self._thread is None:
+            return self._sha.hexdigest()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._known
 
     def _run(self) -> None:
         def check(_: int) -> None:
@@ -126,19 +162,15 @@ class BackgroundHash:
                 raise InterruptedError("stopped")
 
         try:
-            self._result = hash_sources(self._sources, check)
+            self._known = hash_sources(self._sources, check)
         except BaseException as error:  # noqa: BLE001 - raised by result()
             self._error = error
 
-    def result(self) -> str:
-        """The fingerprint; waits for it."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._result
+    def __enter__(self) -> UploadHash:
+        return self
 
-    def stop(self) -> None:
-        """Give up; returns when the thread has ended."""
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._stop.set()
-        with contextlib.suppress(RuntimeError):  # interrupted within start(): it has not begun
-            self._thread.join()
+        if self._thread is not None:
+            with contextlib.suppress(RuntimeError):  # interrupted within start(): it has not begun
+                self._thread.join()

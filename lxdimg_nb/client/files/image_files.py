@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lxdimg_nb.client.files.archive import MAX_DECOMPRESSED
 from lxdimg_nb.client.files.bundle import read_bundle
-from lxdimg_nb.client.files.hashing import HashCache, hash_sources, is_cached
 from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image
 from lxdimg_nb.client.files.source import Data, Source
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.values.validation import checked_path
 
-__all__ = ["QUICK_LOOK", "ImageFiles"]
+__all__ = ["ImageFiles"]
 
 # Until metadata.yaml was seen: enough for images made by the usual builders, little for those that put it last.
 QUICK_LOOK = 32 * 1024 * 1024
@@ -82,6 +81,28 @@ class ImageFiles:
         files = [source.section(section.offset, section.size) for section in sections]
         return cls(files, [inspect_image(files[0], limit=limit), ImageInspection("")], sections[1].name == "rootfs.img")
 
+    @classmethod
+    def acceptable(cls, data: Data, metadata: Data | None = None, type: str | None = None) -> ImageFiles:
+        """As `of`, after a quick look, and only what a server would take.
+
+        Raises:
+            InvalidImageError: a server would refuse it; with each reason.
+        """
+        files = cls.of(data, metadata, type, limit=QUICK_LOOK)
+        if files.problems:
+            raise InvalidImageError("this is no image a server would take: " + "; ".join(files.problems))
+        return files
+
+    @property
+    def name(self) -> str:
+        """The file name that a server keeps; empty when there is none."""
+        return self.sources[-1].name
+
+    @property
+    def properties(self) -> dict[str, str] | None:
+        """The properties in metadata.yaml; None when it could not be read."""
+        return self.verdicts[0].properties if self.verdicts and self.verdicts[0].metadata is not None else None
+
     @property
     def split(self) -> bool:
         """Whether it is a split image."""
@@ -114,23 +135,6 @@ class ImageFiles:
         if not self.split and meta.metadata is not None and meta.whole and not meta.rootfs:
             problems.append("there is neither rootfs/ nor rootfs.img in it")
         return problems
-
-    def refuse_problems(self) -> None:
-        """Raise when a server would refuse it.
-
-        Raises:
-            InvalidImageError: with each reason.
-        """
-        if self.problems:
-            raise InvalidImageError("this is no image a server would take: " + "; ".join(self.problems))
-
-    def fingerprint(self, report: Callable[[int], None], known: HashCache) -> str:
-        """SHA-256 of the content, 64 hexadecimal digits; a file that was hashed before is not read again."""
-        return hash_sources(self.sources, report, known)
-
-    def hashed_before(self, known: HashCache) -> bool:
-        """Whether `fingerprint` would not have to read anything."""
-        return is_cached(self.sources, known)
 
 
 def _is_disk(source: Source, found: ImageInspection) -> bool:

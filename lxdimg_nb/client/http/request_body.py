@@ -5,7 +5,6 @@ urllib3's multipart encoder wants the parts in memory.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import re
@@ -16,9 +15,9 @@ from pathlib import PurePath
 from typing import Protocol
 
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock
-from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
+from lxdimg_nb.errors import InvalidImageError
 
-__all__ = ["Content", "MultipartForm", "UploadBody", "header_filename"]
+__all__ = ["Content", "Hasher", "UploadBody"]
 
 # What the kernel sends of a file between two reports of progress.
 FILE_BLOCK = 1024 * 1024
@@ -34,33 +33,57 @@ class Content(Protocol):
     def open(self) -> io.BufferedIOBase: ...
 
 
+class Hasher(Protocol):
+    """What hashes the content of an upload: the blocks that are sent, or once all of them were."""
+
+    @property
+    def wants_blocks(self) -> bool: ...
+    def update(self, block: bytes, /) -> object: ...
+    def finish(self) -> object: ...
+
+
 class UploadBody:
-    """A request body that streams its parts and reports its progress.
+    """A request body that streams an image and reports its progress: one file as it is, two as a multipart form.
 
     Args:
-        parts: bytes (framing) or files (content).
+        contents: the file of a unified image, or metadata and root file system of a split one.
         report: called with the bytes of content sent; may raise to stop.
-        hashed: hash the content while it is sent.
+        hasher: gets the blocks if it wants them, and is told when all of them were read.
+        virtual_machine: the root file system is a disk.
+        filename: the name that the server keeps; empty takes the file's own.
         sendfile: hand out blocks of files for the kernel to send, where a part is a file on disk.
+
+    Attributes:
+        content_type: the Content-Type header.
+        filename: the file name for a header; empty where the body holds it.
     """
 
     def __init__(
         self,
-        parts: Sequence[bytes | Content],
+        contents: Sequence[Content],
         report: Callable[[int], None],
+        hasher: Hasher | None = None,
         *,
-        hashed: bool = False,
+        virtual_machine: bool = False,
+        filename: str = "",
         sendfile: bool = False,
     ) -> None:
-        self._parts = list(parts)
+        self.content_type = "application/octet-stream"
+        self.filename = _header_filename(filename)
+        self._parts: list[bytes | Content] = [*contents]
+        if len(contents) == 2:
+            self.filename = ""  # in its part
+            boundary = secrets.token_hex(16)
+            self.content_type = f"multipart/form-data; boundary={boundary}"
+            self._parts = _form_parts(boundary, *contents, virtual_machine=virtual_machine, filename=filename)
         self._report = report
+        self._hasher = hasher
         self._file: io.BufferedIOBase | None = None
         self._left: int | None = None
         self._is_content = False
         self._offset: int | None = None  # in a file that the kernel sends
-        self._sendfile = sendfile and not hashed
-        self._sha = hashlib.sha256() if hashed else None
-        sizes = [len(p) if isinstance(p, bytes) else p.size for p in parts]
+        self._sendfile = sendfile and not (hasher and hasher.wants_blocks)
+        sizes = [len(p) if isinstance(p, bytes) else p.size for p in self._parts]
         self._length = 0 if None in sizes else sum(s or 0 for s in sizes)
         self._sent = 0
 
@@ -89,10 +112,12 @@ class UploadBody:
                 self._left -= len(block)
             if self._is_content:
                 self._sent += len(block)
-                if self._sha is not None and isinstance(block, bytes):
-                    self._sha.update(block)
+                if self._hasher and self._hasher.wants_blocks and isinstance(block, bytes):
+                    self._hasher.update(block)
                 self._report(self._sent)
             return block
+        if self._hasher:
+            self._hasher.finish()
         return b""
 
     def _read_bytes(self, file: io.BufferedIOBase, size: int) -> bytes:
@@ -129,12 +154,6 @@ class UploadBody:
         """Whether everything was handed out."""
         return not self._parts and self._file is None
 
-    def hexdigest(self) -> str:
-        """SHA-256 of the content sent so far."""
-        if self._sha is None:
-            raise InvalidRequestError("this body was not asked to hash")
-        return self._sha.hexdigest()
-
     def close(self) -> None:
         """Close the file that is open."""
         if self._file is not None:
@@ -142,41 +161,30 @@ class UploadBody:
             self._file = None
 
 
-class MultipartForm:
+def _form_parts(
+    boundary: str, metadata: Content, rootfs: Content, *, virtual_machine: bool, filename: str
+) -> list[bytes | Content]:
     """The form of a split upload: part `metadata`, then `rootfs` or `rootfs.img`, in that order.
 
     Source: LXD doc/rest-api, POST /1.0/images; the second part's name decides container or virtual machine.
     """
-
-    def __init__(self, metadata: Content, rootfs: Content, *, virtual_machine: bool, filename: str = "") -> None:
-        self._boundary = secrets.token_hex(16)
-        self._files = (
-            (metadata, "metadata", metadata.name),
-            # Servers keep this one as the image's file name.
-            (rootfs, "rootfs.img" if virtual_machine else "rootfs", filename or rootfs.name),
+    parts: list[bytes | Content] = []
+    for content, name, own in (
+        (metadata, "metadata", metadata.name),
+        # Servers keep this one as the image's file name.
+        (rootfs, "rootfs.img" if virtual_machine else "rootfs", filename or rootfs.name),
+    ):
+        # A file name must not end the header that it is in.
+        safe = re.sub(r'[\x00-\x1f\x7f"\\]', "_", PurePath(own).name) or name.removesuffix(".img")
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{safe}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
         )
-
-    @property
-    def content_type(self) -> str:
-        """The Content-Type header."""
-        return f"multipart/form-data; boundary={self._boundary}"
-
-    @property
-    def parts(self) -> list[bytes | Content]:
-        """Framing and content in order."""
-        parts: list[bytes | Content] = []
-        for content, name, filename in self._files:
-            # A file name must not end the header that it is in.
-            safe = re.sub(r'[\x00-\x1f\x7f"\\]', "_", PurePath(filename).name) or name.removesuffix(".img")
-            head = (
-                f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{safe}"\r\n'
-                "Content-Type: application/octet-stream\r\n\r\n"
-            )
-            parts += [head.encode(), content, b"\r\n"]
-        return [*parts, f"--{self._boundary}--\r\n".encode()]
+        parts += [head.encode(), content, b"\r\n"]
+    return [*parts, f"--{boundary}--\r\n".encode()]
 
 
-def header_filename(name: str) -> str:
+def _header_filename(name: str) -> str:
     """A file name for a header: its UTF-8, which is what lxc sends, written as the Latin-1 that headers are."""
     plain = re.sub(r"[\x00-\x1f\x7f]", "_", PurePath(name).name).strip()
     return plain.encode(errors="replace").decode("latin-1")

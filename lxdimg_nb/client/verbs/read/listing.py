@@ -20,7 +20,7 @@ from lxdimg_nb.errors import ApiError, IncompleteListError, LxdImageError, NotFo
 from lxdimg_nb.filters import parse
 from lxdimg_nb.values import ImageRecord, fingerprints
 
-__all__ = ["known_fingerprints", "list_records", "project_names"]
+__all__ = ["is_new_size", "known_fingerprints", "list_records", "project_names"]
 
 # A server under its deadline has no reason to leave an image out; below both bounds its answer is taken as whole.
 SUSPECT_SECONDS = 3.0
@@ -31,6 +31,10 @@ READERS = 4
 ENOUGH = 3
 # A listing may wait for another client's listing, then meet its own deadline.
 LIST_TIMEOUT = 120.0
+# From this size on a file is worth asking whether its size alone says that it is not there yet.
+WORTH_ASKING = 64 * 1024 * 1024
+# Listing so many images costs less than hashing 64 MiB.
+CHEAP_LISTING = 30
 
 
 def list_records(
@@ -99,6 +103,21 @@ def known_fingerprints(project: Project) -> set[str]:
     metadata = project.transport.request("GET", f"/1.0/projects/{quote(project.name, safe='')}").metadata
     used_by = metadata.get("used_by") if isinstance(metadata, dict) else None
     return set(fingerprints(used_by if isinstance(used_by, list) else ()))
+
+
+def is_new_size(project: Project, size: int | None) -> bool:
+    """Whether no image of this size is there, as far as that is cheaper to know than a hash.
+
+    Asked only for large files on servers with few images.
+    """
+    if size is None or size < WORTH_ASKING:
+        return False
+    try:
+        if len(known_fingerprints(project)) > CHEAP_LISTING * size / WORTH_ASKING:
+            return False
+        return all(record.size != size for record in list_records(project))
+    except LxdImageError:
+        return False
 
 
 def _of_project(project: Project, polite: bool) -> list[ImageRecord]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lxdimg_nb.client.files.hashing import hash_sources
 from lxdimg_nb.client.files.image_files import ImageFiles
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.client.files.source import Data
@@ -80,7 +81,7 @@ def check_image(
         raise InvalidRequestError("this stream can be read only once; save it to a file to check it")
     size = files.size or 0
     with reporting(progress) as report:
-        fingerprint = files.fingerprint(lambda done: report(Progress("hash", done, size)), project.hashes)
+        fingerprint = hash_sources(files.sources, lambda done: report(Progress("hash", done, size)), project.hashes)
     meta = files.verdicts[0]
     machine = files.virtual_machine if files.split else meta.rootfs == "virtual-machine"
     date = (meta.metadata or {}).get("creation_date")

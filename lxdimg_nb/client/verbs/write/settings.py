@@ -11,7 +11,7 @@ from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.write.edit import edit_image
 from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
 from lxdimg_nb.errors import ConflictError, LxdImageError, NotFoundError
-from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord, format_time
 from lxdimg_nb.values.image import same_value, writable_fields
 from lxdimg_nb.values.validation import checked_bool, checked_names, checked_profiles, checked_properties, checked_time
 
@@ -65,6 +65,25 @@ class Settings:
             error.add_note(f"The image {record.fingerprint[:12]} was imported all the same.")
             raise
         return project.read(record.fingerprint)
+
+    def token(
+        self, fingerprint: str, filename: str, properties: Mapping[str, str], aliases: Iterable[str]
+    ) -> dict[str, Any]:
+        """The request for leave to upload one image, with which the server sets all this together with the import.
+
+        Args:
+            properties: those of the image, which a token replaces.
+        """
+        document: dict[str, Any] = {
+            "source": {"type": "image", "mode": "push", "fingerprint": fingerprint},
+            "public": self.public,
+            "filename": filename,
+            "properties": _filled({**properties, **(self.properties or {})}),
+            "aliases": [{"name": name, "description": ""} for name in aliases],
+        }
+        if self.expires_at is not None:
+            document["expires_at"] = format_time(self.expires_at)
+        return document
 
     def _changes(self, record: ImageRecord) -> dict[str, Any]:
         wanted = {
