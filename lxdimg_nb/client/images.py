@@ -288,6 +288,6 @@ class Images(ImageReader):
 
     def panel(self) -> Any:
         """The browser of images, for the end of a notebook cell."""
-        from lxdimg_nb.panels import browser_panel
+        from lxdimg_nb.panels import images_panel
 
-        return browser_panel(self)
+        return images_panel(self)

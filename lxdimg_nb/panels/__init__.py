@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from lxdimg_nb.panels.images.fleet_panel import FleetPanel
     from lxdimg_nb.panels.images.images_panel import ImagesPanel
 
-__all__ = ["all_transfers", "browser_panel", "fleet_panel", "image_panel"]
+__all__ = ["all_transfers", "fleet_panel", "image_panel", "images_panel"]
 
 
-def browser_panel(images: Images) -> ImagesPanel:
+def images_panel(images: Images) -> ImagesPanel:
     """Return the panel of a project's images."""
     from lxdimg_nb.panels.images.images_panel import ImagesPanel
 

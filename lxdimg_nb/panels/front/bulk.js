@@ -1,4 +1,4 @@
-// The selection: what can be done with it, and the plan that is shown before anything is.
+// Actions on the selected images, and the plan that is shown before anything is done.
 
 function bulkPart(app, list) {
   const bulk = app.state.bulk || { state: "empty" };

@@ -1,7 +1,7 @@
-// The controls that panels are made of.
+// The controls of panels: buttons, switches, fields, questions, messages, bars.
 
 let lastNumber = 0;
-// Ids for labels are counted, never made from data.
+// Ids of labels are numbered, never made from data.
 const nextId = (word) => `lxdimg-${word}-${++lastNumber}`;
 
 function button(label, onClick, props) {
@@ -9,7 +9,7 @@ function button(label, onClick, props) {
   return h("button", { type: "button", class: `lxi-button ${kind ? `lxi-${kind}` : ""}`.trim(), onClick, ...rest }, label);
 }
 
-// A switch that cannot be used stays reachable and says why.
+// A switch. If it is locked, it can still get the focus and says why.
 function switchRow({ ids, label, value, text, locked, busy, onFlip, name, extra }) {
   const blocked = Boolean(locked) || busy;
   return h(
@@ -63,7 +63,7 @@ function check({ label, checked, onChange, hint }) {
   );
 }
 
-// A question in place: never a window of the browser's, which would stop everything.
+// A question inside the panel. A dialog of the browser would block the page.
 function question({ title, text, yes, danger, onYes, onNo }) {
   return h(
     "div",

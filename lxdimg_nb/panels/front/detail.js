@@ -1,4 +1,4 @@
-// One image: what it is, its switches, what can be done with it.
+// The detail of one image: its switches, actions and attributes.
 
 function detailPart(app) {
   const image = app.state.detail;
@@ -31,7 +31,7 @@ function detailPart(app) {
   );
 }
 
-// Who uses it and what deleting it would do: the server is asked only when this is opened.
+// Who uses the image, and what deleting it would do. The server is asked only when this is opened.
 function explanation(app, image) {
   const found = app.state.explained && app.state.explained.key === image.key ? app.state.explained : {};
   const ask = () => app.send("explain", { key: image.key });
@@ -48,7 +48,7 @@ function explanation(app, image) {
   );
 }
 
-// How the last write ended, and what can be done about it: undo, or choose between two values.
+// The result of the last write, with what the user can do about it: undo, or choose between two values.
 function resultPart(app, image, ui) {
   const result = image.result;
   const send = (type, more) => {

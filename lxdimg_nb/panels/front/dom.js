@@ -1,5 +1,5 @@
-// A tiny virtual DOM: what a panel shows is a function of its state, and elements that stay keep their focus,
-// selection and typed text. Data only ever becomes text nodes and attribute values, never markup.
+// A small virtual DOM: a panel is a function of its state. Elements that stay keep their focus, selection and
+// typed text. Data becomes text nodes and attribute values only, never markup.
 
 function h(tag, props, ...children) {
   return { tag, props: props || {}, children: vnodes(children) };
@@ -12,7 +12,7 @@ function vnodes(children) {
     .map((child) => (typeof child === "object" ? child : { text: String(child) }));
 }
 
-// What may be set on an element; everything else in props is an error of ours, seen in the console.
+// Attributes that may be set on an element. Any other prop is a bug and is logged to the console.
 const ATTRIBUTES = new Set([
   "class", "title", "type", "role", "for", "name", "placeholder", "scope", "tabindex", "autocomplete", "spellcheck",
   "colspan", "dir", "lang", "min", "max", "rows", "list", "accept", "href", "download", "rel", "target",
@@ -27,7 +27,7 @@ function setProp(node, name, value, before) {
     if (!node.__on[type]) node.addEventListener(type, (event) => node.__on[type] && node.__on[type](event));
     node.__on[type] = value || null;
   } else if (PROPERTIES.has(name)) {
-    // Typed text stays until the panel itself wants another value.
+    // Typed text stays until the panel sets another value.
     if (value !== before) node[name] = value === undefined ? (name === "value" ? "" : false) : value;
   } else if (ATTRIBUTES.has(name) || /^(aria|data)-[a-z-]+$/.test(name)) {
     if (value === undefined || value === null || value === false) node.removeAttribute(name);
@@ -39,7 +39,7 @@ function setProp(node, name, value, before) {
   }
 }
 
-// What a place in the panel is, whatever it says: elements are kept while their signs stay in order.
+// The identity of an element, whatever its content: elements are kept while their signs stay in order.
 function signOf(vnode) {
   if (vnode.text !== undefined) return "#";
   const { key, class: words } = vnode.props;
@@ -58,7 +58,7 @@ function patchNode(node, vnode) {
     if (node.data !== vnode.text) node.data = vnode.text;
     return;
   }
-  // Children first: a select's value needs its options.
+  // Children first, because the value of a select needs its options.
   patch(node, vnode.children);
   const before = node.__props;
   for (const name of Object.keys(before)) {
@@ -70,7 +70,7 @@ function patchNode(node, vnode) {
   if (isNew) vnode.props.ref(node);
 }
 
-// Which of the old nodes stays in which place: the longest series of signs that both have.
+// The old nodes that stay, by their new index: the longest common subsequence of signs.
 function kept(old, signs) {
   const nodes = new Array(signs.length);
   let start = 0;
@@ -98,7 +98,7 @@ function patch(parent, wanted) {
   const signs = wanted.map(signOf);
   const nodes = kept(old, signs);
   const used = new Set(nodes);
-  // Those with a key may change places; what is not wanted goes first, so that the others need not move.
+  // Nodes with a key may change places. Nodes that are not wanted are removed first, so the others need not move.
   const free = new Map(old.filter((node) => !used.has(node)).map((node) => [node.__sign, node]));
   for (const node of old) if (!used.has(node)) node.remove();
   let next = null;

@@ -1,4 +1,4 @@
-// Editing in place: one field at a time, Enter saves, Escape leaves it as it was.
+// Editing in place, one field at a time: Enter saves, Escape cancels.
 
 function beginEdit(app, ui, spec) {
   ui.editing = { field: spec.field, name: spec.name || "", before: spec.before ?? "", value: spec.input ?? "", newName: "" };

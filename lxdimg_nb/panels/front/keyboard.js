@@ -1,24 +1,24 @@
-// The keyboard: keys that are pressed in a panel stay there, and the focus is never lost.
+// The keyboard: keys pressed in a panel do nothing in the notebook, and the focus is never lost.
 
 const FOCUSABLE = "button, input, select, summary, a[href], [tabindex]";
 const REGIONS = "section, .lxi-list > *, .lxi-header";
-// What a notebook does to its cells with Ctrl or Cmd held; whatever else is held with those is for the page.
+// Keys that a notebook uses for its cells together with Ctrl or Cmd. All others are left to the page.
 const OF_CELLS = /^(Enter|Backspace|Arrow.*|[am-])$/i;
 
-// The element that has the focus: within this panel, or anywhere.
+// Returns the focused element: within this panel, or anywhere.
 function focused(root, anywhere) {
   const active = root.getRootNode().activeElement;
   return active && (anywhere || (active !== root && root.contains(active))) ? active : null;
 }
 
-// Something that has just appeared takes the focus only from its own surroundings: somebody who types elsewhere goes on.
+// Focuses something that has just appeared, but only if the focus was near it: a user who types elsewhere goes on.
 let before = null;
 function take(node) {
   const near = node.closest("section") || node.closest(".lxi");
   if (!before || before === document.body || !before.isConnected || near.contains(before) || before.contains(near)) node.focus();
 }
 
-// Draws, and sees to it that whoever had the focus in the panel has it afterwards, on the same thing or the next.
+// Draws, and keeps the focus: on the same element, or on the nearest one if it is gone.
 function keepingFocus(root, draw) {
   before = focused(root, true);
   const had = focused(root);
@@ -30,7 +30,7 @@ function keepingFocus(root, draw) {
   const [earlier, later] = [all.slice(0, at).reverse(), all.slice(at + 1)];
   const places = [...earlier, ...later];
   if (region && region.isConnected) {
-    // Where it was, or the whole that it was part of while that has nothing else.
+    // First the region that it was in: its other controls, then the region itself.
     region.tabIndex = -1;
     const near = [...later, ...earlier, ...region.querySelectorAll(FOCUSABLE)].filter((node) => region.contains(node));
     places.unshift(...near.filter((node) => node.tabIndex >= 0), region);
@@ -47,8 +47,8 @@ const onEscape = (leave) => (event) => {
   leave();
 };
 
-// JupyterLab hears keys after the panel, Notebook 7 before it: it looks for the attribute, on what the key is for and
-// upwards. Without this, a letter that is typed on one of the panel's buttons inserts, cuts or deletes cells.
+// JupyterLab gets keys after the panel, Notebook 7 before it: there the attribute on the target or an ancestor counts.
+// Without this, a letter typed on one of the panel's buttons inserts, cuts or deletes cells.
 function keysStay(root) {
   const ours = (event) => !(event.ctrlKey || event.metaKey) || OF_CELLS.test(event.key);
   const first = (event) => {
@@ -57,7 +57,7 @@ function keysStay(root) {
   window.addEventListener("keydown", first, true);
   root.addEventListener("keydown", (event) => {
     if (ours(event)) event.stopPropagation();
-    // A key that is held down presses one button, not also the one that appears under it.
+    // A key that is held down presses one button, and not also the button that takes its place.
     if (event.repeat && /^(Enter| )$/.test(event.key) && event.target.closest("button, summary")) event.preventDefault();
   });
   return () => window.removeEventListener("keydown", first, true);

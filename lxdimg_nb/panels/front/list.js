@@ -1,4 +1,4 @@
-// The list: one page of words from the kernel, which searches, sorts, turns pages and selects.
+// The list of images: one page of text. The kernel searches, sorts, turns pages and selects.
 
 function listPart(app) {
   const list = app.state.list;
@@ -84,7 +84,7 @@ function lookupPart(app, list, lookup) {
 }
 
 const HELP =
-  "A word is looked for in aliases, fingerprint and description. FIELD=VALUE, !=, <, >: os=ubuntu release=noble,jammy " +
+  "A word is searched in aliases, fingerprint and description. FIELD=VALUE, !=, <, >: os=ubuntu release=noble,jammy " +
   "public=yes size>1GiB age>90d idle>30d alias=web-*";
 
 function columnsMenu(app, list) {
@@ -199,7 +199,7 @@ function cell(app, list, row, column, i, at) {
       "button",
       {
         type: "button", class: `lxi-name ${text ? "" : "lxi-unnamed"}`, tabindex: app.stop(at, list),
-        // A key that presses a button makes a click without a count.
+        // A button pressed by a key gets a click event with the detail 0.
         onClick: (event) => app.open(row.key, event.detail === 0),
       },
       flag || h("bdi", {}, text || (column.name === "alias" ? "no alias" : "open")),
@@ -207,7 +207,7 @@ function cell(app, list, row, column, i, at) {
   );
 }
 
-// Up and down go from row to row: Tab stops at one of them, and goes on behind the table.
+// The arrow keys go from row to row. Tab stops at one row, then goes on after the table.
 function move(event, at, count) {
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: count - 1 }[event.key];
   if (to === undefined || to < 0 || to >= count) return;

@@ -1,4 +1,4 @@
-// The panel: state from the kernel, messages to it, and the notice that a kernel does not answer.
+// The panel: state from the kernel, messages to the kernel, and a notice if the kernel does not answer.
 
 const SILENCE = 4000;
 const HERE = 30000;
@@ -42,7 +42,7 @@ class App {
     this.hello();
   }
 
-  // The hello makes the kernel answer, and puts this widget on the kernel's subshell, where a cell does not block it.
+  // Makes the kernel answer, and moves this widget to the kernel's subshell, where a running cell does not block it.
   hello() {
     this.hellos += 1;
     this.helloAt = Date.now();
@@ -68,10 +68,10 @@ class App {
   receive(content) {
     if (!content || typeof content.type !== "string") return;
     if (content.type === "heard") {
-      // The kernel takes messages in order: an answer to one says that those before have arrived.
+      // The kernel handles messages in order: an answer to one means that the earlier ones have arrived.
       for (const number of [...this.unheard.keys()]) if (number <= content.number) this.unheard.delete(number);
       if (this.link !== "ok") {
-        // The first messages may come before JupyterLab has made its subshell: a few more move the panel there.
+        // The first messages may be sent before JupyterLab has created its subshell; a few more move the panel there.
         if (this.link === "new") this.settling = [200, 500, 1000, 2000, 4000].map((ms) => setTimeout(() => this.send("here"), ms));
         this.link = "ok";
         this.hellos = 0;
@@ -92,7 +92,7 @@ class App {
     }
   }
 
-  // Several parts come at once: draw once.
+  // Several parts arrive together and are drawn once.
   later() {
     if (this.frame) return;
     this.frame = setTimeout(() => {
@@ -109,12 +109,12 @@ class App {
       this.link = "busy";
       this.draw();
     }
-    // All of them are answered when a long cell ends: seldom after a while, lest the answers come in thousands.
+    // All of them are answered when a long cell ends, so they become rarer: the answers must not come in thousands.
     const patience = Math.min(1000 * 2 ** Math.max(0, this.hellos - 8), HERE);
     if (this.link !== "ok" && this.link !== "lost" && Date.now() - this.helloAt > patience) this.hello();
   }
 
-  // Files of this computer
+  // Files on this computer
 
   sendFiles() {
     const { files } = this.ui.upload;
@@ -150,7 +150,7 @@ class App {
     this.draw();
   }
 
-  // What the person at the screen is in the middle of, for each image
+  // What the user is doing, for each image
 
   imageState(key) {
     if (!this.images.has(key)) this.images.set(key, {});
@@ -164,7 +164,7 @@ class App {
 
   detailCame(image) {
     if (!image) {
-      // It was closed, or is gone: whoever was there goes on at its place in the list.
+      // It was closed, or is gone. If the focus was in it, it goes to the list.
       const had = focused(this.root);
       if (had && had.closest(".lxi-detail")) this.afterDraw = () => this.focus('tbody .lxi-name[tabindex="0"]', ".lxi-search", ".lxi-do-upload");
       return;
@@ -183,17 +183,17 @@ class App {
   atRow(at) {
     if (this.row === at) return;
     this.row = at;
-    // At once, for the next key may be Tab; but not in the middle of a drawing that moves the focus itself.
+    // At once, because the next key may be Tab; but not while a drawing moves the focus itself.
     if (this.drawing) this.later();
     else this.draw();
   }
 
-  // Where Tab stops in the table.
+  // The tabindex of a row: Tab stops at one row of the table.
   stop(at, list) {
     return at === Math.min(this.row, list.rows.length - 1) ? "0" : "-1";
   }
 
-  // On the first of these that is there.
+  // Focuses the first of these elements that is there.
   focus(...selectors) {
     const found = selectors.map((s) => this.root.querySelector(s)).find(Boolean);
     if (found) found.focus();
@@ -204,7 +204,7 @@ class App {
     this.searching = setTimeout(() => this.send("search", { query }), 120);
   }
 
-  // Paths on the kernel's disk, as one types.
+  // Completes a path on the kernel's disk while the user types.
   complete(path) {
     clearTimeout(this.completing);
     this.completing = setTimeout(() => this.send("complete", { path }), 100);
@@ -220,7 +220,7 @@ class App {
     }
   }
 
-  // Whoever opens an image by keyboard goes on in its detail; Escape leads back.
+  // If an image is opened by keyboard, the focus goes to its detail; Escape leads back.
   open(key, byKeyboard) {
     this.opening = key;
     this.entering = byKeyboard;

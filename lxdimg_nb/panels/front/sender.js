@@ -1,5 +1,5 @@
-// A file from the browser to the kernel: pieces with acknowledgements over the comm, or, where our extension of
-// the Jupyter server answers, one request to that. Either way only slices of the file are ever in memory.
+// Sends a file from the browser to the kernel: in acknowledged pieces over the comm or, if our extension of the
+// Jupyter server answers, in one request to it. Either way only slices of the file are in memory.
 
 const PROBE = 1 << 20;
 // Pieces on the way over the comm delay every other message of the notebook. They can also silence a kernel: one
@@ -24,7 +24,7 @@ class Sender {
     app.send("file-begin", { slot, name: file.name, size: file.size, modified: file.lastModified, count });
   }
 
-  // The kernel says where to go on.
+  // Begins where the kernel says.
   async begin(content) {
     this.job = content.job;
     this.piece = content.piece;
@@ -32,7 +32,7 @@ class Sender {
     let from = content.have;
     let restart = false;
     if (from > 0) {
-      // What lies there from an earlier attempt is only continued if it is the same so far.
+      // What is there from an earlier attempt is continued only if its end is the same.
       const same = window.crypto && crypto.subtle && (await digest(this.file.slice(Math.max(0, from - PROBE), from))) === content.probe;
       if (!same) {
         from = 0;
@@ -70,7 +70,7 @@ class Sender {
     this.adaptedAt = this.offset;
   }
 
-  // Whether pieces are on their way and nobody says that they arrive.
+  // Whether pieces are on their way and are not acknowledged.
   stalled(silence) {
     return !this.stopped && this.offset > this.acked && Date.now() - this.heardAt > silence;
   }
@@ -98,7 +98,7 @@ class Sender {
     }
   }
 
-  // The way through the Jupyter server. False when there is none: then the pieces go over the comm.
+  // Sends the file through the Jupyter server. False if that is not possible: then pieces go over the comm.
   async direct(place) {
     const base = jupyterServer();
     if (!base) return false;
@@ -117,7 +117,7 @@ class Sender {
     request.onloadend = () => {
       if (!this.stopped) this.app.send("file-sent", { job: this.job, ok: request.status === 200 });
     };
-    // Chromium reads a whole file in the process that sends it, twice as quick as a part of one.
+    // Chromium reads a whole file in the process that sends it, which is twice as fast as with a part.
     request.send(this.offset === 0 ? this.file : this.file.slice(this.offset));
     return true;
   }
@@ -128,7 +128,7 @@ class Sender {
   }
 }
 
-// Where this page's Jupyter server is and what it wants to see; null in front ends without one.
+// The address of this page's Jupyter server and the headers it needs; null in front ends without one.
 function jupyterServer() {
   const element = document.getElementById("jupyter-config-data");
   if (!element) return null;
@@ -145,7 +145,7 @@ function jupyterServer() {
   }
 }
 
-// The folder that the Jupyter server hands out, where it tells.
+// The folder that the Jupyter server serves, if it says so.
 function rootOf(config) {
   const uri = config.rootUri || "";
   const root = uri.startsWith("file:///") ? decodeURIComponent(uri.slice(7)) : config.serverRoot || "";

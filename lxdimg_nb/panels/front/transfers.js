@@ -1,4 +1,4 @@
-// What runs in the kernel and what ran: bar, rate, Cancel.
+// The transfers of the kernel, running and ended, with bar, rate and Cancel.
 
 const ENDED = { done: "done", failed: "failed", cancelled: "cancelled" };
 
@@ -37,7 +37,7 @@ function transfer(app, job) {
   );
 }
 
-// A file that the page's Jupyter server hands out, too: it must say so itself, with the same size.
+// A link to a file that the page's Jupyter server serves as well; the server must confirm it with the same size.
 function fetchLink(app, file) {
   const known = app.links.get(file.path);
   if (known === undefined) {

@@ -1,4 +1,4 @@
-// Upload of a file of the kernel's machine or of this computer: checked, shown, then sent.
+// The upload form: a file on the kernel's machine or on this computer is checked, shown, then uploaded.
 
 function uploadPart(app) {
   const ui = app.ui.upload;
@@ -62,7 +62,7 @@ function chooseForm(app, ui) {
       h(
         "span",
         { class: "lxi-hint" },
-        ui.way === "kernel" ? "Nothing goes to the server yet: the file is read and checked first." : "It goes to the kernel's machine first, is checked there and shown, and is sent to the server when you say so.",
+        ui.way === "kernel" ? "Nothing goes to the server yet: the file is read and checked first." : "The file goes to the kernel's machine first and is checked there. It is sent to the server only when you say so.",
       ),
     ),
   );
@@ -82,7 +82,7 @@ function paths(app, ui) {
     }),
     field({
       id: app.ids("second").input, label: "Second file of a split image", value: ui.second, placeholder: "only if it comes in two files",
-      hint: "Metadata and root file system: which is which is told by their content.", list: known,
+      hint: "Metadata and root file system in any order; their content tells which is which.", list: known,
       onInput: typed("second"),
     }),
     h("datalist", { key: "paths", ref: (n) => (n.id = known) }, offered.map((path) => h("option", { key: path, value: path }))),
@@ -107,7 +107,7 @@ function pickers(app, ui) {
     );
   return [
     picker("image", "Image, or root file system of a split image"),
-    picker("second", "Metadata of a split image", "Only if the image comes in two files. Which is which is told by their content."),
+    picker("second", "Metadata of a split image", "Only if the image comes in two files, in any order; their content tells which is which."),
   ];
 }
 
@@ -123,7 +123,7 @@ function receivingForm(app, upload) {
       const job = jobOf(app, number);
       return [h("p", { dir: "auto" }, job ? job.title : "Receiving"), bar(job ? job.fraction : null, "Received"), h("span", { class: "lxi-hint" }, job ? job.text : "")];
     }),
-    !app.sending() && h("p", { class: "lxi-hint" }, "This page does not send it (it was reloaded, or another window does). Choose the same file again to go on where it stopped."),
+    !app.sending() && h("p", { class: "lxi-hint" }, "This page does not send it: it was reloaded, or another window sends it. Choose the same file again to go on where it stopped."),
     h("div", { class: "lxi-row" }, !app.sending() && button("Choose the file again", () => app.chooseAgain()), button("Cancel", () => app.send("unload"))),
   );
 }
