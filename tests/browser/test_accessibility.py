@@ -8,11 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.axe import axe, findings
-from tests.kit.lab import SLOW, books, lab, opened
+from tests.kit.axe import findings
+from tests.kit.lab import SLOW, opened
 from tests.kit.servers import until
-
-__all__ = ["axe", "books", "lab"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -7,10 +7,8 @@ from playwright.sync_api import expect
 
 from tests.kit import factory
 from tests.kit.commandline import CommandLine
-from tests.kit.lab import SLOW, books, lab, opened
+from tests.kit.lab import SLOW, opened
 from tests.kit.servers import until
-
-__all__ = ["books", "lab"]
 
 
 @pytest.fixture(params=["lxd", "incus"])

@@ -7,11 +7,9 @@ import hashlib
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.lab import SLOW, books, lab, old_kernel, opened
+from tests.kit.lab import SLOW, opened
 from tests.kit.proxy import Proxy
 from tests.kit.servers import until
-
-__all__ = ["books", "lab", "old_kernel"]
 
 
 def test_the_panel_works_in_notebook_7(lab, lxd):

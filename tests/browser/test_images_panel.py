@@ -8,10 +8,8 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.kit import certificates, factory
-from tests.kit.lab import SLOW, books, lab, opened
+from tests.kit.lab import SLOW, opened
 from tests.kit.servers import until
-
-__all__ = ["books", "lab"]
 
 
 def test_a_click_on_the_public_switch_changes_the_image_on_the_server(books, server):

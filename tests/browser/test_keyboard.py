@@ -10,11 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.lab import SLOW, books, lab
+from tests.kit.lab import SLOW
 from tests.kit.proxy import Fault, Proxy
 from tests.kit.servers import until
-
-__all__ = ["books", "lab"]
 
 # The element with the focus, in words; empty outside of the panel.
 AT = """() => {

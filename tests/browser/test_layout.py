@@ -6,10 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.axe import axe, findings
-from tests.kit.lab import SLOW, books, lab, opened
-
-__all__ = ["axe", "books", "lab"]
+from tests.kit.axe import findings
+from tests.kit.lab import SLOW, opened
 
 LONG = "web-" + "abcdefghij" * 19 + "-end"
 HEBREW = "\u05e9\u05dc\u05d5\u05dd"

@@ -10,10 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.lab import SLOW, books, lab
+from tests.kit.lab import SLOW
 from tests.kit.servers import until
-
-__all__ = ["books", "lab"]
 
 MIB = 1 << 20
 

@@ -8,30 +8,27 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page
-
-from tests.conftest import missing
 
 AXE = "axe-core@4"
 
 
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """axe-core's script, from npm, kept for the next time."""
+def script() -> str | None:
+    """axe-core's script, from npm, kept for the next time; None where it cannot be had."""
     kept = Path(tempfile.gettempdir()) / "lxdimg-axe-core.js"
     if not kept.is_file():
         if shutil.which("npm") is None:
-            missing("npm is not installed, so axe-core cannot be had")
-        with tempfile.TemporaryDirectory() as folder:
+            return None
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             done = subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, check=False)
             packs = list(Path(folder).glob("axe-core-*.tgz"))
             if done.returncode != 0 or not packs:
-                missing("axe-core cannot be had from npm")
+                return None
             with tarfile.open(packs[0]) as pack:
                 member = pack.extractfile("package/axe.min.js")
                 assert member is not None
-                kept.write_bytes(member.read())
+                Path(folder, "new").write_bytes(member.read())
+            Path(folder, "new").rename(kept)
     return kept.read_text()
 
 

@@ -1,6 +1,7 @@
 """A private JupyterLab and a headless Chromium for tests: notebooks whose cells are run as a person would.
 
-One server and one page serve a test session; each test opens a notebook of its own with a kernel of its own.
+One server serves a process, and one page all tests in a browser; each test opens a notebook of its own with a
+kernel of its own.
 Nothing of the machine's Jupyter settings is read or written.
 """
 
@@ -24,14 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from tests.conftest import missing
 from tests.kit.servers import RunningServer, free_port, until
 
-# A kernel before subshells, for the notebooks that ask for it; `old_kernel` installs it.
+# A kernel before subshells, for the notebooks that ask for it; `install_old_kernel` installs it.
 OLD_KERNEL = "ipykernel6"
 OLD_IPYKERNEL = ("ipykernel==6.31.0", "nest_asyncio==1.6.0")
 OLD_FOLDER = Path(tempfile.gettempdir()) / f"lxdimg-{OLD_IPYKERNEL[0].replace('==', '-')}"
@@ -247,15 +246,6 @@ def written(folder: Path, cells: Sequence[str], *, kernel: str = "python3") -> s
     return path
 
 
-@pytest.fixture
-def books(lab: Lab) -> Iterator[Books]:
-    """Makes notebooks, and closes them with their kernels after the test."""
-    made = Books(lab)
-    yield made
-    for book in made.opened:
-        book.close()
-
-
 def opened(panel: Locator, fingerprint: str) -> Locator:
     """The detail of an image, after a click on its name."""
     panel.locator(f'tr[data-key$="{fingerprint}"] .lxi-name').click()
@@ -264,24 +254,19 @@ def opened(panel: Locator, fingerprint: str) -> Locator:
     return detail
 
 
-@pytest.fixture(scope="module")
-def lab(chromium: str) -> Iterator[Lab]:
-    """A JupyterLab for the tests of a module. Its Playwright keeps an event loop, so it must not outlive them."""
-    with running_lab(chromium) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def old_kernel() -> str:
-    """The name of a kernel of an ipykernel before 7, installed beside the other one and kept for the next time."""
-    if not OLD_FOLDER.is_dir():
-        with tempfile.TemporaryDirectory(dir=OLD_FOLDER.parent) as folder:
-            pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-deps"]
-            done = subprocess.run([*pip, "--target", f"{folder}/new", *OLD_IPYKERNEL], capture_output=True, check=False)
-            if done.returncode != 0:
-                missing(f"{OLD_IPYKERNEL[0]} cannot be had: {done.stderr.decode()[-500:]}")
+def install_old_kernel() -> str | None:
+    """Install an ipykernel before 7 beside the other one, once a machine; returns why it cannot be had, or None."""
+    if OLD_FOLDER.is_dir():
+        return None
+    with tempfile.TemporaryDirectory(dir=OLD_FOLDER.parent) as folder:
+        pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-deps"]
+        done = subprocess.run([*pip, "--target", f"{folder}/new", *OLD_IPYKERNEL], capture_output=True, check=False)
+        if done.returncode != 0:
+            return f"{OLD_IPYKERNEL[0]} cannot be had: {done.stderr.decode()[-500:]}"
+        # Another worker of pytest-xdist may have been quicker.
+        with contextlib.suppress(OSError):
             Path(folder, "new").rename(OLD_FOLDER)
-    return OLD_KERNEL
+    return None
 
 
 @contextlib.contextmanager
