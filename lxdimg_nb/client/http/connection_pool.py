@@ -1,7 +1,7 @@
 """Connection pools over a unix socket and TLS, as adapters of requests.
 
-requests-unixsocket makes a pool a URL and so keeps no connection alive; urllib3's own queue enters a lock in Python
-code, which a Ctrl-C can leave locked.
+requests-unixsocket makes a pool for each URL and so keeps no connection alive; here all URLs of a socket share one.
+urllib3's own queue enters a lock in Python code, which a Ctrl-C can leave locked.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import queue
 from collections import deque
 from typing import Any, TypeVar
 
+import requests_unixsocket
 import urllib3
 from requests.adapters import HTTPAdapter
 
@@ -91,7 +92,7 @@ class _UnixPool(urllib3.HTTPConnectionPool):
         return _UnixConnection(self.path)
 
 
-class UnixAdapter(HTTPAdapter):
+class UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
     """All connections to one unix socket, whatever the URL."""
 
     def __init__(self, path: str) -> None:
