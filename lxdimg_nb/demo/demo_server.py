@@ -246,7 +246,7 @@ def start(
     with contextlib.ExitStack() as cleanup:
 
         def temporary_folder() -> Path:
-            made = short_folder("lxdimg-")
+            made = short_folder()
             cleanup.callback(shutil.rmtree, made, ignore_errors=True)
             return made
 

@@ -29,12 +29,12 @@ def lock_folder(folder: Path) -> int:
     return handle
 
 
-def short_folder(prefix: str) -> Path:
+def short_folder() -> Path:
     """A new private folder with a path short enough for a socket."""
-    made = Path(tempfile.mkdtemp(prefix=prefix))
+    made = Path(tempfile.mkdtemp(prefix="lxdimg-"))
     if len(os.fsencode(made)) > SOCKET_LIMIT - len("/unix.socket"):
         made.rmdir()
-        made = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+        made = Path(tempfile.mkdtemp(prefix="lxdimg-", dir="/tmp"))
     return made
 
 

@@ -96,17 +96,12 @@ def _value(image: dict[str, Any], name: str) -> Any:
     return None
 
 
-def _pattern(value: str) -> re.Pattern[str] | None:
-    anchored = value if "^" in value or "$" in value else f"^{value}$"
-    try:
-        return re.compile(anchored, re.IGNORECASE)
-    except re.error:
-        return None
-
-
 def _text_equal(value: str, wanted: str) -> bool:
-    pattern = _pattern(wanted)
-    return value == wanted if pattern is None else pattern.search(value) is not None
+    anchored = wanted if "^" in wanted or "$" in wanted else f"^{wanted}$"
+    try:
+        return re.search(anchored, value, re.IGNORECASE) is not None
+    except re.error:
+        return value == wanted
 
 
 def _textual(image: dict[str, Any], clause: Clause) -> bool:

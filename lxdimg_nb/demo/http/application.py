@@ -283,12 +283,12 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
         """Refuse before the handshake what the daemons refuse."""
         try:
             await self._begin()
-            self._listener = self._wanted()
+            self._listener = self._new_listener()
         except Refusal as refusal:
             self._refuse(refusal)
         self._left = self._fault.cut_after
 
-    def _wanted(self) -> Listener:
+    def _new_listener(self) -> Listener:
         if not self._caller.trusted:
             raise Refusal(403, "not authorized")
         incus = self._daemon.flavour.is_incus
@@ -304,14 +304,14 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
         project = query.get("project") or "default"
         if not everywhere:
             self._daemon.store.project_with("images", project, "")
-        return Listener(types, None if everywhere else project, self._tell, self.close, self._break_off)
+        return Listener(types, None if everywhere else project, self._send_event, self.close, self._cut)
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         """The handshake is done."""
         if self._listener is not None:
             self._daemon.events.add(self._listener)
 
-    def _tell(self, text: str) -> None:
+    def _send_event(self, text: str) -> None:
         stream = self.ws_connection.stream if self.ws_connection is not None else None
         if stream is None or stream.closed():
             return  # on_close is on its way
@@ -321,13 +321,13 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
         if self._left is not None:
             self._left -= len(text.encode())
             if self._left < 0:
-                self._break_off()
+                self._cut()
                 return
         with contextlib.suppress(websocket.WebSocketClosedError):
             # A listener may go away at any moment.
             self.write_message(text).add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _break_off(self) -> None:
+    def _cut(self) -> None:
         """Cut the connection as a network does, without a closing frame."""
         if self.ws_connection is not None and self.ws_connection.stream is not None:
             self.ws_connection.stream.close()

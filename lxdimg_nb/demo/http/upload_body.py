@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 from typing import BinaryIO
@@ -53,6 +54,7 @@ class Spool:
         self._file: BinaryIO | None = None
         self._buffer = b""
         self._state = ""
+        self._parser: Iterator[None] = iter(())
         self._edge = b""
 
     def begin(self, content_type: str) -> None:
@@ -64,8 +66,8 @@ class Spool:
             return
         boundary = parameters.get("boundary", "")
         self._edge = b"\r\n--" + boundary.encode("latin-1", "replace")
-        self._buffer = b"\r\n"
-        self._state = "preamble"
+        self._state, self._buffer = "preamble", b"\r\n"
+        self._parser = self._parse()
         if not boundary:
             self._fail("multipart: boundary is empty")
 
@@ -82,8 +84,7 @@ class Spool:
         if self._state in ("failed", "epilogue"):
             return
         self._buffer += data
-        while self._step():
-            pass
+        next(self._parser, None)
 
     def finish(self) -> None:
         """Close the files, and note an error if the body is incomplete."""
@@ -127,65 +128,52 @@ class Spool:
         self._state = "failed"
         self._buffer = b""
 
-    def _step(self) -> bool:
-        """Parse the next piece of the buffer; False where more bytes are needed."""
-        if self._state in ("preamble", "body"):
-            return self._to_edge()
-        if self._state == "edge":
-            return self._after_edge()
-        return self._state == "header" and self._header()
+    def _parse(self) -> Iterator[None]:
+        """Take the multipart apart as it arrives; yields where more bytes are needed."""
+        while True:
+            while (at := self._buffer.find(self._edge)) < 0:
+                self._take(len(self._buffer) - len(self._edge))
+                yield
+            self._take(at)
+            self._close()
+            self._buffer = self._buffer[len(self._edge) :]
+            self._state = "edge"
+            while len(self._buffer) < 2:
+                yield
+            if self._buffer.startswith(b"--"):
+                self._state = "epilogue"
+                return
+            while (found := re.match(rb"[ \t]*\r\n", self._buffer)) is None:
+                if len(self._buffer) >= 64:
+                    return self._fail("multipart: expecting a new Part")
+                yield
+            self._buffer = self._buffer[found.end() - 2 :]
+            self._state = "header"
+            while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+                if len(self._buffer) > _HEADER_LIMIT:
+                    return self._fail("multipart: message too large")
+                yield
+            lines = self._buffer[:end].decode("utf-8", "replace").split("\r\n")
+            self._buffer = self._buffer[end + 4 :]
+            self._state = "body"
+            if not self._part(lines):
+                return self._fail("Invalid multipart image")
 
-    def _to_edge(self) -> bool:
-        at = self._buffer.find(self._edge)
-        keep = len(self._buffer) - len(self._edge) if at < 0 else at
-        if keep > 0:
+    def _take(self, count: int) -> None:
+        """Remove bytes from the buffer, and write them if they belong to a part."""
+        if count > 0:
             if self._state == "body":
-                self._write(self._buffer[:keep])
-            self._buffer = self._buffer[keep:]
-        if at < 0:
-            return False
-        self._buffer = self._buffer[len(self._edge) :]
-        self._close()
-        self._state = "edge"
-        return True
-
-    def _after_edge(self) -> bool:
-        if len(self._buffer) < 2:
-            return False
-        if self._buffer.startswith(b"--"):
-            self._state = "epilogue"
-            self._buffer = b""
-            return False
-        found = re.match(rb"[ \t]*\r\n", self._buffer)
-        if found is None:
-            if len(self._buffer) < 64:
-                return False
-            self._fail("multipart: expecting a new Part")
-            return False
-        self._buffer = self._buffer[found.end() - 2 :]
-        self._state = "header"
-        return True
-
-    def _header(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > _HEADER_LIMIT:
-                self._fail("multipart: message too large")
-            return False
-        lines = self._buffer[:end].decode("utf-8", "replace").split("\r\n")
-        self._buffer = self._buffer[end + 4 :]
-        self._state = "body"
-        return self._part(lines)
+                self._write(self._buffer[:count])
+            self._buffer = self._buffer[count:]
 
     def _part(self, lines: list[str]) -> bool:
+        """Begin with the part that has these headers; False if it does not belong into an image."""
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         _, parameters = split_header(headers.get("content-disposition", ""))
         name = parameters.get("name", "")
-        wanted = ("metadata",) if not self.files else ("rootfs", "rootfs.img")
         if len(self.files) == 2:
             return True
-        if name not in wanted:
-            self._fail("Invalid multipart image")
+        if name not in (("rootfs", "rootfs.img") if self.files else ("metadata",)):
             return False
         self.virtual_machine = name == "rootfs.img"
         self.filename = re.split(r"[/\\]", parameters.get("filename", ""))[-1]
