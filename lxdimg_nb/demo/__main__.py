@@ -1,4 +1,4 @@
-"""`python -m lxdimg_nb.demo`."""
+"""Runs `python -m lxdimg_nb.demo`."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class DemoServer:
         https_url: its address on loopback TLS, or None.
         certificate: its certificate as PEM, to pin.
         product: `lxd` or `incus`, whichever it imitates.
-        faults: what is to go wrong, see `Faults`.
+        faults: faults on demand, see `Faults`.
         requests: (method, path with query) of the last ten thousand requests, oldest first.
     """
 
@@ -175,7 +175,7 @@ class DemoServer:
         return self._thread is None or not self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop serving; remove the socket, and the folder if it was made for this server. May be repeated."""
+        """Stop serving; remove the socket, and the folder if it is temporary. May be called again."""
         if os.getpid() != self._pid:
             return
         with self._lock:
@@ -219,7 +219,7 @@ def start(
     socket: str | Path | None = None,
     port: int = 0,
 ) -> DemoServer:
-    """Start a demo server in this process, in a thread of its own.
+    """Start a demo server in a thread of this process.
 
     It listens on a unix socket and, with `https`, on 127.0.0.1; on nothing else.
 

@@ -1,4 +1,4 @@
-"""Many images at once, for tests and for measuring."""
+"""Adds many images at once, for tests and benchmarks."""
 
 from __future__ import annotations
 

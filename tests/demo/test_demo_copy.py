@@ -73,7 +73,7 @@ def test_a_private_image_of_any_kind_is_pulled_with_a_secret(
     assert len(ask(here.socket, "GET", path).body) == len(ask(there.socket, "GET", path).body)
 
 
-def test_a_pull_that_names_nothing_finds_nothing_or_nobody_fails_in_the_operation(
+def test_a_pull_without_an_image_or_a_server_fails_in_the_operation(
     here: demo.DemoServer, there: demo.DemoServer
 ) -> None:
     nothing = finished(here.socket, _pull(here, there))
@@ -167,7 +167,7 @@ def test_an_image_is_pushed_with_a_token_that_decides_what_it_becomes(
     assert used["status"] == "Failure"
 
 
-def test_a_push_to_nobody_is_refused_at_once_and_a_prefix_later(here: demo.DemoServer) -> None:
+def test_a_push_to_a_dead_server_is_refused_at_once_and_of_a_prefix_later(here: demo.DemoServer) -> None:
     fingerprint = upload(here.socket, factory.small(1))["metadata"]["fingerprint"]
 
     dead = ask(here.socket, "POST", f"/1.0/images/{fingerprint}/export", {"target": "https://127.0.0.1:1"})
@@ -178,7 +178,7 @@ def test_a_push_to_nobody_is_refused_at_once_and_a_prefix_later(here: demo.DemoS
     assert "no such file" in prefix["err"]
 
 
-def test_the_catalogue_hangs_together(there: demo.DemoServer) -> None:
+def test_the_simplestreams_tree_is_consistent(there: demo.DemoServer) -> None:
     assert there.https_url is not None
     index = ask(there.https_url, "GET", "/streams/v1/index.json").json
     entry = index["index"]["images"]

@@ -56,7 +56,7 @@ def test_it_listens_on_loopback_only() -> None:
     assert f"00000000:{port:04X}" not in listening
 
 
-def test_closing_twice_is_closing_once_and_takes_the_folder_with_it() -> None:
+def test_close_can_be_repeated_and_removes_a_temporary_folder() -> None:
     before = set(threading.enumerate())
     server = demo.start()
     folder = server.folder

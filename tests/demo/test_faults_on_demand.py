@@ -23,7 +23,7 @@ def server() -> Iterator[demo.DemoServer]:
         yield running
 
 
-def test_a_status_is_answered_as_often_as_asked_for(server: demo.DemoServer) -> None:
+def test_a_status_is_answered_as_often_as_requested(server: demo.DemoServer) -> None:
     server.faults.add(status=503, path="^/1.0/images", times=2)
 
     said = [ask(server.socket, "GET", path).status for path in ("/1.0/images", "/1.0", "/1.0/images", "/1.0/images")]

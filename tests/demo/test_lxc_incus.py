@@ -100,7 +100,7 @@ def test_import_tells_what_the_server_said_of_a_bad_file(cli: CommandLine, tmp_p
     assert "Unsupported compression" in cli("image", "import", str(bad), ok=False)
 
 
-def test_import_twice_is_told(cli: CommandLine, files: dict[str, Path]) -> None:
+def test_a_second_import_is_refused(cli: CommandLine, files: dict[str, Path]) -> None:
     cli("image", "import", str(files["one.tar.gz"]))
 
     assert "same fingerprint already exists" in cli("image", "import", str(files["one.tar.gz"]), ok=False)

@@ -60,7 +60,7 @@ def _setting() -> list[Step]:
     ]
 
 
-def test_the_root_and_paths_that_are_none(agree: Compare) -> None:
+def test_the_root_and_unknown_paths(agree: Compare) -> None:
     paths = ("/", "/1.0/nope", "/2.0", "/1.0/images/", "/1.0/images", "/1.0/images?recursion=1")
     methods = ("PUT", "DELETE", "PATCH", "HEAD")
     agree([("GET", path) for path in paths] + [(method, "/1.0/images") for method in methods])

@@ -99,7 +99,7 @@ def _story(place: Path, product: str) -> Iterator[Callable[[], Any]]:
         yield lambda step=step: told(place, step)  # type: ignore[misc]
 
 
-def test_a_story_is_told_in_the_same_events(daemon: Path, imitation: Path, product: str) -> None:
+def test_the_same_changes_send_the_same_events(daemon: Path, imitation: Path, product: str) -> None:
     heard = []
     for place in (daemon, imitation):
         ear = _Ear(place)
@@ -140,7 +140,7 @@ def test_instances_are_refused_for_the_same_reasons(daemon: Path, imitation: Pat
     )
 
 
-def test_a_project_tells_what_it_uses(daemon: Path, imitation: Path) -> None:
+def test_a_project_lists_what_it_uses(daemon: Path, imitation: Path) -> None:
     for place in (daemon, imitation):
         ask(place, "POST", "/1.0/projects", {"name": "web"})
     _stand(daemon, imitation, *(("GET", f"/1.0/projects/{name}/state") for name in ("default", "web", "nope")))

@@ -224,7 +224,7 @@ def _answers(program: str, server: Path, folder: Path, chapter: Sequence[Typed])
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_what_is_typed_is_answered_alike(chapter: str, product: str, daemon: RunningServer, tmp_path: Path) -> None:
+def test_wrong_bodies_get_the_same_errors(chapter: str, product: str, daemon: RunningServer, tmp_path: Path) -> None:
     program = "lxc" if product == "lxd" else "incus"
     daemon.listen()
     with demo.start(product=product, inventory=False) as imitation:

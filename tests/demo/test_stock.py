@@ -75,7 +75,7 @@ def test_every_question_of_the_inventory_finds_something(images: list[dict[str, 
     assert any(image["aliases"] == [] for image in images)
 
 
-def test_times_are_in_an_order_that_can_have_happened(images: list[dict[str, Any]]) -> None:
+def test_times_are_in_a_possible_order(images: list[dict[str, Any]]) -> None:
     for image in images:
         assert _when(image["created_at"]) < NOW
         if image["last_used_at"] not in NEVER:
@@ -123,7 +123,7 @@ def test_two_servers_have_the_same_images(images: list[dict[str, Any]]) -> None:
     assert rows == mine
 
 
-def test_the_projects_tell_all_their_images(stocked: demo.DemoServer, images: list[dict[str, Any]]) -> None:
+def test_projects_list_all_their_images(stocked: demo.DemoServer, images: list[dict[str, Any]]) -> None:
     for name in ("default", "web", "ci"):
         used_by = ask(stocked.socket, "GET", f"/1.0/projects/{name}").metadata["used_by"]
         listed = {url.split("?")[0].rsplit("/", 1)[1] for url in used_by if url.startswith("/1.0/images/")}
@@ -131,7 +131,7 @@ def test_the_projects_tell_all_their_images(stocked: demo.DemoServer, images: li
 
 
 @pytest.mark.skipif(shutil.which("unsquashfs") is None, reason="squashfs-tools are not installed")
-def test_a_squashfs_of_the_inventory_is_one(
+def test_a_squashfs_of_the_inventory_can_be_read(
     stocked: demo.DemoServer, images: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     image = next(image for image in images if image["filename"].endswith(".squashfs"))

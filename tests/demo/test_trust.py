@@ -77,7 +77,7 @@ def test_a_stranger_is_refused(server: demo.DemoServer, cert: Cert, method: str,
     assert _tls(server, method, path, {} if method != "GET" else None, cert=cert).status == 403
 
 
-def test_who_claims_to_be_known_is_told_that_he_is_not(server: demo.DemoServer, product: str) -> None:
+def test_a_stranger_who_claims_to_be_authenticated_is_refused(server: demo.DemoServer, product: str) -> None:
     assert server.https_url is not None
     header = {"X-LXD-authenticated" if product == "lxd" else "X-Incus-authenticated": "true"}
 
@@ -111,7 +111,7 @@ def _token(server: demo.DemoServer, **more: object) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def test_a_token_makes_a_friend_once(server: demo.DemoServer, product: str, cert: Cert) -> None:
+def test_a_trust_token_works_once(server: demo.DemoServer, product: str, cert: Cert) -> None:
     key = "password" if product == "lxd" else "trust_token"
     token = _token(server)
 

@@ -1,4 +1,4 @@
-"""`/1.0/images/aliases`: names for images.
+"""`/1.0/images/aliases`: list, read, create, change, rename and delete aliases.
 
 Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4.
 """
@@ -45,7 +45,7 @@ def _alias_document(row: sqlite3.Row) -> dict[str, str]:
 
 @routes.add("POST", "/1.0/images/aliases")
 def add_alias(call: Call) -> Reply:
-    """Point a new name at an image."""
+    """Create an alias."""
     project = call.images_project()
     body = call.json(_ALIAS)
     name, target = body.get("name", ""), body.get("target", "")
@@ -67,7 +67,7 @@ def _alias_etag(row: sqlite3.Row) -> str:
 
 @routes.add("GET", "/1.0/images/aliases/{name*}", open_to_all=True)
 def get_alias(call: Call, name: str) -> Reply:
-    """One alias; for strangers only where it points at a public image."""
+    """One alias; strangers see only those of public images."""
     row = call.daemon.images.alias(call.images_project(), name)
     if not (row["public"] or may_use(call)):
         raise Refusal(404, "Image alias not found")
@@ -76,7 +76,7 @@ def get_alias(call: Call, name: str) -> Reply:
 
 @routes.add("PUT", "/1.0/images/aliases/{name*}")
 def put_alias(call: Call, name: str) -> Reply:
-    """Point an alias elsewhere and describe it."""
+    """Change the target and the description of an alias."""
     images = call.daemon.images
     project = call.images_project()
     body = call.json(_ALIAS_PUT)
@@ -112,7 +112,7 @@ def patch_alias(call: Call, name: str) -> Reply:
 
 @routes.add("POST", "/1.0/images/aliases/{name*}")
 def rename_alias(call: Call, name: str) -> Reply:
-    """Give an alias another name."""
+    """Rename an alias."""
     images = call.daemon.images
     project = call.images_project()
     new = call.json(Struct("ImageAliasesEntryPost", "name string")).get("name", "")

@@ -145,7 +145,7 @@ def _issue(call: Call, body: dict[str, Any]) -> Reply:
 
 
 def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
-    """What a stranger's token or the trust password grants.
+    """The rights that a stranger's token or the trust password grants.
 
     Raises:
         Refusal: 403; neither is valid.

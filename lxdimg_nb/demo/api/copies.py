@@ -1,4 +1,4 @@
-"""Images that come from other servers.
+"""Copies of images from other servers.
 
 Source: `POST /1.0/images` with a source on LXD 5.0.2: what is taken from the source, what from the request,
 and the texts of errors.
@@ -59,7 +59,7 @@ async def pull(call: Call, body: dict[str, Any], operation: Operation) -> None:
 
 
 def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
-    """What the request changes: all of it or nothing, and never the expiry."""
+    """The fields that the request changes: all of them or none, and never the expiry."""
     asked: dict[str, Any] = {}
     properties = body.get("properties", {})
     if body.get("public") or body.get("auto_update") or body.get("filename") or properties:
@@ -139,7 +139,7 @@ def _remove(files: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-# Finding
+# Finding an image at its source
 
 
 def locate(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:

@@ -113,7 +113,7 @@ def _add_image(call: Call, project: str, spool: Spool, facts: ImageFacts, token:
     properties = dict(facts.properties or {})
     if call.header("properties"):
         if facts.properties is None:
-            # Here a real daemon dies of a nil map panic; a demo inside a kernel must not.
+            # A real daemon panics here and exits; a demo server inside a kernel must not.
             raise Refusal(500, "assignment to entry in nil map")
         properties |= dict(parse_qsl(call.header("properties"), keep_blank_values=True, errors="replace"))
     if daemon.images.exact(project, spool.fingerprint) is not None:
@@ -176,7 +176,7 @@ def _from_request(call: Call, body: dict[str, Any]) -> Reply:
 
 
 async def _from_url(source: dict[str, Any], _operation: Operation) -> None:
-    # A real server wants special headers of the web server; none sends them, and newer LXD has dropped it.
+    # A real server needs special headers of the web server. No web server sends them; newer LXD has dropped this.
     raise Refusal(500, "Missing LXD-Image-Hash header" if source.get("url") else "Missing URL")
 
 

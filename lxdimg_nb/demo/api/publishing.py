@@ -1,4 +1,4 @@
-"""An image made from an instance or a snapshot of one.
+"""Images made from instances and snapshots.
 
 Instances of the demo server have no root file system of their own. The root file system of the image they
 were made from is published, with their name in `etc/hostname`.

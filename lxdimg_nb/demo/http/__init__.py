@@ -1,1 +1,1 @@
-"""HTTP in front of the handlers, and to other image servers."""
+"""HTTP: requests and replies of the demo server, and its own requests to other image servers."""

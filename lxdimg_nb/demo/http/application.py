@@ -1,4 +1,4 @@
-"""The tornado application: request bodies streamed to disk; envelopes, files and events sent.
+"""The tornado application: it streams request bodies to disk, and sends envelopes, files and events.
 
 Source: LXD REST API; replies of LXD 5.0.2: 404 for a path that is not served, 501 for a method that a path
 does not have, 403 for strangers.
@@ -111,16 +111,16 @@ class _Handler(web.RequestHandler):
         return Caller(trusted=True, requestor=requestor, certificate=der, projects=projects)
 
     def set_default_headers(self) -> None:
-        """Nothing about tornado."""
+        """Headers without tornado's name."""
         self.clear_header("Server")
         self.set_header("Content-Type", "application/json")
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:  # noqa: ARG002
-        """Names in a path, whatever bytes they are made of."""
+        """Decode a name in a path, whatever its bytes."""
         return value.decode("utf-8", "replace")
 
     def compute_etag(self) -> str | None:
-        """ETags are those of the API."""
+        """No ETag of tornado's own: the API has its own."""
         return None
 
     def _set_head(self, reply: Reply) -> None:
@@ -138,14 +138,14 @@ class _Handler(web.RequestHandler):
 
 @web.stream_request_body
 class ApiHandler(_Handler):
-    """Every request but the events websocket."""
+    """All requests except the events websocket."""
 
     _spool: Spool | None = None
     _refusal: Refusal | None = None
     _route: Route | None = None
 
     async def prepare(self) -> None:
-        """Find the handler before the body arrives, and where the body goes."""
+        """Find the handler and a place for the body, before the body arrives."""
         self._body = bytearray()
         try:
             await self._begin()
@@ -176,7 +176,7 @@ class ApiHandler(_Handler):
         return route
 
     def data_received(self, chunk: bytes) -> None:
-        """The next bytes of the body."""
+        """Called by tornado with the next bytes of the body."""
         if self._upload_left is not None:
             self._upload_left -= len(chunk)
             if self._upload_left < 0:
@@ -195,7 +195,7 @@ class ApiHandler(_Handler):
             self._body += chunk
 
     def on_connection_close(self) -> None:
-        """The client went away; what it sent so far goes too."""
+        """Remove what a client has sent that went away."""
         super().on_connection_close()
         if self._spool is not None:
             self._spool.discard()
@@ -218,7 +218,7 @@ class ApiHandler(_Handler):
     get = post = put = patch = delete = head = _serve
 
     def options(self, **_names: str) -> None:
-        """As Go's servers answer it here: 200 and nothing."""
+        """Reply as the daemons do: 200 and no body."""
         self.clear_header("Content-Type")
 
     async def _result(self, names: dict[str, str]) -> Reply:
@@ -263,7 +263,7 @@ class ApiHandler(_Handler):
             await self.flush()
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """An error of tornado's own, in an envelope of the API."""
+        """Reply to an error of tornado's own with an envelope of the API."""
         if status_code == 405:
             self._refuse(Refusal(404, f'Method "{self.request.method}" not found'))
         else:
@@ -307,7 +307,7 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
         return Listener(types, None if everywhere else project, self._send_event, self.close, self._cut)
 
     def open(self, *_args: str, **_kwargs: str) -> None:
-        """The handshake is done."""
+        """Called by tornado after the handshake."""
         if self._listener is not None:
             self._daemon.events.add(self._listener)
 
@@ -333,9 +333,9 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
             self.ws_connection.stream.close()
 
     def on_message(self, message: str | bytes) -> None:
-        """Clients have nothing to say here."""
+        """Messages of clients are ignored."""
 
     def on_close(self) -> None:
-        """The listener is gone."""
+        """Called by tornado when the connection has ended."""
         if self._listener is not None:
             self._daemon.events.remove(self._listener)

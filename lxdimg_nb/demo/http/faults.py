@@ -12,7 +12,7 @@ __all__ = ["Fault", "Faults"]
 
 @dataclass
 class Fault:
-    """What goes wrong, for which requests, how often; made by `Faults.add`, which explains the fields."""
+    """What goes wrong, for which requests and how often; made by `Faults.add`, which explains the fields."""
 
     method: str | None = None
     path: str | None = None
@@ -26,7 +26,7 @@ class Fault:
     times: int | None = None
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request is one of those it is meant for."""
+        """Whether the fault applies to a request."""
         return self.method in (None, method) and (self.path is None or re.search(self.path, path) is not None)
 
 
@@ -51,7 +51,7 @@ class Faults:
         cut_events: bool = False,
         times: int | None = None,
     ) -> Fault:
-        """Ask for a fault.
+        """Add a fault.
 
         Args:
             method: the HTTP method of the requests it applies to; None for any.
@@ -119,7 +119,7 @@ class Faults:
         return merged
 
     def failure_of(self, method: str, path: str) -> str | None:
-        """The text that the operation begun by this request fails with, or None."""
+        """The text that an operation started by this request fails with, or None."""
         taken = self._take(lambda fault: fault.fail_operation is not None and fault.matches(method, path))
         return taken[0].fail_operation if taken else None
 

@@ -97,7 +97,7 @@ def _syntax_error(text: str, error: json.JSONDecodeError) -> str:
 
 
 def _without_surrogates(value: Any) -> Any:
-    """Lone surrogates as U+FFFD, as Go reads them; Python could not store or send them."""
+    """Replace lone surrogates by U+FFFD, as Go does; Python cannot store or send them."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
@@ -142,7 +142,7 @@ def _read(item: Any, kind: str | Struct, where: str, incus: bool) -> Any:
 
 
 def _time(item: Any, *, incus: bool) -> str:
-    """An RFC 3339 time with an offset, as it was written; a Refusal says where it stops being one."""
+    """An RFC 3339 time with an offset, as it was written; a Refusal names its first wrong part."""
     quoted = json.dumps(item, ensure_ascii=False)
     if not isinstance(item, str):
         if incus:

@@ -48,7 +48,7 @@ def http_server(app: web.Application, listener: socket.socket, identity: Identit
 
 
 def _tls_context(identity: Identity) -> ssl.SSLContext:
-    """The settings of a listener that asks for a client certificate and takes any."""
+    """The settings of a listener that asks for a client certificate and accepts any."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(identity.certificate_file, identity.key_file)
@@ -62,7 +62,7 @@ def _tls_context(identity: Identity) -> ssl.SSLContext:
                 try:
                     context.load_verify_locations(cadata=der)
                 except ssl.SSLError:
-                    # No certificate: the handshake itself refuses it in a moment.
+                    # Not a certificate: the handshake will fail.
                     return
 
     context._msg_callback = take_up  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ class Peer:
         self._open: http.client.HTTPConnection | None = None
 
     def abort(self) -> None:
-        """Break off what runs, from another thread: it ends with a Refusal."""
+        """End a running request from another thread: it raises a Refusal."""
         self._aborted.set()
         sock = self._open.sock if self._open is not None else None
         if sock is not None:
@@ -101,7 +101,7 @@ class Peer:
         body: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Send a request, maybe with blocks to upload, and return the JSON object of the reply.
+        """Send a request, with a body in blocks if given, and return the JSON object of the reply.
 
         Raises:
             Refusal: nobody answers, the reply is no JSON object, or it is an error envelope.

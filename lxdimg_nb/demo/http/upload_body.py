@@ -1,6 +1,6 @@
-"""Image files of a body, written to disk: hashed and taken apart while they stream, in constant memory.
+"""The image files in a body: hashed, split and written to disk while they arrive, in constant memory.
 
-A multipart body must lock_folder `metadata` and then `rootfs` or `rootfs.img`; its two files are written as they
+A multipart body must hold `metadata` and then `rootfs` or `rootfs.img`; its two files are written as they
 arrive. An error in it is kept for later, because the daemons report it in the operation only.
 
 Source: RFC 2046; LXD 5.0.2's replies to multipart bodies that are wrong in one way each.
@@ -31,7 +31,7 @@ def split_header(value: str) -> tuple[str, dict[str, str]]:
 
 
 class Spool:
-    """The files of one request body, or of the replies that lock_folder one image.
+    """The files of one request body, or of the replies with one image.
 
     Attributes:
         split: the body is multipart, with metadata and root file system.
@@ -95,7 +95,7 @@ class Spool:
         self._close()
 
     def discard(self) -> None:
-        """Remove what was written."""
+        """Remove the files."""
         self._close()
         for path in self.files:
             path.unlink(missing_ok=True)
@@ -129,7 +129,7 @@ class Spool:
         self._buffer = b""
 
     def _parse(self) -> Iterator[None]:
-        """Take the multipart apart as it arrives; yields where more bytes are needed."""
+        """Split the multipart body as it arrives; yields where more bytes are needed."""
         while True:
             while (at := self._buffer.find(self._edge)) < 0:
                 self._take(len(self._buffer) - len(self._edge))
@@ -167,7 +167,7 @@ class Spool:
             self._buffer = self._buffer[count:]
 
     def _part(self, lines: list[str]) -> bool:
-        """Begin with the part that has these headers; False if it does not belong into an image."""
+        """Start the part with these headers; False if an image has no such part."""
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         _, parameters = split_header(headers.get("content-disposition", ""))
         name = parameters.get("name", "")

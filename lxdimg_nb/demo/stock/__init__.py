@@ -1,1 +1,1 @@
-"""A believable stock of images."""
+"""A believable stock of images, made on the spot."""

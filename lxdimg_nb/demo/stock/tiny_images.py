@@ -1,4 +1,4 @@
-"""Many tiny images at once, for tests and for measuring: their files are made when they are exported."""
+"""Many tiny images, for tests and benchmarks: their files are made when they are exported."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Records of the demo server and the rules that lock_folder for them."""
+"""The records of the demo server and the rules for them."""

@@ -98,7 +98,7 @@ class Operations:
         resources: dict[str, list[str]] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> Operation:
-        """Start a task; an exception of its work, such as a Refusal, is its error."""
+        """Start a task; an exception of its work becomes its error."""
         operation = Operation(project, description, resources=resources, metadata=metadata, origin=origin)
         self._begin(operation)
         operation.task = asyncio.get_running_loop().create_task(self._run(operation, work))

@@ -61,7 +61,7 @@ _ARCHITECTURES = {
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What metadata.yaml and the shape of the files say.
+    """The facts in metadata.yaml, and the type that the files show.
 
     Attributes:
         properties: None where metadata.yaml has no such mapping.
@@ -125,7 +125,7 @@ def _scan(path: Path, packing: str, *, split: bool) -> tuple[bytes | None, str]:
     try:
         return _scan_in_blocks(path, packing, tarfile.BLOCKSIZE * 20, split=split)
     except EOFError:
-        # Cut off: what can still be read of it decides which error it is.
+        # The file is cut off: smaller blocks read as much of it as possible, which decides the error.
         return _scan_in_blocks(path, packing, tarfile.BLOCKSIZE, split=split)
 
 

@@ -258,13 +258,13 @@ class Images:
         self._store.insert("aliases", project=image.project, name=name, description=description, image=image.id)
 
     def change_alias(self, project: str, name: str, *, to: ImageRow, description: str) -> None:
-        """Point an alias at an image and describe it."""
+        """Change the target and the description of an alias."""
         with self._store.transaction():
             self._change_alias(project, name, {"image": to.id, "description": description})
             self._refresh(to)
 
     def rename_alias(self, project: str, name: str, new: str) -> None:
-        """Give an alias another name."""
+        """Rename an alias."""
         self._change_alias(project, name, {"name": new})
 
     def delete_alias(self, project: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Instances and snapshots as JSON documents: records made from images, in which nothing ever runs."""
+"""Instances and snapshots as JSON documents; nothing ever runs in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STOPPED = {"status": "Stopped", "status_code": 102}
 def instance_document(
     name: str, project: str, image: ImageRow | None, body: dict[str, Any], created_at: str
 ) -> dict[str, Any]:
-    """An instance that was just made, as the API shows it."""
+    """A new instance as the API shows it."""
     config = dict(body.get("config", {}))
     if image is not None:
         config |= {f"image.{key}": text for key, text in image.record.properties.items()}
