@@ -56,7 +56,7 @@ def mapping(value: Any, what: str) -> dict[str, Any]:
 def text(value: Any, what: str) -> str:
     """The value as a string, empty for None; InvalidRequestError if it is anything else."""
     if value is not None and not isinstance(value, str):
-        raise InvalidRequestError(f"{what} takes one text")
+        raise InvalidRequestError(f"{what} takes a single value")
     return value or ""
 
 

@@ -120,7 +120,7 @@ class Session:
             demo.close()
 
     def _open(self, where: str, project: str | None, **options: Any) -> Client:
-        # The demo is never a default.
+        # A demo server is never the default.
         return connect(where or os.environ.get("LXDIMG_URL") or None, project=project, **options)
 
     def opened(self, remote: str = "", project: str | None = None) -> Client | None:

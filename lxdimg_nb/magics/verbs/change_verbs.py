@@ -1,4 +1,4 @@
-"""Verbs that change or delete images; each prints before → after in one line."""
+"""Verbs that change or delete images; each prints before → after on one line."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from lxdimg_nb.values import WRITABLE, Change, writable_fields
 
 
 def _first_images(word: Word, ctx: click.Context) -> Any:
-    """The images of the first word, where a setting may have been typed first."""
+    """The images of the first word, unless a setting was typed first by mistake."""
     if not word.protected and word.text.partition("=")[0] in FIELDS and "=" in word.text:
         raise InvalidRequestError(f"the image comes first: %lxdimg set IMAGE {word.text}")
     return IMAGES.read(word, ctx)
 
 
 def _typed_and_image(word: Word, ctx: click.Context) -> tuple[str, Image]:
-    """How the user names an image, and the image."""
+    """An image, and the name that the user typed for it."""
     typed = f"${word.variable}" if word.variable else quoted(word.text, always=word.protected)
     return typed, read_image(word, ctx)
 
 
 def _update(image: Image) -> Image:
-    """Send what was changed on an image and print it."""
+    """Send the changes of an image and print them."""
     change = image.update()
     echo(f"{image_name(image)}: {', '.join(change.lines()) or 'unchanged'}")
     return image

@@ -60,7 +60,7 @@ def import_image(
     from_url = isinstance(file, str) and file.startswith(("https://", "http://"))
     if len(files) > 1:
         raise InvalidRequestError(
-            f"an image is one file, or two: the metadata and the root file system; {files[1]} is a third"
+            f"an image is one file, or two (metadata and root file system); {files[1]} is a third"
         )
     if from_url and (files or kind):
         raise InvalidRequestError("an import from a URL is one file, a unified image, without --type")
@@ -125,7 +125,7 @@ def publish(
 ) -> Image | None:
     """Make an image of an instance or a snapshot.
 
-    What is published can hold the instance's secrets: think before it is public. With REMOTE: it is copied there and
+    The image may contain secrets of the instance: think before you make it public. With REMOTE: it is copied there and
     not kept here.
     """
     remote, pairs = separate_remote(words)
@@ -134,7 +134,7 @@ def publish(
     if (target.url, target.project) == (client.url, client.project):
         target = client
     if target is not client:
-        # What could not be copied there is said before the image is made.
+        # Find out what cannot be copied before the image is made.
         if target.info.product == "simplestreams":
             raise InvalidRequestError(f"{target.url} only offers images; publish to an LXD or Incus")
         free_aliases(target.server_project, () if reuse else aliases)

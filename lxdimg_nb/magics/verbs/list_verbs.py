@@ -1,4 +1,4 @@
-"""`list` and `catalogue`: images as a frame or as a text."""
+"""`list` and `catalogue`: images as a frame or as text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def catalogue(invocation: Invocation, remote: Remote, terms: Sequence[str], agai
     """The images that a simplestreams remote offers, as a frame."""
     client = invocation.session.client_for(remote)
     if not isinstance(client, CatalogueClient):
-        raise InvalidRequestError(f"{str(remote)!r} is a server and no catalogue; write %lxdimg list {remote}:")
+        raise InvalidRequestError(f"{str(remote)!r} is a server, not a catalogue; write %lxdimg list {remote}:")
     if again:
         client.reload()
     return _listed(invocation, remote, terms, **view)
@@ -63,7 +63,7 @@ def _listed(
     from lxdimg_nb.inventory import make_frame
 
     text = " ".join(terms)
-    filters.parse(text)  # Mistakes in a filter are reported before a server is asked.
+    filters.parse(text)  # Report mistakes before the server is asked.
     client = invocation.client(remote)
     records = client.images.records(all_projects=all_projects)
     if not all_projects:

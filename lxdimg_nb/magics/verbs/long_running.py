@@ -20,12 +20,17 @@ _T = TypeVar("_T")
 
 
 def run_or_start(
-    invocation: Invocation, title: str, work: Callable[[ProgressArgument], _T], said: Callable[[_T], str], *, where: str
+    invocation: Invocation,
+    title: str,
+    work: Callable[[ProgressArgument], _T],
+    describe_result: Callable[[_T], str],
+    *,
+    where: str,
 ) -> _T | None:
-    """Do the work with a progress bar, or start it in the background; `said` makes the line about its result."""
+    """Do the work with a progress bar, or start it in the background; `describe_result` makes the line to print."""
     if not invocation.background:
         result = work(True)
-        echo(said(result))
+        echo(describe_result(result))
         return result
     if invocation.result_name is not None:
         raise InvalidRequestError(
