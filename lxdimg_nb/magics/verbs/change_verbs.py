@@ -21,7 +21,7 @@ from lxdimg_nb.magics.line.yaml_body import load, mapping, names, text
 from lxdimg_nb.magics.session.messages import echo, suggest
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
-from lxdimg_nb.magics.show.image_words import image_name, image_yaml
+from lxdimg_nb.magics.show.image_text import image_name, image_yaml
 from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import WRITABLE, Change, writable_fields

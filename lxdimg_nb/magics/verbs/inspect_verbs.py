@@ -14,7 +14,7 @@ from lxdimg_nb.magics.line.types import FILE, FRAME_OR_FOLDER, is_frame
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.messages import suggest
 from lxdimg_nb.magics.session.session import Invocation
-from lxdimg_nb.magics.show.image_words import image_yaml
+from lxdimg_nb.magics.show.image_text import image_yaml
 from lxdimg_nb.magics.show.results import Check, ShownImage, Text
 from lxdimg_nb.magics.verbs.long_running import packed_folder
 

@@ -14,7 +14,7 @@ from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.magics.session.session import Invocation
-from lxdimg_nb.magics.show.image_words import image_name
+from lxdimg_nb.magics.show.image_text import image_name
 
 _T = TypeVar("_T")
 
@@ -38,7 +38,7 @@ def run_or_start(
         )
     from lxdimg_nb.panels.base.transfers import transfers
 
-    transfer = transfers.start(title, work, where=where, result_text=said)
+    transfer = transfers.start(title, work, where=where, result_text=describe_result)
     echo(f"transfer {transfer.number} has started: {title}; %lxdimg transfers {transfer.number} waits for it")
     return None
 

@@ -14,7 +14,7 @@ from lxdimg_nb.magics.line.options import ALIASES, BACKGROUND, IMAGE_ARGUMENT, I
 from lxdimg_nb.magics.line.server_types import IMAGES, PROJECT, REMOTE_COLON, separate_remote
 from lxdimg_nb.magics.line.types import FILE, Choice, first_matching
 from lxdimg_nb.magics.session.session import Invocation
-from lxdimg_nb.magics.show.image_words import image_name
+from lxdimg_nb.magics.show.image_text import image_name
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, run_or_start
 
 
