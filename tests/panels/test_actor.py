@@ -1,4 +1,4 @@
-"""The thread behind a panel, and the transfers of a kernel."""
+"""The thread of a panel."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import textwrap
 import threading
 import time
 
-from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.panels.base.actor import Actor
-from lxdimg_nb.panels.base.transfers import Transfers
-from lxdimg_nb.values import Progress
 from tests.kit.servers import until
 
 
@@ -43,7 +40,7 @@ def test_steps_from_many_threads_run_one_at_a_time_and_in_order():
     assert actor.join()
 
 
-def test_nudges_run_at_most_ten_times_a_second_and_once_after_the_last():
+def test_throttled_steps_run_at_most_ten_times_a_second_and_once_after_the_last_call():
     actor, seen = Actor("test"), []
     value = [0]
     begin = time.monotonic()
@@ -110,65 +107,8 @@ def test_a_closed_actor_takes_nothing_more():
     assert seen == [1]
 
 
-def test_a_transfer_is_cancelled_at_its_next_report():
-    transfers, going = Transfers(), threading.Event()
-
-    def work(report):
-        going.set()
-        while True:
-            report(Progress("send", 1, 10))
-
-    transfer = transfers.start("Upload x", work)
-    assert going.wait(5)
-    transfer.cancel()
-
-    assert transfer.wait(5)
-    assert (transfer.state, transfer.text) == ("cancelled", "Cancelled; nothing was left behind.")
-
-
-def test_a_failed_transfer_says_why_in_words():
-    transfers = Transfers()
-
-    def work(report):
-        raise InvalidImageError("this is no image")
-
-    transfer = transfers.start("Upload x", work)
-
-    assert transfer.wait(5)
-    assert (transfer.state, transfer.view()["text"]) == ("failed", "This is no image.")
-
-
-def test_no_more_than_three_transfers_run_at_once_and_a_waiting_one_can_be_cancelled():
-    transfers, release = Transfers(), threading.Event()
-    jobs = [transfers.start(f"job {n}", lambda _: release.wait(10)) for n in range(5)]
-
-    assert until(lambda: sum(job.state == "running" for job in jobs) == 3, timeout=5)
-    waiting = [job for job in jobs if job.state == "waiting"]
-    waiting[0].cancel()
-    release.set()
-
-    assert all(job.wait(5) for job in jobs)
-    assert waiting[0].state == "cancelled"
-    assert sorted(job.state for job in jobs) == ["cancelled", *["done"] * 4]
-
-
-def test_finished_transfers_are_remembered_until_they_are_forgotten():
-    transfers = Transfers()
-    told = []
-    stop = transfers.listen(lambda: told.append(1))
-    job = transfers.start("job", lambda _: "it went well")
-    assert job.wait(5)
-    assert until(lambda: len(told) >= 3, timeout=5)
-
-    assert [t.title for t in transfers] == ["job"]
-    assert "It went well in" in repr(transfers)
-    transfers.forget()
-    assert list(transfers) == []
-    stop()
-
-
-def test_python_ends_though_a_panel_is_still_there(tmp_path):
-    # What lives until then is closed by its __del__, where a thread that is started is waited for for ever.
+def test_python_ends_while_a_panel_still_exists(tmp_path):
+    # It is closed by its __del__. A thread that is started there would be waited for forever.
     script = """
         import lxdimg_nb
 

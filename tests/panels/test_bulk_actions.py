@@ -1,4 +1,4 @@
-"""What is done with a selection: planned, shown, and done once somebody says so."""
+"""Actions on a selection: planned, shown, and done once they are confirmed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def chosen(view, *fingerprints):
     assert view.sees(lambda p: p["list"]["selected"] == len(fingerprints))
 
 
-def test_many_images_are_changed_by_a_plan_that_is_shown_first(server, client, panels):
+def test_many_images_are_changed_after_the_plan_was_shown(server, client, panels):
     first, second = (server.add_image(factory.small(i)) for i in (1, 2))
     view = browser(client, panels)
     chosen(view, first, second)
@@ -33,7 +33,7 @@ def test_many_images_are_changed_by_a_plan_that_is_shown_first(server, client, p
     assert [server.get(f"images/{f}")["properties"]["team"] for f in (first, second)] == ["blue", "blue"]
 
 
-def test_a_plan_leaves_alone_what_somebody_changed_meanwhile(server, client, panels):
+def test_a_plan_skips_images_that_were_changed_meanwhile(server, client, panels):
     first, second = (server.add_image(factory.small(i)) for i in (1, 2))
     view = browser(client, panels)
     chosen(view, first, second)
@@ -62,7 +62,7 @@ def test_a_selection_is_deleted_after_the_plan_was_shown(server, client, panels)
     assert [url.rsplit("/", 1)[-1] for url in server.get("images")] == [second]
 
 
-def test_a_selection_is_exported_to_a_folder_once_that_was_shown(demo, panels, tmp_path):
+def test_a_selection_is_exported_after_the_plan_was_shown(demo, panels, tmp_path):
     first, second = (demo.add_image(factory.small(i)) for i in (1, 2))
     with lxdimg_nb.connect(demo.url) as client:
         view = browser(client, panels)
@@ -81,7 +81,7 @@ def test_a_selection_is_exported_to_a_folder_once_that_was_shown(demo, panels, t
         )
 
 
-def test_a_selection_is_refreshed_where_it_can_be_and_the_rest_is_said(demo, panels, tmp_path):
+def test_a_selection_is_refreshed_where_possible_and_the_plan_says_what_is_left_alone(demo, panels, tmp_path):
     with streams.serving(tmp_path / "site") as site, lxdimg_nb.connect(demo.url) as client:
         newer = streams.noble(site)
         old = client.images.create_from_simplestreams(site.url, "noble", server_cert=site.cert, aliases=["mine"])

@@ -1,4 +1,4 @@
-"""Notebooks with panels as they are kept, by whichever front end: small, escaped, and without a secret."""
+"""Saved notebooks with panels: small, escaped, and without secrets, in every front end."""
 
 from __future__ import annotations
 

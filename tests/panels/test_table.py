@@ -1,4 +1,4 @@
-"""The list behind a panel: search, sort, pages, selection, and how little of it goes to a browser."""
+"""The rows behind a list: search, order, pages, selection, and how little of it goes to a browser."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_every_filter_finds_what_it_finds_elsewhere(query):
     assert {row.key for row in table.found()} == wanted
 
 
-def test_what_changes_keeps_its_place_in_every_order():
+def test_changed_rows_keep_their_place_in_every_order():
     table = ImageTable()
     table.replace(Row.of(r) for r in odd_records())
     columns = ("alias", "uploaded", "size", "public")
@@ -117,7 +117,7 @@ def test_what_changes_keeps_its_place_in_every_order():
     assert [row.key for row in table.found()] == [f"default/{77:064x}"]
 
 
-def test_a_filter_that_makes_no_sense_keeps_the_list_and_says_so():
+def test_an_invalid_filter_is_reported_and_keeps_the_list():
     table = table_of(10)
     table.search("os=ubuntu")
 
@@ -127,7 +127,7 @@ def test_a_filter_that_makes_no_sense_keeps_the_list_and_says_so():
     assert len(table.found()) == 5
 
 
-def test_numbers_in_aliases_sort_as_numbers_and_again_turns_round():
+def test_numbers_in_aliases_sort_as_numbers_and_a_second_click_reverses_the_order():
     table = table_of(12)
 
     table.order("alias")
@@ -173,7 +173,7 @@ def test_selection_is_by_image_and_survives_search_sort_and_change():
     assert table.selected == set()
 
 
-def test_all_that_match_are_selected_whatever_the_page_shows():
+def test_all_matching_images_are_selected_not_only_those_of_the_page():
     table = table_of(100)
     table.search("os=ubuntu")
 
@@ -204,7 +204,7 @@ def test_a_page_of_a_hundred_thousand_images_is_small():
     assert json.loads(payload)["total"] == 100_000
 
 
-def test_what_a_server_says_is_defused_before_it_goes_to_a_browser():
+def test_text_of_a_server_is_sanitized_before_it_goes_to_a_browser():
     table = ImageTable()
     odd = record(1, aliases=[{"name": "\x1b[31mred\u202eevil"}], properties={"description": "a\nb\ud800"})
     table.replace([Row.of(odd)])

@@ -1,4 +1,4 @@
-"""Where files from the browser lie, and how they come."""
+"""Files from the browser: the spool folder, receiving in pieces, and completion of paths."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_file_larger_than_the_disk_is_refused_before_it_is_sent(tmp_path):
     assert list(spool.folder.iterdir()) == []
 
 
-def test_forgotten_files_are_swept(tmp_path):
+def test_forgotten_files_are_deleted(tmp_path):
     spool = Spool(tmp_path / "spool")
     old = spool.file("old", 5, 0)
     os.utime(old.path, (1, 1))
@@ -106,7 +106,7 @@ def test_every_piece_is_acknowledged_and_the_file_is_whole(tmp_path):
     actor.close()
 
 
-def test_a_piece_out_of_order_ends_it_and_what_came_can_be_continued(tmp_path):
+def test_a_piece_out_of_order_ends_the_transfer_and_what_was_received_can_be_continued(tmp_path):
     actor, receiving, _, ended = receive(tmp_path, 9)
 
     receiving.put(0, b"abc")
@@ -123,7 +123,7 @@ def test_a_piece_out_of_order_ends_it_and_what_came_can_be_continued(tmp_path):
     again[0].close()
 
 
-def test_a_file_that_does_not_go_on_from_what_is_there_begins_again(tmp_path):
+def test_a_file_that_does_not_continue_what_is_there_begins_again(tmp_path):
     file = Spool(tmp_path / "spool").file("a", 6, 0)
     file.append(0, b"xxx")
     actor, receiving, _, ended = receive(tmp_path, 6)
@@ -136,7 +136,7 @@ def test_a_file_that_does_not_go_on_from_what_is_there_begins_again(tmp_path):
 
 
 @pytest.mark.parametrize("there", [b"", b"abc", b"xxx"])
-def test_what_arrives_is_hashed_on_the_way_also_when_it_goes_on_or_begins_again(tmp_path, there):
+def test_a_file_is_hashed_while_it_arrives_also_when_it_continues_or_begins_again(tmp_path, there):
     file = Spool(tmp_path / "spool").file("a", 9, 0)
     file.append(0, there)
     actor, receiving, _, ended = receive(tmp_path, 9)
@@ -181,7 +181,7 @@ def test_a_cancelled_file_is_deleted(tmp_path):
     actor.close()
 
 
-def test_a_silent_browser_is_noticed_and_what_came_stays(tmp_path, monkeypatch):
+def test_a_silent_browser_is_noticed_and_what_was_received_stays(tmp_path, monkeypatch):
     monkeypatch.setattr("lxdimg_nb.panels.upload.file_receiver.SILENCE_SECONDS", 0.3)
     actor, receiving, _, ended = receive(tmp_path, 9)
     receiving.put(0, b"abc")

@@ -1,0 +1,195 @@
+"""Actions on one image in a panel: edits, conflicts, copies, explanation."""
+
+from __future__ import annotations
+
+import pytest
+
+import lxdimg_nb
+from tests.kit import factory, streams
+from tests.kit.frontend import FrontEnd, browser, opened, panels
+
+__all__ = ["panels"]
+
+
+@pytest.fixture
+def site(tmp_path):
+    with streams.serving(tmp_path / "site") as served:
+        yield served
+
+
+def test_public_is_switched_on_only_after_confirmation(server, client, panels):
+    fingerprint = server.add_image(factory.small(1))
+    view = browser(client, panels)
+    opened(view, fingerprint)
+
+    view.say("set", key=f"default/{fingerprint}", field="public", value=True)
+    view.settle()
+    assert server.get(f"images/{fingerprint}")["public"] is False
+    view.say("set", key=f"default/{fingerprint}", field="public", value=True, confirmed=True)
+
+    assert view.sees(lambda p: p["detail"]["public"]["on"])
+    assert server.get(f"images/{fingerprint}")["public"] is True
+    assert view.parts["detail"]["result"]["text"] == "Public off → on."
+
+
+def test_a_conflict_shows_both_values_and_nothing_is_written(server, client, panels):
+    fingerprint = server.add_image(factory.small(1), properties={"note": "theirs"})
+    view = browser(client, panels)
+    opened(view, fingerprint)
+    key = f"default/{fingerprint}"
+
+    view.say("edit", key=key, field="properties", name="note", before="what I saw", value="mine")
+
+    assert view.sees(
+        lambda p: p["detail"]["result"]["conflict"] == {"name": "note", "theirs": "theirs", "ours": "mine"}
+    )
+    assert server.get(f"images/{fingerprint}")["properties"]["note"] == "theirs"
+    view.say("overwrite", key=key)
+    assert view.sees(lambda p: p["detail"]["result"]["good"])
+    assert server.get(f"images/{fingerprint}")["properties"]["note"] == "mine"
+
+
+def test_edits_of_different_fields_at_the_same_time_are_no_conflict(server, client, panels):
+    """A stale ETag alone is no conflict: only the field that was edited counts."""
+    fingerprint = server.add_image(factory.small(1), properties={"note": "old"})
+    view = browser(client, panels)
+    view.panel._close_lists()
+    opened(view, fingerprint)
+    server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+
+    view.say("edit", key=f"default/{fingerprint}", field="properties", name="note", before="old", value="new")
+
+    assert view.sees(lambda p: p["detail"]["result"]["good"])
+    image = server.get(f"images/{fingerprint}")
+    assert (image["public"], image["properties"]["note"]) == (True, "new")
+
+
+def test_a_property_that_is_not_shown_whole_is_not_cut_by_an_edit(lxd, panels):
+    long, lines = "x" * 5000, "one\ntwo"
+    fingerprint = lxd.add_image(factory.small(1), properties={"long": long, "lines": lines, "note": "short"})
+    with lxdimg_nb.connect(lxd.url) as client:
+        view = browser(client, panels)
+        opened(view, fingerprint)
+        shown = {p["name"]: p for p in view.parts["detail"]["properties"]}
+        assert [shown[name]["whole"] for name in ("long", "lines", "note")] == [False, False, True]
+
+        for name in ("long", "lines"):
+            before = shown[name]["value"]
+            view.say(
+                "edit", key=f"default/{fingerprint}", field="properties", name=name, before=before, value=before + "!"
+            )
+            assert view.sees(lambda p, name=name: f"{name} is not shown whole" in p["detail"]["result"]["text"].lower())
+
+    properties = lxd.get(f"images/{fingerprint}")["properties"]
+    assert (properties["long"], properties["lines"]) == (long, lines)
+
+
+def test_an_image_is_copied_to_another_server(demo, lxd, panels):
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"], public=True)
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        opened(view, fingerprint)
+
+        view.say("copy", key=f"default/{fingerprint}", target=lxd.url, aliases="web, web/1")
+
+        last = lambda p: p["transfers"][-1]  # noqa: E731
+        assert view.sees(lambda p: last(p)["title"].startswith("Copy web") and last(p)["state"] == "done")
+        image = lxd.get(f"images/{fingerprint}")
+        assert image["public"] is False
+        assert sorted(alias["name"] for alias in image["aliases"]) == ["web", "web/1"]
+
+
+def test_an_image_is_copied_into_another_project(server, client, panels):
+    server.add_project("web")
+    fingerprint = server.add_image(factory.small(1), aliases=["one"])
+    view = browser(client, panels)
+    opened(view, fingerprint)
+    assert not view.parts["detail"]["follows"]
+    view.say("forget")
+    assert view.sees(lambda p: p["transfers"] == [])
+
+    view.say("copy", key=f"default/{fingerprint}", target=server.url, project="web", aliases="two")
+
+    assert view.sees(lambda p: p["transfers"][-1]["state"] == "done", timeout=30)
+    assert [a["name"] for a in server.get(f"images/{fingerprint}?project=web")["aliases"]] == ["two"]
+
+
+def test_a_catalogue_is_browsed_and_a_choice_is_copied_to_a_server(server, panels, tmp_path):
+    with streams.serving(tmp_path / "site") as site:
+        streams.ubuntu().publish(site)
+        with lxdimg_nb.connect(f"simplestreams+{site.url}", server_cert=site.cert) as catalogue:
+            view = browser(catalogue, panels)
+            assert view.parts["header"]["catalogue"]
+            view.say("search", query="alias=noble type=container architecture=x86_64")
+            assert view.sees(lambda p: p["list"]["matching"] == 1)
+            fingerprint = view.parts["list"]["rows"][0]["key"].rsplit("/", 1)[-1]
+            opened(view, fingerprint)
+            detail = view.parts["detail"]
+            assert (detail["writable"], detail["explains"]) == (False, False)
+            assert "copy the image to a server" in detail["public"]["locked"]
+            assert f"of the catalogue {site.url}" in view.panel._repr_mimebundle_()[0]["text/plain"]
+            view.say("set", key=detail["key"], field="public", value=False)
+            assert view.sees(lambda p: "read" in p["detail"]["result"]["text"] and not p["detail"]["result"]["good"])
+
+            view.say("forget")
+            assert view.sees(lambda p: p["transfers"] == [])
+            view.say("copy", key=detail["key"], target=server.url, aliases="noble")
+
+            last = lambda p: p["transfers"][-1]  # noqa: E731
+            assert view.sees(lambda p: last(p)["title"].startswith("Copy") and last(p)["state"] == "done", timeout=30)
+    image = server.get(f"images/{fingerprint}")
+    assert (image["public"], [a["name"] for a in image["aliases"]]) == (False, ["noble"])
+
+
+def test_a_copy_from_a_catalogue_is_kept_current_when_that_is_wanted(server, panels, site):
+    streams.noble(site, metadata="incus.tar.xz" if server.kind == "incus" else "lxd.tar.xz")
+    with lxdimg_nb.connect(f"simplestreams+{site.url}", server_cert=site.cert) as source:
+        view = browser(source, panels)
+        fingerprint = view.parts["list"]["rows"][0]["key"].rsplit("/", 1)[-1]
+        opened(view, fingerprint)
+        assert view.parts["detail"]["follows"]
+        view.say("forget")
+        assert view.sees(lambda p: p["transfers"] == [])
+
+        view.say("copy", key=view.parts["detail"]["key"], target=server.url, aliases="mine", auto_update=True)
+
+        assert view.sees(lambda p: p["transfers"][-1]["state"] == "done", timeout=30)
+        assert "will be kept current" in view.parts["transfers"][-1]["text"]
+    image = server.get(f"images/{fingerprint}")
+    assert (image["auto_update"], image["public"]) == (True, False)
+    assert image["update_source"]["alias"] in ("noble", "24.04")
+
+
+def test_an_image_is_explained_on_demand(demo, panels):
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        before = len(demo.demo.requests)
+        opened(view, fingerprint)
+        view.settle()
+        assert view.parts["explained"] == {}
+        assert not [r for r in list(demo.demo.requests)[before:] if "instances" in r[1]]
+
+        view.say("explain", key=f"default/{fingerprint}")
+
+        assert view.sees(lambda p: p["explained"]["state"] == "ready")
+        answers = {a["name"]: a["value"] for a in view.parts["explained"]["answers"]}
+        assert answers["Used by"] == "no instance or snapshot"
+        assert "web" in answers["Deleting it breaks"]
+        other = demo.add_image(factory.small(2))
+        assert view.sees(lambda p: p["list"]["total"] == 2)
+        opened(view, other)
+        assert view.sees(lambda p: p["explained"] == {})
+
+
+def test_the_panel_of_one_image_follows_it(server, client, panels):
+    fingerprint = server.add_image(factory.small(1), aliases=["web"])
+    panel = client.images.get("web").panel()
+    panels(panel)
+    view = FrontEnd(panel).begin()
+    assert view.sees(lambda p: p["header"]["live"] == "live")
+
+    server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+
+    assert view.sees(lambda p: p["detail"]["public"]["on"])
+    assert "web" in panel._repr_mimebundle_()[0]["text/plain"]

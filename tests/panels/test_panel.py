@@ -1,0 +1,147 @@
+"""What every panel does: messages in and out, its thread, its views, and what a notebook keeps of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+
+import lxdimg_nb
+from lxdimg_nb import panels as room
+from lxdimg_nb.panels.base.assets import script
+from tests.kit import factory
+from tests.kit.frontend import FrontEnd, browser, opened, panels
+from tests.kit.servers import until
+
+__all__ = ["panels"]
+
+
+def test_malformed_messages_change_nothing(demo, panels, tmp_path, monkeypatch):
+    # An export without a folder goes to the current one.
+    monkeypatch.chdir(tmp_path)
+    fingerprint = demo.add_image(factory.small(1), properties={"a": "b"})
+    before = demo.get(f"images/{fingerprint}")
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        key = f"default/{fingerprint}"
+        hostile = [None, 7, -1, [], {}, "x" * 100_000, True, ["x", 3, None]]
+        for kind in list(view.panel._handlers):
+            for value in hostile:
+                if kind in ("delete", "bye"):
+                    continue
+                fields = (
+                    "field",
+                    "value",
+                    "query",
+                    "chips",
+                    "column",
+                    "page",
+                    "size",
+                    "columns",
+                    "keys",
+                    "what",
+                    "project",
+                )
+                view.say(kind, **{"key": key if value else value, **dict.fromkeys(fields, value)})
+        view.say("no such thing")
+        view.say("set", key="default/" + "0" * 64, field="public", value=True, confirmed=True)
+        view.say("edit", key=key, field="fingerprint", value="x")
+        view.say("delete", key=key)
+        view.settle()
+
+        assert view.sees(lambda p: p["list"]["state"] == "ready")
+        assert demo.get(f"images/{fingerprint}") == before
+
+
+def test_no_trait_of_a_panel_holds_data_that_a_notebook_would_save(server, client, panels):
+    fingerprint = server.add_image(factory.small(1), aliases=["very-private-name"])
+    view = browser(client, panels)
+    opened(view, fingerprint)
+
+    state = json.dumps(view.panel.get_state(), default=str)
+
+    assert "very-private-name" not in state
+    assert fingerprint[:12] not in state
+    assert len(state) < 75_000
+
+
+def test_a_script_is_made_leaner_without_touching_texts_and_expressions():
+    folder = Path(room.__file__).parent / "front"
+    code = [
+        line for f in folder.glob("*.js") for line in f.read_text().splitlines() if not line.strip().startswith("//")
+    ]
+    texts = {text for line in code for text in re.findall(r'"[^"`]*"|`[^`]*`|/\^.*\$/|/\(\?:.*\)/', line)}
+
+    assert len(texts) > 500
+    assert [text for text in texts if text not in script()] == []
+
+
+def test_the_static_table_is_small_and_escaped(demo, panels):
+    demo.add_image(factory.small(1), properties={"description": "<script>alert(1)</script>"}, aliases=["web"])
+    with lxdimg_nb.connect(demo.url) as client:
+        panel = client.images.panel()
+        panels(panel)
+
+        data, _ = panel._repr_mimebundle_()
+
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "web" in data["text/plain"]
+    assert "&lt;script&gt;" in data["text/html"]
+    assert "<script" not in data["text/html"]
+
+
+def test_two_views_of_a_panel_show_the_same_and_neither_writes(demo, panels):
+    fingerprint = demo.add_image(factory.small(1))
+    before = demo.get(f"images/{fingerprint}")
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        count = len(demo.demo.requests)
+        view.say("hello", view="second")
+        view.settle()
+        view.say("hello", view="test")
+        view.settle()
+
+        assert [r for r in list(demo.demo.requests)[count:] if r[0] != "GET"] == []
+        assert demo.get(f"images/{fingerprint}") == before
+
+
+def test_a_panel_sends_from_its_own_thread_only(demo, panels):
+    fingerprint = demo.add_image(factory.small(1))
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        opened(view, fingerprint)
+        view.say("set", key=f"default/{fingerprint}", field="public", value=True, confirmed=True)
+        assert view.sees(lambda p: p["detail"]["public"]["on"])
+
+        assert view.threads == {view.panel.actor.name}
+
+
+def test_closing_a_panel_ends_its_threads_and_its_connection(server, client):
+    server.add_image(factory.small(1))
+    before = set(threading.enumerate())
+    panel = client.images.panel()
+    view = FrontEnd(panel).begin()
+    assert view.sees(lambda p: p["header"]["live"] == "live")
+
+    panel.close()
+
+    assert panel.actor.join()
+    ours = ("lxdimg-panel", "lxdimg-live", "lxdimg-watch")
+    left = lambda: [t for t in set(threading.enumerate()) - before if t.name.startswith(ours)]  # noqa: E731
+    assert until(lambda: not left(), timeout=10), left()
+
+
+def test_a_panel_without_views_stops_listening_until_there_is_one_again(demo, panels):
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        assert view.sees(lambda p: p["header"]["live"] == "live")
+        view.say("bye")
+        view.settle()
+        assert view.panel._lists == []
+        fingerprint = demo.add_image(factory.small(1))
+
+        view.say("hello")
+
+        assert view.sees(lambda p: p["header"]["live"] == "live")
+        assert view.sees(lambda p: p["list"]["rows"][0]["key"].endswith(fingerprint))
