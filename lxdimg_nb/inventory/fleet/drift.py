@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.inventory.frame.column_kinds import text_array
+from lxdimg_nb.inventory.frame.column_builders import text_array
 from lxdimg_nb.inventory.frame.rows import level, needed
 from lxdimg_nb.text.styled_frame import StyledFrame
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lxdimg_nb.inventory.frame.column_kinds import categorical, objects
-from lxdimg_nb.inventory.frame.columns import CHUNK, Columns, collector_off
+from lxdimg_nb.inventory.frame.column_builders import categorical, objects
+from lxdimg_nb.inventory.frame.frame_builder import CHUNK, Columns, collector_off
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.frame.json_decoder import batches
 from lxdimg_nb.inventory.frame.schema import is_inventory

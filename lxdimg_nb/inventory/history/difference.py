@@ -10,7 +10,7 @@ import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
-from lxdimg_nb.inventory.frame.column_kinds import objects
+from lxdimg_nb.inventory.frame.column_builders import objects
 from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.text.display import Table
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table, is_missing

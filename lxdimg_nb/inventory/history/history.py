@@ -24,7 +24,7 @@ import pandas as pd
 from lxdimg_nb.client.files.part_file import fsync_directory
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.inventory.frame import schema
-from lxdimg_nb.inventory.frame.column_kinds import time_array
+from lxdimg_nb.inventory.frame.column_builders import time_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.inventory.history.difference import Changes, diff

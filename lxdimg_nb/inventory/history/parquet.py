@@ -14,9 +14,9 @@ import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError, redact
 from lxdimg_nb.inventory.frame import schema
-from lxdimg_nb.inventory.frame.column_kinds import objects
-from lxdimg_nb.inventory.frame.columns import Properties
+from lxdimg_nb.inventory.frame.column_builders import objects
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
+from lxdimg_nb.inventory.frame.frame_builder import Properties
 from lxdimg_nb.inventory.frame.rows import level
 
 __all__ = ["from_table", "parquet", "redacted", "to_table"]

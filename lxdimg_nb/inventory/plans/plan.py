@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lxdimg_nb.errors import InvalidRequestError
-from lxdimg_nb.inventory.frame.column_kinds import text_array
+from lxdimg_nb.inventory.frame.column_builders import text_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.plans.apply import Rules, apply_steps, clients_for

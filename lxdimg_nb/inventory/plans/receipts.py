@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lxdimg_nb.inventory.frame.column_kinds import text_array
+from lxdimg_nb.inventory.frame.column_builders import text_array
 from lxdimg_nb.inventory.plans.step import Step
 from lxdimg_nb.text.display import Table, sanitize
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table

@@ -13,7 +13,7 @@ import pandas as pd
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.frame import conditions, schema
-from lxdimg_nb.inventory.frame.column_kinds import time_array
+from lxdimg_nb.inventory.frame.column_builders import time_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.frame.rows import Rows, level, list_of, needed

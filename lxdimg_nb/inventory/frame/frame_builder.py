@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lxdimg_nb.inventory.frame import schema
-from lxdimg_nb.inventory.frame.column_kinds import (
+from lxdimg_nb.inventory.frame.column_builders import (
     CategoryColumn,
     FlagColumn,
     ObjectColumn,
