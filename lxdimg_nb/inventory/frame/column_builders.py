@@ -1,7 +1,6 @@
-"""The kinds of columns: each takes values a part at a time and makes one typed array of them.
+"""One builder for each type of column: takes values in parts and makes one typed array of them.
 
-Each has a quick way that trusts the server and, for the part where that fails, a careful one that reads every
-value as `models` does.
+Each tries a fast way that trusts the server; values for which that fails are read one by one, as image records do.
 """
 
 from __future__ import annotations
@@ -23,8 +22,7 @@ __all__ = [
     "SizeColumn",
     "TextColumn",
     "TimeColumn",
-    "categorical",
-    "clean",
+    "escape_surrogates",
     "objects",
     "text_array",
     "time_array",
@@ -32,24 +30,29 @@ __all__ = [
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # A UTC time as Go writes it.
-_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z").fullmatch
-_NEVER = np.datetime64("NaT", "us")
+_GO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z").fullmatch
+_NAT = np.datetime64("NaT", "us")
+_Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def clean(text: str) -> str:
-    """Half a surrogate pair is legal in JSON and cannot be written as UTF-8: shown as its escape."""
+def escape_surrogates(text: str) -> str:
+    """Escape lone surrogates, which are legal in JSON and cannot be encoded as UTF-8."""
     if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class _Codes(dict[object, int]):
-    """Texts to small numbers, in the order they are met; what is no text is -1."""
+    """Numbers of texts in the order they are met; -1 for anything else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
 
     def __missing__(self, value: object) -> int:
         if not isinstance(value, str):
             return -1
-        name = clean(value)
+        name = escape_surrogates(value)
         if name is not value and name in self:
             self[value] = self[name]
             return self[name]
@@ -57,81 +60,58 @@ class _Codes(dict[object, int]):
         self[value] = self[name] = len(self.names) - 1
         return self[value]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
 
 class CategoryColumn:
-    """A column of few values."""
+    """Texts of which there are few different ones."""
 
     def __init__(self) -> None:
-        self.codes = _Codes()
-        self.parts: list[np.ndarray[Any, np.dtype[np.int32]]] = []
+        self._codes = _Codes()
+        self._parts = [np.empty(0, np.int32)]
 
     def add(self, values: Sequence[object]) -> None:
         try:
-            found = [*map(self.codes.__getitem__, values)]
-        except TypeError:  # a list or an object where a text was due
-            found = [self.codes[v] if isinstance(v, str) else -1 for v in values]
-        self.parts.append(np.array(found, dtype=np.int32))
+            codes = [*map(self._codes.__getitem__, values)]
+        except TypeError:  # a value that cannot be hashed
+            codes = [self._codes[v] if isinstance(v, str) else -1 for v in values]
+        self._parts.append(np.array(codes, dtype=np.int32))
 
-    def finish(self) -> pd.Categorical:
-        """The categories in order, so that two frames of the same images are the same."""
-        codes = np.concatenate(self.parts) if self.parts else np.empty(0, np.int32)
-        return categorical(self.codes.names, codes)
-
-
-def categorical(names: list[str], codes: np.ndarray[Any, np.dtype[np.int32]]) -> pd.Categorical:
-    """Texts and the numbers that stand for them, as a column with its categories sorted; -1 is missing."""
-    order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.full(len(names) + 1, -1, dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
-    categories = pd.Index([names[i] for i in order], dtype="string")
-    return pd.Categorical.from_codes(place[codes], categories=categories)
-
-
-def text_array(values: Sequence[str | None]) -> Any:
-    """Texts as pandas' string array, None as NA; whatever cannot be stored is cleaned."""
-    column = TextColumn()
-    column.add(values)
-    return column.finish()
-
-
-def _arrow_text(values: Sequence[object]) -> Any:
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, type=pa.large_string())
-    except (TypeError, ValueError):  # pyarrow's own errors are among these; UnicodeEncodeError, too
-        return pa.array([clean(v) if isinstance(v, str) else None for v in values], type=pa.large_string())
+    def finish(self, rows: _Rows | None = None, length: int = 0) -> pd.Categorical:
+        """The whole column. With `rows` the values go there, and the rest of `length` is missing."""
+        codes = np.concatenate(self._parts)
+        if rows is not None:
+            given, codes = codes, np.full(length, -1, dtype=np.int32)
+            codes[rows] = given
+        names = self._codes.names
+        # Sorted, so that frames of the same images are equal.
+        found = pd.Categorical.from_codes(codes, pd.Index(names, dtype="string"))
+        return found.reorder_categories(pd.Index(sorted(names), dtype="string"))
 
 
 class TextColumn:
-    """A column of many values."""
+    """Texts of which there are many different ones."""
 
     def __init__(self) -> None:
-        self.arrow = pd.StringDtype().storage == "pyarrow"
-        self.parts: list[Any] = []
+        self._arrow = pd.StringDtype().storage == "pyarrow"
+        self._parts: list[Any] = []
 
     def add(self, values: Sequence[object]) -> None:
-        if self.arrow:
-            self.parts.append(_arrow_text(values))
+        if self._arrow:
+            self._parts.append(_arrow_text(values))
         else:
-            self.parts.extend(clean(v) if isinstance(v, str) else None for v in values)
+            self._parts.extend(escape_surrogates(v) if isinstance(v, str) else None for v in values)
 
-    def finish(self, rows: np.ndarray[Any, np.dtype[np.int64]] | None = None, length: int = 0) -> Any:
-        """The whole column; with `rows` the values go there and the rest is NA."""
-        if not self.arrow:
-            values: Any = self.parts
+    def finish(self, rows: _Rows | None = None, length: int = 0) -> Any:
+        """The whole column. With `rows` the values go there, and the rest of `length` is NA."""
+        if not self._arrow:
+            values: Any = self._parts
             if rows is not None:
                 values = np.full(length, None, dtype=object)
-                values[rows] = self.parts
+                values[rows] = self._parts
             return pd.array(values, dtype=pd.StringDtype())
         import pyarrow as pa
 
-        column = pa.chunked_array(self.parts, type=pa.large_string())
-        # Images are read by which properties they have: even where all have this one, it is not in their order.
+        column = pa.chunked_array(self._parts, type=pa.large_string())
+        # Even where all images have a property, it may have been read in another order.
         if rows is not None and not np.array_equal(rows, np.arange(length)):
             place = np.full(length, -1, dtype=np.int64)
             place[rows] = np.arange(len(rows))
@@ -140,85 +120,65 @@ class TextColumn:
         return dtype.__from_arrow__(column)
 
 
-class TimeColumn:
-    def __init__(self) -> None:
-        self.parts: list[np.ndarray[Any, Any]] = []
+def _arrow_text(values: Sequence[object]) -> Any:
+    import pyarrow as pa
 
-    def add(self, values: Sequence[object]) -> None:
-        try:
-            known = dict.fromkeys(values)
-            # Most times are "never", or those of a few builds: each is read once.
-            if 2 * len(known) < len(values):
-                part = dict(zip(known, range(len(known)), strict=True))
-                self.parts.append(_times(list(known))[[*map(part.__getitem__, values)]])
-                return
-        except TypeError:  # a list or an object where a text was due
-            pass
-        self.parts.append(_times(values))
+    try:
+        return pa.array(values, type=pa.large_string())
+    except (TypeError, ValueError):  # these include pyarrow's own errors and UnicodeEncodeError
+        texts = [escape_surrogates(v) if isinstance(v, str) else None for v in values]
+        return pa.array(texts, type=pa.large_string())
+
+
+def text_array(values: Sequence[str | None]) -> Any:
+    """Texts as a string array, None as NA; lone surrogates are escaped."""
+    column = TextColumn()
+    column.add(values)
+    return column.finish()
+
+
+class _NumpyColumn:
+    def __init__(self, dtype: str) -> None:
+        self._parts = [np.empty(0, dtype)]
 
     def finish(self) -> Any:
-        whole = np.concatenate(self.parts) if self.parts else np.empty(0, "datetime64[us]")
-        return pd.DatetimeIndex(whole).tz_localize("UTC").array
+        return np.concatenate(self._parts)
 
 
-def _times(values: Sequence[object]) -> np.ndarray[Any, Any]:
-    try:
-        if not all(map(_USUAL, values)):  # type: ignore[arg-type]
-            raise ValueError("not the usual way to write a time")
-        # numpy reads six digits and knows no zone.
-        part = np.array([v[:26].rstrip("Z") for v in values], dtype="datetime64[us]")  # type: ignore[index]
-    except (ValueError, TypeError):
-        part = np.array([_stamp(v) for v in values], dtype="datetime64[us]")
-    part[(part < np.datetime64("0002-01-01")) | (part == np.datetime64(0, "us"))] = _NEVER
-    return part
+class FlagColumn(_NumpyColumn):
+    """Booleans."""
 
+    def __init__(self) -> None:
+        super().__init__("bool")
 
-def _stamp(value: object) -> np.datetime64:
-    moment = parse_time(value)
-    return _NEVER if moment is None else np.datetime64(moment.replace(tzinfo=None), "us")
-
-
-def time_array(values: Iterable[date | None]) -> Any:
-    """UTC times as a column; a date is its midnight, None is NaT."""
-    stamps = [_NEVER if v is None else np.datetime64(_naive(v), "us") for v in values]
-    return pd.DatetimeIndex(np.array(stamps, dtype="datetime64[us]")).tz_localize("UTC").array
-
-
-def _naive(value: date) -> date:
-    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-class _Numpy:
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
-        self.parts: list[np.ndarray[Any, Any]] = []
-
-    def finish(self) -> np.ndarray[Any, Any]:
-        return np.concatenate(self.parts) if self.parts else np.empty(0, self.dtype)
-
-
-class FlagColumn(_Numpy):
     def add(self, values: Sequence[object]) -> None:
-        self.parts.append(np.array([v is True for v in values], dtype=bool))
+        self._parts.append(np.array([v is True for v in values], dtype=bool))
 
 
-class SizeColumn(_Numpy):
+class SizeColumn(_NumpyColumn):
+    """Numbers of bytes."""
+
+    def __init__(self) -> None:
+        super().__init__("int64")
+
     def add(self, values: Sequence[object]) -> None:
-        whole = [v if type(v) is int else 0 for v in values]
+        numbers = [v if type(v) is int else 0 for v in values]
         try:
-            part = np.array(whole, dtype=np.int64)
+            part = np.array(numbers, dtype=np.int64)
         except OverflowError:
-            top = 2**63 - 1
-            part = np.array([max(-top, min(top, v)) for v in whole], dtype=np.int64)
-        self.parts.append(part)
+            limit = 2**63 - 1
+            part = np.array([max(-limit, min(limit, v)) for v in numbers], dtype=np.int64)
+        self._parts.append(part)
 
 
-class ObjectColumn(_Numpy):
+class ObjectColumn(_NumpyColumn):
+    """Lists and other objects."""
+
     def __init__(self) -> None:
         super().__init__("object")
 
     def add(self, values: Sequence[object]) -> None:
-        self.parts.append(objects(values))
+        self._parts.append(objects(values))
 
 
 def objects(values: Sequence[object]) -> np.ndarray[Any, Any]:
@@ -226,3 +186,51 @@ def objects(values: Sequence[object]) -> np.ndarray[Any, Any]:
     part = np.empty(len(values), dtype=object)
     part[:] = values
     return part
+
+
+class TimeColumn(_NumpyColumn):
+    """Times in UTC, never as NaT."""
+
+    def __init__(self) -> None:
+        super().__init__("datetime64[us]")
+
+    def add(self, values: Sequence[object]) -> None:
+        try:
+            known = dict.fromkeys(values)
+            # Most times are "never", or those of a few builds: each is parsed once.
+            if 2 * len(known) < len(values):
+                places = dict(zip(known, range(len(known)), strict=True))
+                self._parts.append(_times(list(known))[[*map(places.__getitem__, values)]])
+                return
+        except TypeError:  # a value that cannot be hashed
+            pass
+        self._parts.append(_times(values))
+
+    def finish(self) -> Any:
+        return _utc(super().finish())
+
+
+def _times(values: Sequence[object]) -> np.ndarray[Any, Any]:
+    try:
+        if not all(map(_GO_TIME, values)):  # type: ignore[arg-type]
+            raise ValueError("not as Go writes times")
+        # numpy reads six digits and no time zone.
+        part = np.array([v[:26].rstrip("Z") for v in values], dtype="datetime64[us]")  # type: ignore[index]
+    except (ValueError, TypeError):
+        part = _stamps(map(parse_time, values))
+    part[(part < np.datetime64("0002-01-01")) | (part == np.datetime64(0, "us"))] = _NAT
+    return part
+
+
+def time_array(values: Iterable[date | None]) -> Any:
+    """Times as an array in UTC; a date is its midnight, None is NaT."""
+    return _utc(_stamps(values))
+
+
+def _stamps(values: Iterable[date | None]) -> np.ndarray[Any, Any]:
+    naive = (v.astimezone(UTC).replace(tzinfo=None) if isinstance(v, datetime) else v for v in values)
+    return np.array([_NAT if v is None else np.datetime64(v, "us") for v in naive], dtype="datetime64[us]")
+
+
+def _utc(stamps: np.ndarray[Any, Any]) -> Any:
+    return pd.DatetimeIndex(stamps).tz_localize("UTC").array

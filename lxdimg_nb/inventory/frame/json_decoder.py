@@ -1,6 +1,6 @@
-"""A server's image list to Python objects, a few thousand at a time, in little memory.
+"""Decodes the JSON of a server's image list, a few thousand images at a time.
 
-The document is decoded in a sliding window: neither its text nor all of its objects exist at once.
+The document is decoded in a sliding window, so that neither its whole text nor all objects are in memory at once.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.values import FINGERPRINT
 
-__all__ = ["batches"]
+__all__ = ["decode_images"]
+
+Buffer = bytes | bytearray | memoryview
 
 WINDOW = 1 << 20
 _HEX = re.compile("[0-9a-f]*")
@@ -24,9 +27,9 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class _Window:
-    """The part of a JSON text that is being read."""
+    """A sliding window on a JSON text."""
 
-    def __init__(self, payload: bytes | bytearray | memoryview) -> None:
+    def __init__(self, payload: Buffer) -> None:
         self._bytes = memoryview(payload)
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")()
         self._read = 0
@@ -35,7 +38,7 @@ class _Window:
         self.at = 0
 
     def more(self) -> bool:
-        """Slide on; False at the end of the document."""
+        """Move on; False at the end of the document."""
         if self._read >= len(self._bytes):
             return False
         part = self._bytes[self._read : self._read + self._step]
@@ -45,7 +48,7 @@ class _Window:
         return True
 
     def peek(self) -> str:
-        """The next character that is no space, empty at the end."""
+        """The next character that is not a space; empty at the end."""
         while True:
             found = _SPACE.match(self.text, self.at)
             self.at = found.end() if found else self.at
@@ -65,21 +68,21 @@ class _Window:
         while True:
             try:
                 value, end = _decode(self.text, self.at)
-                # A number may go on beyond the window.
+                # A number may continue beyond the window.
                 if end < len(self.text) or not self.more():
                     self.at, self._step = end, WINDOW
                     return value
             except json.JSONDecodeError:
                 if not self.more():
                     raise
-            # A value larger than the window: double it, so that reading stays linear.
+            # The value is larger than the window, which is doubled to keep the total time linear.
             self._step *= 2
 
     def block(self) -> list[Any]:
-        """The objects that lie whole in the window, read at once; empty where that cannot be told quickly.
+        """The objects that are complete in the window, decoded at once; empty if their end is not found quickly.
 
-        A server writes the fields of all images in one order, so an image begins as the first one does. Should
-        the cut be inside an image all the same, then what is before it is no JSON, and nothing is taken.
+        A server writes the fields of all images in one order, so each image begins as the first one does. If the
+        cut is inside an image all the same, the text before it is not valid JSON, and nothing is taken.
         """
         opening = _OPENING.match(self.text, self.at)
         cut = self.text.rfind(f"}},{opening[0]}", self.at) if opening else -1
@@ -93,30 +96,27 @@ class _Window:
         return found
 
 
-def batches(payload: bytes | bytearray | memoryview | Sequence[Any], count: int) -> Iterator[list[dict[str, Any]]]:
-    """The images of a document, `count` at a time, each with a proper fingerprint.
+def decode_images(
+    payload: bytes | bytearray | memoryview | Sequence[Any], count: int
+) -> Iterator[list[dict[str, Any]]]:
+    """The images of a document or list, `count` at a time.
 
     Raises:
-        UnexpectedReplyError: not JSON, or not a list of images.
+        UnexpectedReplyError: not JSON, or not a list of images with valid fingerprints.
     """
-    batch: list[dict[str, Any]] = []
-    objects = _objects(payload) if isinstance(payload, bytes | bytearray | memoryview) else iter(payload)
+    objects = _objects(payload) if isinstance(payload, Buffer) else iter(payload)
     while True:
         try:
-            for value in objects:
-                batch.append(value)
-                if len(batch) == count:
-                    break
+            batch = list(islice(objects, count))
         except (ValueError, RecursionError) as exc:
             raise UnexpectedReplyError(f"the server's list of images is not proper JSON: {exc}") from exc
         if not batch:
             return
         _check(batch)
         yield batch
-        batch = []
 
 
-def _objects(payload: bytes | bytearray | memoryview) -> Iterator[Any]:
+def _objects(payload: Buffer) -> Iterator[Any]:
     window = _Window(payload)
     if window.peek() == "{":
         window.take("{")
@@ -142,7 +142,7 @@ def _objects(payload: bytes | bytearray | memoryview) -> Iterator[Any]:
 
 
 def _check(batch: list[dict[str, Any]]) -> None:
-    """Every entry an object with a fingerprint of 64 hexadecimal digits."""
+    """Check that each entry is an object with a fingerprint of 64 hexadecimal digits."""
     try:
         digits = "".join([image["fingerprint"] for image in batch])
         if len(digits) == 64 * len(batch) and _HEX.fullmatch(digits):

@@ -16,7 +16,7 @@ from lxdimg_nb.errors import InvalidRequestError, redact
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_builders import objects
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
-from lxdimg_nb.inventory.frame.frame_builder import Properties
+from lxdimg_nb.inventory.frame.frame_builder import PropertyColumns
 from lxdimg_nb.inventory.frame.rows import level
 
 __all__ = ["from_table", "parquet", "redacted", "to_table"]
@@ -114,7 +114,7 @@ def _properties(frame: pd.DataFrame) -> list[list[tuple[str, str]]]:
 def from_table(table: Any) -> InventoryFrame:
     """The frame that a table was made of, with the index `(server, project, fingerprint)` and the same dtypes."""
     columns = {name: _column(table[name]) for name in schema.COLUMNS if name != "project"}
-    properties = Properties()
+    properties = PropertyColumns()
     properties.add([dict(pairs or ()) for pairs in table["properties"].to_pylist()], 0)
     columns |= properties.finish(table.num_rows)[0]
     if table["used_by"].null_count < table.num_rows:
