@@ -7,17 +7,19 @@ urllib3's own queue enters a lock in Python code, which a Ctrl-C can leave locke
 from __future__ import annotations
 
 import queue
+import socket
 from collections import deque
 from typing import Any, TypeVar
 
+import requests
 import requests_unixsocket
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from lxdimg_nb.client.http.endpoint import unix_socket
+from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, unix_socket
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock
 
-__all__ = ["ConnectionQueue", "TlsAdapter", "UnixAdapter"]
+__all__ = ["ConnectionQueue", "TlsAdapter", "UnixAdapter", "open_socket"]
 
 POOL_SIZE = 32
 
@@ -122,3 +124,16 @@ class TlsAdapter(HTTPAdapter):
         kwargs.update(self._pinned, blocksize=BLOCK)
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _TlsPool}
+
+
+def open_socket(session: requests.Session, url: str) -> socket.socket:
+    """Connect outside of the pool, with the certificates of the session. Times out on connecting, not on reading."""
+    adapter: Any = session.get_adapter(url)
+    request = requests.Request("GET", url).prepare()
+    pool = adapter.get_connection_with_tls_context(request, session.verify, cert=session.cert)
+    adapter.cert_verify(pool, url, session.verify, session.cert)
+    connection = pool._new_conn()
+    connection.timeout = CONNECT_TIMEOUT
+    connection.connect()
+    opened: socket.socket = connection.sock
+    return opened

@@ -1,4 +1,4 @@
-"""Where a server listens: its address, the certificates that go with it, and a bare socket to it."""
+"""The address of a server, and certificates in PEM."""
 
 from __future__ import annotations
 
@@ -51,37 +51,6 @@ class Endpoint:
         """The address as people write it."""
         return f"unix://{self.socket}" if self.socket else self.base
 
-    def open_socket(self) -> socketlib.socket:
-        """Connect, with TLS for https. Times out on connecting, not on reading.
-
-        Raises:
-            OSError: nobody answers.
-            ServerUnreachableError: the server has another certificate than the pinned one.
-        """
-        if self.socket:
-            return unix_socket(self.socket)
-        parts = urlsplit(self.base)
-        plain = socketlib.create_connection((parts.hostname or "", parts.port or 443), CONNECT_TIMEOUT)
-        try:
-            return self._tls(plain, parts.hostname or "")
-        except BaseException:
-            plain.close()
-            raise
-
-    def _tls(self, plain: socketlib.socket, host: str) -> ssl.SSLSocket:
-        context = ssl.create_default_context(cafile=self.ca or None)
-        if self.pinned:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if self.cert:
-            context.load_cert_chain(*self.cert)
-        secured = context.wrap_socket(plain, server_hostname=host)
-        shown = hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest()
-        if self.pinned and shown != pem_fingerprint(self.pinned):
-            secured.close()
-            raise ServerUnreachableError(f"{self.url} did not show the certificate that was pinned")
-        return secured
-
 
 def unix_socket(path: str) -> socketlib.socket:
     """Connect to a unix socket.
@@ -132,14 +101,14 @@ def read_pem(value: str | Path) -> str:
     return text
 
 
-def server_certificate(host: str, port: int, *, timeout: float = CONNECT_TIMEOUT) -> str:
+def server_certificate(host: str, port: int) -> str:
     """The certificate of a server in PEM, not verified: to be compared with a known fingerprint.
 
     Raises:
         ServerUnreachableError: nobody answers, or does not speak TLS.
     """
     try:
-        return ssl.get_server_certificate((host, port), timeout=timeout)
+        return ssl.get_server_certificate((host, port), timeout=CONNECT_TIMEOUT)
     except (OSError, ValueError) as error:
         raise ServerUnreachableError(f"no TLS server answers at {host}:{port}: {error}") from error
 

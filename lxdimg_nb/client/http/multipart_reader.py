@@ -25,9 +25,9 @@ class MultipartReader:
         UnexpectedReplyError: not the framing that was announced, or it ends in the middle.
     """
 
-    def __init__(self, stream: Stream, boundary: str) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._delimiter = b"\r\n--" + boundary.encode()
+        self._delimiter = b"\r\n--" + stream.boundary.encode()
         # The first delimiter has no line end before it; one in front makes all alike.
         self._buffer = b"\r\n"
         self._at_delimiter = False
@@ -76,6 +76,6 @@ class MultipartReader:
                 raise UnexpectedReplyError("the server's reply ends in the middle of a file; try again")
 
     def _fill(self) -> bool:
-        chunk = self._stream.read(BLOCK)
+        chunk = self._stream.read(BLOCK) or b""
         self._buffer += chunk
         return bool(chunk)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import io
 import socket as socketlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lxdimg_nb.errors import ServerUnreachableError
 
-__all__ = ["BLOCK", "FileBlock", "Stream"]
+__all__ = ["BLOCK", "ChunkFile", "FileBlock", "Stream"]
 
 BLOCK = 256 * 1024
 # ValueError: a chunk whose size is no number.
@@ -40,8 +40,27 @@ class FileBlock:
             raise OSError("the file became shorter while it was sent")
 
 
-class Stream:
-    """The body of a reply. Reading raises `ServerUnreachableError` when it ends early.
+class ChunkFile(io.RawIOBase):
+    """An iterator over blocks of bytes as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+class Stream(io.RawIOBase):
+    """The body of a reply, a file that is read once. Reading raises `ServerUnreachableError` when it ends early.
 
     Args:
         response: of requests, its body not read.
@@ -59,7 +78,18 @@ class Stream:
         self.length = int(length) if length.isascii() and length.isdigit() and not self._body.chunked else None
         self.received = 0
 
-    def readinto(self, buffer: memoryview) -> int:
+    @property
+    def boundary(self) -> str:
+        """The boundary of a multipart body; empty for any other."""
+        kind, _, rest = self.headers.get("Content-Type", "").partition(";")
+        if not kind.strip().lower().startswith("multipart/"):
+            return ""
+        return rest.partition("boundary=")[2].strip().strip('"')
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
         """Fill the buffer with what has arrived; 0 at the end of a complete body."""
         try:
             count = self._body.readinto(buffer)
@@ -69,11 +99,6 @@ class Stream:
         if count == 0 and len(buffer) and self.length is not None and self.received < self.length:
             raise self._broken(None)
         return count
-
-    def read(self, size: int = BLOCK) -> bytes:
-        """At most `size` bytes; empty at the end of a complete body."""
-        buffer = bytearray(size)
-        return bytes(memoryview(buffer)[: self.readinto(memoryview(buffer))])
 
     def _broken(self, cause: BaseException | None) -> ServerUnreachableError:
         if isinstance(cause, TimeoutError):
@@ -85,3 +110,4 @@ class Stream:
         if self._body.isclosed():
             self._response.raw.release_conn()
         self._response.close()
+        super().close()

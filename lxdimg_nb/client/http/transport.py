@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import socket as socketlib
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ import requests
 import urllib3
 
 from lxdimg_nb.client.http.connection_errors import exception_chain, explain
-from lxdimg_nb.client.http.connection_pool import TlsAdapter, UnixAdapter
+from lxdimg_nb.client.http.connection_pool import TlsAdapter, UnixAdapter, open_socket
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint
 from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
@@ -65,6 +66,10 @@ class Transport:
     def url(self) -> str:
         """The server's address as people write it."""
         return self.endpoint.url
+
+    @property
+    def _base(self) -> str:
+        return _UNIX if self.endpoint.socket else self.endpoint.base
 
     @property
     def send_timeout(self) -> float:
@@ -211,7 +216,7 @@ class Transport:
         try:
             return self._get_session().request(
                 method,
-                (_UNIX if self.endpoint.socket else self.endpoint.base) + path,
+                self._base + path,
                 params=dict(params) if params else None,
                 json=json,
                 data=_sendable(body),
@@ -221,9 +226,7 @@ class Transport:
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as error:
-            raise ServerUnreachableError(
-                f"{self.url} did not show the certificate that was expected; compare fingerprints, then pin it"
-            ) from error
+            raise self._wrong_certificate() from error
         except TIMEOUTS as error:
             raise self._timed_out(timeout) from error
         except BROKEN as error:
@@ -238,6 +241,11 @@ class Transport:
     def _timed_out(self, timeout: float | None) -> ServerUnreachableError:
         return ServerUnreachableError(
             f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?"
+        )
+
+    def _wrong_certificate(self) -> ServerUnreachableError:
+        return ServerUnreachableError(
+            f"{self.url} did not show the certificate that was expected; compare fingerprints, then pin it"
         )
 
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
@@ -255,8 +263,10 @@ class Transport:
             ServerUnreachableError: nobody answers.
         """
         try:
-            return self.endpoint.open_socket()
-        except OSError as error:
+            return open_socket(self._get_session(), self._base)
+        except (ssl.SSLError, urllib3.exceptions.SSLError) as error:
+            raise self._wrong_certificate() from error
+        except BROKEN as error:
             raise self._unreachable(error) from error
 
 

@@ -199,14 +199,14 @@ class CatalogueTransport(Transport):
             begin["Content-Range"] = f"bytes 0-{file.size - 1}/{file.size}"
         length = file.size - (start or 0 if "Content-Range" in begin else 0)
         headers = {"Content-Type": "application/octet-stream", **begin}
-        return FileStream(self.url, chunks, headers, length, first)
+        return FileStream(chunks, headers, length, first)
 
     def _split(self, build: Build) -> FileStream:
         boundary = secrets.token_hex(16)
         root = "rootfs.img" if build.raw["type"] == "virtual-machine" else "rootfs"
         parts = tuple(zip(("metadata", root), build.files, strict=True))
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return FileStream(self.url, multipart_body(self.web, boundary, parts), headers, None)
+        return FileStream(multipart_body(self.web, boundary, parts), headers, None)
 
     def open_socket(self) -> socket.socket:
         raise NotAllowedError("a simplestreams server sends no events", status_code=403)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 from collections.abc import Generator, Iterable, Mapping
+from typing import Any
 
-from lxdimg_nb.client.http.transport import Stream
+from lxdimg_nb.client.http.response_body import ChunkFile, Stream
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.simplestreams.products import File
 from lxdimg_nb.errors import FingerprintMismatchError, UnexpectedReplyError
@@ -20,28 +23,22 @@ Chunks = Generator[bytes, None, None]
 class FileStream(Stream):
     """Blocks of bytes as the body of a reply; `length` is None where it is not announced."""
 
-    def __init__(
-        self, where: str, chunks: Chunks, headers: Mapping[str, str], length: int | None, first: bytes = b""
-    ) -> None:
-        self._where = where
+    def __init__(self, chunks: Chunks, headers: Mapping[str, str], length: int | None, first: bytes = b"") -> None:
         self._chunks = chunks
-        self._rest = memoryview(first)
+        self._file = ChunkFile(itertools.chain([first] if first else (), chunks))
         self.status_code = 206 if "Content-Range" in headers else 200
         self.headers = headers
         self.length = length
         self.received = 0
 
-    def readinto(self, buffer: memoryview) -> int:
-        if not self._rest:
-            self._rest = memoryview(next(self._chunks, b""))
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
+    def readinto(self, buffer: Any, /) -> int:
+        count = self._file.readinto(buffer)
         self.received += count
         return count
 
     def close(self) -> None:
         self._chunks.close()
+        io.RawIOBase.close(self)
 
 
 def read_verified(web: WebClient, file: File, start: int, begin: dict[str, str]) -> Chunks:

@@ -6,12 +6,13 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client.files.archive import Member, open_tar
 from lxdimg_nb.client.files.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
 from lxdimg_nb.client.files.metadata_yaml import read_metadata
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
+from lxdimg_nb.client.http.response_body import ChunkFile
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values import ImageRecord
@@ -89,37 +90,12 @@ def read_contents(project: Project, record: ImageRecord) -> Contents:
 def _first_file(project: Project, record: ImageRecord) -> Iterator[tuple[io.BufferedReader, bool]]:
     """The unified image, or the metadata part of a split one, as a file; and which of the two."""
     with project.content(record.fingerprint) as stream:
-        kind, _, rest = stream.headers.get("Content-Type", "").partition(";")
-        if not kind.lower().startswith("multipart/"):
-            yield io.BufferedReader(_Chunks(iter(stream.read, b"")), 256 * 1024), False
+        if not stream.boundary:
+            yield io.BufferedReader(stream, 256 * 1024), False
             return
-        boundary = rest.partition("boundary=")[2].strip().strip('"')
-        for name, chunks in MultipartReader(stream, boundary).parts():
+        for name, chunks in MultipartReader(stream).parts():
             if name != "metadata":
                 break
-            yield io.BufferedReader(_Chunks(chunks), 256 * 1024), True
+            yield io.BufferedReader(ChunkFile(chunks), 256 * 1024), True
             return
     raise InvalidImageError("the server sent this image without a metadata part")
-
-
-class _Chunks(io.RawIOBase):
-    """Blocks of bytes as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer))
-        while not self._rest:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count

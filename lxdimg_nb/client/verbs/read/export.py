@@ -83,7 +83,7 @@ class Export:
 def export_bytes(project: Project, record: ImageRecord, progress: ProgressArgument) -> bytes:
     """A unified image's bytes, verified. Source: GET /1.0/images/{fingerprint}/export."""
     with reporting(progress, record.fingerprint[:12]) as report, project.content(record.fingerprint) as stream:
-        if _boundary(stream):
+        if stream.boundary:
             raise InvalidRequestError(
                 f"the image {record.fingerprint[:12]} is split into two files; use export(folder), "
                 "or export(path, bundle=True) for one file"
@@ -212,29 +212,29 @@ def _attempt(project: Project, record: ImageRecord, partial: PartFile, have: int
 def _receive(
     stream: Stream, record: ImageRecord, partial: PartFile, sink: HashingWriter, have: int, report: Report
 ) -> tuple[_Done, str]:
-    boundary = _boundary(stream)
-    if have and not boundary and stream.status_code == HTTPStatus.PARTIAL_CONTENT and not _continues(stream, have):
+    resumed = stream.status_code == HTTPStatus.PARTIAL_CONTENT and not stream.boundary
+    if have and resumed and not stream.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         return _UNUSABLE
-    if have and (boundary or stream.status_code != HTTPStatus.PARTIAL_CONTENT):
+    if have and not resumed:
         # A split image, or a server without ranges: the whole comes again.
         partial.clear()
         sink.reset()
         have = 0
     # Only what can be resumed is left behind when this is interrupted.
-    partial.keep = not boundary
-    if boundary:
+    partial.keep = not stream.boundary
+    if stream.boundary:
         # The two files are copied out of the partial one when the whole was verified.
         check_disk_space(partial.path.parent, 2 * record.size)
-        cut, part_name = _split(stream, boundary, sink, record, report)
+        cut, part_name = _split(stream, sink, record, report)
         return _Done(cut, stream.received, part_name), sink.hexdigest()
     total = record.size or stream.length
     sink.receive(stream, lambda count: report(Progress("receive", have + count, total)))
     return _Done(0, stream.received), sink.hexdigest()
 
 
-def _split(stream: Stream, boundary: str, sink: HashingWriter, record: ImageRecord, report: Report) -> tuple[int, str]:
+def _split(stream: Stream, sink: HashingWriter, record: ImageRecord, report: Report) -> tuple[int, str]:
     """Both parts of a split image one after the other; returns where the second begins and its name."""
-    reader = MultipartReader(stream, boundary)
+    reader = MultipartReader(stream)
     cut, names = 0, []
     for name, chunks in reader.parts():
         names.append(name)
@@ -246,18 +246,6 @@ def _split(stream: Stream, boundary: str, sink: HashingWriter, record: ImageReco
     if len(names) != 2 or names[0] != "metadata" or names[1] not in ("rootfs", "rootfs.img"):
         raise UnexpectedReplyError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
     return cut, names[1]
-
-
-def _continues(stream: Stream, have: int) -> bool:
-    return stream.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-
-
-def _boundary(stream: Stream) -> str:
-    """The boundary of a multipart reply, empty for a unified image."""
-    kind, _, rest = stream.headers.get("Content-Type", "").partition(";")
-    if not kind.strip().lower().startswith("multipart/"):
-        return ""
-    return rest.partition("boundary=")[2].strip().strip('"')
 
 
 def _verify(record: ImageRecord, actual: str) -> None:

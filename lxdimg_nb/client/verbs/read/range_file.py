@@ -82,8 +82,7 @@ class RangeFile(io.RawIOBase):
         stream = context.__enter__()
         self._context, self._stream, self._at = context, stream, self._position
         self.requests += 1
-        kind = stream.headers.get("Content-Type", "")
-        if kind.startswith("multipart/"):
+        if stream.boundary:
             self._drop()
             raise InvalidRequestError("a split image cannot be opened as one file; use export() or contents()")
         expected = f"bytes {self._position}-"
