@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings
 
-from tests.kit import factory, servers, turns
-from tests.kit.servers import Kind, RunningServer
+from tests.kit import daemons, factory, servers, turns
+from tests.kit.daemons import Kind
+from tests.kit.servers import RunningServer
 
 if TYPE_CHECKING:
     from lxdimg_nb import Client
@@ -42,7 +43,7 @@ def missing(reason: str) -> NoReturn:
 
 
 def _session(kind: Kind, start: Callable[[Path], RunningServer]) -> Iterator[RunningServer]:
-    reason = servers.why_not(kind)
+    reason = daemons.why_not(kind)
     if reason is not None:
         missing(reason)
     # A short path, whatever TMPDIR says: a unix socket's may have 107 bytes.
@@ -51,7 +52,7 @@ def _session(kind: Kind, start: Callable[[Path], RunningServer]) -> Iterator[Run
         server = start(folder)
         yield server
         server.stop()
-    except servers.ServerDiedError as error:
+    except daemons.ServerDiedError as error:
         missing(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -25,7 +25,7 @@ from typing import Any
 from websocket import WebSocket, WebSocketTimeoutException, create_connection
 
 from tests.kit import lab
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 __all__ = ["Book", "Page", "browser"]
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.measure import MIB, Cost, Results, Series, Target, Worker, machine, processor_times, program, tell
-from tests.kit import factory, servers
+from tests.kit import daemons, factory, servers
 from tests.kit.crowd import crowd
 from tests.kit.servers import RunningServer
 
@@ -287,7 +287,7 @@ def main() -> None:
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    reason = servers.why_not("lxd")
+    reason = daemons.why_not("lxd")
     if reason is not None:
         parser.error(f"this needs a real LXD: {reason}")
     folder = Path(tempfile.mkdtemp(prefix="lxb-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))

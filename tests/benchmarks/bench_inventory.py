@@ -199,9 +199,9 @@ def bench_fleet(rounds: int, count: int = 100) -> None:
     """Four private LXD daemons (demo servers where there is no LXD) with some images each."""
     from lxdimg_nb import connect
     from lxdimg_nb.inventory import Fleet
-    from tests.kit import factory, servers
+    from tests.kit import daemons, factory, servers
 
-    kind = "lxd" if servers.why_not("lxd") is None else "demo"
+    kind = "lxd" if daemons.why_not("lxd") is None else "demo"
     start = servers.start_lxd if kind == "lxd" else servers.start_demo
     with tempfile.TemporaryDirectory(prefix="lxb-", dir="/tmp") as folder:
         running = []

@@ -18,7 +18,7 @@ from lxdimg_nb import demo
 from lxdimg_nb.panels.base.assets import script, style
 from tests.benchmarks.bare import Book, Page, browser
 from tests.benchmarks.measure import Cost, Series, Target, quiet
-from tests.kit import factory, servers
+from tests.kit import daemons, factory, servers
 from tests.kit.lab import lab_server
 from tests.kit.servers import RunningServer
 
@@ -261,7 +261,7 @@ def change(bench: Bench, page: Page, notebooks: Path) -> None:
     """From a bare request of somebody else's until the browser shows what it did."""
     series = Series("A change made elsewhere until the browser shows it", bench.sizes.changes)
     for kind in bench.kinds:
-        if servers.why_not(kind) is not None:
+        if daemons.why_not(kind) is not None:
             continue
         with _server(kind) as server:
             fingerprint = server.add_image(factory.small(1), aliases=["web"])

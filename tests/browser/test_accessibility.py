@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.kit import factory
 from tests.kit.axe import findings
 from tests.kit.lab import SLOW, opened
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.kit import factory
 from tests.kit.commandline import CommandLine
 from tests.kit.lab import SLOW, opened
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 @pytest.fixture(params=["lxd", "incus"])

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.kit import factory
 from tests.kit.lab import SLOW, opened
 from tests.kit.proxy import Proxy
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 def test_the_panel_works_in_notebook_7(lab, lxd):

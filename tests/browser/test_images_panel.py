@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.kit import certificates, factory
 from tests.kit.lab import SLOW, opened
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 def test_a_click_on_the_public_switch_changes_the_image_on_the_server(books, server):

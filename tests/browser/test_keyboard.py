@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.kit import factory
 from tests.kit.lab import SLOW
 from tests.kit.proxy import Fault, Proxy
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 # The element with the focus, in words; empty outside of the panel.
 AT = """() => {

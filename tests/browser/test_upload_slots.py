@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.kit import factory
 from tests.kit.lab import SLOW
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 MIB = 1 << 20
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
-from tests.kit.servers import free_port
+from tests.kit.sockets import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "import sys; from lxdimg_nb.cli import main; sys.exit(main())"]

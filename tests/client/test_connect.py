@@ -21,7 +21,8 @@ from lxdimg_nb.errors import (
     UnexpectedReplyError,
 )
 from tests.kit import certificates, factory
-from tests.kit.servers import RunningServer, free_port
+from tests.kit.servers import RunningServer
+from tests.kit.sockets import free_port
 
 
 def test_a_socket_is_given_as_url_path_or_folder(server: RunningServer) -> None:

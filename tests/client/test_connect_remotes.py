@@ -15,7 +15,8 @@ from lxdimg_nb.client.config.remotes import find_remote, find_remote_by_address
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError, ServerUnreachableError
 from tests.kit import certificates, factory, streams
 from tests.kit.homes import listen, place, write
-from tests.kit.servers import RunningServer, free_port
+from tests.kit.servers import RunningServer
+from tests.kit.sockets import free_port
 
 
 def test_a_remote_is_connected_to_by_name_address_and_value(server: RunningServer, home: Path) -> None:

@@ -25,7 +25,8 @@ from lxdimg_nb.errors import (
 )
 from tests.kit import streams
 from tests.kit.homes import files_in, token_of
-from tests.kit.servers import RunningServer, free_port
+from tests.kit.servers import RunningServer
+from tests.kit.sockets import free_port
 from tests.kit.streams import Handler
 
 

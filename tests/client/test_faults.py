@@ -26,7 +26,8 @@ from tests.kit import factory
 from tests.kit.faulty import MIB, SEEDS, SIZE, TIMEOUT, big, client, out
 from tests.kit.leftovers import leftovers, only_right
 from tests.kit.proxy import Answer, Fault, Proxy
-from tests.kit.servers import RunningServer, until
+from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
 
 pytestmark = pytest.mark.real
 

@@ -18,7 +18,8 @@ from lxdimg_nb.values import Progress
 from tests.kit.faulty import big, client, out
 from tests.kit.leftovers import only_right
 from tests.kit.proxy import Proxy
-from tests.kit.servers import RunningServer, until
+from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
 
 pytestmark = pytest.mark.real
 

@@ -14,7 +14,8 @@ from lxdimg_nb.client.verbs.write.publish import is_running
 from lxdimg_nb.demo import DemoServer
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, LxdImageError, OperationFailedError
 from tests.kit import factory
-from tests.kit.servers import RunningServer, until
+from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
 
 
 @pytest.fixture(params=["lxd", "incus"])

@@ -12,7 +12,8 @@ import websocket
 from lxdimg_nb import demo
 from lxdimg_nb.demo.store.daemon import Daemon
 from tests.kit import factory
-from tests.kit.demo_http import UnixConnection, ask, connection, upload
+from tests.kit.demo_http import ask, connection, upload
+from tests.kit.sockets import UnixConnection
 
 
 def test_an_upload_that_breaks_off_leaves_nothing() -> None:

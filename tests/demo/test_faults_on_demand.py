@@ -13,8 +13,9 @@ import websocket
 
 from lxdimg_nb import demo
 from tests.kit import factory
-from tests.kit.demo_http import UnixConnection, ask, upload
-from tests.kit.servers import until
+from tests.kit.demo_http import ask, upload
+from tests.kit.sockets import UnixConnection
+from tests.kit.waiting import until
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 
 from lxdimg_nb import demo
 from tests.kit import factory
-from tests.kit.demo_http import UnixConnection, ask, upload
+from tests.kit.demo_http import ask, upload
+from tests.kit.sockets import UnixConnection
 
 
 def _own_process(folder: Path, *options: str) -> subprocess.Popen[str]:

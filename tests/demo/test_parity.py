@@ -32,7 +32,7 @@ from tests.kit.parity import (
     product,
     told,
 )
-from tests.kit.servers import multipart
+from tests.kit.sockets import multipart
 
 pytestmark = pytest.mark.real
 

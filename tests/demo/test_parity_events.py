@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import websocket
 
-from tests.kit.demo_http import UnixConnection, ask, finished
+from tests.kit.demo_http import ask, finished
 from tests.kit.parity import (
     FIRST,
     IMAGE,
@@ -27,6 +27,7 @@ from tests.kit.parity import (
     product,
     told,
 )
+from tests.kit.sockets import UnixConnection
 
 pytestmark = pytest.mark.real
 

@@ -23,7 +23,8 @@ import nbformat
 import pytest
 
 from tests.conftest import missing
-from tests.kit.servers import free_port, until
+from tests.kit.sockets import free_port
+from tests.kit.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("binder", "lxdimg_nb", "notebooks", "pyproject.toml", "README.md", "LICENSE")

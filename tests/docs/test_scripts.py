@@ -19,7 +19,9 @@ import nbformat
 import pytest
 
 from tests.kit import factory
-from tests.kit.servers import RunningServer, free_port, until
+from tests.kit.servers import RunningServer
+from tests.kit.sockets import free_port
+from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +30,7 @@ START = ROOT / "notebooks" / "start"
 TOKEN = "a-token-for-one-test"
 MARK = "LXDIMG_TEST_MARK"
 # What tests/conftest.py imports.
-KIT = ("factory.py", "servers.py", "turns.py")
+KIT = ("daemons.py", "factory.py", "servers.py", "sockets.py", "turns.py", "waiting.py")
 
 
 class Terminal:

@@ -5,27 +5,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import socket as sockets
 import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.kit.sockets import UnixConnection
+
 Headers = dict[str, str]
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str | Path) -> None:
-        super().__init__("localhost", timeout=30)
-        self.path = str(path)
-
-    def connect(self) -> None:
-        """Connect to the socket."""
-        self.sock = sockets.socket(sockets.AF_UNIX)
-        self.sock.settimeout(30)
-        self.sock.connect(self.path)
 
 
 class Said:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 class FrontEnd:

@@ -28,7 +28,9 @@ import nbformat
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from tests.kit.servers import RunningServer, free_port, until
+from tests.kit.servers import RunningServer
+from tests.kit.sockets import free_port
+from tests.kit.waiting import until
 
 # A kernel before subshells, for the notebooks that ask for it; `install_old_kernel` installs it.
 OLD_KERNEL = "ipykernel6"

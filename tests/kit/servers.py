@@ -1,74 +1,30 @@
-"""Servers for tests: the demo server, a private LXD and a private Incus behind one face, and a witness.
+"""The servers that tests run against: the demo server, a private LXD and a private Incus behind one interface.
 
-`RunningServer.raw` speaks HTTP with code of its own and none of the package's, so that a test can ask the
-server itself what happened. Each server lives in a short folder of its own; a daemon is started with
-`setpriv --pdeathsig`, so it ends with the test session however that ends.
-
-Source: LXD's and Incus' REST API; how they start without systemd was tried on LXD 5.0.2 and Incus 6.0.4.
+`RunningServer.raw` speaks HTTP without the package, so that a test can ask the server itself what happened.
+Source: LXD's and Incus' REST API.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json as jsonlib
 import os
 import shutil
 import signal
-import socket as sockets
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
-Kind = Literal["demo", "lxd", "incus"]
+from tests.kit import daemons
+from tests.kit.daemons import Kind
+from tests.kit.sockets import RawReply, UnixConnection, free_port, multipart
+
 Body = bytes | BinaryIO | Iterable[bytes] | None
 
-INCUSD = "/usr/libexec/incus/incusd"
 POOL = "lxdimg"
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
-
-
-class ServerDiedError(RuntimeError):
-    """A daemon did not come up; the first line says so, the rest is the end of its log."""
-
-
-@dataclass(frozen=True)
-class RawReply:
-    """What the server said, byte for byte."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON."""
-        return jsonlib.loads(self.body)
-
-    @property
-    def metadata(self) -> Any:
-        """The `metadata` of the envelope."""
-        return self.json()["metadata"]
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, socket: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._socket = socket
-
-    def connect(self) -> None:
-        self.sock = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        try:
-            self.sock.connect(str(self._socket))
-        except OSError:
-            self.sock.close()
-            raise
 
 
 @dataclass
@@ -99,7 +55,7 @@ class RunningServer:
         """Whether it answers."""
         if self.process is not None and self.process.poll() is not None:
             return False
-        return _ready(self.socket)
+        return daemons.ready(self.socket)
 
     # The witness
 
@@ -118,7 +74,7 @@ class RunningServer:
         if json is not None:
             body = jsonlib.dumps(json).encode()
             sent.setdefault("Content-Type", "application/json")
-        with contextlib.closing(_UnixConnection(self.socket, timeout)) as connection:
+        with contextlib.closing(UnixConnection(self.socket, timeout)) as connection:
             connection.request(method, path, body=body, headers=sent)
             reply = connection.getresponse()
             return RawReply(reply.status, reply.headers, reply.read())
@@ -279,8 +235,8 @@ class RunningServer:
             self.demo.close()
             self.demo = None
         if self.process is not None:
-            _end(self.process, signal.SIGTERM)
-        _unmount(self.folder)
+            daemons.end(self.process, signal.SIGTERM)
+        daemons.unmount(self.folder)
 
     def kill(self) -> None:
         """End it without a warning; the demo server, a thread of the test, can only be stopped."""
@@ -288,7 +244,7 @@ class RunningServer:
         if self.process is None:
             self.stop()
         else:
-            _end(self.process, signal.SIGKILL)
+            daemons.end(self.process, signal.SIGKILL)
 
     def restart(self) -> None:
         """Start it again on what it had stored; a running one is stopped before."""
@@ -325,47 +281,6 @@ def start_incus(folder: Path) -> RunningServer:
     return _start(RunningServer("incus", folder / "unix.socket", folder))
 
 
-def why_not(kind: Kind) -> str | None:
-    """Why such a server cannot be started here, in words that follow "because"; None when it can."""
-    if kind == "demo":
-        return None
-    name, program = ("LXD", "lxd") if kind == "lxd" else ("Incus", INCUSD)
-    if shutil.which(program) is None:
-        return f"{name} is not installed (as root on Debian, tests/run installs it)"
-    if os.geteuid() != 0:
-        return f"a private {name} needs root"
-    return None
-
-
-def multipart(metadata: bytes, rootfs: bytes) -> tuple[bytes, str]:
-    """A split image as the body and Content-Type of an upload."""
-    boundary = "lxdimg-test-boundary"
-    second = "rootfs.img" if rootfs.startswith(b"QFI\xfb") else "rootfs"
-    body = b""
-    for name, data in (("metadata", metadata), (second, rootfs)):
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
-        body += f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n"
-    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at the moment."""
-    with sockets.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], bool], *, timeout: float = 30.0, every: float = 0.02) -> bool:
-    """Ask again and again whether something has come true; False when the seconds are over."""
-    pause = threading.Event()
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        pause.wait(every)
-    return True
-
-
 def _start(server: RunningServer) -> RunningServer:
     if server.kind == "demo":
         from lxdimg_nb import demo
@@ -374,72 +289,10 @@ def _start(server: RunningServer) -> RunningServer:
         server.socket = Path(server.demo.socket)
         server.https_url = server.demo.https_url
     else:
-        _start_daemon(server)
+        server.process = daemons.start(server.kind, server.folder, server.socket)
     if not server._config:
         server._config = _settings(server)
     return server
-
-
-def _start_daemon(server: RunningServer) -> None:
-    program, variable = ("lxd", "LXD_DIR") if server.kind == "lxd" else (INCUSD, "INCUS_DIR")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LXD_", "INCUS_"))}
-    environment[variable] = str(server.folder)
-    environment["PATH"] = f"/usr/libexec/incus:{environment.get('PATH', os.defpath)}"
-    log = server.folder / "daemon.log"
-    with log.open("ab") as output:
-        server.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", program, "--group", "root"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    process = server.process
-    up = until(lambda: process.poll() is not None or _ready(server.socket), timeout=START_SECONDS)
-    if not up or process.poll() is not None:
-        server.stop()
-        lines = log.read_text(errors="replace").splitlines() or ["(no log)"]
-        reason = f"the private {server.kind} does not come up here: {lines[-1]}"
-        raise ServerDiedError("\n".join([reason, *lines[-12:]]))
-
-
-def _ready(socket: Path) -> bool:
-    # Both daemons answer /1.0 before they can work; /internal/ready is what their own `waitready` asks.
-    # The demo server has no such path, and is ready once it answers at all.
-    try:
-        with contextlib.closing(_UnixConnection(socket, 10.0)) as connection:
-            connection.request("GET", "/internal/ready")
-            return connection.getresponse().status in (200, 404)
-    except (OSError, http.client.HTTPException):
-        return False
-
-
-def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
-    if process.poll() is not None:
-        return
-    process.send_signal(how)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(STOP_SECONDS)
-    # Whatever it started lives in its process group, which is its own session.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _unmount(folder: Path) -> None:
-    for mount in reversed(list(_mounts(folder))):
-        subprocess.run(["umount", "--lazy", mount], check=False, stderr=subprocess.DEVNULL)
-
-
-def _mounts(folder: Path) -> Iterator[str]:
-    below = f"{folder.resolve()}/"
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        mount = line.split()[4]
-        if mount.startswith(below):
-            yield mount
 
 
 def _settings(server: RunningServer) -> dict[str, Any]:

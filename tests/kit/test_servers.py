@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import factory, servers
+from tests.kit import daemons, factory, servers
 from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
 
 
 def test_an_image_is_on_the_server_as_it_was_put_there(server: RunningServer):
@@ -129,7 +130,7 @@ def test_a_daemon_that_cannot_start_says_why(tmp_path: Path, lxd: RunningServer)
     assert lxd.alive
     (tmp_path / "database").write_text("in the way")
 
-    with pytest.raises(servers.ServerDiedError, match=r"the private lxd does not come up here") as caught:
+    with pytest.raises(daemons.ServerDiedError, match=r"the private lxd does not come up here") as caught:
         servers.start_lxd(tmp_path)
 
     assert "database" in str(caught.value)
@@ -159,7 +160,7 @@ sys.stdin.read()
 
             session.kill()
 
-        assert servers.until(lambda: not daemon.exists())
+        assert until(lambda: not daemon.exists())
     finally:
         RunningServer("lxd", folder / "unix.socket", folder).remove()
 

@@ -13,7 +13,8 @@ import lxdimg_nb
 from lxdimg_nb.magics.session.session import Session
 from tests.kit import factory
 from tests.kit.kernel import Kernel, remotes, running
-from tests.kit.servers import RunningServer, until
+from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 
 from tests.kit import factory
 from tests.kit.kernel import Kernel
-from tests.kit.servers import RunningServer, until
+from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
 
 
 def line(text: str) -> str:

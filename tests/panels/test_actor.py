@@ -10,7 +10,7 @@ import threading
 import time
 
 from lxdimg_nb.panels.base.actor import Actor
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 def test_steps_from_many_threads_run_one_at_a_time_and_in_order():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lxdimg_nb
 from tests.kit import factory, streams
 from tests.kit.frontend import browser, panels
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 __all__ = ["panels"]
 

@@ -8,7 +8,7 @@ import lxdimg_nb
 from lxdimg_nb.inventory import Fleet
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd, panels
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 __all__ = ["panels"]
 

@@ -12,7 +12,7 @@ from lxdimg_nb import panels as room
 from lxdimg_nb.panels.base.assets import script
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd, browser, opened, panels
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 __all__ = ["panels"]
 

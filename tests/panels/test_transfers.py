@@ -7,7 +7,7 @@ import threading
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.panels.base.transfers import Transfers
 from lxdimg_nb.values import Progress
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 def test_a_transfer_is_cancelled_at_its_next_report():

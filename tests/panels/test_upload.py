@@ -13,7 +13,7 @@ from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.upload.file_receiver import FileReceiver
 from lxdimg_nb.panels.upload.path_completion import complete_path
 from lxdimg_nb.panels.upload.spool_file import Spool
-from tests.kit.servers import until
+from tests.kit.waiting import until
 
 
 def test_a_spool_file_is_private_and_the_same_for_the_same_file(tmp_path):
