@@ -1,4 +1,4 @@
-"""`lxdimg-nb` as typed in a shell."""
+"""The command `lxdimg-nb`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_help_names_the_two_commands() -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("nothing",), ("--nothing",)])
-def test_anything_else_is_refused_with_the_usage(arguments: tuple[str, ...]) -> None:
+def test_anything_else_shows_the_usage(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
 
     assert done.returncode == 2
@@ -93,7 +93,7 @@ def test_anything_else_is_refused_with_the_usage(arguments: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_demo_serves_until_it_is_told_to_end(tmp_path: Path, how: signal.Signals) -> None:
+def test_demo_serves_until_a_signal(tmp_path: Path, how: signal.Signals) -> None:
     socket = tmp_path / "demo.socket"
 
     with Running("demo", "--socket", str(socket), "--no-https") as demo:

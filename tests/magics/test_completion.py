@@ -1,4 +1,4 @@
-"""Tab behind %lxdimg, asked of a real kernel as JupyterLab does."""
+"""Tab completion of %lxdimg in a real kernel, as JupyterLab requests it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_name_that_needs_quotes_gets_them(kernel: Kernel) -> None:
     assert kernel.complete('%lxdimg get-property db "my') == ['"my key"']
 
 
-def test_keys_are_those_of_the_image_that_was_named(kernel: Kernel) -> None:
+def test_property_keys_are_those_of_the_named_image(kernel: Kernel) -> None:
     of_web = kernel.complete("%lxdimg set-property web ")
 
     assert "color" in of_web
@@ -93,7 +93,7 @@ def test_keys_are_those_of_the_image_that_was_named(kernel: Kernel) -> None:
     assert "'my key'" in kernel.complete("%lxdimg unset-property $x ")
 
 
-def test_filters_offer_fields_and_what_there_is(kernel: Kernel) -> None:
+def test_filters_offer_fields_and_values(kernel: Kernel) -> None:
     assert kernel.complete("%lxdimg list co") == ["color="]
     assert kernel.complete("%lxdimg list os=") == ["os=Alpine", "os=Ubuntu"]
     assert kernel.complete("%lxdimg list os=Ubuntu pub") == ["public="]
@@ -107,7 +107,7 @@ def test_filters_offer_fields_and_what_there_is(kernel: Kernel) -> None:
     assert kernel.complete("%lxdimg list -c size,col") == ["size,color"]
 
 
-def test_what_one_of_few_is_due_is_offered(kernel: Kernel, tmp_path: Path) -> None:
+def test_choices_are_offered(kernel: Kernel, tmp_path: Path) -> None:
     begun = kernel.run(f"%lxdimg export web {tmp_path} -b").stdout.split()[1]
 
     assert kernel.complete("%lxdimg demo st") == ["start", "stop"]
@@ -119,7 +119,7 @@ def test_projects_are_offered(kernel: Kernel) -> None:
     assert kernel.complete("%lxdimg list --project def") == ["default"]
 
 
-def test_files_are_offered_with_folders_open_for_more(shared_kernel: Kernel) -> None:
+def test_files_and_folders_are_offered(shared_kernel: Kernel) -> None:
     assert shared_kernel.complete("%lxdimg import al") == ["alpine.tar.gz"]
     assert shared_kernel.complete("%lxdimg import im") == ["images/"]
     assert shared_kernel.complete("%lxdimg import images/") == ["'images/one image.tar.gz'"]
@@ -142,7 +142,7 @@ def test_remotes_are_offered_wherever_one_may_stand(shared_kernel: Kernel) -> No
         assert shared_kernel.complete(f"%lxdimg {line} ubuntu-d") == ["ubuntu-daily:"], line
 
 
-def test_what_stands_behind_a_remote_is_of_that_server(kernel: Kernel, server: RunningServer, folder: Path) -> None:
+def test_names_after_a_remote_are_those_of_its_server(kernel: Kernel, server: RunningServer, folder: Path) -> None:
     (folder / ".config" / "lxc").mkdir(parents=True, exist_ok=True)
     remotes(folder / ".config" / "lxc", there={"addr": server.url, "protocol": "lxd"})
     kernel.run("%config LxdimgMagics.remote = ''")
@@ -161,13 +161,13 @@ def test_flags_before_the_verb_and_their_values_are_offered(kernel: Kernel) -> N
     assert kernel.complete("%lxdimg list -f js") == ["json"]
 
 
-def test_elsewhere_nothing_is_offered(shared_kernel: Kernel) -> None:
+def test_nothing_is_offered_outside_of_the_magic(shared_kernel: Kernel) -> None:
     assert "show" not in shared_kernel.complete("x = 'lxdimg sh")
     assert "show" not in shared_kernel.complete("# %lxdimg sh")
     assert "edit" not in shared_kernel.complete("x = 1\n%%lxdimg ed")
 
 
-def test_news_are_heard_of_without_a_line_of_ours(kernel: Kernel, server: RunningServer) -> None:
+def test_changes_made_elsewhere_are_offered(kernel: Kernel, server: RunningServer) -> None:
     server.add_image(factory.small(3), aliases=["news"])
 
     assert until(lambda: kernel.complete("%lxdimg info ne") == ["news"])
@@ -197,7 +197,7 @@ def test_tab_never_waits_for_a_server_that_does_not_answer(
     assert in_all < 15
 
 
-def test_what_is_known_is_told_while_another_server_is_being_connected_to(
+def test_completion_works_while_another_server_is_being_connected_to(
     demo: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = Session(None, lambda _: None)
@@ -237,7 +237,7 @@ def test_a_hostile_name_cannot_leave_its_word(kernel: Kernel, server: RunningSer
     assert kernel.value("[a.name for a in image.aliases]") == [name]
 
 
-def test_it_is_offered_in_a_terminal_as_well(demo: RunningServer) -> None:
+def test_completion_works_in_a_terminal(demo: RunningServer) -> None:
     from IPython.core.completer import provisionalcompleter
     from IPython.terminal.interactiveshell import TerminalInteractiveShell
     from traitlets.config import Config

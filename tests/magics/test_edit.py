@@ -1,4 +1,4 @@
-"""%%lxdimg edit: an image as YAML in a cell, its differences first, never over the changes of others."""
+"""%%lxdimg edit: an image as YAML in a cell; differences first, concurrent edits never overwritten."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_edit_makes_a_cell_that_can_be_run(kernel: Kernel, server: RunningServer
     assert (image["public"], image["properties"]["os"], image["properties"]["version"]) == (True, "Mine", "11.10")
 
 
-def test_edit_writes_nothing_when_somebody_else_did(kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_edit_writes_nothing_after_a_concurrent_edit(kernel: Kernel, server: RunningServer, web: str) -> None:
     made = kernel.run("%lxdimg edit web").payload[0]["text"]
     server.raw("PATCH", f"/1.0/images/{web}", json={"properties": {"os": "theirs"}})
 
@@ -32,7 +32,7 @@ def test_edit_writes_nothing_when_somebody_else_did(kernel: Kernel, server: Runn
     assert server.get(f"images/{web}")["public"] is False
 
 
-def test_edit_leaves_alone_what_is_not_in_the_cell(kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_edit_keeps_fields_that_are_not_in_the_cell(kernel: Kernel, server: RunningServer, web: str) -> None:
     before = server.get(f"images/{web}")
 
     kernel.run("%%lxdimg edit web\nauto_update: false\nexpires_at: 2031-02-03\n")
@@ -44,7 +44,7 @@ def test_edit_leaves_alone_what_is_not_in_the_cell(kernel: Kernel, server: Runni
     }
 
 
-def test_edit_asks_before_a_property_goes(kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_edit_asks_before_it_removes_a_property(kernel: Kernel, server: RunningServer, web: str) -> None:
     cell = "%%lxdimg edit web{flag}\nproperties:\n  os: Ubuntu\n"
 
     refused = kernel.run(cell.format(flag=""), ok=False)

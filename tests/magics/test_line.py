@@ -1,4 +1,4 @@
-"""How a line of %lxdimg is read: quotes, variables, flags."""
+"""How a line of %lxdimg is parsed: quotes, variables, options."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_variables_are_filled_in_once_and_never_split() -> None:
 @pytest.mark.parametrize(
     ("line", "silent"), [("a;", True), ("a ; # b", True), ("a", False), ("a # b;", False), ("'a;'", False)]
 )
-def test_a_semicolon_at_the_end_asks_for_silence(line: str, silent: bool) -> None:
+def test_a_semicolon_at_the_end_hides_the_result(line: str, silent: bool) -> None:
     assert silenced(line) is silent
 
 
@@ -77,7 +77,7 @@ def test_a_semicolon_at_the_end_asks_for_silence(line: str, silent: bool) -> Non
         ("'-x=3'", ("", "", ("-x=3",))),
     ],
 )
-def test_a_filter_may_stand_in_quotes_as_a_whole(line: str, term: tuple[str, str, tuple[str, ...]]) -> None:
+def test_a_whole_filter_may_be_quoted(line: str, term: tuple[str, str, tuple[str, ...]]) -> None:
     (word,) = split(line, {"x": "a,b*"})
 
     (found,) = filters.parse(word.typed, known_properties=["os"]).terms
@@ -105,19 +105,19 @@ def test_a_variable_alone_keeps_its_object() -> None:
     assert (part.value, part.variable, part.text) == (None, "", "x3")
 
 
-def test_a_variable_that_holds_nothing_names_nothing() -> None:
+def test_a_variable_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="'x' is None"):
         split("info $x", {"x": None})
 
 
 @pytest.mark.parametrize("line", ["'a", '"a', "a 'b c", "$missing", '"$missing"'])
-def test_what_is_not_closed_or_not_there_is_said(line: str) -> None:
+def test_open_quotes_and_unknown_variables_are_errors(line: str) -> None:
     with pytest.raises(InvalidRequestError):
         split(line, {})
 
 
 @given(st.text())
-def test_any_text_survives_being_quoted(text: str) -> None:
+def test_quoted_text_splits_to_itself(text: str) -> None:
     words = split(quoted(text), {})
 
     assert [word.text for word in words] == [text]
@@ -183,7 +183,7 @@ def test_the_value_of_an_option_may_come_from_a_variable() -> None:
 
 
 @pytest.mark.parametrize("line", ["--help", "one -h", "-n x --help nonsense"])
-def test_an_option_asks_for_help(line: str) -> None:
+def test_the_help_option_shows_help(line: str) -> None:
     with pytest.raises(HelpRequested) as asked:
         call(line)
 
@@ -191,7 +191,7 @@ def test_an_option_asks_for_help(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["one '--help'", "one -- -h", "one -n -h"])
-def test_a_value_asks_for_no_help(line: str) -> None:
+def test_a_value_that_looks_like_help_is_a_value(line: str) -> None:
     assert call(line)["one"] == "one"
 
 
@@ -239,7 +239,7 @@ def test_a_remote_stands_before_a_colon(text: str, found: tuple[str, str]) -> No
     assert split_remote(text) == found
 
 
-def test_in_quotes_a_colon_is_part_of_the_name_unless_a_remote_is_called_so(home: Path) -> None:
+def test_in_quotes_a_colon_is_part_of_the_name_unless_there_is_such_a_remote(home: Path) -> None:
     assert split_name("release:8", quoted=True) == ("", "release:8")
     assert split_name("ubuntu:8", quoted=True) == ("ubuntu", "8")
     assert split_name("release:8") == ("release", "8")
@@ -261,7 +261,7 @@ def every_verb() -> Iterator[tuple[Verb, list[str]]]:
             yield one, [name for param in one.get_params(ctx) for name in param.opts if name.startswith("-")]
 
 
-def test_the_verbs_make_sense() -> None:
+def test_the_verbs_are_declared_consistently() -> None:
     labels = [one.label for one, _ in every_verb()]
 
     assert len(labels) == len(set(labels))

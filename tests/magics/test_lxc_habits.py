@@ -1,4 +1,4 @@
-"""%lxdimg for hands that know `lxc image` and `incus image`: short verbs, joined flags, remotes; advice in verbs."""
+"""%lxdimg for users of `lxc image` and `incus image`: short verbs, joined options, remotes; advice in verbs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_semicolon_shows_nothing_and_still_assigns(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("line", ["list --help", "ls -h", "help list"])
-def test_help_is_had_as_in_a_shell(kernel: Kernel, line: str) -> None:
+def test_help_works_as_in_a_shell(kernel: Kernel, line: str) -> None:
     text = kernel.run(f"%lxdimg {line}").text
 
     assert text.startswith("%lxdimg list: Images as a frame")
@@ -54,7 +54,7 @@ def test_help_is_had_as_in_a_shell(kernel: Kernel, line: str) -> None:
     assert "demo" in kernel.run("%lxdimg --help").text
 
 
-def test_lists_are_had_as_texts(kernel: Kernel, server: RunningServer) -> None:
+def test_lists_can_be_shown_as_text(kernel: Kernel, server: RunningServer) -> None:
     web = factory.fingerprint(factory.small(1))
     server.add_image(factory.small(2), ["db"], public=True)
 
@@ -84,7 +84,7 @@ def test_columns_are_letters_or_names_between_commas(kernel: Kernel) -> None:
     )
 
 
-def test_a_filter_in_quotes_is_one_as_in_a_shell(kernel: Kernel, server: RunningServer) -> None:
+def test_a_filter_can_be_quoted_as_in_a_shell(kernel: Kernel, server: RunningServer) -> None:
     server.add_image(factory.small(2), ["db"])
 
     kernel.run("a = %lxdimg list 'os=Ub*'\nb = %lxdimg list \"description=Ubuntu noble*\" 'size > 1'\n")
@@ -105,7 +105,7 @@ def test_a_filter_in_quotes_is_one_as_in_a_shell(kernel: Kernel, server: Running
         ("remote list", "did you mean 'remotes'?"),
     ],
 )
-def test_what_makes_no_sense_is_said_before_anything_is_done(
+def test_mistakes_are_reported_before_anything_is_done(
     kernel: Kernel, server: RunningServer, line: str, said: str
 ) -> None:
     cell = kernel.run(f"%lxdimg {line}", ok=False)
@@ -166,7 +166,7 @@ def test_advice_is_given_in_verbs(kernel: Kernel, tmp_path: Path, line: str, sai
         assert python not in cell.stderr
 
 
-def test_without_a_server_the_way_on_is_a_verb(shared_kernel: Kernel) -> None:
+def test_without_a_server_the_advice_is_a_verb(shared_kernel: Kernel) -> None:
     cell = shared_kernel.run("%config LxdimgMagics.remote = ''\n%lxdimg list", ok=False)
 
     assert "%lxdimg connect https://host:8443" in cell.stderr
@@ -174,7 +174,7 @@ def test_without_a_server_the_way_on_is_a_verb(shared_kernel: Kernel) -> None:
     assert "lxdimg_nb" not in cell.stderr
 
 
-def test_alone_it_says_what_became_of_a_server_that_is_gone(kernel: Kernel, server: RunningServer) -> None:
+def test_status_reports_a_server_that_is_gone(kernel: Kernel, server: RunningServer) -> None:
     if server.kind == "demo":
         kernel.run("%lxdimg demo")
         kernel.run("get_ipython().magics_manager.registry['LxdimgMagics'].session.demo.close()")
@@ -189,7 +189,7 @@ def test_alone_it_says_what_became_of_a_server_that_is_gone(kernel: Kernel, serv
     kernel.run(f"%lxdimg connect {server.url}")
 
 
-def test_alone_it_says_whose_images_a_project_shows(kernel: Kernel, server: RunningServer) -> None:
+def test_status_says_whose_images_a_project_shows(kernel: Kernel, server: RunningServer) -> None:
     server.add_project("shared", features_images=False)
 
     cell = kernel.run("%lxdimg --project shared")
@@ -208,7 +208,7 @@ def test_a_refusal_says_how_to_be_trusted(shared_kernel: Kernel, server: Running
     assert "%lxdimg connect URL --token -" in cell.stderr
 
 
-def test_names_of_another_server_are_listed_and_made_there(
+def test_aliases_of_another_server_are_listed_and_created(
     kernel: Kernel, server: RunningServer, configuration: Path, tmp_path: Path
 ) -> None:
     remotes(configuration, there={"addr": server.url, "protocol": "lxd"})
@@ -224,7 +224,7 @@ def test_names_of_another_server_are_listed_and_made_there(
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [factory.small(1)]
 
 
-def test_edit_shows_what_differs_before_it_writes(kernel: Kernel, server: RunningServer) -> None:
+def test_edit_shows_the_differences_before_it_writes(kernel: Kernel, server: RunningServer) -> None:
     cell = kernel.run("%%lxdimg edit web\npublic: yes\nauto_update: yes")
     refused = kernel.run("%%lxdimg edit web\npublic: no\nprofiles: nobody", ok=False)
 

@@ -26,7 +26,7 @@ def test_connect_returns_the_client_and_says_where(shared_kernel: Kernel, server
     assert cell.stdout == ""
 
 
-def test_alone_it_shows_the_server_its_images_and_what_to_type(kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_alone_it_shows_the_status_and_what_to_type(kernel: Kernel, server: RunningServer, web: str) -> None:
     cell = kernel.run("%lxdimg")
 
     version = server.get("")["environment"]["server_version"]
@@ -59,7 +59,7 @@ def test_list_takes_the_column_letters_of_lxc_and_names(kernel: Kernel, web: str
     assert kernel.value("list(b.columns)") == ["properties.os", "public"]
 
 
-def test_a_name_after_o_keeps_the_result_and_shows_one_line(kernel: Kernel, web: str) -> None:
+def test_the_option_o_stores_the_result_and_shows_one_line(kernel: Kernel, web: str) -> None:
     cell = kernel.run("%lxdimg list -o kept")
 
     assert line(cell.stdout) == "kept = a frame of 1 row"
@@ -76,7 +76,7 @@ def test_list_of_all_projects_has_the_project_in_its_index(kernel: Kernel, serve
     assert kernel.value("sorted(df.index.get_level_values('project'))") == ["default", "other"]
 
 
-def test_another_project_is_named_with_project(kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_the_option_project_names_another_project(kernel: Kernel, server: RunningServer, web: str) -> None:
     server.add_project("other")
     fingerprint = server.add_image(factory.small(2), ["theirs"], project="other")
 
@@ -92,7 +92,7 @@ def test_info_returns_the_image(kernel: Kernel, web: str) -> None:
     assert web[:12] in kernel.run("%lxdimg info web").text
 
 
-def test_show_is_the_writable_part_as_yaml(kernel: Kernel, web: str) -> None:
+def test_show_returns_the_writable_fields_as_yaml(kernel: Kernel, web: str) -> None:
     kernel.run("import yaml\ntext = %lxdimg show web\n")
 
     fields = kernel.value("yaml.safe_load(text)")
@@ -209,7 +209,7 @@ def test_delete_refuses_where_nobody_can_answer(kernel: Kernel, server: RunningS
 
 
 @pytest.mark.parametrize(("answer", "gone"), [("y", True), ("yes", True), ("n", False), ("", False)])
-def test_delete_shows_what_will_go_and_asks(
+def test_delete_shows_the_images_and_asks(
     kernel: Kernel, server: RunningServer, web: str, answer: str, gone: bool
 ) -> None:
     cell = kernel.run("%lxdimg delete web", answer=answer, ok=False)
@@ -265,7 +265,7 @@ def test_a_mistake_is_one_line_that_says_what_to_do(kernel: Kernel, web: str, co
     assert cell.outputs == []
 
 
-def test_after_a_failed_connect_the_old_server_stays(kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_a_failed_connect_keeps_the_old_server(kernel: Kernel, server: RunningServer, web: str) -> None:
     kernel.run("%lxdimg connect /no/such/socket", ok=False)
 
     assert kernel.value("%config LxdimgMagics.remote") == server.url
@@ -289,7 +289,7 @@ def test_debug_shows_errors_as_they_are(kernel: Kernel) -> None:
     assert cell.ename == "NotFoundError"
 
 
-def test_the_one_piece_of_state_can_be_read_and_set(shared_kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_the_remote_can_be_read_and_set(shared_kernel: Kernel, server: RunningServer, web: str) -> None:
     shared_kernel.run(f"%config LxdimgMagics.remote = {server.url!r}")
 
     assert web[:12] in shared_kernel.run("%lxdimg info web").text

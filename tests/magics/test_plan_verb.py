@@ -1,4 +1,4 @@
-"""%%lxdimg plan: rules as YAML in a cell, a plan to look at, applied after asking."""
+"""%%lxdimg plan: rules as YAML in a cell, a plan to review, applied after asking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ prune:
 """
 
 
-def test_a_plan_is_made_looked_at_and_applied(kernel: Kernel, server: RunningServer) -> None:
+def test_a_plan_is_made_reviewed_and_applied(kernel: Kernel, server: RunningServer) -> None:
     goes = server.add_image(factory.small(1))
     stays = [server.add_image(factory.small(6), aliases=["named"]), server.add_image(factory.small(2))]
 
@@ -74,7 +74,7 @@ def test_rules_are_a_list(kernel: Kernel, server: RunningServer) -> None:
     assert kernel.value("[rule.name for rule in plan.rules.__self__.rules]") == ["", "old ones"]
 
 
-def test_without_lines_a_cell_to_begin_with_is_made(kernel: Kernel) -> None:
+def test_without_a_body_a_cell_to_start_from_is_made(kernel: Kernel) -> None:
     made = kernel.run("%lxdimg plan").payload[0]["text"]
 
     assert made.startswith("%%lxdimg plan\n")

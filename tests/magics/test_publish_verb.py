@@ -1,4 +1,4 @@
-"""%lxdimg publish: of stopped instances, of running ones, to other servers."""
+"""%lxdimg publish: stopped and running instances, and other servers as target."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_publish_makes_an_image_of_an_instance(instance: Kernel, server: Running
     assert "no instance 'c2'" in instance.run("%lxdimg publish c2", ok=False).stderr
 
 
-def test_to_a_remote_it_is_copied_with_its_names_and_not_kept(
+def test_publish_to_a_remote_copies_the_image_with_its_aliases_and_does_not_keep_it(
     instance: Kernel, server: RunningServer, elsewhere: DemoServer
 ) -> None:
     before = server.get("images")
@@ -70,7 +70,7 @@ def test_to_a_remote_it_is_copied_with_its_names_and_not_kept(
     assert server.get("images/aliases") == []
 
 
-def test_to_a_catalogue_nothing_is_published(
+def test_publish_to_a_catalogue_is_refused(
     instance: Kernel, server: RunningServer, configuration: Path, tmp_path: Path
 ) -> None:
     with streams.serving(tmp_path / "site") as site:
@@ -98,7 +98,7 @@ def test_a_running_instance_is_stopped_only_after_a_yes(running: Kernel) -> None
     assert running.value(STATUS) == "Running"
 
 
-def test_with_yes_nobody_is_asked_and_a_stopped_one_is_no_question(running: Kernel, demo: RunningServer) -> None:
+def test_publish_asks_neither_with_yes_nor_for_a_stopped_instance(running: Kernel, demo: RunningServer) -> None:
     demo.add_instance("c2", demo.add_image(factory.small(2)))
 
     running.run("%lxdimg publish c1 --force --yes --alias one")
@@ -108,7 +108,7 @@ def test_with_yes_nobody_is_asked_and_a_stopped_one_is_no_question(running: Kern
     assert running.value(STATUS) == "Running"
 
 
-def test_what_was_published_before_takes_the_names(shared_kernel: Kernel, lxd: RunningServer) -> None:
+def test_an_image_published_before_takes_the_aliases(shared_kernel: Kernel, lxd: RunningServer) -> None:
     # LXD makes the same image of the same instance; Incus puts the time in it.
     lxd.add_instance("c1", lxd.add_image(factory.small(1)))
     shared_kernel.run(f"%lxdimg connect {lxd.url}")

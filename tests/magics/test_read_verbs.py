@@ -1,4 +1,4 @@
-"""%lxdimg where one looks: check, contents, differences, events, panels, who uses what."""
+"""The verbs of %lxdimg that read: check, contents, diff, monitor, panel, used-by."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_used_by_names_the_instances(kernel: Kernel, server: RunningServer) -> N
     assert kernel.value("list(df.used_by)") == [["default/c1"]]
 
 
-def test_check_says_what_an_import_would_meet_and_sends_nothing(
+def test_check_inspects_a_file_and_sends_nothing(
     kernel: Kernel, server: RunningServer, web: str, tmp_path: Path
 ) -> None:
     (tmp_path / "there.tar.gz").write_bytes(factory.small(1))
@@ -85,7 +85,7 @@ def test_monitor_shows_events_and_returns_them(kernel: Kernel, server: RunningSe
     assert web in kernel.value("events.source.iloc[0]")
 
 
-def test_monitor_ends_after_its_time_and_by_an_interrupt(kernel: Kernel) -> None:
+def test_monitor_ends_after_its_time_or_an_interrupt(kernel: Kernel) -> None:
     assert kernel.run("events = %lxdimg monitor --for 1s\n").status == "ok"
 
     # As the interrupt of a front end: a signal, which ends the waiting for the next event.
@@ -100,7 +100,7 @@ def test_monitor_ends_after_its_time_and_by_an_interrupt(kernel: Kernel) -> None
     assert kernel.value("type(events).__name__") == "Listing"
 
 
-def test_panel_is_the_browser_or_one_image(kernel: Kernel, web: str) -> None:
+def test_panel_shows_all_images_or_one(kernel: Kernel, web: str) -> None:
     kernel.run("panel = %lxdimg panel\none = %lxdimg panel web\n")
 
     assert kernel.value("type(panel).__name__, type(one).__name__") == ("ImagesPanel", "ImagePanel")

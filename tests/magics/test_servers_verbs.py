@@ -1,4 +1,4 @@
-"""%lxdimg and servers: remotes, catalogues, tokens, the demo, and none at all."""
+"""The verbs of %lxdimg about servers: remotes, catalogues, tokens, the demo server, and no server at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_remotes_are_those_of_lxc_and_incus(kernel: Kernel, configuration: Path)
     assert "ubuntu" in kernel.value("list(found.index)")
 
 
-def test_a_catalogue_is_listed_looked_at_and_copied_from(
+def test_a_catalogue_is_listed_inspected_and_copied_from(
     kernel: Kernel, server: RunningServer, configuration: Path, tmp_path: Path
 ) -> None:
     with streams.serving(tmp_path / "site") as site:
@@ -47,7 +47,7 @@ def test_a_catalogue_is_listed_looked_at_and_copied_from(
     assert copied[1] is False
 
 
-def test_a_server_is_no_catalogue(kernel: Kernel, server: RunningServer, configuration: Path) -> None:
+def test_a_server_is_not_a_catalogue(kernel: Kernel, server: RunningServer, configuration: Path) -> None:
     remotes(configuration, mine={"addr": server.url, "protocol": "lxd"})
 
     assert "%lxdimg list mine:" in kernel.run("%lxdimg catalogue mine", ok=False).stderr

@@ -1,4 +1,4 @@
-"""%lxdimg where bytes move: copy, refresh, addresses, transfers in the background, interrupts."""
+"""The verbs of %lxdimg that transfer data: copy, refresh, import of URLs, background transfers, interrupts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.kit.kernel import Kernel, remotes
 from tests.kit.servers import RunningServer
 
 
-def test_copy_to_another_project_is_private_and_takes_the_names(
+def test_copy_to_another_project_is_private_and_takes_the_aliases(
     kernel: Kernel, server: RunningServer, web: str
 ) -> None:
     server.add_project("other")
@@ -29,9 +29,7 @@ def test_copy_to_another_project_is_private_and_takes_the_names(
     assert kernel.value("image.project") == "other"
 
 
-def test_copy_to_a_remote_by_its_name(
-    kernel: Kernel, server: RunningServer, web: str, configuration: Path, tmp_path: Path
-) -> None:
+def test_copy_to_a_remote(kernel: Kernel, server: RunningServer, web: str, configuration: Path, tmp_path: Path) -> None:
     from lxdimg_nb import demo
 
     with demo.start(tmp_path / "demo", inventory=False) as other:
@@ -46,7 +44,7 @@ def test_copy_to_a_remote_by_its_name(
     assert web in info
 
 
-def test_copy_with_reuse_moves_the_names(kernel: Kernel, server: RunningServer, web: str) -> None:
+def test_copy_with_reuse_moves_the_aliases(kernel: Kernel, server: RunningServer, web: str) -> None:
     server.add_project("other")
     old = server.add_image(factory.small(2), aliases=["web"], project="other")
 
@@ -58,17 +56,19 @@ def test_copy_with_reuse_moves_the_names(kernel: Kernel, server: RunningServer, 
     assert server.get("images/aliases/web?project=other")["target"] == web
 
 
-def test_copy_wants_to_know_where_to(kernel: Kernel, web: str) -> None:
+def test_copy_needs_a_target(kernel: Kernel, web: str) -> None:
     assert "REMOTE:" in kernel.run("%lxdimg copy web", ok=False).stderr
     assert "remotes are" in kernel.run("%lxdimg copy web nowhere:", ok=False).stderr
 
 
-def test_refresh_says_why_an_image_cannot_be(kernel: Kernel, web: str) -> None:
+def test_refresh_says_why_an_image_cannot_be_refreshed(kernel: Kernel, web: str) -> None:
     assert "no source" in kernel.run("%lxdimg refresh web", ok=False).stderr
 
 
 @pytest.mark.real
-def test_refresh_says_what_took_the_place(shared_kernel: Kernel, lxd: RunningServer, demo: RunningServer) -> None:
+def test_refresh_says_which_build_replaced_the_image(
+    shared_kernel: Kernel, lxd: RunningServer, demo: RunningServer
+) -> None:
     lxd.listen()
     old = lxd.add_image(factory.small(5), aliases=["daily"], public=True)
     kernel = shared_kernel
@@ -87,9 +87,7 @@ def test_refresh_says_what_took_the_place(shared_kernel: Kernel, lxd: RunningSer
     assert kernel.value("image.fingerprint") == new
 
 
-def test_an_address_is_imported_when_it_is_what_was_announced(
-    kernel: Kernel, server: RunningServer, tmp_path: Path
-) -> None:
+def test_a_url_is_imported_if_the_checksum_matches(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     data = factory.small(3)
     with streams.serving(tmp_path / "site") as site:
         site.add({"/image.tar.gz": data})
@@ -122,9 +120,7 @@ def test_a_folder_is_packed_and_imported(kernel: Kernel, server: RunningServer, 
     assert "no metadata.yaml" in nothing.stderr
 
 
-def test_what_runs_in_the_background_is_listed_and_waited_for(
-    kernel: Kernel, server: RunningServer, tmp_path: Path
-) -> None:
+def test_background_transfers_are_listed_and_waited_for(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "image.tar.gz"
     path.write_bytes(factory.small(9))
 
@@ -138,7 +134,7 @@ def test_what_runs_in_the_background_is_listed_and_waited_for(
     assert "no transfer '99'" in kernel.run("%lxdimg transfers 99", ok=False).stderr
 
 
-def test_a_transfer_that_failed_says_so_when_it_is_waited_for(kernel: Kernel, web: str, tmp_path: Path) -> None:
+def test_waiting_for_a_failed_transfer_raises_its_error(kernel: Kernel, web: str, tmp_path: Path) -> None:
     path = tmp_path / "image.tar.gz"
     path.write_bytes(factory.small(1))
 
@@ -149,7 +145,7 @@ def test_a_transfer_that_failed_says_so_when_it_is_waited_for(kernel: Kernel, we
     assert web[:12] in cell.stderr
 
 
-def test_a_transfer_that_is_cancelled_is_no_mistake(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
+def test_a_cancelled_transfer_is_no_error(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 400 << 20)
 
@@ -162,14 +158,14 @@ def test_a_transfer_that_is_cancelled_is_no_mistake(kernel: Kernel, server: Runn
     assert server.get("images/aliases") == []
 
 
-def test_in_the_background_there_is_nothing_to_store_yet(kernel: Kernel, web: str, tmp_path: Path) -> None:
+def test_a_background_transfer_has_no_result_to_store(kernel: Kernel, web: str, tmp_path: Path) -> None:
     cell = kernel.run(f"%lxdimg export web {tmp_path} -b -o made", ok=False)
 
     assert "%lxdimg transfers NUMBER -o made" in cell.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_went_wrong_after_the_image_was_there_says_so(
+def test_an_error_after_the_import_says_that_the_image_is_there(
     shared_kernel: Kernel, demo: RunningServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "image.tar.gz"
@@ -184,7 +180,7 @@ def test_what_went_wrong_after_the_image_was_there_says_so(
     assert cell.stderr.count("\n") == 1
 
 
-def test_a_bar_leaves_no_thread_behind(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_progress_bar_leaves_no_thread_behind(kernel: Kernel, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 50 << 20)
     kernel.run("import lxdimg_nb.client.files.progress as telling, threading; telling.BAR_DELAY = 0.0")
@@ -195,7 +191,7 @@ def test_a_bar_leaves_no_thread_behind(kernel: Kernel, tmp_path: Path) -> None:
     assert "tqdm_monitor" not in kernel.value("[thread.name for thread in threading.enumerate()]")
 
 
-def test_an_interrupted_export_says_that_it_goes_on_and_does(
+def test_an_interrupted_export_says_that_it_can_be_resumed(
     kernel: Kernel, server: RunningServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "big.tar"
@@ -220,7 +216,7 @@ def test_an_interrupted_export_says_that_it_goes_on_and_does(
     assert (tmp_path / "out.tar").read_bytes() == path.read_bytes()
 
 
-def test_an_interrupt_ends_an_import_and_leaves_nothing(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
+def test_an_interrupted_import_leaves_nothing(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 400 << 20)
     assert kernel.manager.provisioner is not None

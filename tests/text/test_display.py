@@ -1,4 +1,4 @@
-"""Nothing that a server says can act on the terminal or on the page."""
+"""Nothing that a server says can affect the terminal or the page."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from tests.kit.hostile_text import NASTY, Page, assert_harmless
         (12, "12"),
     ],
 )
-def test_plain_text_is_one_harmless_line(raw: object, seen: str) -> None:
+def test_sanitized_text_is_one_safe_line(raw: object, seen: str) -> None:
     assert display.sanitize(raw) == seen
 
 
 @given(st.text(), st.integers(min_value=1, max_value=50))
-def test_plain_text_is_short_printable_and_stable(raw: str, limit: int) -> None:
+def test_sanitized_text_is_short_printable_and_stable(raw: str, limit: int) -> None:
     seen = display.sanitize(raw, limit)
 
     assert len(seen) <= limit
@@ -47,13 +47,13 @@ def test_plain_text_is_short_printable_and_stable(raw: str, limit: int) -> None:
     assert display.sanitize(seen, limit) == seen
 
 
-def test_long_text_is_cut_before_it_costs_anything() -> None:
+def test_long_text_is_cut_before_it_is_processed() -> None:
     assert display.sanitize("x" * 10_000_000, 10) == "xxxxxxxxx…"
     assert display.sanitize("\x1b[31m" * 1_000_000, 10).endswith("…")
 
 
 @given(st.text())
-def test_escaped_text_reads_as_the_plain_one_and_opens_no_tag(raw: str) -> None:
+def test_escaped_text_reads_as_the_sanitized_one_and_opens_no_tag(raw: str) -> None:
     escaped = display.escape(raw)
 
     assert not set("<>\"'") & set(escaped)
@@ -73,7 +73,7 @@ def test_escaped_text_reads_as_the_plain_one_and_opens_no_tag(raw: str) -> None:
         (7, "7"),
     ],
 )
-def test_words_for_values(value: object, seen: str) -> None:
+def test_values_are_formatted_as_text(value: object, seen: str) -> None:
     assert display.format_value(value) == seen
 
 
@@ -96,7 +96,7 @@ def test_a_table_is_cut_to_a_size() -> None:
     assert table.truncated(10_000_000) is table
 
 
-def test_colours_come_from_the_theme_with_a_way_out() -> None:
+def test_colours_come_from_the_theme_or_the_page() -> None:
     page = display.Table(("name",), (("web",),)).html()
 
     assert "var(--jp-content-font-color1,inherit)" in page

@@ -11,7 +11,7 @@ from lxdimg_nb.text import formats
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def test_ages_tell_past_from_future() -> None:
+def test_an_age_is_in_the_past_or_in_the_future() -> None:
     assert formats.age(datetime(2026, 5, 29, tzinfo=UTC), NOW) == "3 days ago"
     assert formats.age(datetime(2026, 7, 5, tzinfo=UTC), NOW) == "in 1 month"
     assert formats.age(None, NOW) == "never"
@@ -42,7 +42,7 @@ def test_a_duration_has_two_units(seconds: float, seen: str) -> None:
     ("text", "count"),
     [("4096", 4096), ("300k", 307_200), ("1.5 MB", 1_500_000), ("1GiB", 1 << 30), ("2 kb", 2000)],
 )
-def test_a_size_is_read_as_it_is_written(text: str, count: int) -> None:
+def test_a_size_is_parsed(text: str, count: int) -> None:
     assert formats.parse_size(text) == count
 
 
@@ -58,12 +58,12 @@ def test_a_size_is_read_as_it_is_written(text: str, count: int) -> None:
         ("6month", timedelta(days=180)),
     ],
 )
-def test_a_duration_is_read_as_it_is_written(text: str, span: timedelta) -> None:
+def test_a_duration_is_parsed(text: str, span: timedelta) -> None:
     assert formats.parse_duration(text) == span
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1d", "90"])
-def test_what_is_no_duration_or_size_says_what_to_write(text: str) -> None:
+def test_an_invalid_duration_or_size_says_what_to_write(text: str) -> None:
     with pytest.raises(ValueError, match="write 90d"):
         formats.parse_duration(text)
     with pytest.raises(ValueError, match="write 1GiB"):

@@ -1,4 +1,4 @@
-"""Every value shows itself as text and as harmless HTML."""
+"""Values are shown as text and as harmless HTML."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_change_shows_before_and_after() -> None:
     assert seen.rows == (("public", "no", "yes"),)
 
 
-def test_a_last_use_and_an_expiry_that_are_not_are_never() -> None:
+def test_no_last_use_and_no_expiry_are_shown_as_never() -> None:
     never = "0001-01-01T00:00:00Z"
     image = ImageRecord.from_json(RAW | {"last_used_at": never, "expires_at": never, "created_at": never})
     change = Change("ab" * 32, {"expires_at": None}, {"expires_at": NOW})
@@ -105,7 +105,7 @@ def test_many_images_are_cut_and_counted() -> None:
     assert "40 more" in seen
 
 
-def test_hostile_values_neither_act_nor_hide_in_any_table() -> None:
+def test_hostile_values_are_harmless_in_every_table() -> None:
     nasty = ImageRecord.from_json(HOSTILE)
     shown = [
         image_table(nasty),

@@ -1,4 +1,4 @@
-"""What a server said, read without trust."""
+"""Reading what servers say without trusting it."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def test_times_are_utc_to_the_microsecond(text: str, time: datetime | None) -> N
 
 
 @given(st.datetimes(min_value=datetime(1971, 1, 1), timezones=st.just(timezone(timedelta(hours=3)))))
-def test_a_time_survives_the_way_to_a_server_and_back(moment: datetime) -> None:
+def test_a_formatted_time_parses_to_the_same_time(moment: datetime) -> None:
     assert parse_time(format_time(moment)) == moment
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON))
-def test_a_hostile_image_reads_as_empty_values_never_as_an_error(raw: dict[str, object]) -> None:
+def test_a_malformed_image_reads_as_empty_values_never_as_an_error(raw: dict[str, object]) -> None:
     record = ImageRecord.from_json({**raw, "fingerprint": FINGERPRINT})
 
     for name in FIELDS:
@@ -88,12 +88,12 @@ def test_a_hostile_image_reads_as_empty_values_never_as_an_error(raw: dict[str, 
         {"fingerprint": FINGERPRINT + "\n"},
     ],
 )
-def test_an_image_without_a_proper_fingerprint_is_none(raw: object) -> None:
+def test_an_image_without_a_valid_fingerprint_is_refused(raw: object) -> None:
     with pytest.raises(UnexpectedReplyError):
         ImageRecord.from_json(raw)
 
 
-def test_what_is_no_operation_event_or_server_is_said() -> None:
+def test_other_replies_are_no_operation_event_or_server() -> None:
     for kind in (Operation, Event, ServerInfo):
         for raw in (None, [], {}, "x", {"id": 3}, {"type": None}, {"auth": "trusted"}):
             with pytest.raises(UnexpectedReplyError):
@@ -122,7 +122,7 @@ def test_progress_is_read_in_every_dialect(metadata: dict[str, object], done: in
     assert (progress.done, progress.text) == (done, text)
 
 
-def test_an_image_is_on_members_of_a_cluster_alone() -> None:
+def test_locations_are_empty_without_a_cluster() -> None:
     def locations(*said: str) -> tuple[str, ...]:
         return ImageRecord.from_json({"fingerprint": FINGERPRINT, "locations": list(said)}).locations
 
@@ -131,7 +131,7 @@ def test_an_image_is_on_members_of_a_cluster_alone() -> None:
     assert locations("none") == ()
 
 
-def test_a_change_says_what_differs_in_one_line_that_steers_no_terminal() -> None:
+def test_a_change_is_one_safe_line() -> None:
     before = {"public": False, "properties": {"os": "a", "same": "1"}, "expires_at": None}
     after = {
         "public": True,
@@ -147,7 +147,7 @@ def test_a_change_says_what_differs_in_one_line_that_steers_no_terminal() -> Non
     assert str(Change(FINGERPRINT, {}, {})) == f"{FINGERPRINT[:12]}: unchanged"
 
 
-def test_a_stranger_is_told_lxd_from_incus() -> None:
+def test_an_untrusted_reply_tells_lxd_from_incus() -> None:
     def untrusted(*extensions: str) -> str:
         raw = {"api_version": "1.0", "auth": "untrusted", "api_extensions": list(extensions) or None}
         return ServerInfo.from_json(raw).product
