@@ -10,7 +10,8 @@ __all__ = ["age", "duration", "parse_duration", "parse_size", "plural", "size", 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)(b?)\s*$", re.IGNORECASE)
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "month": 30 * 86400, "y": 365 * 86400}
+_DAY, _MONTH, _YEAR = 86400, 30 * 86400, 365 * 86400
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": _DAY, "w": 7 * _DAY, "month": _MONTH, "y": _YEAR}
 
 
 def size(count: int | float) -> str:
@@ -76,13 +77,7 @@ def age(moment: datetime | None, now: datetime) -> str:
         return "never"
     seconds = (now - moment).total_seconds()
     ahead, seconds = seconds < 0, abs(seconds)
-    for unit, length in (
-        ("year", 365 * 86400),
-        ("month", 30 * 86400),
-        ("day", 86400),
-        ("hour", 3600),
-        ("minute", 60),
-    ):
+    for unit, length in (("year", _YEAR), ("month", _MONTH), ("day", _DAY), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             words = plural(int(seconds // length), unit)
             return f"in {words}" if ahead else f"{words} ago"
