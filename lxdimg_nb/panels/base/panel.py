@@ -57,6 +57,9 @@ class Panel(anywidget.AnyWidget):
         }
         self._stop_listening: Callable[[], None] | None = None
         self._greeted = False
+        # Set while there is something to show.
+        self.ready = threading.Event()
+        self.ready.set()
         self.on_msg(self._receive)
         self._free_route()
 
@@ -168,17 +171,15 @@ class Panel(anywidget.AnyWidget):
         """Return what the panel shows as a table without JavaScript."""
         return Table(("",), ())
 
-    def prepare(self, ready: threading.Event) -> None:
-        """Called before the panel is displayed; sets the event as soon as there is something to show."""
-        ready.set()
+    def prepare(self) -> None:
+        """Called before the panel is displayed."""
 
     def snapshot(self) -> Table:
         """Return what the panel shows, small enough to be saved: for readers without JavaScript or a kernel."""
-        ready = threading.Event()
         tables: queue.SimpleQueue[Table] = queue.SimpleQueue()
-        self.actor.post(lambda: self.prepare(ready))
+        self.actor.post(self.prepare)
         # A panel is displayed at once even if the server is slow; its static table is then empty.
-        ready.wait(SNAPSHOT_SECONDS)
+        self.ready.wait(SNAPSHOT_SECONDS)
         self.actor.post(lambda: tables.put(self.static_table()))
         try:
             return tables.get(timeout=SNAPSHOT_SECONDS).truncated(SNAPSHOT_BYTES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,7 +43,7 @@ class ImagesPanel(ImageActions):
         self._attempt = 0
         self._read_at: datetime | None = None
         self._lists: list[LiveList] = []
-        self._waiting: list[threading.Event] = []
+        self.ready.clear()
         self.upload = UploadForm(self, self.uploaded)
         self.bulk = BulkActions(self, self.table, self.load)
         self.lookups = ChipLookups(self, self.table, self.show_list)
@@ -114,6 +113,8 @@ class ImagesPanel(ImageActions):
     def _begin(self, state: str) -> int:
         self._attempt += 1
         self._state = state
+        if state == "loading":
+            self.ready.clear()
         self.show_list()
         return self._attempt
 
@@ -137,7 +138,7 @@ class ImagesPanel(ImageActions):
             self.open = self.table.rows[self.open.key]
         elif self.open is not None:
             self.changed(self.open, None)
-        self._release_waiting()
+        self.ready.set()
         self._show_live()
         self.show_header()
         self.show_list()
@@ -153,13 +154,8 @@ class ImagesPanel(ImageActions):
         elif isinstance(error, NotAllowedError):
             title = "The server does not trust this connection"
         self._failure = {"title": title, "text": error_text(error)}
-        self._release_waiting()
+        self.ready.set()
         self.show_list()
-
-    def _release_waiting(self) -> None:
-        for ready in self._waiting:
-            ready.set()
-        self._waiting.clear()
 
     def _switch_project(self, content: Mapping[str, Any]) -> None:
         name, images = str_field(content, "project"), self.images
@@ -307,13 +303,9 @@ class ImagesPanel(ImageActions):
 
     # Without a browser
 
-    def prepare(self, ready: threading.Event) -> None:
+    def prepare(self) -> None:
         if self._state == "new":
             self.load()
-        if self._state == "loading":
-            self._waiting.append(ready)
-        else:
-            ready.set()
 
     def static_table(self) -> Table:
         table = images_table([row.record for row in self.table.shown()], title=self.title())
