@@ -27,7 +27,7 @@ _ALIAS_PUT = Struct("ImageAliasesEntryPut", "description string, target string")
 @routes.add("GET", "/1.0/images/aliases")
 def list_aliases(call: Call) -> Reply:
     """Every alias of the project as URL or document."""
-    rows = call.daemon.images.aliases(call.images_project())
+    rows = call.images.aliases(call.images_project())
     if call.recursion:
         return sync([_alias_document(row) for row in rows])
     return sync([call.daemon.events.alias_url(row["name"]) for row in rows])
@@ -51,11 +51,10 @@ def add_alias(call: Call) -> Reply:
     name, target = body.get("name", ""), body.get("target", "")
     if not name or not target:
         raise Refusal(400, "name and target are required")
-    images = call.daemon.images
-    if images.has_alias(project, name):
+    if call.images.has_alias(project, name):
         raise Refusal(409, f'Alias "{name}" already exists')
-    image = images.find(project, target)
-    images.add_alias(image, name, body.get("description", ""))
+    image = call.images.find(project, target)
+    call.images.add_alias(image, name, body.get("description", ""))
     url = call.daemon.events.alias_url(name)
     call.send_event("image-alias-created", url, call.project, {"target": image.record.fingerprint})
     return created(url_of(url, call.project))
@@ -68,7 +67,7 @@ def _alias_etag(row: sqlite3.Row) -> str:
 @routes.add("GET", "/1.0/images/aliases/{name*}", open_to_all=True)
 def get_alias(call: Call, name: str) -> Reply:
     """One alias; strangers see only those of public images."""
-    row = call.daemon.images.alias(call.images_project(), name)
+    row = call.images.alias(call.images_project(), name)
     if not (row["public"] or may_use(call)):
         raise Refusal(404, "Image alias not found")
     return sync(_alias_document(row), etag=_alias_etag(row))
@@ -77,15 +76,14 @@ def get_alias(call: Call, name: str) -> Reply:
 @routes.add("PUT", "/1.0/images/aliases/{name*}")
 def put_alias(call: Call, name: str) -> Reply:
     """Change the target and the description of an alias."""
-    images = call.daemon.images
     project = call.images_project()
     body = call.json(_ALIAS_PUT)
     if not body.get("target"):
         raise Refusal(400, "The target field is required")
-    row = images.alias(project, name)
+    row = call.images.alias(project, name)
     call.check_etag(_alias_etag(row))
-    image = images.find(project, body["target"])
-    images.change_alias(project, name, to=image, description=body.get("description", ""))
+    image = call.images.find(project, body["target"])
+    call.images.change_alias(project, name, to=image, description=body.get("description", ""))
     return _alias_updated(call, name, image)
 
 
@@ -98,27 +96,25 @@ def _alias_updated(call: Call, name: str, image: ImageRow) -> Reply:
 @routes.add("PATCH", "/1.0/images/aliases/{name*}")
 def patch_alias(call: Call, name: str) -> Reply:
     """Change an alias in part; LXD 5.0.2 deadlocks here for 20 s and fails, and only its error is imitated."""
-    images = call.daemon.images
     project = call.images_project()
-    row = images.alias(project, name)
-    if not call.daemon.flavour.is_incus:
+    row = call.images.alias(project, name)
+    if not call.incus:
         raise Refusal(500, "context deadline exceeded")
     call.check_etag(_alias_etag(row))
     body = call.json(_ALIAS_PUT)
-    image = images.find(project, body.get("target") or row["target"])
-    images.change_alias(project, name, to=image, description=body.get("description", row["description"]))
+    image = call.images.find(project, body.get("target") or row["target"])
+    call.images.change_alias(project, name, to=image, description=body.get("description", row["description"]))
     return _alias_updated(call, name, image)
 
 
 @routes.add("POST", "/1.0/images/aliases/{name*}")
 def rename_alias(call: Call, name: str) -> Reply:
     """Rename an alias."""
-    images = call.daemon.images
     project = call.images_project()
     new = call.json(Struct("ImageAliasesEntryPost", "name string")).get("name", "")
-    if images.has_alias(project, new):
+    if call.images.has_alias(project, new):
         raise Refusal(409, f'Alias "{new}" already exists')
-    images.rename_alias(project, name, new)
+    call.images.rename_alias(project, name, new)
     url = call.daemon.events.alias_url(new)
     call.send_event("image-alias-renamed", url, call.project, {"old_name": name})
     return created(url_of(url, call.project))
@@ -127,6 +123,6 @@ def rename_alias(call: Call, name: str) -> Reply:
 @routes.add("DELETE", "/1.0/images/aliases/{name*}")
 def delete_alias(call: Call, name: str) -> Reply:
     """Remove an alias."""
-    call.daemon.images.delete_alias(call.images_project(), name)
+    call.images.delete_alias(call.images_project(), name)
     call.send_event("image-alias-deleted", call.daemon.events.alias_url(name), call.project)
     return sync({})

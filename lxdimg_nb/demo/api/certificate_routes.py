@@ -44,14 +44,14 @@ def _document(row: sqlite3.Row) -> dict[str, Any]:
 @routes.add("GET", "/1.0/certificates")
 def list_certificates(call: Call) -> Reply:
     """The trusted certificates."""
-    rows = call.daemon.store.select("certificates", order="fingerprint")
+    rows = call.store.select("certificates", order="fingerprint")
     if call.recursion:
         return sync([_document(row) for row in rows])
     return sync([f"/1.0/certificates/{row['fingerprint']}" for row in rows])
 
 
 def _find(call: Call, name: str) -> sqlite3.Row:
-    rows = call.daemon.store.rows("SELECT * FROM certificates WHERE fingerprint LIKE ? || '%' LIMIT 2", name)
+    rows = call.store.rows("SELECT * FROM certificates WHERE fingerprint LIKE ? || '%' LIMIT 2", name)
     if len(rows) != 1:
         raise Refusal(404, "Certificate not found")
     return rows[0]
@@ -71,7 +71,7 @@ def put_certificate(call: Call, name: str) -> Reply:
     row = _find(call, name)
     body = {**_document(row), **call.json(_PUT)}
     der = ssl.PEM_cert_to_DER_cert(row["certificate"])
-    trust(call.daemon.store, der, name=body["name"], restricted=body["restricted"], projects=body["projects"])
+    trust(call.store, der, name=body["name"], restricted=body["restricted"], projects=body["projects"])
     return sync({})
 
 
@@ -79,7 +79,7 @@ def put_certificate(call: Call, name: str) -> Reply:
 def delete_certificate(call: Call, name: str) -> Reply:
     """Remove a certificate from the trust store."""
     row = _find(call, name)
-    call.daemon.store.delete("certificates", fingerprint=row["fingerprint"])
+    call.store.delete("certificates", fingerprint=row["fingerprint"])
     call.send_event("certificate-deleted", f"/1.0/certificates/{row['fingerprint']}", "default")
     return sync({})
 
@@ -98,10 +98,10 @@ def post_certificate(call: Call) -> Reply:
     der = _given(body) if call.caller.trusted else call.caller.certificate
     if der is None:
         raise Refusal(403, "not authorized")
-    if find_trusted(call.daemon.store, der) is not None:
+    if find_trusted(call.store, der) is not None:
         raise Refusal(409, "Certificate already in trust store")
     fingerprint = trust(
-        call.daemon.store,
+        call.store,
         der,
         name=granted.get("name") or body.get("name", ""),
         restricted=bool(granted.get("restricted", False)),
@@ -150,10 +150,9 @@ def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Refusal: 403; neither is valid.
     """
-    incus = call.daemon.flavour.is_incus
-    password = body.get("trust_token" if incus else "password", "")
-    trusted = call.daemon.store.setting("core.trust_password")
-    if password and not incus and trusted and hmac.compare_digest(trusted.encode(), password.encode()):
+    password = body.get("trust_token" if call.incus else "password", "")
+    trusted = call.store.setting("core.trust_password")
+    if password and not call.incus and trusted and hmac.compare_digest(trusted.encode(), password.encode()):
         return {"name": body.get("name", "")}
     secret = _secret_in(password)
     operation: Operation | None = call.redeem("trust", secret, "") if secret else None

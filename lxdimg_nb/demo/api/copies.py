@@ -70,7 +70,7 @@ def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
             "filename": body.get("filename", ""),
             "properties": {key: text for key, text in merged.items() if text},
         }
-    if call.daemon.flavour.is_incus and "profiles" in body:
+    if call.incus and "profiles" in body:
         asked["profiles"] = known_profiles(call, body["profiles"])
     return asked | ({"cached": False} if record.cached else {})
 

@@ -148,7 +148,7 @@ def _add_image(call: Call, project: str, spool: Spool, facts: ImageFacts, token:
 
 def _names(call: Call, header: str, key: str) -> list[str]:
     """The names in a header that only Incus reads."""
-    text = call.header(header) if call.daemon.flavour.is_incus else ""
+    text = call.header(header) if call.incus else ""
     names = [name for found, name in parse_qsl(text) if found == key]
     return names or ([text] if text else [])
 
@@ -164,7 +164,7 @@ def _from_request(call: Call, body: dict[str, Any]) -> Reply:
         return _upload_token(call, body, source)
     kind = source.get("type", "")
     if kind in ("instance", "container", "virtual-machine", "snapshot"):
-        if not call.daemon.flavour.is_incus:
+        if not call.incus:
             check_compression(call, body.get("compression_algorithm", ""))
             publishable(call, source)
         return call.start("Downloading image", functools.partial(publish, call, body))

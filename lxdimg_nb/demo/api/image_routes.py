@@ -39,14 +39,13 @@ def list_images(call: Call) -> Reply:
         raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
     project = None if everywhere else call.images_project()
     public_only = not may_use(call)
-    images = call.daemon.images
     clauses = parse_filter(call.query.get("filter", ""))
     if not clauses and call.recursion == 0 and project is not None:
-        return sync([f"/1.0/images/{name}" for name in images.fingerprints(project, public_only=public_only)])
+        return sync([f"/1.0/images/{name}" for name in call.images.fingerprints(project, public_only=public_only)])
     if everywhere and call.caller.projects is not None:
-        documents = [text for name in call.caller.projects for text in images.documents(name)]
+        documents = [text for name in call.caller.projects for text in call.images.documents(name)]
     else:
-        documents = images.documents(project, public_only=public_only)
+        documents = call.images.documents(project, public_only=public_only)
     if clauses:
         documents = [text for text in documents if matches(json.loads(text), clauses, typed=flavour.is_incus)]
     if call.recursion == 0:
@@ -67,9 +66,9 @@ def visible(call: Call, prefix: str) -> ImageRow:
         Refusal: 404, or 500 where several match.
     """
     try:
-        image = call.daemon.images.find(call.images_project(), prefix)
+        image = call.images.find(call.images_project(), prefix)
     except Refusal as refusal:
-        if refusal.code == 404 and call.daemon.flavour.is_incus:
+        if refusal.code == 404 and call.incus:
             raise Refusal(404, f'Image "{prefix}" not found') from refusal
         raise
     if image.record.public or may_use(call):
@@ -87,7 +86,7 @@ def get_image(call: Call, name: str) -> Reply:
     secret = call.query.get("secret", "")
     if secret and may_use(call):
         call.redeem("export", secret, image.record.fingerprint)
-    return sync(RawJson(call.daemon.images.document_of(image)), etag=image.record.etag)
+    return sync(RawJson(call.images.document_of(image)), etag=image.record.etag)
 
 
 def writable(call: Call, name: str) -> ImageRow:
@@ -98,7 +97,7 @@ def writable(call: Call, name: str) -> ImageRow:
     """
     if not may_use(call):
         raise Refusal(403, "not authorized")
-    return call.daemon.images.find(call.images_project(), name)
+    return call.images.find(call.images_project(), name)
 
 
 @routes.add("PUT", "/1.0/images/{name}")
@@ -115,19 +114,16 @@ def put_image(call: Call, name: str) -> Reply:
     }
     if body.get("expires_at", NEVER) != NEVER:
         fields["expires_at"] = body["expires_at"]
-    call.daemon.images.update(image, **fields)
+    call.images.update(image, **fields)
     return _updated(call, image)
 
 
 def known_profiles(call: Call, names: list[str]) -> tuple[str, ...]:
-    project = call.daemon.store.project_with("profiles", call.project, "Check if project has profiles: ")
-    known = [
-        row["name"]
-        for row in call.daemon.store.rows("SELECT name FROM profiles WHERE project = ? ORDER BY id", project)
-    ]
+    project = call.store.project_with("profiles", call.project, "Check if project has profiles: ")
+    known = [row["name"] for row in call.store.select("profiles", project=project)]
     for name in names:
         if name not in known:
-            raise Refusal(500 if call.daemon.flavour.is_incus else 400, f"Profile '{name}' doesn't exist")
+            raise Refusal(500 if call.incus else 400, f"Profile '{name}' doesn't exist")
     if len(set(names)) < len(names):
         raise Refusal(500, "UNIQUE constraint failed: images_profiles.image_id, images_profiles.profile_id")
     return tuple(name for name in known if name in names)
@@ -147,7 +143,7 @@ def patch_image(call: Call, name: str) -> Reply:
     if image.record.properties and _says_null(call.body, "properties"):
         raise Dropped
     merged = {**image.record.properties, **body.get("properties", {})}
-    call.daemon.images.update(
+    call.images.update(
         image,
         public=body.get("public", image.record.public),
         auto_update=body.get("auto_update", image.record.auto_update),
@@ -169,19 +165,18 @@ def delete_image(call: Call, name: str) -> Reply:
     url = f"/1.0/images/{fingerprint}"
 
     async def work(_operation: Operation) -> None:
-        images = call.daemon.images
-        current = images.exact(image.project, fingerprint)
+        current = call.images.exact(image.project, fingerprint)
         if current is None:
             raise Refusal(404, "Image not found")
-        aliases = images.aliases_of(current)
-        images.delete(current)
+        aliases = call.images.aliases_of(current)
+        call.images.delete(current)
         call.send_event("image-deleted", url, call.project)
-        if call.daemon.flavour.is_incus:
+        if call.incus:
             for alias in aliases:
                 call.send_event("image-alias-deleted", call.daemon.events.alias_url(alias["name"]), call.project)
 
     suffix = f"?project={quote(call.project, safe='')}"
-    shown = url + suffix if call.daemon.flavour.is_incus and call.project != "default" else url
+    shown = url + suffix if call.incus and call.project != "default" else url
     return call.start("Deleting image", work, resources={"images": [shown]})
 
 
@@ -190,7 +185,7 @@ def export_image(call: Call, name: str) -> Reply:
     """The files of an image: a single one as it is, two as multipart."""
     image = visible(call, name)
     fingerprint = image.record.fingerprint
-    first, second = call.daemon.images.files(image)
+    first, second = call.images.files(image)
     if not first.exists():
         raise Refusal(404, "Image file not found")
     extension = extension_of(first)
@@ -201,7 +196,7 @@ def export_image(call: Call, name: str) -> Reply:
         form.pieces.append(form.pieces[-1])  # LXD 5.0.2 and Incus 6.0.4 close it twice.
         return form
     call.send_event("image-retrieved", f"/1.0/images/{fingerprint}", call.project)
-    return file_reply(first, f"{fingerprint}{extension}", call.headers, incus=call.daemon.flavour.is_incus)
+    return file_reply(first, f"{fingerprint}{extension}", call.headers, incus=call.incus)
 
 
 @routes.add("POST", "/1.0/images/{name}/secret")
@@ -225,19 +220,18 @@ def announce(call: Call, project: str, record: Record, aliases: Iterable[dict[st
     Raises:
         Refusal: an alias exists. The image stays, as on the real daemons.
     """
-    if call.daemon.flavour.is_incus:
+    if call.incus:
         _add_aliases(call, project, record.fingerprint, aliases)
     call.send_event("image-created", f"/1.0/images/{record.fingerprint}", call.project, {"type": record.type})
-    if not call.daemon.flavour.is_incus:
+    if not call.incus:
         _add_aliases(call, project, record.fingerprint, aliases)
 
 
 def _add_aliases(call: Call, project: str, fingerprint: str, aliases: Iterable[dict[str, str]]) -> None:
-    images = call.daemon.images
     for alias in aliases:
-        if images.has_alias(project, alias["name"]):
+        if call.images.has_alias(project, alias["name"]):
             raise Refusal(500, f"Alias already exists: {alias['name']}")
-        images.add_alias(images.find(project, fingerprint), alias["name"], alias["description"])
-        if call.daemon.flavour.is_incus:
+        call.images.add_alias(call.images.find(project, fingerprint), alias["name"], alias["description"])
+        if call.incus:
             url = call.daemon.events.alias_url(alias["name"])
             call.send_event("image-alias-created", url, call.project, {"target": fingerprint})

@@ -41,23 +41,22 @@ _UNSUPPORTED = ("restart", "freeze", "unfreeze")
 
 
 def _row(call: Call, name: str) -> sqlite3.Row:
-    store = call.daemon.store
-    row = store.find("instances", project=call.project, name=name)
+    row = call.store.find("instances", project=call.project, name=name)
     if row is None:
         text = f'Failed to fetch instance "{name}" in project "{call.project}": Instance not found'
-        raise Refusal(404, text if call.daemon.flavour.is_incus else "Instance not found")
+        raise Refusal(404, text if call.incus else "Instance not found")
     return row
 
 
 def _snapshots(call: Call, row: sqlite3.Row) -> list[dict[str, Any]]:
-    return [json.loads(found["document"]) for found in call.daemon.store.select("snapshots", instance=row["id"])]
+    return [json.loads(found["document"]) for found in call.store.select("snapshots", instance=row["id"])]
 
 
 @routes.add("GET", "/1.0/instances")
 def list_instances(call: Call) -> Reply:
     """Instances as URLs, documents, or documents with state and snapshots."""
     where = {} if call.query.get("all-projects") == "true" else {"project": call.project}
-    rows = call.daemon.store.select("instances", order="project, name", **where)
+    rows = call.store.select("instances", order="project, name", **where)
     if call.caller.projects is not None:
         rows = [row for row in rows if row["project"] in call.caller.projects]
     if not call.recursion:
@@ -77,7 +76,7 @@ def _document(call: Call, row: sqlite3.Row, *, full: bool) -> dict[str, Any]:
 def list_of_one_type(call: Call) -> Reply:
     """The instances of one type, at the paths of older clients."""
     kind = call.path.rsplit("/", 1)[-1].split("?")[0]
-    documents = [json.loads(row["document"]) for row in call.daemon.store.select("instances", project=call.project)]
+    documents = [json.loads(row["document"]) for row in call.store.select("instances", project=call.project)]
     documents = [one for one in documents if f"{one['type']}s" == kind]
     return sync(documents if call.recursion else [f"/1.0/{kind}/{one['name']}" for one in documents])
 
@@ -100,7 +99,7 @@ def _state(call: Call, document: dict[str, Any]) -> dict[str, Any]:
         "processes": 0,
         "cpu": {"usage": 0},
     }
-    if call.daemon.flavour.is_incus:
+    if call.incus:
         state["memory"]["total"] = 0
         state |= {"cpu": {"usage": 0, "allocated_time": 0}, "started_at": NEVER, "os_info": None}
     return state
@@ -127,7 +126,7 @@ def put_state(call: Call, name: str) -> Reply:
         document = json.loads(row["document"])
         if document["status"] == wanted["status"]:
             raise Refusal(400, f"The instance is already {str(wanted['status']).lower()}")
-        call.daemon.store.update("instances", row["id"], document=document | wanted)
+        call.store.update("instances", row["id"], document=document | wanted)
         call.send_event(f"instance-{past}", f"/1.0/instances/{name}", call.project)
 
     return call.start(title, work, resources={"instances": [f"/1.0/instances/{name}"]})
@@ -144,8 +143,8 @@ def post_instance(call: Call) -> Reply:
         raise Refusal(400, text)
     if source.get("type") not in ("image", "none"):
         raise Refusal(400, f"Unknown source type {source.get('type', '')}")
-    holder = call.daemon.store.project_with("profiles", call.project, "")
-    known = {row["name"] for row in call.daemon.store.select("profiles", project=holder)}
+    holder = call.store.project_with("profiles", call.project, "")
+    known = {row["name"] for row in call.store.select("profiles", project=holder)}
     wanted = body.get("profiles", [])
     for profile in wanted:
         if profile not in known:
@@ -165,9 +164,9 @@ def post_instance(call: Call) -> Reply:
 def _image_of(call: Call, source: dict[str, Any]) -> ImageRow | None:
     if source["type"] != "image":
         return None
-    images, project = call.daemon.images, call.images_project()
+    images, project = call.images, call.images_project()
     if source.get("alias"):
-        if images.has_alias(project, source["alias"]) or not call.daemon.flavour.is_incus:
+        if images.has_alias(project, source["alias"]) or not call.incus:
             return images.exact(project, images.alias(project, source["alias"])["target"])
     elif source.get("fingerprint"):
         with contextlib.suppress(Refusal):
@@ -177,24 +176,23 @@ def _image_of(call: Call, source: dict[str, Any]) -> ImageRow | None:
 
 def _resources(call: Call, name: str) -> dict[str, list[str]]:
     found = {"instances": [f"/1.0/instances/{name}"]}
-    return found if call.daemon.flavour.is_incus else {"containers": [f"/1.0/containers/{name}"], **found}
+    return found if call.incus else {"containers": [f"/1.0/containers/{name}"], **found}
 
 
 def _add_instance(call: Call, name: str, image: ImageRow | None, body: dict[str, Any]) -> None:
-    store = call.daemon.store
-    if store.find("instances", project=call.project, name=name):
+    if call.store.find("instances", project=call.project, name=name):
         text = "Failed creating instance record: Add instance info to the database: "
-        if call.daemon.flavour.is_incus:
+        if call.incus:
             text += 'Failed to create "instances" entry: UNIQUE constraint failed: instances.project_id, instances.name'
         else:
             text += 'This "instances" entry already exists'
         raise Refusal(500, text)
     now = now_text()
     document = instance_document(name, call.project, image, body, now)
-    with store.transaction():
-        store.insert("instances", project=call.project, name=name, document=document)
+    with call.store.transaction():
+        call.store.insert("instances", project=call.project, name=name, document=document)
         if image is not None:
-            call.daemon.images.update(image, last_used_at=now)
+            call.images.update(image, last_used_at=now)
     call.send_event("instance-created", f"/1.0/instances/{name}", call.project, {"type": document["type"]})
 
 
@@ -204,7 +202,7 @@ def delete_instance(call: Call, name: str) -> Reply:
     row = _row(call, name)
 
     async def work(_operation: Operation) -> None:
-        call.daemon.store.delete("instances", id=row["id"])
+        call.store.delete("instances", id=row["id"])
         call.send_event("instance-deleted", f"/1.0/instances/{name}", call.project)
 
     return call.start("Deleting instance", work, resources=_resources(call, name))
@@ -234,14 +232,13 @@ def add_snapshot(call: Call, name: str) -> Reply:
         raise Refusal(400, 'Invalid snapshot name: Cannot contain "/"')
 
     async def work(_operation: Operation) -> None:
-        store = call.daemon.store
-        if store.find("snapshots", instance=row["id"], name=wanted):
+        if call.store.find("snapshots", instance=row["id"], name=wanted):
             raise Refusal(500, f'Snapshot "{wanted}" already exists')
         document = snapshot_document(json.loads(row["document"]), wanted, now_text())
-        store.insert("snapshots", instance=row["id"], name=wanted, document=document)
+        call.store.insert("snapshots", instance=row["id"], name=wanted, document=document)
 
     resources = _resources(call, name)
-    if call.daemon.flavour.is_incus:
+    if call.incus:
         resources["instances_snapshots"] = [f"/1.0/instances/{name}/snapshots/{wanted}"]
     return call.start("Snapshotting instance", work, resources=resources)
 
@@ -249,7 +246,7 @@ def add_snapshot(call: Call, name: str) -> Reply:
 @routes.add("GET", "/1.0/instances/{name}/snapshots/{snapshot}")
 def get_snapshot(call: Call, name: str, snapshot: str) -> Reply:
     """One snapshot."""
-    row = call.daemon.store.find("snapshots", instance=_row(call, name)["id"], name=snapshot)
+    row = call.store.find("snapshots", instance=_row(call, name)["id"], name=snapshot)
     if row is None:
         raise Refusal(404, "Instance not found")
     return sync(_shown(json.loads(row["document"])))
@@ -261,6 +258,6 @@ def delete_snapshot(call: Call, name: str, snapshot: str) -> Reply:
     row = _row(call, name)
 
     async def work(_operation: Operation) -> None:
-        call.daemon.store.delete("snapshots", instance=row["id"], name=snapshot)
+        call.store.delete("snapshots", instance=row["id"], name=snapshot)
 
     return call.start("Deleting snapshot", work, resources=_resources(call, name))

@@ -23,7 +23,7 @@ routes = Routes()
 @routes.add("GET", "/1.0/operations")
 def list_operations(call: Call) -> Reply:
     """Operations by status, as URLs or documents."""
-    everywhere = call.query.get("all-projects") == "true" and call.daemon.flavour.is_incus
+    everywhere = call.query.get("all-projects") == "true" and call.incus
     listed: dict[str, list[Any]] = {}
     for operation in call.daemon.operations.listed(None if everywhere else call.project):
         shown: Any = f"/1.0/operations/{operation.id}"
@@ -64,13 +64,13 @@ async def wait_for_operation(call: Call, name: str) -> Reply:
     try:
         await asyncio.wait_for(operation.done.wait(), None if seconds < 0 else max(seconds, 0.001))
     except TimeoutError:
-        if call.daemon.flavour.is_incus:
+        if call.incus:
             raise Refusal(500, "context deadline exceeded", status=200) from None
     return _outcome(call, operation)
 
 
 def _outcome(call: Call, operation: Operation) -> Reply:
-    if call.daemon.flavour.is_incus and operation.status == "Failure":
+    if call.incus and operation.status == "Failure":
         raise Refusal(operation.error_code, operation.error, status=200)
     return sync(operation.document(call.daemon.flavour))
 
@@ -79,6 +79,6 @@ def _outcome(call: Call, operation: Operation) -> Reply:
 def no_websocket(call: Call, name: str) -> Reply:
     """Operations of the demo server have no websocket."""
     if not call.query.get("secret"):
-        raise Refusal(400, "Missing websocket secret" if call.daemon.flavour.is_incus else "missing secret")
+        raise Refusal(400, "Missing websocket secret" if call.incus else "missing secret")
     call.daemon.operations.get(name)
     raise Refusal(400, "This operation can't be connected to")

@@ -30,13 +30,12 @@ _KEYS = ("features.", "limits.", "restricted", "images.", "backups.", "user.")
 
 def used_by(call: Call, project: str) -> list[str]:
     """The URLs of everything in a project: its one complete list of images that is cheap."""
-    store = call.daemon.store
-    images = [url_of(f"/1.0/images/{name}", project) for name in call.daemon.images.fingerprints(project)]
+    images = [url_of(f"/1.0/images/{name}", project) for name in call.images.fingerprints(project)]
     instances, profiles = (
-        [url_of(f"/1.0/{kind}/{row['name']}", project) for row in store.select(kind, project=project)]
+        [url_of(f"/1.0/{kind}/{row['name']}", project) for row in call.store.select(kind, project=project)]
         for kind in ("instances", "profiles")
     )
-    if call.daemon.flavour.is_incus:
+    if call.incus:
         return [*instances, *images, *profiles]
     return [*instances, *profiles, *images]
 
@@ -52,12 +51,11 @@ def _project_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 def _project(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
     allowed = call.caller.projects
-    row = call.daemon.store.find("projects", name=name)
+    row = call.store.find("projects", name=name)
     if row is None:
         raise Refusal(404, f"{complaint}Project not found")
     if allowed is not None and name not in allowed:
-        incus = call.daemon.flavour.is_incus
-        raise Refusal(403, f'User does not have permission for project "{name}"' if incus else "not authorized")
+        raise Refusal(403, f'User does not have permission for project "{name}"' if call.incus else "not authorized")
     return row
 
 
@@ -65,7 +63,7 @@ def _project(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
 def list_projects(call: Call) -> Reply:
     """The projects the caller may use."""
     allowed = call.caller.projects
-    rows = call.daemon.store.select("projects", order="name")
+    rows = call.store.select("projects", order="name")
     rows = [row for row in rows if allowed is None or row["name"] in allowed]
     if call.recursion:
         return sync([_project_document(call, row) for row in rows])
@@ -83,11 +81,11 @@ def get_project(call: Call, name: str) -> Reply:
 @routes.add("GET", "/1.0/projects/{name}/state")
 def project_state(call: Call, name: str) -> Reply:
     """Limits and usage of a project: instances are counted; they use nothing, because they never run."""
-    row = call.daemon.store.find("projects", name=name)
+    row = call.store.find("projects", name=name)
     if row is None:
         raise Refusal(404, "Fetch project database object: Project not found")
     config = json.loads(row["config"])
-    rows = call.daemon.store.select("instances", project=name)
+    rows = call.store.select("instances", project=name)
     kinds = [json.loads(one["document"])["type"] for one in rows]
     used = {
         "containers": kinds.count("container"),
@@ -116,13 +114,12 @@ def add_project(call: Call) -> Reply:
         if is_wrong:
             raise Refusal(400, text)
     _check_keys(body.get("config", {}))
-    store = call.daemon.store
-    if store.find("projects", name=name):
+    if call.store.find("projects", name=name):
         text = f'Failed creating project "{name}": Failed adding database record: '
-        if call.daemon.flavour.is_incus:
+        if call.incus:
             raise Refusal(500, text + 'Failed to create "projects" entry: UNIQUE constraint failed: projects.name')
         raise Refusal(409, text + 'This "projects" entry already exists')
-    store.add_project(name, body.get("description", ""), body.get("config", {}))
+    call.store.add_project(name, body.get("description", ""), body.get("config", {}))
     call.send_event("project-created", f"/1.0/projects/{name}", name, plain=True)
     return created(f"/1.0/projects/{quote(name, safe='')}")
 
@@ -158,7 +155,7 @@ def _change_project(call: Call, row: sqlite3.Row, body: dict[str, Any], kept: di
         if changed and set(used_by(call, row["name"])) - own:
             what = "cannot be disabled" if before.get(key) == "true" else "cannot be enabled"
             raise Refusal(400, f'Project feature "{key}" {what} on non-empty projects')
-    call.daemon.store.update("projects", row["id"], description=body.get("description", ""), config=config)
+    call.store.update("projects", row["id"], description=body.get("description", ""), config=config)
     return sync({})
 
 
@@ -169,12 +166,11 @@ def delete_project(call: Call, name: str) -> Reply:
         raise Refusal(403, "The 'default' project cannot be deleted")
     _project(call, name, f'Fetch project "{name}": ')
     if set(used_by(call, name)) - {f"/1.0/profiles/default?project={quote(name, safe='')}"}:
-        dot = "." if call.daemon.flavour.is_incus else ""
+        dot = "." if call.incus else ""
         raise Refusal(500, f"Only empty projects can be removed{dot}")
-    store = call.daemon.store
-    with store.transaction():
-        store.delete("profiles", project=name)
-        store.delete("projects", name=name)
+    with call.store.transaction():
+        call.store.delete("profiles", project=name)
+        call.store.delete("projects", name=name)
     call.send_event("project-deleted", f"/1.0/projects/{name}", name, plain=True)
     return sync({})
 
@@ -183,13 +179,13 @@ def delete_project(call: Call, name: str) -> Reply:
 
 
 def _profile_project(call: Call) -> str:
-    return call.daemon.store.project_with("profiles", call.project, f'Failed loading project "{call.project}": ')
+    return call.store.project_with("profiles", call.project, f'Failed loading project "{call.project}": ')
 
 
 def _profile_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
     users = [
         url_of(f"/1.0/instances/{instance['name']}", row["project"])
-        for instance in call.daemon.store.select("instances", project=row["project"])
+        for instance in call.store.select("instances", project=row["project"])
         if row["name"] in json.loads(instance["document"])["profiles"]
     ]
     document = {
@@ -199,11 +195,11 @@ def _profile_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
         "name": row["name"],
         "used_by": users,
     }
-    return document | ({"project": row["project"]} if call.daemon.flavour.is_incus else {})
+    return document | ({"project": row["project"]} if call.incus else {})
 
 
 def _profile(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
-    row = call.daemon.store.find("profiles", project=_profile_project(call), name=name)
+    row = call.store.find("profiles", project=_profile_project(call), name=name)
     if row is None:
         raise Refusal(404, f"{complaint}Profile not found")
     return row
@@ -212,7 +208,7 @@ def _profile(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
 @routes.add("GET", "/1.0/profiles")
 def list_profiles(call: Call) -> Reply:
     """The profiles of the project."""
-    rows = call.daemon.store.select("profiles", project=_profile_project(call))
+    rows = call.store.select("profiles", project=_profile_project(call))
     if call.recursion:
         return sync([_profile_document(call, row) for row in rows])
     return sync([f"/1.0/profiles/{quote(row['name'], safe='')}" for row in rows])
@@ -239,10 +235,9 @@ def add_profile(call: Call) -> Reply:
     for key in body.get("config", {}):
         if "." not in key:
             raise Refusal(400, f"Unknown configuration key: {key}")
-    store = call.daemon.store
-    if store.find("profiles", project=project, name=name):
+    if call.store.find("profiles", project=project, name=name):
         raise Refusal(500, f'Error inserting "{name}" into database: The profile already exists')
-    store.insert("profiles", project=project, name=name, **_profile_fields(body))
+    call.store.insert("profiles", project=project, name=name, **_profile_fields(body))
     call.send_event("profile-created", f"/1.0/profiles/{name}", project)
     return created(f"/1.0/profiles/{quote(name, safe='')}")
 
@@ -257,7 +252,7 @@ def put_profile(call: Call, name: str) -> Reply:
     """Replace a profile."""
     row = _profile(call, name)
     body = call.json(_PROFILE)
-    call.daemon.store.update("profiles", row["id"], **_profile_fields(body))
+    call.store.update("profiles", row["id"], **_profile_fields(body))
     return sync({})
 
 
@@ -267,12 +262,11 @@ def delete_profile(call: Call, name: str) -> Reply:
     if name == "default":
         raise Refusal(403, 'The "default" profile cannot be deleted')
     row = _profile(call, name)
-    images = call.daemon.images
-    with call.daemon.store.transaction():
-        call.daemon.store.delete("profiles", id=row["id"])
-        for image in images.of_project(row["project"]):
+    with call.store.transaction():
+        call.store.delete("profiles", id=row["id"])
+        for image in call.images.of_project(row["project"]):
             if name in image.record.profiles:
-                images.update(image, profiles=tuple(one for one in image.record.profiles if one != name))
+                call.images.update(image, profiles=tuple(one for one in image.record.profiles if one != name))
     call.send_event("profile-deleted", f"/1.0/profiles/{name}", row["project"])
     return sync({})
 
@@ -280,13 +274,13 @@ def delete_profile(call: Call, name: str) -> Reply:
 # Storage pools: the demo server stores nothing in them, but instances need one.
 
 
-def _pool_document(row: sqlite3.Row, *, incus: bool) -> dict[str, Any]:
+def _pool_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
     return {
         "config": json.loads(row["config"]),
         "description": row["description"],
         "name": row["name"],
         "driver": row["driver"],
-        "used_by": [] if incus else None,
+        "used_by": [] if call.incus else None,
         "status": "Created",
         "locations": ["none"],
     }
@@ -295,20 +289,17 @@ def _pool_document(row: sqlite3.Row, *, incus: bool) -> dict[str, Any]:
 @routes.add("GET", "/1.0/storage-pools")
 def list_pools(call: Call) -> Reply:
     """The storage pools."""
-    rows = call.daemon.store.select("pools", order="name")
-    incus = call.daemon.flavour.is_incus
-    return sync(
-        [_pool_document(row, incus=incus) if call.recursion else f"/1.0/storage-pools/{row['name']}" for row in rows]
-    )
+    rows = call.store.select("pools", order="name")
+    return sync([_pool_document(call, row) if call.recursion else f"/1.0/storage-pools/{row['name']}" for row in rows])
 
 
 @routes.add("GET", "/1.0/storage-pools/{name}")
 def get_pool(call: Call, name: str) -> Reply:
     """One storage pool."""
-    row = call.daemon.store.find("pools", name=name)
+    row = call.store.find("pools", name=name)
     if row is None:
         raise Refusal(404, "Storage pool not found")
-    return sync(_pool_document(row, incus=call.daemon.flavour.is_incus))
+    return sync(_pool_document(call, row))
 
 
 @routes.add("POST", "/1.0/storage-pools")
@@ -318,10 +309,9 @@ def add_pool(call: Call) -> Reply:
     name = body.get("name", "")
     if not name or not body.get("driver"):
         raise Refusal(400, "No name provided" if not name else "No driver provided")
-    store = call.daemon.store
-    if store.find("pools", name=name):
+    if call.store.find("pools", name=name):
         raise Refusal(400, f"Storage pool {name} already exists")
-    store.insert(
+    call.store.insert(
         "pools",
         name=name,
         driver=body["driver"],

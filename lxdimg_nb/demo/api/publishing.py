@@ -42,7 +42,7 @@ def check_compression(call: Call, command: str) -> str:
         Refusal: it is none of those the server knows.
     """
     name = (shlex.split(command) or [""])[0] if command else "gzip"
-    if call.daemon.flavour.is_incus:
+    if call.incus:
         if name not in _INCUS_COMPRESSIONS:
             raise Refusal(500, f'Compression algorithm "{name}" isn\'t currently supported')
     elif name not in _LXD_COMPRESSIONS:
@@ -58,16 +58,15 @@ def publishable(call: Call, source: Mapping[str, str]) -> dict[str, Any]:
     """
     full = source.get("name", "")
     if not full:
-        if call.daemon.flavour.is_incus or source.get("type") == "snapshot":
+        if call.incus or source.get("type") == "snapshot":
             raise Refusal(500, "No source provided")
         return {}
     name, _, snapshot = full.partition("/")
-    if source.get("type") == "snapshot" and not snapshot and call.daemon.flavour.is_incus:
+    if source.get("type") == "snapshot" and not snapshot and call.incus:
         raise Refusal(500, "Not a snapshot")
-    store = call.daemon.store
-    row = store.find("instances", project=call.project, name=name)
+    row = call.store.find("instances", project=call.project, name=name)
     if row is not None and snapshot:
-        row = store.find("snapshots", instance=row["id"], name=snapshot)
+        row = call.store.find("snapshots", instance=row["id"], name=snapshot)
     if row is None:
         raise Refusal(404, _missing(call, full))
     document: dict[str, Any] = json.loads(row["document"])
@@ -75,9 +74,9 @@ def publishable(call: Call, source: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _missing(call: Call, name: str) -> str:
-    if call.daemon.flavour.is_incus:
+    if call.incus:
         parent, _, snapshot = name.partition("/")
-        if snapshot and call.daemon.store.find("instances", project=call.project, name=parent):
+        if snapshot and call.store.find("instances", project=call.project, name=parent):
             text = f'Failed to fetch snapshot "{snapshot}" of instance "{parent}" in project "{call.project}"'
             return f"{text}: Instance_snapshot not found"
         return f'Failed to fetch instance "{name}" in project "{call.project}": Instance not found'

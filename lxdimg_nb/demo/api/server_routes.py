@@ -46,14 +46,14 @@ def describe(call: Call) -> Reply:
 def configure(call: Call) -> Reply:
     """Change settings, all or none: the trust password is used, the others are stored and shown."""
     changes = call.json(_CONFIG).get("config", {})
-    settled = {key: _setting(key, str(value), incus=call.daemon.flavour.is_incus) for key, value in changes.items()}
-    with call.daemon.store.transaction():
+    settled = {key: _setting(key, str(value), incus=call.incus) for key, value in changes.items()}
+    with call.store.transaction():
         if call.method == "PUT":
             # The user's own keys stay, as on the daemons; so does the password, which is never shown.
             kept = ("core.", "user.")
-            settled = {key: "" for key in call.daemon.store.settings() if not key.startswith(kept)} | settled
+            settled = {key: "" for key in call.store.settings() if not key.startswith(kept)} | settled
         for key, value in settled.items():
-            call.daemon.store.set_setting(key, value)
+            call.store.set_setting(key, value)
     call.send_event("config-updated", "/1.0", "default")
     return sync({})
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..store.background_operations import Operation
 from ..store.daemon import Daemon
+from ..store.database import Store
 from ..store.event_hub import Requestor
+from ..store.image_records import Images
 from ..store.refusals import Refusal
 from .go_structs import Struct, decode
 from .replies import Reply, accepted
@@ -48,6 +50,21 @@ class Call:
     spool: Spool | None = None
 
     @property
+    def store(self) -> Store:
+        """The database."""
+        return self.daemon.store
+
+    @property
+    def images(self) -> Images:
+        """The images and aliases in the database."""
+        return self.daemon.images
+
+    @property
+    def incus(self) -> bool:
+        """Whether the server imitates Incus."""
+        return self.daemon.flavour.is_incus
+
+    @property
     def project(self) -> str:
         """The project that the request names, or `default`."""
         return self.query.get("project") or "default"
@@ -66,13 +83,12 @@ class Call:
 
     def json(self, shape: Struct) -> dict[str, Any]:
         """The body, read into a structure."""
-        incus = self.daemon.flavour.is_incus
-        loose = ("jmap.Map" if incus else "shared.Jmap") if self.method == "PATCH" else ""
-        return decode(self.body, shape, incus=incus, map_type=loose)
+        loose = ("jmap.Map" if self.incus else "shared.Jmap") if self.method == "PATCH" else ""
+        return decode(self.body, shape, incus=self.incus, map_type=loose)
 
     def images_project(self, complaint: str = "Check if project has images: fetch project: ") -> str:
         """The project that holds the images of the request's project."""
-        return self.daemon.store.project_with("images", self.project, complaint)
+        return self.store.project_with("images", self.project, complaint)
 
     def check_etag(self, current: str) -> None:
         """Raise a Refusal with 412 unless `If-Match` is absent or the current ETag."""
