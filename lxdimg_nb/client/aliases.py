@@ -17,7 +17,7 @@ __all__ = ["Aliases"]
 
 
 class Aliases:
-    """The aliases of one project. Every write is read again and compared."""
+    """The aliases of one project. Each write is read back and compared."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -48,10 +48,10 @@ class Aliases:
         return self._project.has_alias(name)
 
     def create(self, name: str, to: ImageAttributes | str, *, description: str = "") -> Alias:
-        """A new alias.
+        """Create an alias.
 
         Args:
-            name: the name, for this project.
+            name: the name of the alias.
             to: the image, or its full fingerprint.
             description: what it stands for.
 
@@ -81,7 +81,7 @@ class Aliases:
         return update_alias(self._project, name, target=target, description=description)
 
     def point(self, name: str, *, to: ImageAttributes | str) -> Change:
-        """Let the name point at another image, making it when there is none; put it back when that fails halfway.
+        """Point an alias at another image, creating it if needed; restore it if that fails halfway.
 
         Args:
             name: of the alias.

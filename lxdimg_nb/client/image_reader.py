@@ -1,4 +1,4 @@
-"""Base class of `Images`: everything about a project's images that only reads."""
+"""Base class of `Images`: the methods that only read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["ImageReader"]
 
 
 class ImageReader:
-    """What can be asked of a project's images without changing anything."""
+    """The images of a project, for reading."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -53,7 +53,7 @@ class ImageReader:
     def records(
         self, *, filter: str | None = None, all_projects: bool = False, polite: bool = False
     ) -> list[ImageRecord]:
-        """As `all()`, as plain values."""
+        """As `all()`, but records instead of images."""
         return list_records(self._project, filter=filter, all_projects=all_projects, polite=polite)
 
     def all(self, *, filter: str | None = None, all_projects: bool = False, polite: bool = False) -> list[Image]:
@@ -159,7 +159,7 @@ class ImageReader:
 
 
 def _drained(records: list[ImageRecord]) -> Iterator[ImageRecord]:
-    """The records in their order, each forgotten as it is handed out."""
+    """The records in order, each released as it is taken, to save memory."""
     records.reverse()
     while records:
         yield records.pop()

@@ -1,4 +1,4 @@
-"""What is in an image: metadata.yaml and the list of files, read as streams with limits, never extracted."""
+"""The contents of an image: metadata.yaml and the list of files, read as a stream with limits, never extracted."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Contents", "read_contents"]
 
-# Of decompressed bytes and of files; beyond, the list says that it is cut.
+# Beyond this many decompressed bytes or files, the list is cut and says so.
 MAX_BYTES = 64 * 1024**3
 MAX_MEMBERS = 2_000_000
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What an image holds.
+    """The contents of an image.
 
     Attributes:
         metadata: the content of metadata.yaml.
-        members: every file of a unified image; of a split one those of its metadata part.
+        members: the files of a unified image, or those in the metadata part of a split one.
         complete: False when a limit was reached, or when the root file system is no archive (squashfs, a disk).
-        fingerprint: the image's.
+        fingerprint: that of the image.
     """
 
     metadata: dict[str, Any]
@@ -53,7 +53,7 @@ class Contents:
         return files_frame(self.members)
 
     def compare(self, other: Contents) -> pandas.DataFrame:
-        """What differs between two images: one row a path that is added, removed or changed.
+        """The differences to another image: one row for each path that was added, removed or changed.
 
         Returns:
             Index `path`; columns `change` (`added` in the other, `removed`, `changed`), `size_before`, `size_after`.
@@ -88,7 +88,7 @@ def read_contents(project: Project, record: ImageRecord) -> Contents:
 
 @contextmanager
 def _first_file(project: Project, record: ImageRecord) -> Iterator[tuple[io.BufferedReader, bool]]:
-    """The unified image, or the metadata part of a split one, as a file; and which of the two."""
+    """The unified image, or the metadata part of a split image, as a file; and whether it is split."""
     with project.content(record.fingerprint) as stream:
         if not stream.boundary:
             yield io.BufferedReader(stream, 256 * 1024), False

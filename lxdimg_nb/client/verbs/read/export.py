@@ -1,8 +1,7 @@
-"""Exports that are right or absent.
+"""Export an image to files that are verified, or do not appear at all.
 
-What comes is written to a temporary file beside its place (mode 0600, no link followed), hashed on the way, and
-gets its name only when the SHA-256 of the whole is the fingerprint. Names come from the fingerprint: what the
-server calls the file is not used (CVE-2026-81500).
+The download goes to a part file in the same folder (mode 0600, no link is followed) and is hashed on the way. It gets
+its name only when its SHA-256 is the fingerprint. The server's file name is not used (CVE-2026-81500).
 """
 
 from __future__ import annotations
@@ -48,15 +47,15 @@ __all__ = ["Export", "export_bytes", "export_files"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Export:
-    """What an export wrote.
+    """The result of an export.
 
     Attributes:
         paths: the file, or the metadata file and the root file of a split image, in that order.
         fingerprint: SHA-256 that the content was verified against.
         size: bytes written to the final files.
-        received: bytes that came over the line; less than `size` after a resumed export.
+        received: bytes received from the server; less than `size` after a resumed export.
         seconds: how long it took.
-        sidecar: the JSON file with aliases, properties, profiles, provenance; None without.
+        sidecar: the JSON file with aliases, properties, profiles and provenance; None if there is none.
     """
 
     paths: tuple[Path, ...]
@@ -88,7 +87,7 @@ def export_bytes(project: Project, record: ImageRecord, progress: ProgressArgume
                 f"the image {record.fingerprint[:12]} is split into two files; use export(folder), "
                 "or export(path, bundle=True) for one file"
             )
-        # One copy: getvalue() hands out what was written.
+        # getvalue() returns what was written without a copy.
         held, sha = io.BytesIO(), hashlib.sha256()
         while chunk := stream.read(1024 * 1024):
             held.write(chunk)
@@ -110,44 +109,44 @@ def export_files(
     sidecar: bool = False,
     progress: ProgressArgument = None,
 ) -> Export:
-    """An image as one or two files, verified; see `Image.export`."""
+    """Export an image as one or two verified files; see `Image.export`."""
     begin = time.monotonic()
     if target == "":
-        raise InvalidRequestError("an empty text names no file; '.' is the folder that this runs in")
+        raise InvalidRequestError("the path is empty; '.' is the current folder")
     checked_path(target)
-    folder, name = _place(Path(target).expanduser(), record.fingerprint)
-    with reporting(progress, record.fingerprint[:12]) as report, PartFile(folder, record.fingerprint) as partial:
-        done = _download(project, record, partial, resume, report)
-        paths = _finish(record, folder, name, partial, done, bundle)
+    folder, name = _target(Path(target).expanduser(), record.fingerprint)
+    with reporting(progress, record.fingerprint[:12]) as report, PartFile(folder, record.fingerprint) as part:
+        done = _download(project, record, part, resume, report)
+        paths = _finish(record, folder, name, part, done, bundle)
     beside = _sidecar(project, record, paths) if sidecar else None
     size = sum(path.stat().st_size for path in paths)
     return Export(paths, record.fingerprint, size, done.received, time.monotonic() - begin, beside)
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What lies in the partial file: `cut` is where the metadata part ends, 0 for a unified image."""
+class _Downloaded:
+    """The content of the part file: `split_at` is where the metadata part ends, 0 for a unified image."""
 
-    cut: int
+    split_at: int
     received: int
     part_name: str = ""
 
 
-# The server has no bytes that follow what is there: no SHA-256 is empty.
-_UNUSABLE = (_Done(0, 0), "")
+# The part file is not the beginning of what the server has; no SHA-256 is empty.
+_NOT_RESUMABLE = (_Downloaded(0, 0), "")
 
 
-def _place(target: Path, fingerprint: str) -> tuple[Path, str]:
-    """The folder to write in, and the file name the user chose (empty: from the fingerprint).
+def _target(target: Path, fingerprint: str) -> tuple[Path, str]:
+    """The folder to write to, and the file name; an empty name is made of the fingerprint.
 
     Raises:
-        InvalidRequestError: no such folder, or something is there that is not to be replaced.
+        InvalidRequestError: no such folder, or another file has that name.
     """
     if target.is_dir():
         return target, ""
     folder = target.parent
     if not folder.is_dir():
-        raise InvalidRequestError(f"there is no folder {folder}; make it first")
+        raise InvalidRequestError(f"there is no folder {folder}; create it first")
     try:
         mode = target.lstat().st_mode
     except FileNotFoundError:
@@ -155,9 +154,9 @@ def _place(target: Path, fingerprint: str) -> tuple[Path, str]:
     except OSError as error:
         raise InvalidRequestError(f"cannot write {target}: {error.strerror}") from error
     if not stat.S_ISREG(mode):
-        raise InvalidRequestError(f"{target} is there and is no ordinary file; choose another name")
+        raise InvalidRequestError(f"{target} exists and is not a regular file; choose another name")
     if fingerprint not in target.name and _file_digest(target) != fingerprint:
-        raise InvalidRequestError(f"{target} is there and is another file; delete it or choose another name")
+        raise InvalidRequestError(f"{target} exists and is another file; delete it or choose another name")
     return folder, target.name
 
 
@@ -166,86 +165,87 @@ def _file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return ""  # what cannot be read is not known to be this image
+        return ""  # an unreadable file is not known to be this image
 
 
-def _download(project: Project, record: ImageRecord, partial: PartFile, resume: bool, report: Report) -> _Done:
-    have = partial.size if resume else 0
+def _download(project: Project, record: ImageRecord, part: PartFile, resume: bool, report: Report) -> _Downloaded:
+    have = part.size if resume else 0
     if not resume or have > record.size:
-        partial.clear()
+        part.clear()
         have = 0
-    check_disk_space(partial.path.parent, record.size - have)
-    done, actual = _attempt(project, record, partial, have, report)
+    check_disk_space(part.path.parent, record.size - have)
+    done, actual = _attempt(project, record, part, have, report)
     if actual != record.fingerprint and have:
-        # What an earlier export left was not the beginning of this image after all: once more, from the start.
-        partial.clear()
-        done, actual = _attempt(project, record, partial, 0, report)
-    partial.keep = False
+        # The part file was not the beginning of this image; download all of it.
+        part.clear()
+        done, actual = _attempt(project, record, part, 0, report)
+    part.keep = False
     _verify(record, actual)
     return done
 
 
-def _attempt(project: Project, record: ImageRecord, partial: PartFile, have: int, report: Report) -> tuple[_Done, str]:
-    states = project.hashes
-    # An interrupt while hashing, or a server that is down, costs nothing of what is there.
-    partial.keep = bool(have)
-    with HashingWriter(partial.fd, limit=record.size or None) as sink:
-        if have and not sink.resume(states.pop_state(partial.fd), have):
-            sink.rehash(have, lambda done: report(Progress("hash", done, have)))
+def _attempt(
+    project: Project, record: ImageRecord, part: PartFile, have: int, report: Report
+) -> tuple[_Downloaded, str]:
+    # Nothing of a part file is lost if hashing is interrupted or the server is down.
+    part.keep = bool(have)
+    with HashingWriter(part.fd, limit=record.size or None) as writer:
+        if have and not writer.resume(project.hashes.pop_state(part.fd), have):
+            writer.rehash(have, lambda done: report(Progress("hash", done, have)))
         if have and have == record.size:
-            return _Done(0, 0), sink.hexdigest()
+            return _Downloaded(0, 0), writer.hexdigest()
         try:
             with project.content(record.fingerprint, start=have or None) as stream:
-                return _receive(stream, record, partial, sink, have, report)
+                return _receive(stream, record, part, writer, have, report)
         except (UnexpectedReplyError, NotFoundError):
-            partial.keep = False
+            part.keep = False
             raise
         except ApiError as error:
             if not have or error.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
-            return _UNUSABLE
+            return _NOT_RESUMABLE
         finally:
-            if partial.keep:
-                sink.save_state(states)
+            if part.keep:
+                writer.save_state(project.hashes)
 
 
 def _receive(
-    stream: Stream, record: ImageRecord, partial: PartFile, sink: HashingWriter, have: int, report: Report
-) -> tuple[_Done, str]:
+    stream: Stream, record: ImageRecord, part: PartFile, writer: HashingWriter, have: int, report: Report
+) -> tuple[_Downloaded, str]:
     resumed = stream.status_code == HTTPStatus.PARTIAL_CONTENT and not stream.boundary
     if have and resumed and not stream.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        return _UNUSABLE
+        return _NOT_RESUMABLE
     if have and not resumed:
-        # A split image, or a server without ranges: the whole comes again.
-        partial.clear()
-        sink.reset()
+        # A split image, or a server without ranges, sends everything again.
+        part.clear()
+        writer.reset()
         have = 0
-    # Only what can be resumed is left behind when this is interrupted.
-    partial.keep = not stream.boundary
+    # An interrupted download is kept only if it can be resumed.
+    part.keep = not stream.boundary
     if stream.boundary:
-        # The two files are copied out of the partial one when the whole was verified.
-        check_disk_space(partial.path.parent, 2 * record.size)
-        cut, part_name = _split(stream, sink, record, report)
-        return _Done(cut, stream.received, part_name), sink.hexdigest()
+        # The two files are copied out of the part file when it was verified.
+        check_disk_space(part.path.parent, 2 * record.size)
+        split_at, part_name = _split(stream, writer, record, report)
+        return _Downloaded(split_at, stream.received, part_name), writer.hexdigest()
     total = record.size or stream.length
-    sink.receive(stream, lambda count: report(Progress("receive", have + count, total)))
-    return _Done(0, stream.received), sink.hexdigest()
+    writer.receive(stream, lambda count: report(Progress("receive", have + count, total)))
+    return _Downloaded(0, stream.received), writer.hexdigest()
 
 
-def _split(stream: Stream, sink: HashingWriter, record: ImageRecord, report: Report) -> tuple[int, str]:
+def _split(stream: Stream, writer: HashingWriter, record: ImageRecord, report: Report) -> tuple[int, str]:
     """Both parts of a split image one after the other; returns where the second begins and its name."""
     reader = MultipartReader(stream)
-    cut, names = 0, []
+    split_at, names = 0, []
     for name, chunks in reader.parts():
         names.append(name)
         if len(names) == 2:
-            cut = sink.size
+            split_at = writer.size
         for chunk in chunks:
-            sink.write(chunk)
-            report(Progress("receive", min(sink.size, record.size), record.size))
+            writer.write(chunk)
+            report(Progress("receive", min(writer.size, record.size), record.size))
     if len(names) != 2 or names[0] != "metadata" or names[1] not in ("rootfs", "rootfs.img"):
         raise UnexpectedReplyError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
-    return cut, names[1]
+    return split_at, names[1]
 
 
 def _verify(record: ImageRecord, actual: str) -> None:
@@ -259,25 +259,25 @@ def _verify(record: ImageRecord, actual: str) -> None:
 
 
 def _finish(
-    record: ImageRecord, folder: Path, name: str, partial: PartFile, done: _Done, bundle: bool
+    record: ImageRecord, folder: Path, name: str, part: PartFile, done: _Downloaded, bundle: bool
 ) -> tuple[Path, ...]:
     """Give the verified bytes their final names, durably."""
     fingerprint = record.fingerprint
-    if not done.cut:
-        final = folder / (name or f"{fingerprint}{_suffix(partial.fd, 0)}")
-        commit_file(partial.fd, partial.path, final)
+    if not done.split_at:
+        final = folder / (name or f"{fingerprint}{_suffix(part.fd, 0)}")
+        commit_file(part.fd, part.path, final)
         fsync_directory(folder)
         return (final,)
     if bundle:
         final = folder / (name or f"{fingerprint}.bundle.tar")
-        write_atomic(final, lambda file: write_bundle(file, partial.fd, done.cut, done.part_name))
+        write_atomic(final, lambda file: write_bundle(file, part.fd, done.split_at, done.part_name))
         fsync_directory(folder)
         return (final,)
     stem = name or fingerprint
-    meta_final = folder / (f"meta-{stem}" if name else f"meta-{fingerprint}{_suffix(partial.fd, 0)}")
-    root_final = folder / (stem if name else f"{fingerprint}{_suffix(partial.fd, done.cut)}")
-    write_atomic(meta_final, lambda file: copy_range(partial.fd, 0, done.cut, file))
-    write_atomic(root_final, lambda file: copy_range(partial.fd, done.cut, partial.size - done.cut, file))
+    meta_final = folder / (f"meta-{stem}" if name else f"meta-{fingerprint}{_suffix(part.fd, 0)}")
+    root_final = folder / (stem if name else f"{fingerprint}{_suffix(part.fd, done.split_at)}")
+    write_atomic(meta_final, lambda file: copy_range(part.fd, 0, done.split_at, file))
+    write_atomic(root_final, lambda file: copy_range(part.fd, done.split_at, part.size - done.split_at, file))
     fsync_directory(folder)
     return meta_final, root_final
 

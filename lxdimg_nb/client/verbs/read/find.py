@@ -1,4 +1,4 @@
-"""One image by what a user calls it: alias, fingerprint, or the beginning of one."""
+"""Find one image by its alias, its fingerprint, or the beginning of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings that are complete, or say that they are not.
+"""List all images of a project, and check that the server's answer is complete.
 
 `GET /1.0/images?recursion=1` runs in one database transaction with a deadline (LXD 10 s, Incus 30 s). When it
 passes, the remaining images are left out and the answer is still 200 "Success": of 3,000 images LXD 5.0.2 sends

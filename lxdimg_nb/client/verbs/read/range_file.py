@@ -1,4 +1,4 @@
-"""A unified image on the server as a file that can be read anywhere, without downloading it."""
+"""A unified image on a server as a seekable file, without downloading it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lxdimg_nb.values import ImageRecord
 __all__ = ["RangeFile", "open_image"]
 
 BLOCK = 256 * 1024
-# Reading on costs the server nothing new up to here; jumping further ahead asks anew.
+# Up to this many bytes ahead, reading on is cheaper than a new request.
 SKIP = 1024 * 1024
 
 
@@ -56,7 +56,7 @@ class RangeFile(io.RawIOBase):
         try:
             count: int = self._positioned().readinto(view)
         except ServerUnreachableError:
-            # Between two reads may lie hours; once more, from where it broke.
+            # Hours may lie between two reads: reopen where the connection broke.
             count = self._open().readinto(view)
         self._position += count
         self._at = self._position

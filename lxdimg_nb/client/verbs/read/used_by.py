@@ -1,4 +1,4 @@
-"""Who uses an image: servers do not say, so instances and snapshots are joined by `volatile.base_image`."""
+"""Find the instances and snapshots made from images, by `volatile.base_image`: servers do not list them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an import would meet, without sending anything."""
+"""Check the files of an image before an import, without sending anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Preflight", "check_image"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Preflight:
-    """What is known of an image before it is sent.
+    """What is known about an image before it is sent.
 
     Attributes:
         fingerprint: SHA-256, 64 hexadecimal digits.
@@ -31,7 +31,7 @@ class Preflight:
         properties: those of metadata.yaml.
         size: bytes, both files of a split image together.
         problems: what a server would refuse; empty is good.
-        notes: what is worth knowing but no reason to refuse.
+        notes: what is worth knowing but not refused.
         exists: the project already holds this image.
         free: bytes free where the server keeps images, None when it is not on this machine.
         needed: bytes the server wants free while it imports: it spools, then splits.

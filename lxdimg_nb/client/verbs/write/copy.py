@@ -1,4 +1,4 @@
-"""Images from one server or project to another: pull, push and relay, private ones through secrets."""
+"""Copy images between servers or projects: by pull, push or relay, private images with a secret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def copy_image(
     if public:
         target.dialect.check_public(target.name)
     if auto_update and mode in ("auto", "pull") and not target.dialect.can_auto_update_from(source.dialect):
-        # It would fail with the image stored already.
+        # It would fail after the image was stored.
         raise InvalidRequestError("an Incus cannot keep an image of an LXD current; copy it without auto_update")
     given = {name: Alias(name) for name in checked_names(aliases, "an alias")}
     wanted = {a.name: a for a in record.aliases if copy_aliases} | given
@@ -68,7 +68,7 @@ def copy_image(
     with reporting(progress, record.fingerprint[:12]) as report:
         _Copy(source, record, target, public, auto_update, report).run(mode)
     made = target.read(record.fingerprint)
-    # A pull keeps the flags, a push and a relay set none of them on every server: what was asked is made sure of.
+    # A pull keeps these fields; a push and a relay do not on every server.
     there = writable_fields(made)
     changes = {"public": public, "properties": record.properties, "expires_at": record.expires_at}
     if mode != "pull" and auto_update and made.update_source:
@@ -90,7 +90,7 @@ def create_secret(project: Project, record: ImageRecord) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """One image on its way to another server."""
+    """One image to be copied, and the three ways to do it."""
 
     source: Project
     record: ImageRecord
@@ -118,7 +118,7 @@ class _Copy:
         raise InvalidRequestError("the image could not be copied; " + "; ".join(reasons))
 
     def possible(self) -> list[str]:
-        """The ways worth trying, the one that spares this machine first."""
+        """The ways to try, those that spare this machine first."""
         ways = []
         if _address(self.source):
             ways.append("pull")
@@ -144,7 +144,7 @@ class _Copy:
         if source.name != "default":
             body["project"] = source.name
         if self.auto_update:
-            # Only what was fetched by a name can be refreshed later, and only by anybody who may see it.
+            # Only an image that was fetched by a public alias can be refreshed later.
             if not record.aliases or not (record.public or catalogue):
                 raise InvalidRequestError("auto_update wants a public image with an alias to follow")
             body["alias"] = record.aliases[0].name
@@ -159,7 +159,7 @@ class _Copy:
             "filename": record.filename,
         }
         if not catalogue:
-            # Left out it is the profile default, which a catalogue's images want: they name none.
+            # Images of a catalogue name no profiles; left out, the server sets the profile default.
             document["profiles"] = _profiles(record, target)
         operation = target.start("POST", "/1.0/images", json=document)
         wait_for_import(target, operation, lambda: record.fingerprint, self.report)
@@ -189,19 +189,19 @@ class _Copy:
             try:
                 wait_or_cancel(source, sending, self.report, "")
             except NotFoundError:
-                pass  # the server has forgotten how it ended; the target's images tell
+                pass  # the server no longer knows how it ended; the target's images tell
         except BaseException:
             try:
                 target.operations.cancel(token)
             except LxdImageError:
-                pass  # the token was used, or is forgotten already
+                pass  # the token was used or has expired
             raise
         try:
             made = target.read(record.fingerprint)
         except NotFoundError as error:
             raise OperationFailedError(f"{source.url} sent the image but {target.url} has not got it") from error
         if made.type != record.type:
-            # LXD 5.0.2 and Incus 6.0.4 push the disk of a split image as if it were a container's files.
+            # LXD 5.0.2 and Incus 6.0.4 push a split virtual machine as a container.
             delete_image(target, record.fingerprint)
             raise OperationFailedError(
                 f"{source.url} sent the {record.type} as a {made.type}; the copy was removed. Use mode='pull' or "
@@ -209,7 +209,7 @@ class _Copy:
             )
 
     def relay(self) -> None:
-        """Through this machine: export, then import; verified on the way. Works between any two servers."""
+        """Export to this machine, then import; verified on the way. Works between any two servers."""
         with tempfile.TemporaryDirectory(prefix="lxdimg-relay-") as folder:
             root, *rest = reversed(export_files(self.source, self.record, Path(folder), progress=self.report).paths)
             create_image(
@@ -225,7 +225,7 @@ class _Copy:
 
 
 def _address(project: Project) -> str:
-    """Where other servers reach this one; empty when it listens on its socket only."""
+    """The address at which other servers reach this one; empty when it listens only on its socket."""
     end, info = project.transport.endpoint, project.info
     if end.base:
         return end.base
@@ -245,7 +245,7 @@ def _certificate(project: Project) -> str:
 
 
 def _protocol(source: Project, target: Project) -> str:
-    """What the target is to speak with the source; Incus speaks LXD's as well, LXD knows only its own."""
+    """The protocol between target and source; Incus speaks LXD's, too, LXD only its own."""
     if source.dialect.simplestreams:
         return "simplestreams"
     return "incus" if source.dialect.incus and target.dialect.incus else "lxd"

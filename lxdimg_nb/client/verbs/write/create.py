@@ -1,4 +1,4 @@
-"""Importing an image: look at the files, hash, send in constant memory, wait, set what an upload cannot carry."""
+"""Import an image: inspect the files, hash, send in constant memory, wait, set what an upload cannot carry."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from lxdimg_nb.values.validation import checked_names, checked_path
 
 __all__ = ["Created", "create_image"]
 
-# How much longer than any other answer that of an upload may take: the server still writes it to its disk.
+# The answer to an upload may take so many times longer than others: the server writes the image to its disk.
 PATIENCE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """An imported image; with an operation the server is still at it, and the record is what was promised."""
+    """An imported image. With an operation the import is still running, and the record holds only what was sent."""
 
     record: ImageRecord
     operation: Operation | None = None
@@ -85,7 +85,7 @@ def create_image(
             "read here; use wait=True"
         )
     name = filename if filename is not None else files.name
-    # What may be there already is hashed first; anything else while it is sent or the server works on it.
+    # An image that may exist already is hashed first; any other while it is sent or while the server works.
     hash_first = taken or with_token or (files.rereadable and not is_new_size(project, files.size))
 
     with reporting(progress, name) as report, UploadHash(files.sources, project.hashes) as sha256:
@@ -139,7 +139,7 @@ def _send(
     """Stream the content; returns the server's operation.
 
     Args:
-        token: what the server sets together with the import: its names, properties and expiry. Asked for first.
+        token: the request for an upload token, with which the server sets aliases, properties and expiry as well.
 
     Raises:
         ServerUnreachableError: the connection broke; the server keeps nothing of a body it did not get whole.

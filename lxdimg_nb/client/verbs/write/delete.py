@@ -1,4 +1,4 @@
-"""Deleting one image."""
+"""Delete an image."""
 
 from __future__ import annotations
 

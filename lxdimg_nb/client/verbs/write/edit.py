@@ -1,4 +1,4 @@
-"""Writing the changes of an image: only what changed, only if nobody else changed it meanwhile."""
+"""Edit an image: send only the fields that changed, and only if nobody else has changed it meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images made from what lies elsewhere: in a simplestreams catalogue, fetched by the server, or behind a URL."""
+"""Import an image from a simplestreams server or a URL, fetched by the server or by the client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from lxdimg_nb.values.validation import checked_name
 __all__ = ["MAX_SIZE", "fetch_from_simplestreams", "fetch_from_url"]
 
 BLOCK = 1024 * 1024
-# Left on the disk beside the file.
+# Disk space to leave free.
 SPARE = 64 * BLOCK
 MAX_SIZE = 64 * 1024**3
 

@@ -1,4 +1,4 @@
-"""Making, moving, renaming and deleting aliases. Every write is read again and compared."""
+"""Create, move, rename and delete aliases. Each write is read back and compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["create_alias", "delete_alias", "point_alias", "rename_alias", "updat
 
 
 def create_alias(project: Project, name: str, target: str, *, description: str = "") -> Alias:
-    """A new alias for the image of that full fingerprint.
+    """Create an alias for the image of that full fingerprint.
 
     Raises:
         ConflictError: the name is taken.
@@ -46,7 +46,7 @@ def update_alias(project: Project, name: str, *, target: str | None = None, desc
 
 
 def point_alias(project: Project, name: str, target: str) -> Change:
-    """Let the name point at another image, making it when there is none; put it back when that fails halfway.
+    """Point an alias at another image, creating it if needed; restore it if that fails halfway.
 
     Returns:
         The target before (None for a new name) and after.

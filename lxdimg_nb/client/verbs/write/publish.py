@@ -1,4 +1,4 @@
-"""Images made by the server from an instance or a snapshot (publish is not: making an image public)."""
+"""Publish: the server makes an image of an instance or a snapshot. (This does not make the image public.)"""
 
 from __future__ import annotations
 

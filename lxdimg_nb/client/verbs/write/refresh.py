@@ -1,4 +1,4 @@
-"""Having the server fetch a newer build of an image from its source."""
+"""Refresh an image: the server fetches a newer build from the image's source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refresh_image(project: Project, record: ImageRecord, progress: ProgressArgum
         try:
             wait_or_cancel(project, operation, report, "The server goes on with it and cannot be stopped.")
         except NotFoundError:
-            pass  # the server has forgotten how it ended; the images tell
+            pass  # the server no longer knows how it ended; the images tell
         report(Progress("server", text="refreshed"))
     if project.holds(record.fingerprint):
         return project.read(record.fingerprint)

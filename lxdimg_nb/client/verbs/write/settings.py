@@ -1,4 +1,4 @@
-"""What a new image is to have besides its content: names, properties, expiry; checked first, set when it is there."""
+"""The settings of a new image (public, properties, expiry …): checked first, applied when the image is there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Settings", "free_aliases", "known_profiles"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a new image is to have; None leaves a value as the image brings it."""
+    """The settings of a new image; None leaves a value as it is in the image."""
 
     public: bool
     auto_update: bool | None

@@ -1,4 +1,4 @@
-"""Waiting for what the server does with an image; cancelled when the waiting is given up."""
+"""Wait for an operation on an image; cancel it when the wait is interrupted."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def wait_for_import(project: Project, operation: Operation, expected: Callable[[
 
 
 def wait_or_cancel(project: Project, operation: Operation, report: Report, goes_on: str = _RECEIVED) -> Operation:
-    """Wait for the end; where the waiting is given up, tell the server to stop.
+    """Wait until an operation has ended; cancel it when the wait is interrupted.
 
     Args:
-        goes_on: noted on the error where the server cannot stop; empty where that leaves nothing behind.
+        goes_on: a note for the error if the operation cannot be cancelled; empty if it leaves nothing behind.
     """
     try:
         return project.operations.wait(operation, progress=report)
