@@ -24,16 +24,14 @@ MANY = 30
 BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa4b1"
 
 
-def _pyplot() -> Any:
+def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
+    if ax is not None:
+        return ax
     try:
         from matplotlib import pyplot
     except ImportError as exc:
         raise InvalidRequestError("plots need matplotlib: pip install 'lxdimg-nb[plot]'") from exc
-    return pyplot
-
-
-def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
-    return _pyplot().subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
+    return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def _label(value: object, limit: int = 36) -> str:
@@ -77,9 +75,6 @@ class PlotAccessor:
         Args:
             by: the column or property, or several.
             ax: the axes of matplotlib to draw on; None for new ones.
-
-        Returns:
-            The axes.
         """
         table = summary(self._frame, by)
         labels = [_label(" / ".join(map(str, key)) if isinstance(key, tuple) else key) for key in table.index]
@@ -108,9 +103,6 @@ class PlotAccessor:
         Args:
             every: the period of a bar, a frequency of pandas: `D`, `W`, `MS` (a month), `QS`, `YS`.
             ax: the axes of matplotlib to draw on; None for new ones.
-
-        Returns:
-            The axes.
         """
         times = needed(self._frame, "uploaded_at").dropna().dt.tz_localize(None)
         try:
@@ -140,23 +132,11 @@ class PlotAccessor:
         Args:
             now: ages are counted from here; by default from when the frame was taken.
             ax: the axes of matplotlib to draw on; None for new ones.
-
-        Returns:
-            The axes.
         """
         moment = pd.Timestamp(conditions.as_of(self._frame, now))
         edges = [0, 1, 7, 30, 90, 180, 365, 730, float("inf")]
-        names = [
-            "< 1 day",
-            "< 1 week",
-            "< 1 month",
-            "< 3 months",
-            "< 6 months",
-            "< 1 year",
-            "< 2 years",
-            "older",
-            "never",
-        ]
+        spans = ("1 day", "1 week", "1 month", "3 months", "6 months", "1 year", "2 years")
+        names = [*(f"< {span}" for span in spans), "older", "never"]
         ax = _axes(ax)
         series = (("uploaded", "uploaded_at", BLUE, -0.2), ("last used", "last_used_at", ORANGE, 0.2))
         for label, column, colour, shift in series:
@@ -184,9 +164,6 @@ class PlotAccessor:
             idle_after: how long after its last use or upload an image becomes idle, as in `90D`.
             now: ages are counted from here; by default from when the frame was taken.
             ax: the axes of matplotlib to draw on; None for new ones.
-
-        Returns:
-            The axes.
         """
         frame = self._frame
         moment = pd.Timestamp(conditions.as_of(frame, now))
@@ -238,9 +215,6 @@ class PlotAccessor:
         Args:
             by: `alias` or `image`.
             ax: the axes of matplotlib to draw on; None for new ones.
-
-        Returns:
-            The axes.
         """
         table = drift(self._frame, by=by)
         order = {"differs": 0, "missing": 1, "same": 2}
@@ -258,7 +232,8 @@ class PlotAccessor:
                 ax.add_patch(_box(column, row, colour))
                 text = short_fingerprint(value)[:8] if by == "alias" and there else ("" if there else "missing")
                 ax.text(column, row, text, ha="center", va="center", fontsize="small", color="white" if there else GREY)
-        labels = [_label(_row_name(key, d, by), 40) for key, d in zip(shown.index, _words(shown), strict=True)]
+        words = shown["description"].fillna("") if by == "image" else [""] * len(shown)
+        labels = [_label(_row_name(key, word, by), 40) for key, word in zip(shown.index, words, strict=True)]
         ax.set_yticks(range(len(shown)), labels)
         ax.set_xticks(
             range(len(places)), [_label(place, 18) for place in places], rotation=20 if len(places) > 4 else 0
@@ -271,9 +246,9 @@ class PlotAccessor:
             spine.set_visible(False)
         counts = table["state"].value_counts()
         noun = "alias" if by == "alias" else "image"
-        words = ", ".join(f"{counts[s]:,} {s}" for s in order if counts.get(s, 0)) or "nothing to compare"
+        states = ", ".join(f"{counts[s]:,} {s}" for s in order if counts.get(s, 0)) or "nothing to compare"
         more = f" · {len(shown)} shown" if len(table) > len(shown) else ""
-        ax.set_title(f"{formats.plural(len(table), noun)}: {words}{more}", loc="left", pad=12)
+        ax.set_title(f"{formats.plural(len(table), noun)}: {states}{more}", loc="left", pad=12)
         return ax
 
 
@@ -284,14 +259,8 @@ def _box(column: int, row: int, colour: str) -> Any:
     return Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, facecolor=colour, edgecolor=edge, linewidth=0.6)
 
 
-def _words(table: pd.DataFrame) -> list[str]:
-    if "description" not in table.columns:
-        return [""] * len(table)
-    return ["" if pd.isna(words) else str(words) for words in table["description"]]
-
-
-def _row_name(key: Any, words: str, by: str) -> str:
+def _row_name(key: Any, description: str, by: str) -> str:
     """The label of a row: its project if there are several, and its alias or image."""
     project, name = key if isinstance(key, tuple) else ("", key)
-    shown = str(name) if by == "alias" else f"{short_fingerprint(name)} {words}".strip()
+    shown = str(name) if by == "alias" else f"{short_fingerprint(name)} {description}".strip()
     return f"{project}: {shown}" if project else shown

@@ -1,4 +1,4 @@
-"""Which columns of an inventory are displayed, and what stands above them."""
+"""An inventory as a table of words: which of its columns are displayed, and the title."""
 
 from __future__ import annotations
 

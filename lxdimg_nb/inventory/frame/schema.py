@@ -1,8 +1,7 @@
 """The columns of an inventory and their dtypes, the same for 0 images and for 100,000.
 
 Property columns come from the images. Their dtype depends on the key alone, never on the values, so that
-a frame of today and one of tomorrow fit together: the keys in `CATEGORY_PROPERTIES` are categories, all
-others are strings.
+frames of different days fit together: the keys in `CATEGORY_PROPERTIES` are categories, all others are strings.
 """
 
 from __future__ import annotations
@@ -44,11 +43,11 @@ COLUMNS = (
     "filename",
     *SOURCES,
 )
-"""The fixed columns in order; `project` is an index level instead where a frame spans several."""
+"""The fixed columns in order; `project` is an index level instead in a frame of several projects."""
 
 PROPERTY = "properties."
 CATEGORY_PROPERTIES = frozenset({"architecture", "label", "os", "release", "type", "variant", "version"})
-"""Properties that are categories because they take few values by convention."""
+"""Properties that are categories because they usually have few values."""
 
 KNOWN_FIELDS = frozenset(COLUMNS) - {"alias", "description", *SOURCES} | {"fingerprint", "properties", "update_source"}
 """Fields of the server's JSON that have a column; the rest is in `attrs["unknown"]` and `extra=True`."""
@@ -63,7 +62,7 @@ def is_category(name: str) -> bool:
 
 
 def is_inventory(frame: pd.DataFrame) -> bool:
-    """Whether each row stands for an image: the last index level is the fingerprint."""
+    """Whether each row is an image: the last index level is the fingerprint."""
     return bool(frame.index.names[-1] == "fingerprint")
 
 

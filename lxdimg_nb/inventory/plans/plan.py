@@ -165,7 +165,7 @@ class Plan:
             A row a step: done, skipped (with the reason), failed (with the error), or not tried.
 
         Raises:
-            InvalidRequestError: another server or project than the plan was made for, or nobody there to ask.
+            InvalidRequestError: another server or project than the plan was made for, or there is nobody to ask.
         """
         steps = self.actions
         outcomes: list[Outcome] = []

@@ -226,7 +226,7 @@ def copy(
 
     Args:
         df: a frame of a fleet.
-        to: the servers that shall have the images.
+        to: the servers to copy to.
         filter: only these images.
         source: copy from this server; by default from the first in the frame that has the image.
         copy_aliases: with their aliases, where those are free.

@@ -90,21 +90,20 @@ def _explanation(
     others: Sequence[str] | None,
     now: datetime,
 ) -> Explanation:
-    return Explanation(
-        image.fingerprint,
-        {
-            "why it is here": _origin(image, now),
-            "automatic update": _update(image),
-            "when it goes": _removal(image, settings, now),
-            "expiry": _expiry(image, now),
-            "who can fetch it": "everybody who reaches the server" if image.public else "only whom the server trusts",
-            "used by": "not known"
-            if used_by is None
-            else display.format_value(list(used_by)[:20]) or "no instance or snapshot",
-            "deleting it frees": _frees(image, others),
-            "deleting it breaks": _breaks(image, used_by),
-        },
-    )
+    users = "not known"
+    if used_by is not None:
+        users = display.format_value(used_by[:20]) or "no instance or snapshot"
+    answers = {
+        "why it is here": _origin(image, now),
+        "automatic update": _update(image),
+        "when it goes": _removal(image, settings, now),
+        "expiry": _expiry(image, now),
+        "who can fetch it": "everybody who reaches the server" if image.public else "only whom the server trusts",
+        "used by": users,
+        "deleting it frees": _frees(image, others),
+        "deleting it breaks": _breaks(image, used_by),
+    }
+    return Explanation(image.fingerprint, answers)
 
 
 def _origin(image: Filterable, now: datetime) -> str:
@@ -114,7 +113,7 @@ def _origin(image: Filterable, now: datetime) -> str:
         how = "the server fetched it on its own for an instance" if image.cached else "it was copied on request"
         return f"{how}, from {source.alias or 'no alias'} of {source.server} ({source.protocol}), {came}"
     if image.cached:
-        return f"the server fetched it on its own for an instance, and did not note where from, {came}"
+        return f"the server fetched it on its own for an instance, and did not record where from, {came}"
     return f"it was uploaded, published or copied without a source, {came}"
 
 
@@ -122,9 +121,11 @@ def _update(image: Filterable) -> str:
     source = image.update_source
     if source is None or not source.alias:
         reason = "it has no source" if source is None else "its source names no alias"
-        return f"{'on, but in vain' if image.auto_update else 'off, and cannot work'}: {reason} to be fetched from"
+        return (
+            f"{'on, but without effect' if image.auto_update else 'off, and cannot work'}: {reason} to be fetched from"
+        )
     if source.protocol == "direct":
-        return f"{'on, but in vain' if image.auto_update else 'off'}: servers no longer update from a plain URL"
+        return f"{'on, but without effect' if image.auto_update else 'off'}: servers no longer update from a plain URL"
     where = f"{source.alias} of {source.server}"
     if image.auto_update:
         return f"on: a newer build of {where} will replace it, under a new fingerprint"
@@ -135,11 +136,9 @@ def _removal(image: Filterable, settings: Settings, now: datetime) -> str:
     planned = pruning(image, settings)
     if planned.when is None:
         return f"never by itself: {planned.reason}"
-    when = (
-        "at the next daily pruning"
-        if planned.when <= now
-        else f"{formats.age(planned.when, now)} ({formats.timestamp(planned.when)})"
-    )
+    when = f"{formats.age(planned.when, now)} ({formats.timestamp(planned.when)})"
+    if planned.when <= now:
+        when = "at the next daily pruning"
     return f"{when}, unless it is used before: {planned.reason}"
 
 
@@ -165,5 +164,5 @@ def _breaks(image: Filterable, used_by: Sequence[str] | None) -> str:
     parts = [f"{formats.plural(len(names), 'alias')} would vanish: {display.format_value(names)}"] if names else []
     if used_by:
         users = formats.plural(len(used_by), "user")
-        parts.append(f"{users} (instances, snapshots) live on, but cannot be made anew from it")
+        parts.append(f"{users} (instances, snapshots) stay, but cannot be recreated from it")
     return "; ".join(parts) or "no alias points at it" + ("" if used_by is None else ", nothing uses it")
