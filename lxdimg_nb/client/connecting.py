@@ -32,25 +32,25 @@ def connect(
     """Connect to LXD, Incus, or a simplestreams server.
 
     Args:
-        server: None for the local daemon, else the default remote of lxc or incus; a socket's path or
+        server: None for the local daemon or else the default remote of lxc or incus; the path of a socket or
             `unix://…`; `https://host:8443`; the name of a remote of lxc, incus or `enroll` (`lxc:images` and
             `incus:images` where both have one); `simplestreams+https://host/path` for a catalogue without a name.
-        project: works in this project; None is the remote's own, else `default`.
-        cert: paths of the client's certificate and key, for `https://`; None takes those of a remote with that
+        project: the project to work in; None is that of the remote, else `default`.
+        cert: paths of the client's certificate and key, for `https://`; None takes those of the remote with that
             address.
-        server_cert: the server's certificate to accept, and no other: a path or PEM text. Without it
-            that of a remote with that address, else the certificate authorities of the system decide.
+        server_cert: the one server certificate to accept, as a path or PEM text; None takes that of the remote
+            with that address, else the certificate authorities of the system decide.
         timeout: seconds without an answer after which a control request fails.
 
     Returns:
-        A client. Of a simplestreams server it is a `CatalogueClient`: read-only, otherwise the same.
+        A client; for a simplestreams server a `CatalogueClient`, which is read-only and otherwise the same.
 
     Raises:
         ServerUnreachableError: nobody answers; the message names each place that was tried.
-        UnexpectedReplyError: somebody answers who is neither LXD nor Incus.
+        UnexpectedReplyError: the server is neither LXD nor Incus.
         NotFoundError: no such project.
         NotAllowedError: the server does not trust this client's certificate.
-        InvalidRequestError: an address that makes no sense, an unknown remote.
+        InvalidRequestError: an impossible address, or an unknown remote.
     """
     if server is None or server in ("unix://", "unix:"):
         return _connect_local(project, timeout)
@@ -84,12 +84,12 @@ def connect(
 
 
 def local_sockets() -> list[tuple[str, str | None]]:
-    """Where a local daemon may listen, in the products' own order, each with the project that goes with it.
+    """The sockets of a local daemon, in the order that lxc and incus try them, each with its project.
 
     Source: LXD client/connection.go, Incus client/connection.go.
     """
     lxd, incus = _product_sockets("lxd"), _product_sockets("incus")
-    # A variable that was set for one product comes before the other's usual places.
+    # A product whose variable is set comes before the usual sockets of the other.
     wanted = any(os.environ.get(k) for k in ("INCUS_SOCKET", "INCUS_DIR"))
     return incus + lxd if wanted and not any(os.environ.get(k) for k in ("LXD_SOCKET", "LXD_DIR")) else lxd + incus
 

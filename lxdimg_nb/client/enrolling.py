@@ -54,10 +54,10 @@ class TrustToken:
 
     @classmethod
     def parse(cls, text: str) -> TrustToken:
-        """From what `lxc config trust add` or `incus config trust add` printed.
+        """Read what `lxc config trust add` or `incus config trust add` printed.
 
         Raises:
-            InvalidRequestError: it is no trust token.
+            InvalidRequestError: it is not a trust token.
         """
         compact = "".join(text.split())
         wrong = "this is no trust token; make one on the server with 'lxc config trust add' or 'incus config trust add'"
@@ -66,7 +66,7 @@ class TrustToken:
                 raise InvalidRequestError(wrong)
             data = json.loads(base64.b64decode(compact, validate=True))
         except (binascii.Error, ValueError, RecursionError):
-            # Not chained: the cause's text or arguments would hold the token.
+            # Not chained: the cause would hold the token.
             raise InvalidRequestError(wrong) from None
         fingerprint = data.get("fingerprint") if isinstance(data, dict) else None
         if not isinstance(fingerprint, str) or not FINGERPRINT.fullmatch(fingerprint) or not data.get("secret"):
@@ -94,39 +94,39 @@ def enroll(
     exist_ok: bool = False,
     timeout: float = 30.0,
 ) -> Remote:
-    """Have a server trust this client, by a token made there; afterwards `connect(server)` works.
+    """Make a server trust this client, with a token from that server. Afterwards `connect(server)` works.
 
-    The server's certificate is compared with the token before anything is sent, then pinned. A client
-    certificate is made when there is none.
+    The server's certificate is compared with the token before anything is sent, then pinned. A client certificate
+    is made if there is none.
 
     Args:
-        server: `https://host:8443`, or the token itself: then the addresses in it are tried.
-        token: as `lxc config trust add` or `incus config trust add` printed it on the server.
-        name: keep the server as a remote of this name in lxc's or incus' own configuration, whichever the
-            server is, with their client certificate: `lxc list name:` works as well. None keeps it in
-            this package's own configuration, found again by its address.
-        cert: paths of the client's certificate and key to use instead of the kept ones.
-        exist_ok: when the server trusts the certificate already, keep the remote and leave the token alone.
+        server: `https://host:8443`, or the token itself; then the addresses in it are tried.
+        token: what `lxc config trust add` or `incus config trust add` printed on the server.
+        name: add the server under this name to the configuration of lxc or incus, whichever the server is, with
+            their client certificate, so that `lxc list name:` works, too. None adds it to this package's own
+            configuration, where it is found by its address.
+        cert: paths of a client certificate and key to use instead of the configured ones.
+        exist_ok: if the server trusts the certificate already, add the remote and do not use the token.
         timeout: seconds without an answer.
 
     Returns:
-        The remote. `connect(remote)`, `connect(remote.name)` and `connect("https://host:8443")` all lead there.
+        The remote, for `connect(remote)`; `connect(remote.name)` and `connect("https://host:8443")` do the same.
 
     Raises:
         FingerprintMismatchError: the server is not the one that made the token; nothing was sent.
-        NotAllowedError: the server does not take the token: it was used, is over or was withdrawn.
+        NotAllowedError: the server does not accept the token: it was used or withdrawn, or has expired.
         ConflictError: the server trusts this certificate already, or the name is taken; the token was not used.
         ServerUnreachableError: nobody answers at any of the addresses.
-        InvalidRequestError: no token, no address, a name that cannot be.
+        InvalidRequestError: no token, no address, or an impossible name.
 
     Source: POST /1.0/certificates (LXD, Incus), POST /1.0/auth/identities/tls (LXD 6).
     """
     if token is None:
         token, server = server, ""
-    ticket = TrustToken.parse(token)
+    trust_token = TrustToken.parse(token)
     if name is not None:
         config_writer.check_remote_name(name)
-    base, pinned = _find_server(_addresses(server, ticket), ticket)
+    base, pinned = _find_server(_addresses(server, trust_token), trust_token)
     with closing(Transport(Endpoint(base, pinned=pinned), timeout=timeout)) as transport:
         info = server_info(transport, "default")
     config = _config(info, name)
@@ -141,7 +141,7 @@ def enroll(
     pair = _key_pair(config, cert, shared=name is not None)
     pin = config_writer.write_server_certificate(config, chosen, pinned)
     try:
-        _send_token(Endpoint(base, cert=pair, pinned=pinned), ticket, exist_ok=exist_ok, timeout=timeout)
+        _send_token(Endpoint(base, cert=pair, pinned=pinned), trust_token, exist_ok=exist_ok, timeout=timeout)
         entry = {"addr": base, "auth_type": "tls", "protocol": info.product, "public": False}
         if cert is not None and name is None:
             entry |= {"cert": pair[0], "key": pair[1]}
@@ -153,9 +153,9 @@ def enroll(
     return config.remotes()[chosen]
 
 
-def _addresses(server: str, ticket: TrustToken) -> list[str]:
+def _addresses(server: str, trust_token: TrustToken) -> list[str]:
     """The addresses to try, as https URLs."""
-    found = [https_base(text) for text in ([server] if server else [f"https://{a}" for a in ticket.addresses])]
+    found = [https_base(text) for text in ([server] if server else [f"https://{a}" for a in trust_token.addresses])]
     if not all(found):
         # Without the address in the message, which may be a token in the wrong place.
         raise InvalidRequestError("a client is enrolled at an https address, with a token: https://host:8443")
@@ -164,7 +164,7 @@ def _addresses(server: str, ticket: TrustToken) -> list[str]:
     return found
 
 
-def _find_server(addresses: list[str], ticket: TrustToken) -> tuple[str, str]:
+def _find_server(addresses: list[str], trust_token: TrustToken) -> tuple[str, str]:
     """The first address where the token's server answers, and its certificate in PEM."""
     mismatch: FingerprintMismatchError | None = None
     for base in addresses:
@@ -174,12 +174,12 @@ def _find_server(addresses: list[str], ticket: TrustToken) -> tuple[str, str]:
         except ServerUnreachableError:
             continue
         shown = pem_fingerprint(pem)
-        if shown == ticket.fingerprint:
+        if shown == trust_token.fingerprint:
             return base, pem
         mismatch = mismatch or FingerprintMismatchError(
-            f"{base} shows the certificate {shown[:12]}…, the token is for a server with {ticket.fingerprint[:12]}…; "
-            "nothing was sent. Is it the right address, and nobody in between?",
-            expected=ticket.fingerprint,
+            f"{base} shows the certificate {shown[:12]}…, the token is for a server with "
+            f"{trust_token.fingerprint[:12]}…; nothing was sent. Is it the right address, and nobody in between?",
+            expected=trust_token.fingerprint,
             actual=shown,
         )
     if mismatch is not None:
@@ -209,7 +209,7 @@ def _key_pair(config: ClientConfig, cert: Any, *, shared: bool) -> tuple[str, st
     return str(Path(pair[0]).absolute()), str(Path(pair[1]).absolute())
 
 
-def _send_token(endpoint: Endpoint, ticket: TrustToken, *, exist_ok: bool, timeout: float) -> None:
+def _send_token(endpoint: Endpoint, trust_token: TrustToken, *, exist_ok: bool, timeout: float) -> None:
     """Send the token, unless the server trusts the certificate already; check that it trusts it in the end."""
     with closing(Transport(endpoint, timeout=timeout)) as transport:
         info = server_info(transport, "default")
@@ -217,41 +217,41 @@ def _send_token(endpoint: Endpoint, ticket: TrustToken, *, exist_ok: bool, timeo
             if exist_ok:
                 return
             raise _trusted_already(endpoint)
-        path, body = _request(Dialect(info), ticket)
+        path, body = _request(Dialect(info), trust_token)
         try:
             transport.request("POST", path, json=body)
         except ApiError as error:
             if server_info(transport, "default").trusted:
                 # Another process with the same certificate was quicker.
                 raise _trusted_already(endpoint) from None
-            raise _refused(error, ticket, endpoint) from None
+            raise _refused(error, trust_token, endpoint) from None
         if not server_info(transport, "default").trusted:
             raise NotAllowedError(f"{endpoint.url} took the token and does not trust this client; ask there")
 
 
-def _request(dialect: Dialect, ticket: TrustToken) -> tuple[str, dict[str, Any]]:
-    """Where the token goes; the server takes the certificate from the connection."""
-    if ticket.kind and not dialect.incus:
-        return "/1.0/auth/identities/tls", {"trust_token": ticket.text}
-    return "/1.0/certificates", {"type": "client", dialect.token_field: ticket.text}
+def _request(dialect: Dialect, trust_token: TrustToken) -> tuple[str, dict[str, Any]]:
+    """Path and body of the request with the token; the server takes the certificate from the connection."""
+    if trust_token.kind and not dialect.incus:
+        return "/1.0/auth/identities/tls", {"trust_token": trust_token.text}
+    return "/1.0/certificates", {"type": "client", dialect.token_field: trust_token.text}
 
 
 def _trusted_already(endpoint: Endpoint) -> ConflictError:
     return ConflictError(
-        f"{endpoint.url} trusts this client's certificate already; the token was not used. exist_ok=True keeps the "
+        f"{endpoint.url} trusts this client's certificate already; the token was not used. exist_ok=True adds the "
         "remote all the same",
         status_code=409,
     )
 
 
-def _refused(error: ApiError, ticket: TrustToken, endpoint: Endpoint) -> LxdImageError:
-    """The error to show, with nothing in it that a server could have echoed."""
+def _refused(error: ApiError, trust_token: TrustToken, endpoint: Endpoint) -> LxdImageError:
+    """The error to raise, without the token, which a server could have echoed."""
     if not isinstance(error, NotAllowedError):
-        text = error.message.replace(ticket.text, "***")[:300]
+        text = error.message.replace(trust_token.text, "***")[:300]
         return ApiError(f"{endpoint.url} did not enroll this client: {text}", status_code=error.status_code)
-    why = "it was used already, was withdrawn or is over"
-    if ticket.expires_at is not None and ticket.expires_at < datetime.now(UTC):
-        why = f"it was good until {ticket.expires_at:%Y-%m-%d %H:%M} UTC"
+    why = "it was used already, was withdrawn or has expired"
+    if trust_token.expires_at is not None and trust_token.expires_at < datetime.now(UTC):
+        why = f"it expired at {trust_token.expires_at:%Y-%m-%d %H:%M} UTC"
     return NotAllowedError(
         f"{endpoint.url} does not take the token: {why}. Make another there with 'lxc config trust add' or "
         "'incus config trust add'",

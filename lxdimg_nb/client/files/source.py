@@ -140,12 +140,6 @@ class _NonClosingFile(io.BufferedIOBase):
             raise InvalidRequestError("the file does not read as bytes; open it with mode 'rb'")
         return bytes(chunk or b"")
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return bool(getattr(self._file, "seekable", bool)())
-
     def seek(self, offset: int, whence: int = 0, /) -> int:
         return self._file.seek(offset, whence)
 

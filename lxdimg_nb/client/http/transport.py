@@ -72,11 +72,6 @@ class Transport:
         return _UNIX if self.endpoint.socket else self.endpoint.base
 
     @property
-    def send_timeout(self) -> float:
-        """Seconds that the server may stop reading an upload; its disk may be busy."""
-        return 2 * self.timeout
-
-    @property
     def can_sendfile(self) -> bool:
         """Whether a body may consist of blocks of a file: there is no TLS in between."""
         return bool(self.endpoint.socket)
@@ -213,6 +208,8 @@ class Transport:
         timeout: float | None = None,
         stream: bool = False,
     ) -> requests.Response:
+        # The server may stop reading an upload for longer: its disk may be busy.
+        send_timeout = CONNECT_TIMEOUT if body is None else 2 * self.timeout
         try:
             return self._get_session().request(
                 method,
@@ -221,7 +218,7 @@ class Transport:
                 json=json,
                 data=_sendable(body),
                 headers=dict(headers) if headers else None,
-                timeout=(self.send_timeout if body is not None else CONNECT_TIMEOUT, timeout or self.timeout),
+                timeout=(send_timeout, timeout or self.timeout),
                 stream=stream,
                 allow_redirects=False,
             )

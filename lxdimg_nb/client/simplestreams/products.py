@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
@@ -261,10 +261,9 @@ def _created(serial: str) -> datetime | None:
 
 def _day(text: str) -> datetime | None:
     try:
-        day = date.fromisoformat(text)
+        return datetime.combine(date.fromisoformat(text), time.min, UTC)
     except ValueError:
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
