@@ -44,7 +44,7 @@ def begin_slowly(lab, panel, file):
     """Begin to send over a slow line, until some of it is there; returns what makes the line quick again."""
     line = lab.page.context.new_cdp_session(lab.page)
     line.send("Network.enable")
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 6 * MIB}
     line.send("Network.emulateNetworkConditions", slow)
     begin(panel, file)
     expect(panel.locator(".lxi-upload .lxi-bar")).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SLOW)
@@ -109,7 +109,7 @@ def test_the_two_files_of_a_split_image_are_told_by_content(books, lxd, tmp_path
 @pytest.mark.parametrize("way", ["comm", "server"], indirect=True)
 def test_a_cancelled_file_leaves_nothing_behind(books, lab, lxd, way, spool, tmp_path):
     file = tmp_path / "big.tar.gz"
-    factory.big(file, 64 * MIB, seed=3)
+    factory.big(file, 32 * MIB, seed=3)
     book, panel = books.browser(lxd, own_spool(spool))
     book.run(1)
 
@@ -125,7 +125,7 @@ def test_a_cancelled_file_leaves_nothing_behind(books, lab, lxd, way, spool, tmp
 @pytest.mark.parametrize("way", ["comm", "server"], indirect=True)
 def test_after_a_reload_of_the_page_the_same_file_goes_on_where_it_was(books, lab, lxd, way, spool, tmp_path):
     file = tmp_path / "big.tar.gz"
-    fingerprint = factory.big(file, 48 * MIB, seed=4)
+    fingerprint = factory.big(file, 24 * MIB, seed=4)
     book, panel = books.browser(lxd, own_spool(spool), RESTARTS, "print(restarted)")
     book.run(1)
     book.run(2)
@@ -153,7 +153,7 @@ def test_after_a_reload_of_the_page_the_same_file_goes_on_where_it_was(books, la
 @pytest.mark.parametrize("way", ["comm"], indirect=True)
 def test_after_a_restart_of_the_kernel_the_same_file_goes_on_where_it_was(books, lab, lxd, way, spool, tmp_path):
     file = tmp_path / "big.tar.gz"
-    fingerprint = factory.big(file, 48 * MIB, seed=5)
+    fingerprint = factory.big(file, 24 * MIB, seed=5)
     book, panel = books.browser(lxd, own_spool(spool), RESTARTS, "print(restarted)")
     book.run(1)
     quicken = begin_slowly(lab, panel, file)
