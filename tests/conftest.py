@@ -217,6 +217,17 @@ def chromium() -> str:
     missing("Chromium is not installed (as root on Debian, tests/run installs it)")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder where the workers of this run take turns."""
+    if hasattr(config, "workerinput"):
+        return
+    # A run within a test of another run is not one of its workers.
+    os.environ.pop(turns.FOLDER, None)
+    if getattr(config.option, "numprocesses", None):
+        os.environ[turns.FOLDER] = folder = tempfile.mkdtemp(prefix="lxdimg-turns-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a real daemon or a browser by the fixtures it asks for, and put the longest first."""
     for item in items:

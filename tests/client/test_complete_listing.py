@@ -190,6 +190,7 @@ def latencies(real: RunningServer, fingerprint: str, done: threading.Event) -> l
     return waited
 
 
+@pytest.mark.alone
 def test_a_polite_listing_lets_others_through(lxd: RunningServer, crowded: Crowd) -> None:
     names = crowded(800)
     found: dict[bool, int] = {}

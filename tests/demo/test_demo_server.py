@@ -16,6 +16,7 @@ from tests.kit import factory
 from tests.kit.demo_http import ask, upload
 
 
+@pytest.mark.alone
 def test_a_demo_server_with_its_inventory_is_up_within_a_second() -> None:
     before = time.monotonic()
     with demo.start() as server:

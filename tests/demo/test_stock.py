@@ -142,6 +142,7 @@ def test_a_squashfs_of_the_inventory_can_be_read(
     assert "etc/hostname" in listed.stdout
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("product", ["lxd", "incus"])
 def test_ten_thousand_images_are_made_and_listed_quickly(product: str) -> None:

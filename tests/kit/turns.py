@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+# The environment variable with the folder where the workers of one run meet; unset where there are none.
+FOLDER = "LXDIMG_TESTS_TURNS"
 
 
 @contextmanager
@@ -17,23 +19,16 @@ def turn(*, alone: bool) -> Iterator[None]:
     Args:
         alone: wait until no other worker has a turn, and let none begin before the end.
     """
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
+    folder = os.environ.get(FOLDER)
+    if folder is None:
         yield
         return
-    with _file(f"{run}.door") as door, _file(f"{run}.room") as room:
+    how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    with ExitStack() as stack:
+        door, room = (stack.enter_context(Path(folder, name).open("w")) for name in ("door", "room"))
         # Who waits at the door lets nobody past, so that one who wants the room alone gets it.
-        fcntl.flock(door, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, how)
+        fcntl.flock(room, how)
         if not alone:
             fcntl.flock(door, fcntl.LOCK_UN)
         yield
-
-
-@contextmanager
-def _file(name: str) -> Iterator[int]:
-    descriptor = os.open(Path(tempfile.gettempdir(), f"lxdimg-{name}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

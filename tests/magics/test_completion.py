@@ -173,6 +173,7 @@ def test_changes_made_elsewhere_are_offered(kernel: Kernel, server: RunningServe
     assert until(lambda: kernel.complete("%lxdimg info ne") == ["news"])
 
 
+@pytest.mark.alone
 def test_tab_never_waits_for_a_server_that_does_not_answer(
     shared_kernel: Kernel, demo: RunningServer, tmp_path: Path
 ) -> None:
