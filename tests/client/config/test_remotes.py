@@ -16,7 +16,7 @@ from tests.kit import certificates
 from tests.kit.homes import write
 
 
-def test_without_a_configuration_there_is_what_is_built_in(home: Path) -> None:
+def test_without_a_configuration_the_built_in_remotes_are_known(home: Path) -> None:
     found = {r.full_name: r for r in remotes()}
 
     assert {
@@ -38,7 +38,7 @@ def test_without_a_configuration_there_is_what_is_built_in(home: Path) -> None:
 
 
 @pytest.mark.parametrize("program", ["lxc", "incus"])
-def test_what_the_command_line_lists_is_what_is_found(home: Path, program: str) -> None:
+def test_the_remotes_are_those_that_the_command_line_lists(home: Path, program: str) -> None:
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
     folder = home / ".config" / program
@@ -73,7 +73,7 @@ def test_what_the_command_line_lists_is_what_is_found(home: Path, program: str) 
         ("XDG_CONFIG_HOME", "xdg/incus", "incus"),
     ],
 )
-def test_configurations_are_found_where_the_programs_keep_them(
+def test_configurations_are_found_where_the_programs_store_them(
     home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, folder: str, program: str
 ) -> None:
     where = home / folder
@@ -143,7 +143,7 @@ def test_an_entry_is_read_in_full(home: Path) -> None:
     assert "geheim" not in repr(remotes())
 
 
-def test_a_name_that_both_use_is_settled_by_its_prefix(home: Path) -> None:
+def test_a_name_of_both_lxc_and_incus_needs_a_prefix(home: Path) -> None:
     with pytest.raises(InvalidRequestError, match=r"'lxc:images'.*'incus:images'"):
         find_remote("images")
     assert find_remote("incus:images").addresses != find_remote("lxc:images").addresses
@@ -155,7 +155,7 @@ def test_a_name_that_both_use_is_settled_by_its_prefix(home: Path) -> None:
     assert all(find_remote(name) == remote for name, remote in remotes_by_name().items())
 
 
-def test_an_unknown_name_is_said_with_those_there_are(home: Path) -> None:
+def test_an_unknown_name_is_an_error_that_lists_the_remotes(home: Path) -> None:
     for name in ("ubunto", "lxc:nope", "nonsense:ubuntu"):
         with pytest.raises(InvalidRequestError, match="ubuntu-daily"):
             lxdimg_nb.connect(name)

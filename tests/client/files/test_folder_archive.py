@@ -1,4 +1,4 @@
-"""Folders as images: what is packed is what a server takes."""
+"""Folders packed as images that servers accept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_packed_folder_is_an_image_that_servers_take(server: RunningServer, cl
     assert not path.exists()
 
 
-def test_everything_stays_as_it_is(folder: Path) -> None:
+def test_owners_modes_and_links_are_kept(folder: Path) -> None:
     with pack_folder(folder) as path, tarfile.open(path) as tar:
         found = {member.name: member for member in tar}
 
@@ -54,7 +54,7 @@ def test_everything_stays_as_it_is(folder: Path) -> None:
     assert found["rootfs/pipe"].isfifo()
 
 
-def test_extended_attributes_come_along(folder: Path) -> None:
+def test_extended_attributes_are_kept(folder: Path) -> None:
     value = b"\x01\x00\x00\x02\xff\x00\x80"
     try:
         os.setxattr(folder / "rootfs" / "etc" / "shadow", "user.caps", value)
@@ -77,14 +77,14 @@ def test_the_same_folder_makes_the_same_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "said"), [("metadata.yaml", "no metadata.yaml"), ("rootfs", "neither rootfs/ nor")]
 )
-def test_what_is_no_image_is_not_packed(folder: Path, missing: str, said: str) -> None:
+def test_a_folder_that_is_not_an_image_is_refused(folder: Path, missing: str, said: str) -> None:
     (folder / missing).rename(folder / "elsewhere")
 
     with pytest.raises(InvalidImageError, match=said), pack_folder(folder):
         pass
 
 
-def test_it_tells_how_far_it_is_and_can_be_stopped(folder: Path) -> None:
+def test_packing_reports_progress_and_can_be_stopped(folder: Path) -> None:
     told: list[Progress] = []
 
     def stop(progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Files made to hurt who looks into them: `check()` says something of each, soon, and holds little of it."""
+"""Hostile files: `check()` reports each of them quickly and in little memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file_is_looked_at_with_limits(demo: RunningServer, name: str) -> None:
+def test_a_hostile_file_is_inspected_within_limits(demo: RunningServer, name: str) -> None:
     make, said = FILES[name]
     data = make()
 

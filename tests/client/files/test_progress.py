@@ -1,4 +1,4 @@
-"""Telling how far a call is, and stopping it."""
+"""The progress of long calls, and cancelling them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.kit.servers import RunningServer
 MIB = 1024 * 1024
 
 
-def test_true_is_a_bar_that_goes_away(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_true_shows_a_bar_that_is_removed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count()
     monkeypatch.setattr("tqdm.std.time", lambda: float(next(clock)))
     with reporting(True, "thing") as report:
@@ -32,7 +32,7 @@ def test_true_is_a_bar_that_goes_away(capsys: pytest.CaptureFixture[str], monkey
     assert shown.endswith("\r")
 
 
-def test_what_takes_no_time_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_quick_call_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
     with reporting(True, "thing") as report:
         report(Progress("hash", 1, 1))
         report(Progress("send", 1, 1))
@@ -40,7 +40,7 @@ def test_what_takes_no_time_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err.strip() == ""
 
 
-def test_nothing_is_shown_without_being_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_none_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with reporting(None) as report:
         report(Progress("send", 1, 2))
 
@@ -110,7 +110,7 @@ def test_an_interrupt_while_the_server_works_says_what_became_of_the_image(
     assert server.alive
 
 
-def test_what_is_told_is_true(server: RunningServer, client: Client, big: Path, tmp_path: Path) -> None:
+def test_the_reported_progress_is_correct(server: RunningServer, client: Client, big: Path, tmp_path: Path) -> None:
     sent: list[Progress] = []
     received: list[Progress] = []
 

@@ -1,4 +1,4 @@
-"""Kept connections: a Ctrl-C at any moment must not make later requests wait for ever."""
+"""Idle connections: a Ctrl-C at any moment must not make later requests wait forever."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.kit.servers import RunningServer
 
 
 @pytest.mark.parametrize("over", ["socket", "tls"])
-def test_requests_take_no_lock_that_an_interrupt_can_leave_taken(
+def test_requests_take_no_lock_that_an_interrupt_can_leave_locked(
     demo: RunningServer, over: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Threading's Condition is written in Python: a Ctrl-C when it has its lock but has not returned keeps the lock."""
@@ -48,7 +48,7 @@ def connected(demo: RunningServer, over: str, folder: Path) -> Client:
     return lxdimg_nb.connect(demo.https_url, server_cert=str(pinned))
 
 
-def test_what_came_last_goes_first_and_there_is_an_end() -> None:
+def test_the_connection_queue_is_bounded_and_last_in_first_out() -> None:
     kept: ConnectionQueue[int] = ConnectionQueue(2)
     kept.put(1)
     kept.put(2)

@@ -108,7 +108,7 @@ def test_a_wrong_metadata_file_stops_the_export_before_the_root_file_is_fetched(
     assert not any(path.endswith("rootfs.squashfs") for path in site.paths())
 
 
-def test_a_body_without_end_is_cut_where_the_catalogue_says_it_ends(site: Site, tmp_path: Path) -> None:
+def test_an_endless_body_is_cut_at_the_announced_size(site: Site, tmp_path: Path) -> None:
     sent = [0]
 
     def endless(handler: Handler) -> None:
@@ -134,7 +134,7 @@ def test_a_body_without_end_is_cut_where_the_catalogue_says_it_ends(site: Site, 
     assert sent[0] < 64 << 20
 
 
-def test_a_file_that_the_mirror_lacks_is_said(site: Site, tmp_path: Path) -> None:
+def test_a_file_that_the_mirror_lacks_is_an_error(site: Site, tmp_path: Path) -> None:
     streams.ubuntu().publish(site)
     with streams.connect(site) as client:
         image = client.images.get("noble/amd64")
@@ -159,14 +159,14 @@ def test_a_file_that_the_mirror_lacks_is_said(site: Site, tmp_path: Path) -> Non
         b"[" * 200_000,
     ],
 )
-def test_what_is_no_catalogue_is_said(site: Site, index: bytes) -> None:
+def test_something_other_than_a_catalogue_is_an_error(site: Site, index: bytes) -> None:
     site.files["/streams/v1/index.json"] = index
 
     with pytest.raises(UnexpectedReplyError):
         streams.connect(site)
 
 
-def test_a_server_without_a_catalogue_is_said(site: Site) -> None:
+def test_a_server_without_a_catalogue_is_an_error(site: Site) -> None:
     with pytest.raises(NotFoundError, match="is not there"):
         streams.connect(site)
     site.answers["/streams/v1/index.json"] = lambda h: h.reply(500, b"oops")
@@ -186,7 +186,7 @@ def test_a_catalogue_that_unpacks_to_too_much_is_not_read(site: Site, monkeypatc
         streams.connect(site)
 
 
-def test_a_catalogue_that_was_packed_wrongly_is_said(site: Site) -> None:
+def test_a_catalogue_that_is_compressed_wrongly_is_an_error(site: Site) -> None:
     packed = gzip.compress(b'{"index": {}}')
     for body, encoding in ((packed[:-4], "gzip"), (b"plain", "gzip"), (b"x", "br")):
         site.answers["/streams/v1/index.json"] = (
@@ -196,7 +196,7 @@ def test_a_catalogue_that_was_packed_wrongly_is_said(site: Site) -> None:
             streams.connect(site)
 
 
-def test_redirects_are_followed_on_https_only_and_not_for_ever(site: Site) -> None:
+def test_redirects_are_followed_on_https_only_and_not_forever(site: Site) -> None:
     streams.ubuntu().publish(site, "/moved")
     index = "/streams/v1/index.json"
     site.answers[index] = lambda h: h.reply(301, b"", {"Location": f"/moved{index}"})
@@ -211,7 +211,9 @@ def test_redirects_are_followed_on_https_only_and_not_for_ever(site: Site) -> No
             streams.connect(site)
 
 
-def test_a_redirect_from_outside_to_the_inside_is_not_followed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redirect_from_a_public_to_a_private_address_is_not_followed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from lxdimg_nb.client.http import web_client
 
     monkeypatch.setattr(web_client, "_is_private", lambda origin: origin != site.url)
@@ -241,7 +243,7 @@ def test_another_certificate_than_the_pinned_one_is_refused(site: Site, tmp_path
 
 
 @pytest.mark.parametrize("address", ["simplestreams+http://h", "simplestreams+https://", "simplestreams+https://h:x/"])
-def test_an_address_that_makes_no_sense_is_said(address: str) -> None:
+def test_an_impossible_address_is_an_error(address: str) -> None:
     with pytest.raises(InvalidRequestError):
         lxdimg_nb.connect(address)
 
@@ -345,7 +347,7 @@ def test_servers_text_stays_text(site: Site) -> None:
         assert "<script>" not in shown._repr_html_()
 
 
-def test_a_catalogue_that_breaks_off_is_asked_for_again(site: Site) -> None:
+def test_a_catalogue_that_breaks_off_is_read_again(site: Site) -> None:
     streams.ubuntu().publish(site)
     index, left = "/streams/v1/index.json", [1]
 

@@ -88,7 +88,7 @@ def test_an_alias_is_the_newest_build_of_its_architecture_and_type(ubuntu: Catal
         images.get("24.04", architecture="s390x")
 
 
-def test_a_name_a_fingerprint_and_its_beginning_find_the_same_image(ubuntu: CatalogueClient) -> None:
+def test_an_alias_a_fingerprint_and_its_prefix_find_the_same_image(ubuntu: CatalogueClient) -> None:
     image = ubuntu.images.get("noble")
 
     assert ubuntu.images.get(image.fingerprint) == image
@@ -102,7 +102,7 @@ def test_a_name_a_fingerprint_and_its_beginning_find_the_same_image(ubuntu: Cata
             ubuntu.images.get(wrong)
 
 
-def test_a_beginning_of_several_fingerprints_is_said(site: Site) -> None:
+def test_an_ambiguous_prefix_of_a_fingerprint_is_an_error(site: Site) -> None:
     tree = streams.ubuntu()
     tree.publish(site)
     with streams.connect(site) as client:
@@ -190,7 +190,7 @@ def test_the_contents_of_a_split_image_need_its_metadata_only(ubuntu: CatalogueC
     assert len(site.asked) <= 2
 
 
-def test_what_would_write_is_refused_and_sends_nothing(ubuntu: CatalogueClient, site: Site, tmp_path: Path) -> None:
+def test_writing_is_refused_and_sends_nothing(ubuntu: CatalogueClient, site: Site, tmp_path: Path) -> None:
     image = ubuntu.images.get("noble")
     site.asked.clear()
 
