@@ -175,7 +175,7 @@ class PlotAccessor:
         ]
         table = pd.DataFrame(
             {
-                "group": group_names(conditions.values(frame, conditions.column(frame, by))),
+                "group": group_names(conditions.values(frame, conditions.find_column(frame, by))),
                 "state": state,
                 "size": needed(frame, "size").to_numpy(),
                 "image": conditions.stored_images(frame),

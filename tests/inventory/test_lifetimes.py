@@ -186,7 +186,7 @@ def test_pruning_wants_to_know_whose_settings_hold() -> None:
     [
         ({}, "why it is here", "uploaded, published or copied without a source, 10 days ago"),
         ({"cached": True}, "why it is here", "fetched it on its own"),
-        ({"auto_update": True}, "automatic update", "on, but without effect: it has no source"),
+        ({"auto_update": True}, "automatic update", "on, without effect: it has no source"),
         ({}, "automatic update", "off, and cannot work"),
         ({"update_source": "S"}, "automatic update", "off; switched on it would follow noble"),
         ({"update_source": "S", "auto_update": True}, "automatic update", "under a new fingerprint"),

@@ -138,8 +138,10 @@ def text_array(values: Sequence[str | None]) -> Any:
 
 
 class _NumpyColumn:
-    def __init__(self, dtype: str) -> None:
-        self._parts = [np.empty(0, dtype)]
+    dtype: str
+
+    def __init__(self) -> None:
+        self._parts = [np.empty(0, self.dtype)]
 
     def finish(self) -> Any:
         return np.concatenate(self._parts)
@@ -148,8 +150,7 @@ class _NumpyColumn:
 class FlagColumn(_NumpyColumn):
     """Booleans."""
 
-    def __init__(self) -> None:
-        super().__init__("bool")
+    dtype = "bool"
 
     def add(self, values: Sequence[object]) -> None:
         self._parts.append(np.array([v is True for v in values], dtype=bool))
@@ -158,24 +159,21 @@ class FlagColumn(_NumpyColumn):
 class SizeColumn(_NumpyColumn):
     """Numbers of bytes."""
 
-    def __init__(self) -> None:
-        super().__init__("int64")
+    dtype = "int64"
 
     def add(self, values: Sequence[object]) -> None:
         numbers = [v if type(v) is int else 0 for v in values]
         try:
-            part = np.array(numbers, dtype=np.int64)
+            self._parts.append(np.array(numbers, dtype=np.int64))
         except OverflowError:
             limit = 2**63 - 1
-            part = np.array([max(-limit, min(limit, v)) for v in numbers], dtype=np.int64)
-        self._parts.append(part)
+            self._parts.append(np.array([max(-limit, min(limit, v)) for v in numbers], dtype=np.int64))
 
 
 class ObjectColumn(_NumpyColumn):
     """Lists and other objects."""
 
-    def __init__(self) -> None:
-        super().__init__("object")
+    dtype = "object"
 
     def add(self, values: Sequence[object]) -> None:
         self._parts.append(objects(values))
@@ -189,10 +187,9 @@ def objects(values: Sequence[object]) -> np.ndarray[Any, Any]:
 
 
 class TimeColumn(_NumpyColumn):
-    """Times in UTC, never as NaT."""
+    """Times in UTC; "never" is NaT."""
 
-    def __init__(self) -> None:
-        super().__init__("datetime64[us]")
+    dtype = "datetime64[us]"
 
     def add(self, values: Sequence[object]) -> None:
         try:

@@ -21,9 +21,9 @@ from lxdimg_nb.text.styled_frame import is_missing
 __all__ = [
     "PRODUCT",
     "as_of",
-    "column",
     "duration",
     "expired",
+    "find_column",
     "idle_since",
     "matching",
     "product",
@@ -67,7 +67,7 @@ def duration(value: str | timedelta) -> timedelta:
         raise InvalidRequestError(str(exc)) from exc
 
 
-def column(frame: pd.DataFrame, name: str) -> str:
+def find_column(frame: pd.DataFrame, name: str) -> str:
     """The full name of a column: properties may be named by their bare key, times as in filters.
 
     Common properties are known even if no image has them.
@@ -89,9 +89,8 @@ def column(frame: pd.DataFrame, name: str) -> str:
 
 
 def values(frame: pd.DataFrame, name: str) -> list[Any]:
-    """The values of a column that `column` found; None where no image has that property."""
-    found = level(frame, name)
-    return [None] * len(frame) if found is None else found
+    """The values of a column that `find_column` found; None where no image has that property."""
+    return level(frame, name) or [None] * len(frame)
 
 
 def matching(frame: pd.DataFrame, filter: str | Iterable[str] | Filter | None, now: datetime) -> pd.Series[bool]:
@@ -147,7 +146,7 @@ def product(frame: pd.DataFrame, per: Sequence[str] = PRODUCT) -> pd.Series[Any]
     Builds are counted within one project of one server.
     """
     default = tuple(per) == PRODUCT
-    names = [column(frame, name) for name in per if not default or name in frame.columns]
+    names = [find_column(frame, name) for name in per if not default or name in frame.columns]
     required = [name for name in PRODUCT[:2] if default or name in names]
     if not names or not {*required} <= {*names}:
         return pd.Series(None, index=frame.index, dtype=object)

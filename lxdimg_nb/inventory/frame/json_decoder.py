@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
@@ -20,7 +21,6 @@ __all__ = ["decode_images"]
 Buffer = bytes | bytearray | memoryview
 
 WINDOW = 1 << 20
-_HEX = re.compile("[0-9a-f]*")
 _OPENING = re.compile(r'\{"[^"\\]{0,64}":')
 _SPACE = re.compile(r"[ \t\n\r]*")
 _decode = json.JSONDecoder().raw_decode
@@ -59,7 +59,7 @@ class _Window:
 
     def take(self, char: str) -> None:
         if self.peek() != char:
-            raise ValueError(f"{char!r} was due")
+            raise ValueError(f"expected {char!r}")
         self.at += 1
 
     def value(self) -> Any:
@@ -96,9 +96,7 @@ class _Window:
         return found
 
 
-def decode_images(
-    payload: bytes | bytearray | memoryview | Sequence[Any], count: int
-) -> Iterator[list[dict[str, Any]]]:
+def decode_images(payload: Buffer | Sequence[Any], count: int) -> Iterator[list[dict[str, Any]]]:
     """The images of a document or list, `count` at a time.
 
     Raises:
@@ -142,14 +140,10 @@ def _objects(payload: Buffer) -> Iterator[Any]:
 
 
 def _check(batch: list[dict[str, Any]]) -> None:
-    """Check that each entry is an object with a fingerprint of 64 hexadecimal digits."""
+    """Check that each entry is an object with a fingerprint."""
     try:
-        digits = "".join([image["fingerprint"] for image in batch])
-        if len(digits) == 64 * len(batch) and _HEX.fullmatch(digits):
-            return
-    except (TypeError, KeyError, LookupError):
-        pass
-    for image in batch:
-        fingerprint = image.get("fingerprint") if isinstance(image, dict) else None
-        if not isinstance(fingerprint, str) or not FINGERPRINT.match(fingerprint):
-            raise UnexpectedReplyError("the server sent an image without a proper fingerprint; is it LXD or Incus?")
+        valid = all(map(FINGERPRINT.match, map(itemgetter("fingerprint"), batch)))
+    except (TypeError, KeyError):
+        valid = False
+    if not valid:
+        raise UnexpectedReplyError("the server sent an image without a proper fingerprint; is it LXD or Incus?")

@@ -17,7 +17,7 @@ __all__ = ["group_names", "summary"]
 
 def summary(frame: pd.DataFrame, by: str | Sequence[str]) -> StyledFrame:
     """See `df.lxdimg.summary`."""
-    names = [conditions.column(frame, name) for name in ([by] if isinstance(by, str) else by)]
+    names = [conditions.find_column(frame, name) for name in ([by] if isinstance(by, str) else by)]
     if not names:
         raise InvalidRequestError("a summary is by something: summary('os'), summary(['os', 'release'])")
     images = pd.DataFrame(

@@ -121,11 +121,9 @@ def _update(image: Filterable) -> str:
     source = image.update_source
     if source is None or not source.alias:
         reason = "it has no source" if source is None else "its source names no alias"
-        return (
-            f"{'on, but without effect' if image.auto_update else 'off, and cannot work'}: {reason} to be fetched from"
-        )
+        return f"{'on, without effect' if image.auto_update else 'off, and cannot work'}: {reason} to be fetched from"
     if source.protocol == "direct":
-        return f"{'on, but without effect' if image.auto_update else 'off'}: servers no longer update from a plain URL"
+        return f"{'on, without effect' if image.auto_update else 'off'}: servers no longer update from a plain URL"
     where = f"{source.alias} of {source.server}"
     if image.auto_update:
         return f"on: a newer build of {where} will replace it, under a new fingerprint"
