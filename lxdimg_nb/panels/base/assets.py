@@ -8,19 +8,7 @@ from importlib import resources
 
 __all__ = ["script", "style"]
 
-_SCRIPTS = (
-    "dom.js",
-    "keyboard.js",
-    "controls.js",
-    "list.js",
-    "editing.js",
-    "detail.js",
-    "sender.js",
-    "upload.js",
-    "bulk.js",
-    "transfers.js",
-    "panel.js",
-)
+_FRONT = resources.files("lxdimg_nb.panels").joinpath("front")
 # In a script: strings, templates and regular expressions, which stay, and operators with the spaces around them.
 _LITERALS_OR_OPERATORS = re.compile(
     r"""("(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`|(?:(?<=\()|(?<=[=&|] ))/[^/\n]+/)| *([][{}(),;:?=<>+*&|]) *"""
@@ -29,8 +17,9 @@ _LITERALS_OR_OPERATORS = re.compile(
 
 @functools.cache
 def script() -> str:
-    """Return the ES module of panels: the files one after the other, of which only the last exports."""
-    text = "\n".join(map(_stripped, _SCRIPTS))
+    """Return the ES module of panels: the files one after the other, of which only panel.js exports."""
+    names = sorted(file.name for file in _FRONT.iterdir() if file.name.endswith(".js"))
+    text = "\n".join(map(_stripped, names))
     return _LITERALS_OR_OPERATORS.sub(lambda found: found[1] or found[2], text)
 
 
@@ -43,6 +32,5 @@ def style() -> str:
 
 def _stripped(name: str) -> str:
     """Return a file without indentation and comment lines: front ends store both texts in notebooks they save."""
-    text = resources.files("lxdimg_nb.panels").joinpath("front", name).read_text(encoding="utf-8")
-    lines = (line.strip() for line in text.splitlines())
+    lines = (line.strip() for line in _FRONT.joinpath(name).read_text(encoding="utf-8").splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
