@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -150,7 +149,7 @@ class Fleet:
         self._last = made
         return made
 
-    def status(self) -> pd.DataFrame:
+    def status(self) -> StyledFrame:
         """How and how fast each server answered the last `df()`; calls it if there was none.
 
         Returns:
@@ -219,9 +218,7 @@ class Fleet:
     def __enter__(self) -> Fleet:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -246,11 +243,9 @@ class Fleet:
 
 
 def _name(spec: Any) -> str:
-    if isinstance(spec, str):
-        return spec
-    url = getattr(spec, "url", None)
-    if isinstance(url, str):
-        return url
+    name = spec if isinstance(spec, str) else getattr(spec, "url", None)
+    if isinstance(name, str):
+        return name
     raise InvalidRequestError(f"a {type(spec).__name__} has no name for a fleet; name it: Fleet({{'name': server, …}})")
 
 
