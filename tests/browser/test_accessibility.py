@@ -1,4 +1,4 @@
-"""Panels for everybody: screen readers, both themes, and notebooks that were saved."""
+"""Accessibility in both themes, and saved notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Editing in the panel, and what others do meanwhile, in a real JupyterLab on real servers."""
+"""Edits in the panel and changes made elsewhere, in a real JupyterLab on real servers."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_deleting_asks_first(books, daemon):
     assert daemon.get("images") == []
 
 
-def test_what_others_do_appears_by_itself(books, daemon, tmp_path):
+def test_changes_made_elsewhere_appear_by_themselves(books, daemon, tmp_path):
     fingerprint = daemon.add_image(factory.small(7))
     home = tmp_path / "home"
     home.mkdir()
@@ -125,7 +125,7 @@ def test_what_others_do_appears_by_itself(books, daemon, tmp_path):
     expect(panel.locator(f'tr[data-key$="{second}"]')).to_have_count(0, timeout=3000)
 
 
-def test_the_panel_of_one_image_edits_and_hears(books, lxd):
+def test_the_panel_of_one_image_edits_and_follows_changes(books, lxd):
     fingerprint = lxd.add_image(factory.small(9), aliases=["web"])
     book = books.notebook(
         [f"import lxdimg_nb\nclient = lxdimg_nb.connect({lxd.url!r})\nimage = client.images.get('web')\nimage.panel()"]
@@ -143,7 +143,7 @@ def test_the_panel_of_one_image_edits_and_hears(books, lxd):
     expect(panel.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false", timeout=3000)
 
 
-def test_a_restarted_kernel_is_said_to_be_lost_and_nothing_is_written(books, lxd):
+def test_a_panel_says_that_its_kernel_was_restarted_and_writes_nothing(books, lxd):
     fingerprint = lxd.add_image(factory.small(10), public=True)
     book, panel = books.browser(lxd)
     detail = opened(panel, fingerprint)

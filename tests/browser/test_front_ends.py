@@ -62,7 +62,7 @@ def test_a_notebook_open_in_two_tabs_writes_only_what_is_clicked_and_shows_it_in
         assert len(writes()) == 2
 
 
-def test_a_kernel_without_subshells_is_said_to_be_busy_and_does_it_all_afterwards(books, lxd, old_kernel, tmp_path):
+def test_a_panel_says_that_a_kernel_without_subshells_is_busy_and_goes_on_afterwards(books, lxd, old_kernel, tmp_path):
     fingerprint = lxd.add_image(factory.small(1), public=True)
     file, go_on = tmp_path / "web.tar.gz", tmp_path / "go-on"
     file.write_bytes(factory.small(2))

@@ -1,4 +1,4 @@
-"""The browser of images in a real JupyterLab: what is clicked is asked of the server afterwards."""
+"""The panel of images in a real JupyterLab: after each click the server is asked."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_an_export_below_the_servers_own_folder_is_fetched_by_a_link(books, lxd,
     assert panel.locator(".lxi-fetch").get_attribute("rel") == "noopener"
 
 
-def test_who_uses_an_image_is_told_when_it_is_opened(books, server, lab):
+def test_who_uses_an_image_is_shown_on_demand(books, server, lab):
     fingerprint = server.add_image(factory.small(1), aliases=["web"])
     _, panel = books.browser(server)
     detail = opened(panel, fingerprint)
@@ -114,7 +114,7 @@ def test_who_uses_an_image_is_told_when_it_is_opened(books, server, lab):
     expect(detail.locator(".lxi-explain")).to_contain_text("1 alias would vanish: web")
 
 
-def test_a_deleted_image_is_said_to_be_gone(books, lxd):
+def test_an_image_that_is_deleted_elsewhere_is_reported(books, lxd):
     fingerprint = lxd.add_image(factory.small(5), public=True)
     _, panel = books.browser(lxd)
     detail = opened(panel, fingerprint)
@@ -138,7 +138,7 @@ def test_the_panel_works_while_a_cell_runs(books, lxd):
     expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false")
 
 
-def test_nothing_there_and_nobody_there_each_say_what_to_do(books, demo):
+def test_an_empty_project_and_a_dead_server_each_say_what_to_do(books, demo):
     _, panel = books.browser(demo)
     expect(panel).to_contain_text("No images here yet")
 
@@ -151,7 +151,7 @@ def test_nothing_there_and_nobody_there_each_say_what_to_do(books, demo):
     expect(panel).to_contain_text("No images here yet", timeout=SLOW)
 
 
-def test_a_stranger_is_told_how_to_be_trusted_and_can_change_nothing(books, lxd, tmp_path):
+def test_an_untrusted_client_is_told_how_to_be_trusted_and_can_change_nothing(books, lxd, tmp_path):
     url = lxd.listen()
     fingerprint = lxd.add_image(factory.small(1), public=True)
     lxd.add_image(factory.small(2))
@@ -171,7 +171,7 @@ def test_a_stranger_is_told_how_to_be_trusted_and_can_change_nothing(books, lxd,
     assert lxd.get(f"images/{fingerprint}")["public"] is True
 
 
-def test_what_is_outdated_is_shown_after_asking_whether_to_read_the_catalogue(books):
+def test_outdated_images_are_shown_after_the_user_agrees_to_read_the_catalogue(books):
     start = "import lxdimg_nb\nserver = lxdimg_nb.demo.start()\nclient = lxdimg_nb.connect(server.url)\n"
     catalogue = 'lxdimg_nb.connect(f"simplestreams+{server.https_url}", server_cert=server.certificate)'
     count = f"print(len(client.images.df().lxdimg.outdated({catalogue})))"

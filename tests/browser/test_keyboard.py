@@ -1,4 +1,4 @@
-"""The keyboard alone does all of it: nothing here is clicked or focused, and the server is asked afterwards."""
+"""Everything can be done by keyboard: nothing here is clicked, and the server is asked afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Narrow cells, large letters, names without end and text that runs from right to left."""
+"""Layout with narrow cells, large letters, very long names, and text from right to left."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def shaped(books, lab):
 
 
 @pytest.mark.parametrize(("width", "letters", "theme"), [(380, 13, "light"), (380, 26, "dark"), (1180, 20, "light")])
-def test_nothing_sticks_out_whatever_the_names_and_the_room(shaped, lxd, lab, axe, tmp_path, width, letters, theme):
+def test_nothing_overflows_with_any_names_in_any_width(shaped, lxd, lab, axe, tmp_path, width, letters, theme):
     fingerprint = lxd.add_image(
         factory.small(
             1, properties={"description": "d" * 100_000, "os": HOSTILE, HEBREW: HOSTILE, "k" * 90: "v" * 400}
