@@ -287,7 +287,7 @@ class Images(ImageReader):
         return delete_image(self._project, name, wait=wait)
 
     def panel(self) -> Any:
-        """The browser of images, for the end of a notebook cell."""
+        """The panel of the images, for the end of a notebook cell."""
         from lxdimg_nb.panels import images_panel
 
         return images_panel(self)

@@ -1,4 +1,4 @@
-"""Makes notebooks/panel.png: the browser of images in a real JupyterLab on the demo server, with one image open.
+"""Makes notebooks/panel.png: the panel of images in a real JupyterLab on the demo server, with one image open.
 
 Run as `python -m tests.kit.picture [FILE]`, from the top of the checkout.
 """
