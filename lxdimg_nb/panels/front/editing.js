@@ -105,7 +105,7 @@ function aliasesPart(app, image, ui) {
       : h("p", { class: "lxi-none" }, "No alias points at it."),
     ui.dropping && image.aliases.some((a) => a.name === ui.dropping) &&
       question({
-        title: `Remove the alias ${ui.dropping}?`, text: "The image stays; whoever asks for it by this name will not find it.", yes: "Remove", danger: true,
+        title: `Remove the alias ${ui.dropping}?`, text: "The image stays; it can no longer be found by this name.", yes: "Remove", danger: true,
         onYes: () => {
           app.send("delete-alias", { key: image.key, name: ui.dropping });
           ui.dropping = "";

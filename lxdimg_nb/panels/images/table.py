@@ -45,7 +45,7 @@ class ImageTable:
     """Rows and the user's view of them. It is used by one thread only.
 
     Attributes:
-        problem: why the query makes no sense; the list stays as it was.
+        problem: why the query is invalid; the list stays as it was.
         offers: the chips that the user may choose from.
         answers: by chip the keys of the images that it is about, with reasons, once they were looked up.
     """

@@ -248,11 +248,11 @@ def _view(found: Preflight) -> dict[str, Any]:
     if found.free is not None and found.free < found.needed:
         free, needed = formats.size(found.free), formats.size(found.needed)
         problems.append(f"The server has {free} free where it keeps images and needs {needed}.")
-    kind = {"virtual-machine": "virtual machine", "container": "container"}.get(found.type, "told by the server")
+    kind = {"virtual-machine": "virtual machine", "container": "container"}.get(found.type, "determined by the server")
     facts = {
         "Fingerprint": found.fingerprint,
         "Kind": f"{found.kind}, {kind}",
-        "Architecture": found.architecture or "told by the server",
+        "Architecture": found.architecture or "determined by the server",
         "Size": formats.size(found.size),
         "Description": found.properties.get("description", ""),
     }
