@@ -79,21 +79,21 @@ class _Handler(web.RequestHandler):
         self._methods = methods or {}
         self._fault = Fault()
 
-    async def _begin(self) -> None:
+    async def _receive(self) -> None:
         request = self.request
         method, uri = request.method or "GET", request.uri or ""
         self._query = {
             name: values[0].decode("utf-8", "replace") for name, values in request.query_arguments.items() if values
         }
         self._requests.append((method, uri))
-        self._caller = self._who()
+        self._caller = self._identify()
         self._fault = self._faults.for_request(method, uri)
         if self._fault.latency:
             await asyncio.sleep(self._fault.latency)
         if self._fault.status:
             raise Refusal(self._fault.status, "The demo server was told to fail here")
 
-    def _who(self) -> Caller:
+    def _identify(self) -> Caller:
         """Everybody on the unix socket is trusted; on TLS, a certificate of the trust store is."""
         request = self.request
         if request.protocol != "https":
@@ -148,7 +148,7 @@ class ApiHandler(_Handler):
         """Find the handler and a place for the body, before the body arrives."""
         self._body = bytearray()
         try:
-            await self._begin()
+            await self._receive()
             self._route = self._permitted()
         except Refusal as refusal:
             self._refusal = refusal
@@ -282,7 +282,7 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
     async def prepare(self) -> None:
         """Refuse before the handshake what the daemons refuse."""
         try:
-            await self._begin()
+            await self._receive()
             self._listener = self._new_listener()
         except Refusal as refusal:
             self._refuse(refusal)
