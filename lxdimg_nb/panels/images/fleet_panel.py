@@ -56,7 +56,7 @@ class FleetPanel(ImagesPanel):
     def close(self) -> None:
         super().close()
         # What the panel connected to itself; a transfer that still runs opens a connection of its own again.
-        for name, client in self._clients.items():
+        for name, client in list(self._clients.items()):
             if client is not self._servers[name]:
                 client.close()
 
