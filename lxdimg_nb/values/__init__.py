@@ -8,7 +8,7 @@ from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.change import Change
 from lxdimg_nb.values.event import Event
 from lxdimg_nb.values.fingerprint import FINGERPRINT, fingerprints, short_fingerprint
-from lxdimg_nb.values.image import WRITABLE, ImageRecord, UpdateSource, writable_fields
+from lxdimg_nb.values.image_record import WRITABLE, ImageRecord, UpdateSource, writable_fields
 from lxdimg_nb.values.image_table import format_attribute, image_table, images_table
 from lxdimg_nb.values.json_fields import format_time, parse_time
 from lxdimg_nb.values.operation import Operation, Progress

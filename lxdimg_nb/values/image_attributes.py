@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from lxdimg_nb.values.alias import Alias
-from lxdimg_nb.values.image import WRITABLE, ImageRecord, UpdateSource, same_value, writable_fields
+from lxdimg_nb.values.image_record import WRITABLE, ImageRecord, UpdateSource, same_value, writable_fields
 from lxdimg_nb.values.validation import checked_bool, checked_profiles, checked_properties, checked_time
 
 __all__ = ["ImageAttributes"]

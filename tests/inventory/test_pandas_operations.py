@@ -17,7 +17,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import InventoryFrame, diff, make_frame
 from lxdimg_nb.inventory.history.difference import Changes
 from lxdimg_nb.inventory.plans.receipts import Receipts
-from lxdimg_nb.magics.show.listing import Listing
+from lxdimg_nb.magics.show.frames import Listing
 from lxdimg_nb.text.styled_frame import StyledFrame
 from lxdimg_nb.values import ImageRecord
 from tests.kit.inventories import NOW, SERVER, days_ago, fingerprint, image, inventory

@@ -25,7 +25,7 @@ _IMAGE_ARGUMENT = argument("image", "IMAGE", IMAGE)
 @FORMAT
 def list_aliases(invocation: Invocation, words: Sequence[str], form: str | None) -> Any:
     """Aliases as a frame."""
-    from lxdimg_nb.magics.show.listing import listing
+    from lxdimg_nb.magics.show.frames import listing
 
     remote, texts = separate_remote(words)
     found = [

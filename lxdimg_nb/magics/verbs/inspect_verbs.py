@@ -19,7 +19,7 @@ from lxdimg_nb.magics.show.results import Check, ShownImage, Text
 from lxdimg_nb.magics.verbs.long_running import packed_folder
 
 if TYPE_CHECKING:
-    from lxdimg_nb.magics.show.listing import Listing
+    from lxdimg_nb.magics.show.frames import Listing
 
 
 @verb("info")
@@ -83,7 +83,7 @@ def contents(invocation: Invocation, image: Image, other: Image | None) -> Listi
 
     Nothing is stored or extracted; metadata.yaml is in .attrs['metadata'].
     """
-    from lxdimg_nb.magics.show.listing import Listing
+    from lxdimg_nb.magics.show.frames import Listing
 
     found = image.contents()
     if other is not None:

@@ -69,7 +69,7 @@ def _enroll(invocation: Invocation, server: str | None, token: str, name: str | 
 @verb("remotes")
 def remotes(invocation: Invocation) -> Any:
     """The remotes of lxc, incus and enroll, as a frame."""
-    from lxdimg_nb.magics.show.listing import listing
+    from lxdimg_nb.magics.show.frames import listing
 
     found = remotes_by_name()
     current = invocation.session.current

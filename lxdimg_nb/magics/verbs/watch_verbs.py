@@ -36,7 +36,7 @@ def monitor(
     invocation: Invocation, types: str | None, seconds: float | None, limit: int | None, all_projects: bool
 ) -> Any:
     """Show the events of the server as they happen, until interrupted."""
-    from lxdimg_nb.magics.show.listing import listing
+    from lxdimg_nb.magics.show.frames import listing
 
     kinds = [kind for kind in (types or "lifecycle,operation").split(",") if kind]
     heard: list[Event] = []
@@ -82,7 +82,7 @@ def show_transfers(invocation: Invocation, transfer: Transfer | None, cancel: bo
         return _cancel(transfer) if cancel else _wait(transfer)
     if cancel:
         raise InvalidRequestError("say which: %lxdimg transfers NUMBER --cancel")
-    from lxdimg_nb.magics.show.listing import listing
+    from lxdimg_nb.magics.show.frames import listing
     from lxdimg_nb.panels.base.transfers import transfers
 
     found = list(transfers)

@@ -26,7 +26,7 @@ from lxdimg_nb.errors import (
     OperationFailedError,
 )
 from lxdimg_nb.values import Alias, ImageRecord
-from lxdimg_nb.values.image import same_value, writable_fields
+from lxdimg_nb.values.image_record import same_value, writable_fields
 from lxdimg_nb.values.validation import checked_names
 
 __all__ = ["MODES", "copy_image", "create_secret"]

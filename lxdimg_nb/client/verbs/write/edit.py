@@ -10,7 +10,7 @@ from typing import Any
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, NotFoundError
 from lxdimg_nb.values import ImageRecord, format_time, writable_fields
-from lxdimg_nb.values.image import WRITABLE, same_value
+from lxdimg_nb.values.image_record import WRITABLE, same_value
 
 __all__ = ["edit_image", "etag_of"]
 

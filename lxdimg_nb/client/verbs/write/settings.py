@@ -12,7 +12,7 @@ from lxdimg_nb.client.verbs.write.edit import edit_image
 from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
 from lxdimg_nb.errors import ConflictError, LxdImageError, NotFoundError
 from lxdimg_nb.values import ImageRecord, format_time
-from lxdimg_nb.values.image import same_value, writable_fields
+from lxdimg_nb.values.image_record import same_value, writable_fields
 from lxdimg_nb.values.validation import checked_bool, checked_names, checked_profiles, checked_properties, checked_time
 
 __all__ = ["Settings", "free_aliases", "known_profiles"]
