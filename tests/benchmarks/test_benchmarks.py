@@ -40,7 +40,7 @@ def test_the_benchmark_of_panels_measures_every_part_beside_its_peers(chromium, 
     assert rows["demo: public switched"]["wire_bytes"] < MOST_BYTES
     comm, extension = bench.wires["comm"], bench.wires["server extension"]
     # How much is on the way follows the line, up to four pieces of 4 MiB.
-    assert comm["sent"] >= PIECES * PIECE
+    assert comm["sent"] > 1e6 * sizes.megabytes
     assert comm["most"] <= 2 * WINDOW
     assert comm["largest"] < PIECE + 4096
     assert (extension["pieces"], extension["bodies"]) == (0, ["File"])  # a part of one is read half as quickly
