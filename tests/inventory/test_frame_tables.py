@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lxdimg_nb.client.files.archive import Member
+from lxdimg_nb.client.files.formats.archive import Member
 from lxdimg_nb.client.verbs.read.file_frame import files_frame
 from lxdimg_nb.inventory import Fleet, History, frame_from_json
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from lxdimg_nb.client.files.archive import MAX_DECOMPRESSED, UncheckedError, open_tar
-from lxdimg_nb.client.files.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
-from lxdimg_nb.client.files.metadata_yaml import read_metadata
+from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED, UncheckedError, open_tar
+from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
+from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
 from lxdimg_nb.client.files.source import Source
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values.architecture import kernel_architecture

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lxdimg_nb.client.files.archive import Member, open_tar
-from lxdimg_nb.client.files.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
-from lxdimg_nb.client.files.metadata_yaml import read_metadata
+from lxdimg_nb.client.files.formats.archive import Member, open_tar
+from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
+from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.client.http.response_body import ChunkFile
 from lxdimg_nb.client.project import Project

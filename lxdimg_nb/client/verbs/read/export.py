@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from lxdimg_nb.client.files.bundle import write_bundle
-from lxdimg_nb.client.files.file_kinds import HEAD_SIZE, file_kind, file_suffix
+from lxdimg_nb.client.files.formats.file_kinds import HEAD_SIZE, file_kind, file_suffix
 from lxdimg_nb.client.files.hashing_writer import HashingWriter
 from lxdimg_nb.client.files.part_file import (
     PartFile,

@@ -7,7 +7,7 @@ from dataclasses import astuple, fields
 
 import pandas as pd
 
-from lxdimg_nb.client.files.archive import Member
+from lxdimg_nb.client.files.formats.archive import Member
 from lxdimg_nb.text.styled_frame import StyledFrame
 
 __all__ = ["compare_files", "files_frame"]
