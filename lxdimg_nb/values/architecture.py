@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["kernel_architecture"]
+__all__ = ["is_new_architecture", "kernel_architecture"]
 
 # Source: shared/osarch of LXD and of Incus, the newer one where they differ.
 _ALIASES = {
@@ -22,9 +22,16 @@ _ALIASES = {
     "riscv64": (),
     "loongarch64": ("loong64",),
 }
+# Not known to LXD 5.0.2, and but for the first two neither to Incus 6.0.4.
+_NEW_NAMES = frozenset({"loongarch64", "loong64", "amd64v3", "armv6hl", "armv7hl", "powerpc64le", "mainframe"})
 _KERNEL_NAMES = {name: kernel for kernel, names in _ALIASES.items() for name in (kernel, *names)}
 
 
 def kernel_architecture(name: str) -> str:
     """The kernel's name of an architecture, `x86_64` for `amd64`; empty for one that servers do not know."""
     return _KERNEL_NAMES.get(name, "")
+
+
+def is_new_architecture(name: str) -> bool:
+    """Whether it is a name that older servers do not know."""
+    return name in _NEW_NAMES

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED
 from lxdimg_nb.client.files.bundle import read_bundle
+from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED
 from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image
 from lxdimg_nb.client.files.source import Data, Source
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError

@@ -12,7 +12,7 @@ from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, HEAD_SIZE, file_
 from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
 from lxdimg_nb.client.files.source import Source
 from lxdimg_nb.errors import InvalidImageError
-from lxdimg_nb.values.architecture import kernel_architecture
+from lxdimg_nb.values.architecture import is_new_architecture, kernel_architecture
 
 __all__ = ["ImageInspection", "inspect_image"]
 
@@ -42,13 +42,13 @@ class ImageInspection:
     @property
     def architecture(self) -> str:
         """As servers name it; empty when unknown."""
-        return kernel_architecture(str((self.metadata or {}).get("architecture", "")))
+        return kernel_architecture(str((self.metadata or {}).get("architecture")))
 
     @property
     def properties(self) -> dict[str, str]:
         """The properties in metadata.yaml, as text."""
         stated = (self.metadata or {}).get("properties")
-        return {str(k): _text(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
+        return dict(stated) if isinstance(stated, dict) else {}
 
     @property
     def is_archive(self) -> bool:
@@ -101,13 +101,10 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile) -> ImageInspection:
             break
     if metadata is None and not whole:
         notes.append("metadata.yaml was not among the first files")
+    architecture = str((metadata or {}).get("architecture"))
+    if is_new_architecture(architecture):
+        notes.append(f"older servers do not know the architecture {architecture} (Incus 6.0, LXD 5.0) and refuse it")
     expiry = (metadata or {}).get("expiry_date")
     if isinstance(expiry, int) and 0 < expiry < time.time():
         notes.append("the image says that it has expired; servers take it all the same")
     return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Image files as the server reads them after an upload: their compression and their metadata.yaml.
+"""Image files as the server reads them after an upload: their compression and where their metadata.yaml lies.
 
 Nothing is ever extracted; tarballs are read as streams, with limits on bytes and members.
 
@@ -10,19 +10,15 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
-import io
 import lzma
-import re
 import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import yaml
-
+from .image_metadata import ImageFacts, parse_facts
 from .refusals import Refusal
 
 __all__ = ["ImageFacts", "extension_of", "facts_of"]
@@ -40,38 +36,6 @@ _MAGIC = (
     (0, b"hsqs", "squashfs", ".squashfs"),
     (0, b"QFI\xfb", "qcow2", ".qcow2"),
 )
-_ARCHITECTURES = {
-    "x86_64": ("amd64", "generic_64"),
-    "i686": ("i386", "i586", "x86", "386", "generic_32"),
-    "aarch64": ("arm64",),
-    "armv7l": ("armhf", "armel", "arm", "armhfp", "armv7a_hardfp", "armv7", "armv7a_vfpv3_hardfp"),
-    "armv6l": (),
-    "armv8l": (),
-    "ppc": ("powerpc",),
-    "ppc64": ("powerpc64",),
-    "ppc64le": ("ppc64el",),
-    "s390x": (),
-    "mips": ("mipsel", "mipsle"),
-    "mips64": ("mips64el", "mips64le"),
-    "riscv32": (),
-    "riscv64": (),
-    "loongarch64": ("loong64",),
-}
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """The facts in metadata.yaml, and the type that the files show.
-
-    Attributes:
-        properties: None where metadata.yaml has no such mapping.
-    """
-
-    architecture: str
-    creation_date: int
-    expiry_date: int
-    properties: dict[str, str] | None
-    type: str
 
 
 def _sniff(path: Path) -> tuple[str, str] | None:
@@ -118,7 +82,7 @@ def facts_of(path: Path, *, split: bool, virtual_machine: bool = False) -> Image
         kind = "virtual-machine" if virtual_machine else "container"
     elif not kind:
         raise Refusal(500, "Invalid instance type")
-    return _facts(text, kind)
+    return parse_facts(text, kind)
 
 
 def _scan(path: Path, packing: str, *, split: bool) -> tuple[bytes | None, str]:
@@ -151,10 +115,12 @@ def _scan_in_blocks(path: Path, packing: str, size: int, *, split: bool) -> tupl
 def _read_metadata(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     try:
         content = tar.extractfile(member)
-        text = b"" if content is None else content.read(_METADATA_LIMIT)
+        text = b"" if content is None else content.read(_METADATA_LIMIT + 1)
     except (EOFError, zlib.error, lzma.LZMAError, OSError, tarfile.TarError) as error:
         raise Refusal(500, "yaml: input error: unexpected EOF") from error
-    if len(text) < min(member.size, _METADATA_LIMIT):
+    if len(text) > _METADATA_LIMIT:
+        raise Refusal(500, "yaml: input error: input data too large")
+    if len(text) < member.size:
         raise Refusal(500, "yaml: input error: unexpected EOF")
     return text
 
@@ -177,74 +143,3 @@ def _unpacked(path: Path, packing: str) -> Iterator[IO[bytes]]:
             yield child.stdout
         finally:
             child.kill()
-
-
-def _yaml_error(error: yaml.YAMLError) -> str:
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return f"yaml: {error}"
-    mark = error.problem_mark
-    problem = re.sub(r"^expected (the )?(.+?), but (found|got) .*", r"did not find expected \2", str(error.problem))
-    return f"yaml: line {mark.line + (mark.column > 0)}: {problem}" if mark is not None else f"yaml: {problem}"
-
-
-def _node(content: bytes) -> yaml.Node | None:
-    try:
-        return yaml.compose(io.BytesIO(content), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        text = _yaml_error(error) if isinstance(error, yaml.YAMLError) else "yaml: exceeded max depth"
-        raise Refusal(500, text) from error
-
-
-def _cannot(node: yaml.Node, wanted: str) -> Refusal:
-    tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
-    shown = f" `{node.value}`" if isinstance(node, yaml.ScalarNode) else ""
-    line = node.start_mark.line + 1
-    return Refusal(500, f"yaml: unmarshal errors:\n  line {line}: cannot unmarshal {tag}{shown} into {wanted}")
-
-
-def _facts(text: bytes, kind: str) -> ImageFacts:
-    root = _node(text)
-    if root is None:
-        raise Refusal(500, "EOF")
-    if not isinstance(root, yaml.MappingNode):
-        raise _cannot(root, "api.ImageMetadata")
-    fields: dict[str, yaml.Node] = {str(key.value): value for key, value in root.value}
-    created = _integer(fields.get("creation_date"))
-    expiry = _integer(fields.get("expiry_date"))
-    properties = _mapping(fields.get("properties"))
-    node = fields.get("architecture")
-    written = node.value if isinstance(node, yaml.ScalarNode) else ""
-    architecture = next((name for name, others in _ARCHITECTURES.items() if written in (name, *others)), None)
-    if architecture is None:
-        raise Refusal(500, f"Architecture isn't supported: {written}")
-    if not created:
-        raise Refusal(500, "Missing creation date")
-    return ImageFacts(architecture, created, expiry, properties, kind)
-
-
-def _is_null(node: yaml.Node) -> bool:
-    return str(node.tag).endswith(":null")
-
-
-def _integer(node: yaml.Node | None) -> int:
-    if node is None or _is_null(node):
-        return 0
-    value: Any = None
-    if isinstance(node, yaml.ScalarNode) and str(node.tag).endswith((":int", ":float")):
-        value = yaml.safe_load(node.value)
-    if not isinstance(value, (int, float)) or value != value or abs(value) > 2**63:
-        raise _cannot(node, "int64")
-    return int(value)
-
-
-def _mapping(node: yaml.Node | None) -> dict[str, str] | None:
-    if node is None or _is_null(node):
-        return None
-    if not isinstance(node, yaml.MappingNode):
-        raise _cannot(node, "map[string]string")
-    found: dict[str, str] = {}
-    for key, value in node.value:
-        if not isinstance(value, yaml.ScalarNode):
-            raise _cannot(value, "string")
-        found[str(key.value)] = "" if _is_null(value) else str(value.value)
-    return found
