@@ -179,6 +179,7 @@ hostile = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(hostile, max_size=4), st.booleans())
 def test_a_hostile_server_cannot_change_the_shape(images: list[dict[str, Any]], extra: bool) -> None:

@@ -173,6 +173,7 @@ print("done", flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", range(1, 6))
 @pytest.mark.parametrize("before", [0, 1], ids=["first record", "later record"])
 def test_a_process_killed_while_recording_leaves_a_history(tmp_path: Path, before: int, step: int) -> None:

@@ -178,6 +178,7 @@ def run_without_programs(**environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.slow
 def test_a_missing_daemon_skips_and_the_summary_says_how_many_and_why():
     run = run_without_programs()
 
@@ -186,6 +187,7 @@ def test_a_missing_daemon_skips_and_the_summary_says_how_many_and_why():
     assert "1 skipped" in run.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_missing_daemon_fails_in_ci():
     run = run_without_programs(CI="true")
 
