@@ -47,7 +47,8 @@ def begin_slowly(lab, panel, file):
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 6 * MIB}
     line.send("Network.emulateNetworkConditions", slow)
     begin(panel, file)
-    expect(panel.locator(".lxi-upload .lxi-bar")).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=60_000)
+    bar = panel.locator(".lxi-upload .lxi-bar")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=60_000)
     return lambda: line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
 
 
