@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from lxdimg_nb.client.files.bundle import read_bundle
 from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED
-from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image
+from lxdimg_nb.client.files.formats.disk_images import CONVERT
+from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image, inspect_root
 from lxdimg_nb.client.files.source import Data, Source
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.values.validation import checked_path
@@ -69,7 +70,8 @@ class ImageFiles:
         swapped = meta.metadata is None and root.metadata is not None
         if swapped:
             first, second, root, meta = second, first, meta, root
-        return cls([second, first], [meta, root], machine or (type is None and _is_disk(first, root)), swapped)
+        root = inspect_root(first, root)
+        return cls([second, first], [meta, root], machine or (type is None and _is_disk(root)), swapped)
 
     @classmethod
     def _of_bundle(cls, source: Source, limit: int) -> ImageFiles | None:
@@ -127,19 +129,33 @@ class ImageFiles:
         meta = self.verdicts[0]
         problems = list(meta.problems)
         if not meta.is_archive and meta.kind != "squashfs":
-            what = "a disk image" if meta.kind == "qcow2" else "no archive that servers know"
-            advice = "give it together with metadata=" if meta.kind == "qcow2" else "gz, xz, bz2, zstd, tar or squashfs"
+            what, advice = meta.other
+            if meta.kind == "qcow2":
+                what, advice = "a disk image", "give it together with metadata="
+            elif advice == CONVERT and not self.split:
+                advice += ", and give that together with metadata="
+            elif not what:
+                what, advice = "no archive that servers know", "gz, xz, bz2, zstd, tar or squashfs"
             problems.append(f"the {'metadata' if self.split else 'file'} is {what} ({advice})")
         elif meta.metadata is None and meta.whole and not problems and meta.is_archive:
             problems.append("there is no metadata.yaml in it")
-        if not self.split and meta.metadata is not None and meta.whole and not meta.rootfs:
+        if self.split:
+            problems += self.verdicts[1].problems
+        elif meta.metadata is not None and meta.whole and not meta.rootfs:
             problems.append("there is neither rootfs/ nor rootfs.img in it")
         return problems
 
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing but not refused."""
+        notes = [note for verdict in self.verdicts for note in verdict.notes]
+        if self.verdicts and self.verdicts[0].kind == "squashfs":
+            hint = "" if self.split else "; if it does not, give metadata="
+            part = "the metadata squashfs" if self.split else "it"
+            notes.insert(0, f"only the server can tell whether {part} holds a metadata.yaml{hint}")
+        return notes
 
-def _is_disk(source: Source, found: ImageInspection) -> bool:
-    """Whether it is a virtual machine's disk: qcow2, or raw with a boot sector."""
-    if found.kind:
-        return found.kind == "qcow2"
-    with source.open() as file:
-        return file.read(512)[510:] == b"\x55\xaa"
+
+def _is_disk(found: ImageInspection) -> bool:
+    """Whether it is a virtual machine's disk, of whatever format."""
+    return found.kind == "qcow2" or " disk" in found.other[0]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tarfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED, UncheckedError, open_tar
-from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
+from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED, UncheckedError, is_tar, open_tar, read_decompressed
+from lxdimg_nb.client.files.formats.disk_images import CONVERT, LONG_HEAD, check_qcow2, describe_format
+from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, file_kind
 from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
 from lxdimg_nb.client.files.source import Source
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values.architecture import is_new_architecture, kernel_architecture
 
-__all__ = ["ImageInspection", "inspect_image"]
+__all__ = ["ImageInspection", "inspect_image", "inspect_root"]
 
 MAX_MEMBERS = 20_000
 
@@ -30,6 +33,7 @@ class ImageInspection:
         problems: what a server would refuse.
         notes: what is worth knowing but no reason to refuse.
         whole: whether the archive was read to its end.
+        other: of a file of no such kind, what it is and the next step; both empty when unknown.
     """
 
     kind: str
@@ -38,6 +42,7 @@ class ImageInspection:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     whole: bool = True
+    other: tuple[str, str] = ("", "")
 
     @property
     def architecture(self) -> str:
@@ -63,10 +68,10 @@ def inspect_image(source: Source, *, limit: int = MAX_DECOMPRESSED) -> ImageInsp
     bytes and 20,000 members.
     """
     with source.open() as file:
-        kind = file_kind(file.read(HEAD_SIZE))
-    if kind == "squashfs":
-        note = "only the server can tell whether it holds a metadata.yaml; if it does not, give metadata="
-        return ImageInspection(kind, notes=(note,))
+        head = _read(file, LONG_HEAD)
+        kind = file_kind(head)
+        if not kind:
+            return ImageInspection(kind, other=describe_format(head, _tail(file)))
     if kind not in ARCHIVES:
         return ImageInspection(kind)
     try:
@@ -76,6 +81,37 @@ def inspect_image(source: Source, *, limit: int = MAX_DECOMPRESSED) -> ImageInsp
         return ImageInspection(kind, notes=(f"metadata.yaml was not checked: {error.message}",), whole=False)
     except InvalidImageError as error:
         return ImageInspection(kind, problems=(error.message,))
+
+
+def inspect_root(source: Source, found: ImageInspection) -> ImageInspection:
+    """What is wrong with the root file system of a split image, which servers take unseen.
+
+    Args:
+        found: what `inspect_image` found about it.
+    """
+    with source.open() as file:
+        head = _read(file, LONG_HEAD)
+    problems, notes = _root_verdict(found.kind, head, source.size, found.other)
+    if found.is_archive:
+        with source.open() as file, contextlib.suppress(InvalidImageError):
+            head = read_decompressed(found.kind, file, LONG_HEAD)
+            what, advice = describe_format(head)
+            if file_kind(head) == "qcow2":
+                what, advice = "a qcow2 disk", "decompress it"
+            if what or not is_tar(head):
+                problems = [f"the root file system is {what or 'no tarball'} within {found.kind} compression"]
+                problems[0] += f"; decompress it, then {advice}" if advice else ""
+    return replace(found, problems=tuple(problems), notes=tuple(notes))
+
+
+def _root_verdict(kind: str, head: bytes, size: int | None, other: tuple[str, str]) -> tuple[list[str], list[str]]:
+    if kind == "qcow2":
+        return check_qcow2(head, size)
+    if kind:
+        return [], []
+    what, advice = other
+    what = what or "no tarball, squashfs or qcow2"
+    return [f"the root file system is {what}, of which no server can make an instance; {advice or CONVERT}"], []
 
 
 def _inspect_tar(kind: str, tar: tarfile.TarFile) -> ImageInspection:
@@ -90,6 +126,14 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile) -> ImageInspection:
             problems += found
         elif name == "rootfs.img":
             rootfs = "virtual-machine"
+            disk = tar.extractfile(member) if member.isfile() else None
+            if disk is not None:
+                head = disk.read(LONG_HEAD)
+                found, hints = _root_verdict(
+                    "qcow2" if file_kind(head) == "qcow2" else "", head, member.size, describe_format(head)
+                )
+                problems += found
+                notes += hints
         elif not rootfs and (name == "rootfs" or name.startswith("rootfs/")):
             rootfs = "container"
             if name == "rootfs" and member.issym():
@@ -108,3 +152,21 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile) -> ImageInspection:
     if isinstance(expiry, int) and 0 < expiry < time.time():
         notes.append("the image says that it has expired; servers take it all the same")
     return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole)
+
+
+def _read(file: io.BufferedIOBase, size: int) -> bytes:
+    """The next bytes, fewer only at the end."""
+    blocks = []
+    while size and (block := file.read(size)):
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
+
+
+def _tail(file: io.BufferedIOBase) -> bytes:
+    """The last 512 bytes; empty where they cannot be reached."""
+    try:
+        file.seek(-512, io.SEEK_END)
+        return file.read(512)
+    except (OSError, ValueError):
+        return b""

@@ -12,7 +12,7 @@ import pytest
 import lxdimg_nb
 from lxdimg_nb import Client
 from lxdimg_nb.errors import InvalidImageError
-from tests.client.verdicts import metadata_rows
+from tests.client.verdicts import disk_rows, metadata_rows
 from tests.client.verdicts.rows import Row
 from tests.conftest import missing
 from tests.kit import daemons, factory, servers
@@ -20,7 +20,7 @@ from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
 from tests.kit.sockets import multipart
 
-ROWS: dict[str, Row] = {**metadata_rows.ROWS}
+ROWS: dict[str, Row] = {**metadata_rows.ROWS, **disk_rows.ROWS}
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +90,23 @@ def _imported(server: RunningServer, row: Row) -> dict[str, Any] | str:
         return str(operation["err"])
     path = f"images/{operation['metadata']['fingerprint']}"
     image: dict[str, Any] = server.get(path)
+    if row.usable is not None and server.kind != "demo":
+        assert _makes_an_instance(server, image["fingerprint"]) == row.usable
     server.wait(server.raw("DELETE", f"/1.0/{path}"))
     return image
+
+
+def _makes_an_instance(server: RunningServer, fingerprint: str) -> bool:
+    root = {"type": "disk", "path": "/", "pool": servers.POOL}
+    if server.raw("GET", f"/1.0/storage-pools/{servers.POOL}").status == 404:
+        created = server.raw("POST", "/1.0/storage-pools", json={"name": servers.POOL, "driver": "dir"})
+        assert created.status == 201, created.body
+    source = {"type": "image", "fingerprint": fingerprint}
+    document = {"name": "odd", "source": source, "profiles": [], "devices": {"root": root}}
+    operation = server.wait(server.raw("POST", "/1.0/instances", json=document), ok=False)
+    if operation["status_code"] == 200:
+        server.wait(server.raw("DELETE", "/1.0/instances/odd"))
+    return bool(operation["status_code"] == 200)
 
 
 def _verdict(outcome: dict[str, Any] | str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 
 from lxdimg_nb.errors import InvalidImageError
 
-__all__ = ["MAX_DECOMPRESSED", "Member", "UncheckedError", "open_tar"]
+__all__ = ["MAX_DECOMPRESSED", "Member", "UncheckedError", "is_tar", "open_tar", "read_decompressed"]
 
 MAX_DECOMPRESSED = 256 * 1024 * 1024
 
@@ -49,10 +49,41 @@ def open_tar(kind: str, file: io.BufferedIOBase, *, limit: int = MAX_DECOMPRESSE
         UncheckedError: more than `limit` decompressed bytes, or zstd without the package for it.
         InvalidImageError: not a tarball of that kind.
     """
-    try:
+    with _read_errors():
         limited = cast(BinaryIO, _Limited(_decompressed(kind, file), limit))
         with tarfile.open(fileobj=limited, mode="r|") as tar:
             yield tar
+
+
+def read_decompressed(kind: str, file: io.BufferedIOBase, size: int) -> bytes:
+    """The first `size` bytes that an archive unpacks to.
+
+    Raises:
+        UncheckedError: zstd without the package for it.
+        InvalidImageError: they cannot be read.
+    """
+    with _read_errors():
+        stream = _decompressed(kind, file)
+        blocks = []
+        while size and (block := stream.read(size)):
+            blocks.append(block)
+            size -= len(block)
+        return b"".join(blocks)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a tarball begins so, an empty one included."""
+    try:
+        tarfile.TarInfo.frombuf(head[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return not any(head)
+    return True
+
+
+@contextmanager
+def _read_errors() -> Iterator[None]:
+    try:
+        yield
     except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         raise InvalidImageError(f"the archive cannot be read: {str(error) or 'it ends too early'}") from error
 

@@ -93,7 +93,7 @@ def check_image(
         properties=meta.properties,
         size=size,
         problems=tuple(files.problems),
-        notes=tuple(note for verdict in files.verdicts for note in verdict.notes),
+        notes=tuple(files.notes),
         exists=project.holds(fingerprint),
         free=_free_space(project),
         needed=2 * size,
