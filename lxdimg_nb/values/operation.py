@@ -19,7 +19,7 @@ class Progress:
     """The progress of a long call.
 
     Attributes:
-        phase: `pack`, `hash`, `send`, `receive` or `server`.
+        phase: `pack`, `hash`, `check`, `send`, `receive` or `server`.
         done: bytes; in the phase `server` percent.
         total: bytes, None if not known; in the phase `server` 100.
         text: what the server says about its own work.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from lxdimg_nb.client.files.bundle import read_bundle
 from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED
 from lxdimg_nb.client.files.formats.disk_images import CONVERT
-from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image, inspect_root
+from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image, inspect_root, inspect_to_the_end
 from lxdimg_nb.client.files.source import Data, Source
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.values.validation import checked_path
@@ -85,15 +86,28 @@ class ImageFiles:
 
     @classmethod
     def acceptable(cls, data: Data, metadata: Data | None = None, type: str | None = None) -> ImageFiles:
-        """As `of`, after a quick look, and only what a server would take.
+        """As `of`, after a quick look, and only what a server can use.
 
         Raises:
-            InvalidImageError: a server would refuse it; with each reason.
+            InvalidImageError: a server would refuse it, or could never start it; with each reason.
         """
         files = cls.of(data, metadata, type, limit=QUICK_LOOK)
         if files.problems:
-            raise InvalidImageError("this is no image a server would take: " + "; ".join(files.problems))
+            raise InvalidImageError("this is no image that a server could use: " + "; ".join(files.problems))
         return files
+
+    def read_to_the_end(self, report: Callable[[int], None]) -> ImageFiles:
+        """As they are, with what only their ends tell: servers do not look there before they make an instance.
+
+        Args:
+            report: called with the bytes read so far; may raise to stop.
+        """
+        verdicts, done = [], 0
+        names = ("the metadata", "the root file system") if self.split else ("the file",)
+        for source, verdict, what in zip(self.sources, self.verdicts, names, strict=True):
+            verdicts.append(inspect_to_the_end(source, verdict, what, functools.partial(_report_after, report, done)))
+            done += source.size or 0
+        return replace(self, verdicts=verdicts)
 
     @property
     def name(self) -> str:
@@ -123,7 +137,7 @@ class ImageFiles:
 
     @property
     def problems(self) -> list[str]:
-        """What a server would refuse, as far as was looked."""
+        """What a server would refuse or could never start, as far as was looked."""
         if not self.verdicts:
             return []
         meta = self.verdicts[0]
@@ -159,3 +173,7 @@ class ImageFiles:
 def _is_disk(found: ImageInspection) -> bool:
     """Whether it is a virtual machine's disk, of whatever format."""
     return found.kind == "qcow2" or " disk" in found.other[0]
+
+
+def _report_after(report: Callable[[int], None], before: int, count: int) -> None:
+    report(before + count)

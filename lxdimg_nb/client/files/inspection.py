@@ -6,20 +6,30 @@ import contextlib
 import io
 import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED, UncheckedError, is_tar, open_tar, read_decompressed
-from lxdimg_nb.client.files.formats.disk_images import CONVERT, LONG_HEAD, check_qcow2, describe_format
+from lxdimg_nb.client.files.formats.archive import (
+    MAX_DECOMPRESSED,
+    UncheckedError,
+    find_damage,
+    is_tar,
+    open_tar,
+    read_decompressed,
+)
+from lxdimg_nb.client.files.formats.disk_images import CONVERT, LONG_HEAD, check_qcow2, check_squashfs, describe_format
 from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, file_kind
 from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
 from lxdimg_nb.client.files.source import Source
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values.architecture import is_new_architecture, kernel_architecture
 
-__all__ = ["ImageInspection", "inspect_image", "inspect_root"]
+__all__ = ["ImageInspection", "inspect_image", "inspect_root", "inspect_to_the_end"]
 
 MAX_MEMBERS = 20_000
+# Of zeros gzip makes a thousandth; of files hardly less than a twentieth.
+MAX_RATIO = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,43 @@ def inspect_root(source: Source, found: ImageInspection) -> ImageInspection:
                 problems = [f"the root file system is {what or 'no tarball'} within {found.kind} compression"]
                 problems[0] += f"; decompress it, then {advice}" if advice else ""
     return replace(found, problems=tuple(problems), notes=tuple(notes))
+
+
+def inspect_to_the_end(
+    source: Source, found: ImageInspection, what: str, report: Callable[[int], None]
+) -> ImageInspection:
+    """Read all of an archive, at whose end servers do not look before they make an instance of it.
+
+    Args:
+        found: what is known already; its problems and notes are kept.
+        what: the file in words.
+        report: called with the bytes read so far; may raise to stop.
+    """
+    problem = note = ""
+    with source.open() as file:
+        if found.kind == "squashfs":
+            problem = check_squashfs(_read(file, LONG_HEAD), source.size)
+        elif found.is_archive and (found.metadata is not None or not found.problems):
+            limit = MAX_RATIO * (source.size or 0) + 4 * MAX_DECOMPRESSED
+            try:
+                problem = find_damage(found.kind, _Counted(file, report), limit=limit)
+            except UncheckedError as error:
+                note = f"{what} was not checked to its end: {error.message}"
+    problems = [f"{what} cannot be unpacked: {problem}; fetch or make it again"] if problem else []
+    return replace(found, problems=(*found.problems, *problems), notes=(*found.notes, *([note] if note else [])))
+
+
+class _Counted:
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: io.BufferedIOBase, report: Callable[[int], None]) -> None:
+        self._file, self._report, self._done = file, report, 0
+
+    def read(self, size: int) -> bytes:
+        block = self._file.read(size)
+        self._done += len(block)
+        self._report(self._done)
+        return block
 
 
 def _root_verdict(kind: str, head: bytes, size: int | None, other: tuple[str, str]) -> tuple[list[str], list[str]]:

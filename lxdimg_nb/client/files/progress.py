@@ -19,7 +19,7 @@ BAR_DELAY = 0.3
 Report = Callable[[Progress], None]
 ProgressArgument = bool | Report | None
 
-_VERBS = {"pack": "packing", "hash": "hashing", "send": "sending", "receive": "receiving"}
+_VERBS = {"pack": "packing", "hash": "hashing", "check": "checking", "send": "sending", "receive": "receiving"}
 
 
 class Cancel:

@@ -24,6 +24,7 @@ SAMPLE_SECONDS = 0.1
 _PHASES = {
     "pack": "packing",
     "hash": "hashing",
+    "check": "checking",
     "send": "sending",
     "receive": "receiving",
     "server": "the server is unpacking",

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
+from lxdimg_nb.client.files.formats.decompression import Decompressed, UncheckedError
 from lxdimg_nb.errors import InvalidImageError
 
-__all__ = ["MAX_DECOMPRESSED", "Member", "UncheckedError", "is_tar", "open_tar", "read_decompressed"]
+__all__ = ["MAX_DECOMPRESSED", "Member", "UncheckedError", "find_damage", "is_tar", "open_tar", "read_decompressed"]
 
 MAX_DECOMPRESSED = 256 * 1024 * 1024
+PIPE = 64 * 1024
 
-_DECOMPRESSORS: Mapping[str, Callable[[Any], Any]] = {
-    "gz": gzip.open,
-    "bz2": bz2.open,
-    "xz": lzma.open,
-    "lzma": lzma.open,
-    "tar": lambda file: file,
-}
+_ERRORS = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error)
+
 _MEMBER_KINDS = {
     tarfile.DIRTYPE: "directory",
     tarfile.SYMTYPE: "symlink",
@@ -35,10 +30,6 @@ _MEMBER_KINDS = {
     tarfile.BLKTYPE: "block device",
     tarfile.FIFOTYPE: "fifo",
 }
-
-
-class UncheckedError(InvalidImageError):
-    """The archive cannot be read here, which says nothing about whether a server can."""
 
 
 @contextmanager
@@ -71,6 +62,45 @@ def read_decompressed(kind: str, file: io.BufferedIOBase, size: int) -> bytes:
         return b"".join(blocks)
 
 
+def find_damage(kind: str, file: Any, *, limit: int) -> str:
+    """Why servers cannot unpack an archive to its end; empty when they can.
+
+    Raises:
+        UncheckedError: more than `limit` decompressed bytes, or zstd without the package for it.
+    """
+    count = 0
+    try:
+        stream = cast(BinaryIO, _Limited(_decompressed(kind, file), limit))
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictInfo) as tar:
+            while tar.next() is not None:
+                count += 1
+                tar.members.clear()  # type: ignore[attr-defined]
+        # tar does not read behind a tarball's end, so its decompressor fails only with what fits into the pipe.
+        left = PIPE if kind != "tar" else 0
+        while left > 0 and (block := stream.read(left)):
+            left -= len(block)
+    except EOFError:
+        return "it is cut off"
+    except _ERRORS as error:
+        cut = "unexpected end" in str(error)
+        return f"it is cut off after {count} files" if cut else f"it is damaged: {error}"
+    return ""
+
+
+class _StrictInfo(tarfile.TarInfo):
+    """A header of a tarball; a damaged one is no end, as it is for tarfile."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> _StrictInfo:
+        """Read the next one."""
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.HeaderError as error:
+            if type(error).__name__ == "InvalidHeaderError":
+                raise tarfile.ReadError(f"a tar header has a {error}") from error
+            raise
+
+
 def is_tar(head: bytes) -> bool:
     """Whether a tarball begins so, an empty one included."""
     try:
@@ -84,18 +114,12 @@ def is_tar(head: bytes) -> bool:
 def _read_errors() -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+    except _ERRORS as error:
         raise InvalidImageError(f"the archive cannot be read: {str(error) or 'it ends too early'}") from error
 
 
 def _decompressed(kind: str, file: Any) -> Any:
-    if kind != "zstd":
-        return _DECOMPRESSORS[kind](file)
-    try:
-        import zstandard
-    except ImportError as error:
-        raise UncheckedError("reading zstd archives needs an extra: pip install 'lxdimg-nb[zstd]'") from error
-    return zstandard.ZstdDecompressor().stream_reader(file)
+    return file if kind == "tar" else Decompressed(kind, file)
 
 
 class _Limited:

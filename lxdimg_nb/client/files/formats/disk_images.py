@@ -10,7 +10,7 @@ import struct
 
 from lxdimg_nb.text import formats
 
-__all__ = ["CONVERT", "LONG_HEAD", "check_qcow2", "describe_format"]
+__all__ = ["CONVERT", "LONG_HEAD", "check_qcow2", "check_squashfs", "describe_format"]
 
 LONG_HEAD = 72 * 1024
 DEFAULT_DISK = 10 * 1024**3
@@ -102,3 +102,12 @@ def check_qcow2(head: bytes, size: int | None) -> tuple[list[str], list[str]]:
         shown = formats.size(virtual_size)
         notes.append(f"an instance needs a root disk of {shown} or more (size=…); the default is 10 GiB")
     return problems, notes
+
+
+def check_squashfs(head: bytes, size: int | None) -> str:
+    """Why a squashfs cannot be unpacked as far as its first bytes tell; empty when nothing is wrong."""
+    if size is None or len(head) < 96:
+        return ""
+    block_size, _, _, log, _, _, major, minor, _, used = struct.unpack_from("<IIHHHHHHQQ", head, 12)
+    plausible = (major, minor) == (4, 0) and 12 <= log <= 20 and block_size == 1 << log
+    return f"it is cut off: {size} of {used} bytes are there" if plausible and used > size else ""

@@ -30,7 +30,7 @@ class Preflight:
         architecture: as servers name it; empty when unknown.
         properties: those of metadata.yaml.
         size: bytes, both files of a split image together.
-        problems: what a server would refuse; empty is good.
+        problems: what a server would refuse, or take and never be able to start; empty is good.
         notes: what is worth knowing but not refused.
         exists: the project already holds this image.
         free: bytes free where the server keeps images, None when it is not on this machine.
@@ -82,6 +82,7 @@ def check_image(
     size = files.size or 0
     with reporting(progress) as report:
         fingerprint = hash_sources(files.sources, lambda done: report(Progress("hash", done, size)), project.hashes)
+        files = files.read_to_the_end(lambda done: report(Progress("check", done, size)))
     meta = files.verdicts[0]
     machine = files.virtual_machine if files.split else meta.rootfs == "virtual-machine"
     date = (meta.metadata or {}).get("creation_date")

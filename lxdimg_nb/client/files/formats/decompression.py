@@ -1,0 +1,156 @@
+"""Compressed files read as a stream, to the end and as strictly as by the tools with which servers unpack them."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from lxdimg_nb.errors import InvalidImageError
+
+__all__ = ["Decompressed", "UncheckedError"]
+
+BLOCK = 64 * 1024
+# A block of zstd unpacks to 128 KiB at most and takes 4 bytes or more.
+ZSTD_PIECE = 1024
+
+
+class UncheckedError(InvalidImageError):
+    """The archive cannot be read here, which says nothing about whether a server can."""
+
+
+class _Codec(Protocol):
+    """A decompressor of one stream, as those of bz2 and lzma."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's decompressor with the methods of bz2's."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(31)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+class _Zstd:
+    """zstandard's decompressor with the methods of bz2's; it unpacks small pieces, as it has no limit of its own."""
+
+    def __init__(self) -> None:
+        try:
+            import zstandard
+        except ImportError as error:
+            raise UncheckedError("reading zstd archives needs an extra: pip install 'lxdimg-nb[zstd]'") from error
+        self._inner: Any = zstandard.ZstdDecompressor().decompressobj()
+        self._error = zstandard.ZstdError
+        self._waiting = memoryview(b"")
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._waiting
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._inner.unused_data) + bytes(self._waiting)
+
+    def decompress(self, data: bytes, _max_length: int) -> bytes:
+        self._waiting = self._waiting or memoryview(data)
+        piece, self._waiting = self._waiting[:ZSTD_PIECE], self._waiting[ZSTD_PIECE:]
+        try:
+            return bytes(self._inner.decompress(piece))
+        except self._error as error:
+            raise OSError(str(error)) from error
+
+
+_CODECS: Mapping[str, Callable[[], _Codec]] = {
+    "gz": _Gzip,
+    "bz2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
+    "zstd": _Zstd,
+}
+
+# How a further stream begins; what lzma packs is always the only one.
+_NEXT = {"gz": b"\x1f", "bz2": b"B", "xz": b"\xfd", "lzma": b""}
+
+
+class Decompressed:
+    """What a file of one or more compressed streams unpacks to.
+
+    After the last stream gzip takes zeros, xz zeros in fours, bzip2 anything, the others nothing. `read` raises
+    EOFError where the file ends too early, and OSError, LZMAError or zlib.error where it is damaged.
+    """
+
+    def __init__(self, kind: str, file: Any) -> None:
+        self._kind = kind
+        self._file = file
+        self._codec: _Codec | None = _CODECS[kind]()
+        self._input = b""
+        self._stream_ended = False
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes or a little more; none at the end."""
+        while self._codec is not None:
+            if self._stream_ended:
+                self._codec, self._stream_ended = self._next_codec(), False
+                continue
+            data = self._input or (self._file.read(BLOCK) if self._codec.needs_input else b"")
+            self._input, starved = b"", not data and self._codec.needs_input
+            chunk = self._codec.decompress(data, size)
+            self._stream_ended = self._codec.eof
+            if self._stream_ended:
+                self._input = self._codec.unused_data
+            elif starved and not chunk:
+                raise EOFError("it ends too early")
+            if chunk:
+                return chunk
+        return b""
+
+    def _next_codec(self) -> _Codec | None:
+        """The decompressor of a stream that follows, and its first bytes in `_input`; None at the end."""
+        padding = 0
+        if self._kind in ("gz", "xz"):
+            while data := self._input or self._file.read(BLOCK):
+                self._input = data.lstrip(b"\0")
+                padding += len(data) - len(self._input)
+                if self._input:
+                    break
+        self._input = self._input or self._file.read(BLOCK)
+        if self._kind == "bz2":
+            while len(self._input) < 3 and (more := self._file.read(BLOCK)):
+                self._input += more
+            if not self._input.startswith(b"BZh"):
+                return None
+        if self._kind == "xz" and padding % 4:
+            raise OSError("something else follows its end")
+        if not self._input:
+            return None
+        if self._input[:1] != _NEXT.get(self._kind, self._input[:1]):
+            raise OSError("something else follows its end")
+        return _CODECS[self._kind]()
