@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from ..http.routing import Call
-from ..stock.tarballs import metadata_yaml, tarball
 from ..store.background_operations import Operation
 from ..store.flavours import NEVER
 from ..store.go_json import now_text
 from ..store.image_inspection import facts_of
 from ..store.image_records import Record
 from ..store.refusals import Refusal
+from ..store.tarballs import metadata_yaml, tarball
 from .image_routes import announce, known_profiles
 
 __all__ = ["check_compression", "publish", "publishable"]

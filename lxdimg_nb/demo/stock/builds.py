@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from ..store.flavours import NEVER
 from ..store.go_json import from_epoch
 from ..store.image_records import Record
+from ..store.tarballs import metadata_yaml, tarball
 from .root_filesystems import empty_disk, squashfs
-from .tarballs import metadata_yaml, tarball
 
 __all__ = ["BUILDS", "NEWER", "Build", "Content", "content_of"]
 

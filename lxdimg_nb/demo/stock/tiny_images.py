@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ..store.database import Store
 from ..store.go_json import from_epoch, nanos_text
 from ..store.image_records import Images, Record
-from .tarballs import recipe, tarball_from_recipe
+from ..store.tarballs import recipe, tarball_from_recipe
 
 __all__ = ["add_tiny_images"]
 
