@@ -22,6 +22,8 @@ __all__ = ["Operations"]
 
 # Longest wait of one request in seconds, so that progress is reported and an interrupt is noticed.
 STEP = 10
+# Servers call an upload, a copy and a publication so, too.
+_MISNOMERS = {"Downloading image": "making the image"}
 _ID = re.compile(r"(?:^|/1\.0/operations/)([0-9a-f-]{36})(?:\?.*)?$")
 
 
@@ -72,6 +74,7 @@ class Operations:
         *,
         timeout: float | None = None,
         progress: Callable[[Progress], None] | None = None,
+        what: str = "",
     ) -> Operation:
         """Wait until the server has finished.
 
@@ -79,6 +82,7 @@ class Operations:
             operation: as returned by the call that began it, or its id.
             timeout: seconds, over all requests together; None waits forever.
             progress: called about once a second with the progress that the server reports.
+            what: what is being done, as errors and progress name it ("the import"); empty: as the server describes it.
 
         Returns:
             The operation in its final, successful state.
@@ -95,19 +99,19 @@ class Operations:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             left = STEP if deadline is None else max(0.0, deadline - time.monotonic())
-            current = self._poll(operation, 1 if progress else min(STEP, left))
+            current = self._poll(operation, 1 if progress else min(STEP, left), what)
             if current.done:
-                return _successful(current)
+                return _successful(current, what)
             if progress:
-                progress(current.progress or Progress("server", text=current.description))
+                progress(current.progress or Progress("server", text=_named(what, current)))
             if deadline is not None and time.monotonic() >= deadline:
                 raise OperationTimeoutError(
-                    f"operation {current.id} ({current.description}) is still running after {timeout:g} s; "
+                    f"operation {current.id} ({_named(what, current)}) is still running after {timeout:g} s; "
                     "wait again or cancel it",
                     operation_id=current.id,
                 )
 
-    def _poll(self, operation: Operation | str, seconds: float) -> Operation:
+    def _poll(self, operation: Operation | str, seconds: float, what: str) -> Operation:
         path = _path(operation)
         try:
             # Only whole seconds are understood; 0 is an error or a snapshot depending on the version.
@@ -122,11 +126,7 @@ class Operations:
             except NotFoundError:
                 if refused.status_code == 404:
                     raise
-                raise OperationFailedError(
-                    f"the server's work failed: {refused.message}",
-                    operation_id=path[-36:],
-                    reason=refused.message,
-                ) from refused
+                raise _failed(_named(what, operation), refused.message, path[-36:]) from refused
 
     def cancel(self, operation: Operation | str) -> None:
         """Ask the server to stop an operation.
@@ -140,17 +140,24 @@ class Operations:
         self._transport.request("DELETE", _path(operation))
 
 
-def _successful(operation: Operation) -> Operation:
+def _successful(operation: Operation, what: str) -> Operation:
     if operation.succeeded:
         return operation
+    name = _named(what, operation)
     if operation.status_code == 401:
-        raise OperationCancelledError(f"{operation.description} was cancelled", operation_id=operation.id)
-    reason = operation.error or operation.status
-    raise OperationFailedError(
-        f"{operation.description or 'the operation'} failed on the server: {reason}",
-        operation_id=operation.id,
-        reason=reason,
-    )
+        raise OperationCancelledError(f"{name} was cancelled", operation_id=operation.id)
+    raise _failed(name, operation.error or operation.status, operation.id)
+
+
+def _named(what: str, operation: Operation | str) -> str:
+    """What was being done, for messages."""
+    if what or isinstance(operation, str):
+        return what or "the operation"
+    return _MISNOMERS.get(operation.description, operation.description) or "the operation"
+
+
+def _failed(name: str, reason: str, operation_id: str) -> OperationFailedError:
+    return OperationFailedError(f"{name} failed on the server: {reason}", operation_id=operation_id, reason=reason)
 
 
 def _path(operation: Operation | str) -> str:

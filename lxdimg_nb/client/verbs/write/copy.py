@@ -162,7 +162,8 @@ class _Copy:
             # Images of a catalogue name no profiles; left out, the server sets the profile default.
             document["profiles"] = _profiles(record, target)
         operation = target.start("POST", "/1.0/images", json=document)
-        wait_for_import(target, operation, lambda: record.fingerprint, self.report)
+        what = f"fetching the image {record.fingerprint[:12]} from {source.url}"
+        wait_for_import(target, operation, lambda: record.fingerprint, self.report, what)
 
     def push(self) -> None:
         """The source sends, with a token of the target. Source: POST /1.0/images/{fingerprint}/export."""
@@ -187,7 +188,7 @@ class _Copy:
         try:
             sending = source.start("POST", f"/1.0/images/{record.fingerprint}/export", json=body)
             try:
-                wait_or_cancel(source, sending, self.report, "")
+                wait_or_cancel(source, sending, self.report, f"sending the image {record.fingerprint[:12]}", "")
             except NotFoundError:
                 pass  # the server no longer knows how it ended; the target's images tell
         except BaseException:

@@ -26,7 +26,7 @@ def delete_image(project: Project, fingerprint: str, *, wait: bool = True) -> Op
     if not wait:
         return operation
     try:
-        return project.operations.wait(operation)
+        return project.operations.wait(operation, what=f"deleting the image {fingerprint[:12]}")
     except NotFoundError:
         if project.holds(fingerprint):
             raise

@@ -175,7 +175,7 @@ def _by_server(project: Project, source: Mapping[str, Any], settings: Settings, 
     document = {"source": dict(source), "public": settings.public, "auto_update": bool(settings.auto_update)}
     operation = project.start("POST", "/1.0/images", json=document)
     try:
-        done = project.operations.wait(operation, progress=report)
+        done = project.operations.wait(operation, progress=report, what="fetching the image")
     except NotFoundError as error:
         raise OperationFailedError(
             "the server has forgotten how its fetching ended; list the images", operation_id=operation.id

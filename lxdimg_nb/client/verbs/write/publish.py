@@ -90,7 +90,7 @@ def _published(project: Project, instance: str, document: Mapping[str, Any], rep
     # Instances and images may be in two projects: the server puts the image where it belongs.
     operation = project.start("POST", "/1.0/images", params={"project": project.instances}, json=dict(document))
     try:
-        done = wait_or_cancel(project, operation, report, _GOES_ON)
+        done = wait_or_cancel(project, operation, report, f"publishing {instance}", _GOES_ON)
     except NotFoundError as error:
         raise OperationFailedError(
             f"the server has forgotten how publishing {instance} ended; list the images", operation_id=operation.id
@@ -141,7 +141,8 @@ def _stopped(project: Project, name: str, instance: Mapping[str, Any]) -> Iterat
 def _put_state(project: Project, name: str, action: str) -> None:
     body = {"action": action, "timeout": -1, "force": action == "stop", "stateful": False}
     path = f"/1.0/instances/{quote(name, safe='')}/state"
-    project.operations.wait(project.start("PUT", path, params={"project": project.instances}, json=body))
+    operation = project.start("PUT", path, params={"project": project.instances}, json=body)
+    project.operations.wait(operation, what=f"the {action} of {name}")
 
 
 def _instance(project: Project, name: str, snapshot: str) -> Mapping[str, Any]:

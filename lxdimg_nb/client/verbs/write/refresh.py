@@ -22,7 +22,8 @@ def refresh_image(project: Project, record: ImageRecord, progress: ProgressArgum
     operation = project.start("POST", f"/1.0/images/{record.fingerprint}/refresh")
     with reporting(progress, record.fingerprint[:12]) as report:
         try:
-            wait_or_cancel(project, operation, report, "The server goes on with it and cannot be stopped.")
+            goes_on = "The server goes on with it and cannot be stopped."
+            wait_or_cancel(project, operation, report, f"the refresh of {record.fingerprint[:12]}", goes_on)
         except NotFoundError:
             pass  # the server no longer knows how it ended; the images tell
         report(Progress("server", text="refreshed"))

@@ -25,11 +25,14 @@ _RECEIVED = (
 )
 
 
-def wait_for_import(project: Project, operation: Operation, expected: Callable[[], str], report: Report) -> ImageRecord:
+def wait_for_import(
+    project: Project, operation: Operation, expected: Callable[[], str], report: Report, what: str = "the import"
+) -> ImageRecord:
     """Wait for an import and read the image; the image decides where the operation's end was missed.
 
     Args:
         expected: gives the fingerprint; called after the server has finished, so it may be computed meanwhile.
+        what: what is being done, for errors.
 
     Raises:
         ImageExistsError: somebody else imported it at the same time.
@@ -37,13 +40,13 @@ def wait_for_import(project: Project, operation: Operation, expected: Callable[[
         OperationFailedError, OperationCancelledError: the server refused it.
     """
     try:
-        final = wait_or_cancel(project, operation, report)
+        final = wait_or_cancel(project, operation, report, what)
     except NotFoundError as error:
         try:
             return project.read(expected())
         except NotFoundError:
             raise OperationFailedError(
-                "the server has forgotten the import and has no such image; was it restarted? Import it again",
+                f"the server has forgotten {what} and has no such image; was it restarted? Import it again",
                 operation_id=operation.id,
             ) from error
     except OperationFailedError as error:
@@ -65,14 +68,17 @@ def wait_for_import(project: Project, operation: Operation, expected: Callable[[
     return project.read(fingerprint)
 
 
-def wait_or_cancel(project: Project, operation: Operation, report: Report, goes_on: str = _RECEIVED) -> Operation:
+def wait_or_cancel(
+    project: Project, operation: Operation, report: Report, what: str, goes_on: str = _RECEIVED
+) -> Operation:
     """Wait until an operation has ended; cancel it when the wait is interrupted.
 
     Args:
+        what: what is being done, as in "the import".
         goes_on: a note for the error if the operation cannot be cancelled; empty if it leaves nothing behind.
     """
     try:
-        return project.operations.wait(operation, progress=report)
+        return project.operations.wait(operation, progress=report, what=what)
     except BaseException as error:
         # An error of the operation itself means that it has ended.
         cancelled_here = isinstance(error, OperationCancelledError) and not error.__dict__.get("operation_id")
