@@ -206,7 +206,7 @@ class Images(ImageReader):
         type: str | None = None,
         progress: ProgressArgument = None,
     ) -> Preflight:
-        """What an import would meet, without sending anything.
+        """What an import would meet, without sending anything. Archives are read to their end.
 
         Args:
             data: the image, or with `metadata` its root file system: bytes, a path or a binary file.
@@ -215,7 +215,8 @@ class Images(ImageReader):
             progress: True for a bar, or a callable; raising in it stops the reading.
 
         Returns:
-            Fingerprint, kind, properties, what a server would refuse, and whether the image is there already.
+            Fingerprint, kind, properties, problems (what a server would refuse, or take and could never start), and
+            whether the image is there already.
 
         Raises:
             InvalidImageError: the file cannot be read.
