@@ -16,7 +16,9 @@ from lxdimg_nb.client.verbs.write.create import create_image
 from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.fetch import MAX_SIZE, fetch_from_simplestreams, fetch_from_url
 from lxdimg_nb.client.verbs.write.publish import publish_instance
+from lxdimg_nb.client.verbs.write.settings import Settings
 from lxdimg_nb.values import Operation
+from lxdimg_nb.values.validation import checked_time
 
 __all__ = ["Images"]
 
@@ -70,16 +72,12 @@ class Images(ImageReader):
         created = create_image(
             self._project,
             data,
-            public,
-            wait,
+            Settings(public, auto_update, properties, checked_time(expires_at), profiles),
+            wait=wait,
             metadata=metadata,
             type=type,
             filename=filename,
-            properties=properties,
             aliases=aliases,
-            auto_update=auto_update,
-            expires_at=expires_at,
-            profiles=profiles,
             progress=progress,
             exist_ok=exist_ok,
         )
@@ -128,14 +126,10 @@ class Images(ImageReader):
             self._project,
             server,
             alias,
-            public,
-            auto_update,
+            Settings(public, bool(auto_update), properties, checked_time(expires_at), profiles),
             type=type,
             server_cert=server_cert,
-            properties=properties,
             aliases=aliases,
-            expires_at=expires_at,
-            profiles=profiles,
             progress=progress,
         )
         return self.image(record)
@@ -183,16 +177,12 @@ class Images(ImageReader):
         record = fetch_from_url(
             self._project,
             url,
-            public,
-            auto_update,
+            Settings(public, bool(auto_update), properties, checked_time(expires_at), profiles),
             sha256=sha256,
             by=by,
             server_cert=server_cert,
             max_size=max_size,
-            properties=properties,
             aliases=aliases,
-            expires_at=expires_at,
-            profiles=profiles,
             progress=progress,
             exist_ok=exist_ok,
         )

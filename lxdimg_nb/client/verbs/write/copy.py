@@ -15,7 +15,7 @@ from lxdimg_nb.client.verbs.write.create import create_image
 from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.edit import edit_image
 from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
-from lxdimg_nb.client.verbs.write.settings import free_aliases, known_profiles
+from lxdimg_nb.client.verbs.write.settings import Settings, free_aliases, known_profiles
 from lxdimg_nb.client.verbs.write.wait import wait_for_import, wait_or_cancel
 from lxdimg_nb.errors import (
     ImageExistsError,
@@ -216,8 +216,8 @@ class _Copy:
             create_image(
                 self.target,
                 root,
-                self.public,
-                True,
+                Settings(self.public),
+                wait=True,
                 metadata=rest[0] if rest else None,
                 type=self.record.type if rest else None,
                 filename=self.record.filename,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -43,32 +42,21 @@ class Created:
 def create_image(
     project: Project,
     data: Data,
-    public: bool = False,
-    wait: bool = False,
+    settings: Settings,
     *,
+    wait: bool,
     metadata: Data | None = None,
     type: str | None = None,
     filename: str | None = None,
-    properties: Mapping[str, str] | None = None,
     aliases: str | Iterable[str] = (),
-    auto_update: bool | None = None,
-    expires_at: datetime | str | None = None,
-    profiles: Sequence[str] | None = None,
     progress: ProgressArgument = None,
     exist_ok: bool = False,
 ) -> Created:
     """See `Images.create`. Source: POST /1.0/images."""
     if filename is not None:
         checked_path(filename)
-    settings = Settings.checked(
-        project,
-        public=public,
-        auto_update=auto_update,
-        properties=properties,
-        expires_at=expires_at,
-        profiles=profiles,
-    )
-    if not wait and (auto_update is not None or profiles is not None):
+    settings.check(project)
+    if not wait and (settings.auto_update is not None or settings.profiles is not None):
         raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
     files = ImageFiles.acceptable(data, metadata, type)
     wanted, taken = list(dict.fromkeys(checked_names(aliases, "an alias"))), None
@@ -78,7 +66,7 @@ def create_image(
         if not (exist_ok and files.rereadable):
             raise
         taken = error  # perhaps by the same image
-    with_token = not wait and bool(wanted or properties is not None or settings.expires_at is not None)
+    with_token = not wait and bool(wanted or settings.properties is not None or settings.expires_at is not None)
     if with_token and files.properties is None:
         raise InvalidRequestError(
             "properties, aliases and expires_at cannot go along with this image, whose metadata.yaml cannot be "
@@ -118,7 +106,7 @@ def create_image(
         operation = _send(project, body, settings, fingerprint, token)
 
         if not wait:
-            raw = {"fingerprint": sha256.result(), "size": files.size or 0, "public": public}
+            raw = {"fingerprint": sha256.result(), "size": files.size or 0, "public": settings.public}
             return Created(ImageRecord(raw, project.name), operation)
         try:
             record = wait_for_import(project, operation, sha256.result, report)

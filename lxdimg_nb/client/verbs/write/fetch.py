@@ -6,8 +6,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import unquote, urlsplit
@@ -46,15 +46,11 @@ def fetch_from_simplestreams(
     project: Project,
     server: str,
     alias: str,
-    public: bool = False,
-    auto_update: bool = False,
+    settings: Settings,
     *,
     type: str | None = None,
     server_cert: str | os.PathLike[str] | None = None,
-    properties: Mapping[str, str] | None = None,
     aliases: str | Iterable[str] = (),
-    expires_at: datetime | str | None = None,
-    profiles: Sequence[str] | None = None,
     progress: ProgressArgument = None,
 ) -> ImageRecord:
     """See `Images.create_from_simplestreams`. Source: POST /1.0/images, source.type image."""
@@ -68,14 +64,7 @@ def fetch_from_simplestreams(
         source["image_type"] = type
     if server_cert is not None or pinned:
         source["certificate"] = read_pem(os.fspath(server_cert if server_cert is not None else pinned))
-    settings = Settings.checked(
-        project,
-        public=public,
-        auto_update=auto_update,
-        properties=properties,
-        expires_at=expires_at,
-        profiles=profiles,
-    )
+    settings.check(project)
     free = free_aliases(project, aliases)
     with reporting(progress, alias[:40]) as report:
         record = _by_server(project, source, settings, report)
@@ -85,17 +74,13 @@ def fetch_from_simplestreams(
 def fetch_from_url(
     project: Project,
     url: str,
-    public: bool = False,
-    auto_update: bool = False,
+    settings: Settings,
     *,
     sha256: str | None = None,
     by: Literal["auto", "client", "server"] = "auto",
     server_cert: str | os.PathLike[str] | None = None,
     max_size: int = MAX_SIZE,
-    properties: Mapping[str, str] | None = None,
     aliases: str | Iterable[str] = (),
-    expires_at: datetime | str | None = None,
-    profiles: Sequence[str] | None = None,
     progress: ProgressArgument = None,
     exist_ok: bool = False,
 ) -> ImageRecord:
@@ -113,7 +98,7 @@ def fetch_from_url(
     if by == "auto":
         by = "client" if sha256 is not None or not project.dialect.url_source else "server"
     if by == "client":
-        if auto_update:
+        if settings.auto_update:
             raise InvalidRequestError("what the client fetched has no source to be updated from; use by='server'")
         name = Path(unquote(urlsplit(url).path)).name
         with reporting(progress, name[:40]) as report, tempfile.TemporaryDirectory(prefix="lxdimg-url-") as folder:
@@ -122,26 +107,16 @@ def fetch_from_url(
             return create_image(
                 project,
                 path,
-                public,
-                True,
+                replace(settings, auto_update=None),
+                wait=True,
                 filename=name,
-                properties=properties,
                 aliases=aliases,
-                expires_at=expires_at,
-                profiles=profiles,
                 progress=report,
                 exist_ok=exist_ok,
             ).record
     if not project.dialect.url_source:
         raise InvalidRequestError("this server does not fetch from URLs; use by='client'")
-    settings = Settings.checked(
-        project,
-        public=public,
-        auto_update=auto_update,
-        properties=properties,
-        expires_at=expires_at,
-        profiles=profiles,
-    )
+    settings.check(project)
     free = free_aliases(project, aliases)
     with reporting(progress) as report:
         try:

@@ -13,42 +13,46 @@ from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
 from lxdimg_nb.errors import ConflictError, LxdImageError, NotFoundError
 from lxdimg_nb.values import ImageRecord, format_time
 from lxdimg_nb.values.image_record import same_value, writable_fields
-from lxdimg_nb.values.validation import checked_bool, checked_names, checked_profiles, checked_properties, checked_time
+from lxdimg_nb.values.validation import checked_bool, checked_names, checked_profiles, checked_properties
 
 __all__ = ["Settings", "free_aliases", "known_profiles"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a new image; None leaves a value as it is in the image."""
+    """The settings of a new image; None leaves a value as it is in the image.
 
-    public: bool
-    auto_update: bool | None
-    properties: Mapping[str, str] | None
-    expires_at: datetime | None
-    profiles: Sequence[str] | None
+    Raises:
+        InvalidRequestError: a value of the wrong type.
+    """
 
-    @classmethod
-    def checked(
-        cls,
-        project: Project,
-        *,
-        public: bool,
-        auto_update: bool | None = None,
-        properties: Mapping[str, str] | None = None,
-        expires_at: datetime | str | None = None,
-        profiles: Sequence[str] | None = None,
-    ) -> Settings:
-        """Settings that this server can be expected to take.
+    public: bool = False
+    auto_update: bool | None = None
+    properties: Mapping[str, str] | None = None
+    expires_at: datetime | None = None
+    profiles: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        checked_bool("public", self.public)
+        if self.properties is not None:
+            object.__setattr__(self, "properties", checked_properties(self.properties))
+        if self.profiles is not None:
+            object.__setattr__(self, "profiles", checked_profiles(self.profiles))
+
+    def check(self, project: Project) -> None:
+        """Raise if this server would refuse the settings.
 
         Raises:
-            InvalidRequestError: a value of the wrong type, or one that the server would refuse.
+            InvalidRequestError: the image cannot be public there.
             NotFoundError: there is no such profile.
         """
-        if checked_bool("public", public):
+        if self.public:
             project.dialect.check_public(project.name)
-        given = checked_properties(properties) if properties is not None else None
-        return cls(public, auto_update, given, checked_time(expires_at), _existing_profiles(project, profiles))
+        unknown = sorted(set(self.profiles) - known_profiles(project)) if self.profiles else []
+        if unknown:
+            raise NotFoundError(
+                f"no profile {unknown[0]!r} in project {project.name} on {project.url}; nothing was sent"
+            )
 
     def apply(self, project: Project, record: ImageRecord, aliases: Iterable[str] = ()) -> ImageRecord:
         """Set what an upload cannot carry on every server: properties (the header kills LXD 5.0.2), expiry, aliases.
@@ -119,16 +123,6 @@ def known_profiles(project: Project) -> set[str]:
     """
     reply = project.request("GET", "/1.0/profiles", params={"recursion": "1"})
     return {str(entry.get("name")) for entry in reply.metadata or [] if isinstance(entry, dict)}
-
-
-def _existing_profiles(project: Project, profiles: Sequence[str] | None) -> list[str] | None:
-    if profiles is None:
-        return None
-    wanted = checked_profiles(profiles)
-    unknown = sorted(set(wanted) - known_profiles(project)) if wanted else []
-    if unknown:
-        raise NotFoundError(f"no profile {unknown[0]!r} in project {project.name} on {project.url}; nothing was sent")
-    return wanted
 
 
 def _filled(properties: Mapping[str, str]) -> dict[str, str]:
