@@ -207,6 +207,10 @@ def _parse_facts(text: bytes, kind: str) -> ImageFacts:
         _check_templates(loader, fields.get("templates"))
         written = _string(fields["architecture"]) if "architecture" in fields else ""
     except yaml.YAMLError as error:
+        # PyYAML takes no tab within a text without quotes; Go's YAML does.
+        spaced = re.sub(rb"(?<=[^\s])[ \t]*\t", b" ", text)
+        if spaced != text:
+            return _parse_facts(spaced, kind)
         raise Refusal(500, _yaml_error(error)) from error
     except RecursionError as error:
         raise Refusal(500, "yaml: exceeded max depth") from error
@@ -272,7 +276,7 @@ def _fields(loader: _Loader, node: yaml.MappingNode) -> dict[str, yaml.Node]:
 
 
 def _number(text: str) -> int | float | None:
-    plain = text.replace("_", "")
+    plain = "" if text.startswith("_") else text.replace("_", "")
     found = _INTEGER.fullmatch(plain)
     if found:
         sign, digits = found.groups()

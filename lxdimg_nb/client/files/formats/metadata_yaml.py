@@ -64,6 +64,10 @@ def parse_metadata(content: bytes) -> tuple[dict[str, Any], list[str]]:
         fields = {_text(key): value for key, value in _items(loader, root) if isinstance(key, yaml.ScalarNode)}
         return _Checker(loader).metadata(fields)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML takes no tab within a text without quotes; Go's YAML does.
+        spaced = re.sub(rb"(?<=[^\s])[ \t]*\t", b" ", content)
+        if spaced != content:
+            return parse_metadata(spaced)
         return {}, [f"metadata.yaml is no YAML: {' '.join(str(error).split())[:200]}"]
 
 
@@ -239,7 +243,7 @@ def _value(loader: _Loader, node: yaml.Node) -> Any:
 
 def _number(text: str) -> int | float | None:
     """A number as Go's YAML reads it; None for what is none."""
-    plain = text.replace("_", "")
+    plain = "" if text.startswith("_") else text.replace("_", "")
     found = _INTEGER.fullmatch(plain)
     if found:
         sign, digits = found.groups()
