@@ -220,6 +220,14 @@ def faults(house: Path) -> list[str]:
     return said
 
 
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy of the package to plant faults in."""
+    copy = tmp_path / "lxdimg_nb"
+    shutil.copytree(HOUSE, copy, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+    return copy
+
+
 def test_imports_point_at_the_plainer_room_only() -> None:
     assert faults(HOUSE) == []
 
@@ -284,27 +292,21 @@ def test_imports_point_at_the_plainer_room_only() -> None:
         ),
     ],
 )
-def test_a_planted_fault_is_found(tmp_path: Path, file: str, text: str, says: str) -> None:
-    house = tmp_path / "lxdimg_nb"
-    shutil.copytree(HOUSE, house, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+def test_a_planted_fault_is_found(house: Path, file: str, text: str, says: str) -> None:
     with (house / file).open("a") as planted:
         planted.write(text)
 
     assert says in faults(house) if says else faults(house) == []
 
 
-def test_a_planted_circle_is_found_within_a_folder(tmp_path: Path) -> None:
-    house = tmp_path / "lxdimg_nb"
-    shutil.copytree(HOUSE, house, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+def test_a_planted_circle_is_found_within_a_folder(house: Path) -> None:
     with (house / "client/operations.py").open("a") as planted:
         planted.write("def f():\n    import lxdimg_nb.client.project\n")
 
     assert any("client/operations" in fault and "client/project" in fault for fault in faults(house))
 
 
-def test_a_door_does_nothing_but_open(tmp_path: Path) -> None:
-    house = tmp_path / "lxdimg_nb"
-    shutil.copytree(HOUSE, house, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+def test_a_door_does_nothing_but_open(house: Path) -> None:
     file = house / "client/image.py"
     file.write_text(
         file.read_text().replace("        return image_panel(self)", "        x = image_panel(self)\n        return x")

@@ -10,7 +10,7 @@ from lxdimg_nb.client.events import Events
 from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.operations import Operations
-from lxdimg_nb.client.project import Project, server_info
+from lxdimg_nb.client.project import Project, open_project
 from lxdimg_nb.client.verbs.read.listing import project_names
 from lxdimg_nb.values import ServerInfo
 
@@ -92,11 +92,11 @@ class Client:
         Raises:
             NotFoundError: no such project, or not for this connection.
         """
-        return Client(Project(self.transport, server_info(self.transport, name), self._project.hashes))
+        return Client(open_project(self.transport, name, self._project.hashes))
 
     def reload(self) -> ServerInfo:
         """Read `info` again: the server may have been updated."""
-        self._project = Project(self.transport, server_info(self.transport, self.project), self._project.hashes)
+        self._project = open_project(self.transport, self.project, self._project.hashes)
         self.__dict__.pop("images", None)
         return self.info
 

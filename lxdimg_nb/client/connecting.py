@@ -12,7 +12,7 @@ from lxdimg_nb.client.config.client_config import Remote
 from lxdimg_nb.client.config.remotes import default_remotes, find_remote, find_remote_by_address, local_project
 from lxdimg_nb.client.http.endpoint import Endpoint, https_base, read_pem
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
-from lxdimg_nb.client.project import Project, server_info
+from lxdimg_nb.client.project import open_project
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
 
 __all__ = ["connect", "local_sockets"]
@@ -260,7 +260,7 @@ def _open(endpoint: Endpoint, project: str | None, timeout: float) -> Client:
     signed = endpoint.cert is not None or bool(endpoint.bearer)
     transport = Transport(endpoint, timeout=timeout, authenticated=signed)
     try:
-        return Client(Project(transport, server_info(transport, project or "default")))
+        return Client(open_project(transport, project or "default"))
     except BaseException:
         transport.close()
         raise

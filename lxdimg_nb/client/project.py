@@ -16,7 +16,7 @@ from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError
 from lxdimg_nb.values import FINGERPRINT, Alias, ImageRecord, Operation, ServerInfo
 from lxdimg_nb.values.validation import checked_name
 
-__all__ = ["InProject", "Project", "server_info"]
+__all__ = ["InProject", "Project", "open_project", "read_project", "server_info"]
 
 
 class InProject(Protocol):
@@ -194,22 +194,30 @@ def server_info(transport: Transport, project: str) -> ServerInfo:
     if project == "default" or not info.trusted:
         return info
     try:
-        config = _config(transport, project)
+        config = read_project(transport, project).get("config")
     except (NotFoundError, NotAllowedError) as error:
         raise type(error)(
             f"no project {project!r} on {transport.url}, or not for this connection; projects() names those there are",
             status_code=error.status_code,
         ) from error
-    if config.get("features.images") != "false":
+    if not isinstance(config, dict) or config.get("features.images") != "false":
         return info
     try:
-        _config(transport, "default")
+        read_project(transport, "default")
     except (NotFoundError, NotAllowedError):
         return replace(info, shares_images=True)
     return replace(info, shares_images=True, images_project="default")
 
 
-def _config(transport: Transport, project: str) -> Mapping[str, Any]:
-    metadata = transport.request("GET", f"/1.0/projects/{quote(project, safe='')}").metadata
-    config = metadata.get("config") if isinstance(metadata, dict) else None
-    return config if isinstance(config, dict) else {}
+def read_project(transport: Transport, name: str) -> Mapping[str, Any]:
+    """A project as the server describes it: its `config`, and in `used_by` what it holds.
+
+    Source: GET /1.0/projects/{name}.
+    """
+    metadata = transport.request("GET", f"/1.0/projects/{quote(name, safe='')}").metadata
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def open_project(transport: Transport, name: str, hashes: HashCache | None = None) -> Project:
+    """The project of that name, after asking the server; see `server_info`."""
+    return Project(transport, server_info(transport, name), hashes)

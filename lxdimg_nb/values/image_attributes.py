@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from lxdimg_nb.values.alias import Alias
-from lxdimg_nb.values.image_record import WRITABLE, ImageRecord, UpdateSource, same_value, writable_fields
+from lxdimg_nb.values.image_record import WRITABLE, ImageRecord, UpdateSource, differing_fields, writable_fields
 from lxdimg_nb.values.validation import checked_bool, checked_profiles, checked_properties, checked_time
 
 __all__ = ["ImageAttributes"]
@@ -166,11 +166,10 @@ class ImageAttributes:
         Raises:
             InvalidRequestError: properties or profiles contain something other than strings.
         """
-        before = writable_fields(self._record)
         after = {name: self._edits[name] for name in WRITABLE if name in self._edits}
         if "properties" in after:
             # Servers drop empty values, so that they change nothing if there was none.
             after["properties"] = {k: v for k, v in checked_properties(after["properties"]).items() if v != ""}
         if "profiles" in after:
             after["profiles"] = checked_profiles(after["profiles"])
-        return {name: value for name, value in after.items() if not same_value(name, value, before[name])}
+        return differing_fields(after, writable_fields(self._record))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from lxdimg_nb.values.fingerprint import FINGERPRINT
 from lxdimg_nb.values.image_table import image_table
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string, strings
 
-__all__ = ["WRITABLE", "ImageRecord", "UpdateSource", "same_value", "writable_fields"]
+__all__ = ["WRITABLE", "ImageRecord", "UpdateSource", "differing_fields", "writable_fields"]
 
 WRITABLE = ("public", "auto_update", "properties", "expires_at", "profiles")
 
@@ -172,7 +173,12 @@ def writable_fields(record: ImageRecord) -> dict[str, Any]:
     }
 
 
-def same_value(name: str, one: Any, other: Any) -> bool:
+def differing_fields(wanted: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the wanted values of writable fields that a server would not take for the ones in `fields`."""
+    return {name: value for name, value in wanted.items() if not _same_value(name, value, fields[name])}
+
+
+def _same_value(name: str, one: Any, other: Any) -> bool:
     """Whether two values of a field are the same to a server, which ignores order of profiles and empty properties."""
     if name == "profiles":
         return sorted(one) == sorted(other)

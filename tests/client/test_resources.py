@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -247,3 +248,21 @@ def test_a_file_that_was_just_written_is_not_noted(server: RunningServer, client
     client.images.check(file)
 
     assert not hashing.UploadHash([Source.of(file)], client.server_project.hashes).cached()
+
+
+def test_a_file_that_was_hashed_before_needs_no_listing_to_be_uploaded(
+    demo: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = factory.small(1)
+    file = tmp_path / "image.tar.gz"
+    file.write_bytes(content)
+
+    def asked(*_: object) -> bool:
+        raise AssertionError("the sizes of the server's images were asked for")
+
+    monkeypatch.setattr("lxdimg_nb.client.verbs.write.create.is_new_size", asked)
+    with lxdimg_nb.connect(demo.url) as client, file.open("rb") as opened:
+        client.server_project.hashes.store(opened.fileno(), len(content), hashlib.sha256(content))
+        image = client.images.create(file, wait=True)
+
+    assert image.fingerprint == hashlib.sha256(content).hexdigest()

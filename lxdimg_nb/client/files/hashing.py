@@ -130,6 +130,12 @@ class UploadHash:
         self._known = hash_sources(self._sources, report, self._cache)
         return self._known
 
+    def before_sending(self, report: Callable[[int], None], needed: Callable[[], bool]) -> str:
+        """The fingerprint, if it is cached or `needed()` says that everything is to be read first; else empty."""
+        if self.cached() or needed():
+            self.read(report)
+        return self._known
+
     @property
     def wants_blocks(self) -> bool:
         """Whether `update` must be given what is sent."""

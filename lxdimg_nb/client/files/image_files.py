@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lxdimg_nb.client.files.bundle import read_bundle
 from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED
@@ -35,7 +35,7 @@ class ImageFiles:
     sources: Sequence[Source]
     verdicts: Sequence[ImageInspection] = ()
     virtual_machine: bool = False
-    swapped: bool = field(default=False)
+    swapped: bool = False
 
     @classmethod
     def of(

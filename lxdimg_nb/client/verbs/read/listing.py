@@ -13,9 +13,8 @@ import gc
 import threading
 import time
 from collections.abc import Iterable
-from urllib.parse import quote
 
-from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.project import Project, read_project
 from lxdimg_nb.errors import ApiError, IncompleteListError, LxdImageError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.filters import parse
 from lxdimg_nb.values import ImageRecord, fingerprints
@@ -100,8 +99,7 @@ def known_fingerprints(project: Project) -> set[str]:
 
     Source: GET /1.0/projects/{name}, `used_by`.
     """
-    metadata = project.transport.request("GET", f"/1.0/projects/{quote(project.name, safe='')}").metadata
-    used_by = metadata.get("used_by") if isinstance(metadata, dict) else None
+    used_by = read_project(project.transport, project.name).get("used_by")
     return set(fingerprints(used_by if isinstance(used_by, list) else ()))
 
 

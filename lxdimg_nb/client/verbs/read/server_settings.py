@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.project import Project, read_project
 from lxdimg_nb.errors import ApiError
 
 __all__ = ["image_settings"]
@@ -23,11 +21,10 @@ def image_settings(project: Project) -> dict[str, str] | None:
         return None
     found = {key: str(value) for key, value in info.config.items() if key.startswith("images.")}
     try:
-        metadata = project.transport.request("GET", f"/1.0/projects/{quote(info.project, safe='')}").metadata
+        config = read_project(project.transport, info.project).get("config")
     except ApiError as error:
         if error.status_code in (403, 404, 501):
             return found or None
         raise
-    config = metadata.get("config") if isinstance(metadata, dict) else None
     own = config if isinstance(config, dict) else {}
     return found | {key: str(value) for key, value in own.items() if key.startswith("images.") and value}

@@ -26,7 +26,7 @@ from lxdimg_nb.errors import (
     OperationFailedError,
 )
 from lxdimg_nb.values import Alias, ImageRecord
-from lxdimg_nb.values.image_record import same_value, writable_fields
+from lxdimg_nb.values.image_record import differing_fields, writable_fields
 from lxdimg_nb.values.validation import checked_names
 
 __all__ = ["MODES", "copy_image", "create_secret"]
@@ -69,18 +69,16 @@ def copy_image(
         _Copy(source, record, target, public, auto_update, report).run(mode)
     made = target.read(record.fingerprint)
     # A pull keeps these fields; a push and a relay do not on every server.
-    there = writable_fields(made)
     changes = {"public": public, "properties": record.properties, "expires_at": record.expires_at}
     if mode != "pull" and auto_update and made.update_source:
         changes["auto_update"] = True
     if not source.dialect.simplestreams:
         changes["profiles"] = _profiles(record, target)
-    changes = {name: value for name, value in changes.items() if not same_value(name, value, there[name])}
-    if changes:
-        edit_image(target, made, changes)
+    if changes := differing_fields(changes, writable_fields(made)):
+        made = edit_image(target, made, changes)
     for alias in wanted.values():
         create_alias(target, alias.name, record.fingerprint, description=alias.description)
-    return target.read(record.fingerprint)
+    return target.read(record.fingerprint) if wanted else made
 
 
 def create_secret(project: Project, record: ImageRecord) -> str:

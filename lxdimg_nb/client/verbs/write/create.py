@@ -59,9 +59,9 @@ def create_image(
     if not wait and (settings.auto_update is not None or settings.profiles is not None):
         raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
     files = ImageFiles.acceptable(data, metadata, type)
-    wanted, taken = list(dict.fromkeys(checked_names(aliases, "an alias"))), None
+    wanted, taken = checked_names(aliases, "an alias"), None
     try:
-        free_aliases(project, wanted)
+        wanted = free_aliases(project, wanted)
     except ConflictError as error:
         if not (exist_ok and files.rereadable):
             raise
@@ -73,14 +73,13 @@ def create_image(
             "read here; use wait=True"
         )
     name = filename if filename is not None else files.name
-    # An image that may exist already is hashed first; any other while it is sent or while the server works.
-    hash_first = taken or with_token or (files.rereadable and not is_new_size(project, files.size))
 
     with reporting(progress, name) as report, UploadHash(files.sources, project.hashes) as sha256:
-        if hash_first:
-            fingerprint = sha256.read(lambda done: report(Progress("hash", done, files.size)))
-        else:
-            fingerprint = sha256.cached()
+        # An image that may exist already is hashed first; any other while it is sent or while the server works.
+        fingerprint = sha256.before_sending(
+            lambda done: report(Progress("hash", done, files.size)),
+            lambda: bool(taken or with_token or (files.rereadable and not is_new_size(project, files.size))),
+        )
         there = project.find(fingerprint) if fingerprint else None
         if there is not None and not exist_ok:
             raise ImageExistsError(

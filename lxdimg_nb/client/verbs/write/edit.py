@@ -10,7 +10,7 @@ from typing import Any
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import ChangedMeanwhileError, ConflictError, NotFoundError
 from lxdimg_nb.values import ImageRecord, format_time, writable_fields
-from lxdimg_nb.values.image_record import WRITABLE, same_value
+from lxdimg_nb.values.image_record import WRITABLE, differing_fields
 
 __all__ = ["edit_image", "etag_of"]
 
@@ -48,12 +48,12 @@ def edit_image(project: Project, record: ImageRecord, changes: Mapping[str, Any]
         ) from error
     after = project.read(record.fingerprint)
     now = writable_fields(after)
-    lost = [name for name in changes if not same_value(name, now[name], changes[name])]
+    lost = differing_fields(changes, now)
     if lost:
         raise ChangedMeanwhileError(
             f"the server took the change of {', '.join(lost)} but shows other values; somebody edits the image too",
             theirs={name: now[name] for name in lost},
-            ours={name: changes[name] for name in lost},
+            ours=lost,
         )
     return after
 
@@ -77,7 +77,7 @@ def _patch(project: Project, record: ImageRecord, changes: Mapping[str, Any], et
 def _put(project: Project, record: ImageRecord, changes: Mapping[str, Any]) -> None:
     fresh, etag = project.read_tagged(record.fingerprint)
     theirs, base = writable_fields(fresh), writable_fields(record)
-    if any(not same_value(name, theirs[name], base[name]) for name in WRITABLE):
+    if differing_fields(theirs, base):
         # The ETag does not cover expiry and profiles, so they are compared here.
         raise _conflict(record, changes, fresh)
     body = theirs | dict(changes)
@@ -90,7 +90,8 @@ def _put(project: Project, record: ImageRecord, changes: Mapping[str, Any]) -> N
 
 def _conflict(record: ImageRecord, changes: Mapping[str, Any], fresh: ImageRecord) -> ChangedMeanwhileError:
     theirs, base = writable_fields(fresh), writable_fields(record)
-    fields = [n for n in WRITABLE if n in changes or not same_value(n, theirs[n], base[n])]
+    changed = differing_fields(theirs, base)
+    fields = [name for name in WRITABLE if name in changes or name in changed]
     return ChangedMeanwhileError(
         f"somebody else changed the image {record.fingerprint[:12]} since it was read; nothing was written. "
         "reload() shows theirs",

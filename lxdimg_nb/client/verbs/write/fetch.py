@@ -93,8 +93,14 @@ def fetch_from_url(
         sha256 = sha256.lower()
         if not FINGERPRINT.fullmatch(sha256):
             raise InvalidRequestError("sha256 has 64 hexadecimal digits")
-        if project.holds(sha256):
-            return _already(project, sha256, exist_ok)
+        there = project.find(sha256)
+        if there is not None:
+            if exist_ok:
+                return there
+            raise ImageExistsError(
+                f"the image {sha256[:12]} is already there; nothing was fetched (exist_ok=True returns it)",
+                fingerprint=sha256,
+            )
     if by == "auto":
         by = "client" if sha256 is not None or not project.dialect.url_source else "server"
     if by == "client":
@@ -158,15 +164,6 @@ def _by_server(project: Project, source: Mapping[str, Any], settings: Settings, 
     if not done.fingerprint:
         raise OperationFailedError("the server's fetching ended without an image", operation_id=done.id)
     return project.read(done.fingerprint)
-
-
-def _already(project: Project, fingerprint: str, exist_ok: bool) -> ImageRecord:
-    if exist_ok:
-        return project.read(fingerprint)
-    raise ImageExistsError(
-        f"the image {fingerprint[:12]} is already there; nothing was fetched (exist_ok=True returns it)",
-        fingerprint=fingerprint,
-    )
 
 
 def _download(

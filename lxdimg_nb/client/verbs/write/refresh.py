@@ -27,11 +27,15 @@ def refresh_image(project: Project, record: ImageRecord, progress: ProgressArgum
         except NotFoundError:
             pass  # the server no longer knows how it ended; the images tell
         report(Progress("server", text="refreshed"))
-    if project.holds(record.fingerprint):
-        return project.read(record.fingerprint)
+    there = project.find(record.fingerprint)
+    if there is not None:
+        return there
     for alias in record.aliases:
-        if project.has_alias(alias.name):
-            return project.read(project.alias(alias.name).target)
+        try:
+            target = project.alias(alias.name).target
+        except NotFoundError:
+            continue
+        return project.read(target)
     new = known_fingerprints(project) - before
     if len(new) == 1:
         return project.read(new.pop())

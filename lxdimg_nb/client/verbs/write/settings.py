@@ -12,7 +12,7 @@ from lxdimg_nb.client.verbs.write.edit import edit_image
 from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
 from lxdimg_nb.errors import ConflictError, LxdImageError, NotFoundError
 from lxdimg_nb.values import ImageRecord, format_time
-from lxdimg_nb.values.image_record import same_value, writable_fields
+from lxdimg_nb.values.image_record import differing_fields, writable_fields
 from lxdimg_nb.values.validation import checked_bool, checked_names, checked_profiles, checked_properties
 
 __all__ = ["Settings", "free_aliases", "known_profiles"]
@@ -54,7 +54,7 @@ class Settings:
                 f"no profile {unknown[0]!r} in project {project.name} on {project.url}; nothing was sent"
             )
 
-    def apply(self, project: Project, record: ImageRecord, aliases: Iterable[str] = ()) -> ImageRecord:
+    def apply(self, project: Project, record: ImageRecord, aliases: Sequence[str] = ()) -> ImageRecord:
         """Set what an upload cannot carry on every server: properties (the header kills LXD 5.0.2), expiry, aliases.
 
         Raises:
@@ -62,13 +62,13 @@ class Settings:
         """
         try:
             if changes := self._changes(record):
-                edit_image(project, record, changes)
+                record = edit_image(project, record, changes)
             for name in aliases:
                 create_alias(project, name, record.fingerprint)
         except LxdImageError as error:
             error.add_note(f"The image {record.fingerprint[:12]} was imported all the same.")
             raise
-        return project.read(record.fingerprint)
+        return project.read(record.fingerprint) if aliases else record
 
     def token(
         self, fingerprint: str, filename: str, properties: Mapping[str, str], aliases: Iterable[str]
@@ -97,8 +97,8 @@ class Settings:
             "expires_at": self.expires_at,
             "profiles": None if self.profiles is None else list(self.profiles),
         }
-        there = writable_fields(record)
-        return {n: v for n, v in wanted.items() if v is not None and not same_value(n, v, there[n])}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return differing_fields(given, writable_fields(record))
 
 
 def free_aliases(project: Project, aliases: str | Iterable[str]) -> list[str]:
