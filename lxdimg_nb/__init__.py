@@ -6,7 +6,7 @@
     df = client.images.df()               # a pandas frame with every attribute of every image
     client.images.panel()                 # browse, switch, upload, export
 
-Without a server: `with lxdimg.demo.start() as server: client = lxdimg.connect(server.url)`.
+Without a server: `client = lxdimg.connect(demo=True)` starts a demo server and connects to it.
 In IPython: `%load_ext lxdimg_nb`, then `%lxdimg`.
 """
 

@@ -35,8 +35,9 @@ STREETS = {
     "magics": ["session", "show", "line", "verbs", "extension"],
     "demo": ["store", "http", "stock", "api", "filling folders log_filter demo_server command_line __main__"],
 }
-# Where a method of an object that the user holds leads up: the function is one import and one call.
+# Where a call of the user's leads up: the function is one import and one call.
 DOORS = {
+    ("client/connecting", "_start_demo"): "demo",
     ("client/image_reader", "df"): "inventory",
     ("client/live", "df"): "inventory",
     ("client/images", "panel"): "panels",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from types import TracebackType
 
@@ -21,10 +21,15 @@ class Client:
     """A connection to one LXD or Incus server. Made by `lxdimg_nb.connect()`; usable from several threads.
 
     Use it as a context manager, or call `close()`; both close its idle connections.
+
+    Args:
+        project: what it works in.
+        on_close: called by `close()`, too.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, *, on_close: Callable[[], None] | None = None) -> None:
         self._project = project
+        self._on_close = on_close
 
     @property
     def server_project(self) -> Project:
@@ -101,8 +106,10 @@ class Client:
         return self.info
 
     def close(self) -> None:
-        """Close the idle connections. A later call opens new ones."""
+        """Close the idle connections. A later call opens new ones, unless this ended a demo server (`connect`)."""
         self.transport.close()
+        if self._on_close is not None:
+            self._on_close()
 
     def __enter__(self) -> Client:
         return self

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from pathlib import Path
+from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.client import Client
@@ -28,19 +30,24 @@ def connect(
     cert: _KeyPair | None = None,
     server_cert: _PathLike | None = None,
     timeout: float = READ_TIMEOUT,
+    demo: bool | Literal["fallback"] = False,
 ) -> Client:
-    """Connect to LXD, Incus, or a simplestreams server.
+    """Connect to LXD, Incus, or a simplestreams server, or to a demo server if you ask for one.
 
     Args:
-        server: None for the local daemon or else the default remote of lxc or incus; the path of a socket or
-            `unix://…`; `https://host:8443`; the name of a remote of lxc, incus or `enroll` (`lxc:images` and
-            `incus:images` where both have one); `simplestreams+https://host/path` for a catalogue without a name.
+        server: None for the server of `$LXDIMG_URL`, else the local daemon, else the default remote of lxc or
+            incus; the path of a socket or `unix://…`; `https://host:8443`; the name of a remote of lxc, incus or
+            `enroll` (`lxc:images` and `incus:images` where both have one); `simplestreams+https://host/path` for a
+            catalogue without a name.
         project: the project to work in; None is that of the remote, else `default`.
         cert: paths of the client's certificate and key, for `https://`; None takes those of the remote with that
             address.
         server_cert: the one server certificate to accept, as a path or PEM text; None takes that of the remote
             with that address, else the certificate authorities of the system decide.
         timeout: seconds without an answer after which a control request fails.
+        demo: True starts a demo server in this process, whatever else there is, and connects to it; closing the
+            client ends it. "fallback" does so only where no server is named and none is found, and prints a line
+            that says so.
 
     Returns:
         A client; for a simplestreams server a `CatalogueClient`, which is read-only and otherwise the same.
@@ -52,7 +59,17 @@ def connect(
         NotAllowedError: the server does not trust this client's certificate.
         InvalidRequestError: an impossible address, or an unknown remote.
     """
-    if server is None or server in ("unix://", "unix:"):
+    if not isinstance(demo, bool) and demo != "fallback":
+        raise InvalidRequestError(f"demo is True, False or 'fallback', and not {demo!r}")
+    if demo is True:
+        if server is not None or cert is not None or server_cert is not None:
+            raise InvalidRequestError("demo=True starts a server of its own; leave out the server, or demo=True")
+        return _connect_demo(project, timeout)
+    if server is None:
+        server = os.environ.get("LXDIMG_URL") or None
+    if server is None:
+        return _connect_local_or_demo(project, timeout) if demo else _connect_local(project, timeout)
+    if server in ("unix://", "unix:"):
         return _connect_local(project, timeout)
     if isinstance(server, Remote):
         return _connect_remote(server, project, cert, server_cert, timeout)
@@ -141,6 +158,43 @@ def _connect_local(project: str | None, timeout: float, product: str = "") -> Cl
         "no LXD or Incus answers on this machine. Tried: " + ", ".join(tried) + ". Give a socket or URL: "
         "connect('https://host:8443'), or try the demo: connect(lxdimg_nb.demo.start().url)"
     ) from cause
+
+
+def _connect_local_or_demo(project: str | None, timeout: float) -> Client:
+    """Connect as without a name, or else to a new demo server, after a line that says so."""
+    try:
+        return _connect_local(project, timeout)
+    except ServerUnreachableError as error:
+        client = _connect_demo(project, timeout)
+        sys.stdout.write(
+            f"{error.message.partition('. ')[0]}. This is a demo server with small images, at {client.url}.\n"
+        )
+        return client
+
+
+def _connect_demo(project: str | None, timeout: float) -> Client:
+    """Start a demo server that ends with its client."""
+    server = _start_demo()
+    try:
+        return Client(_open(_unix_endpoint(server.url), project, timeout).server_project, on_close=server.close)
+    except BaseException:
+        server.close()
+        raise
+
+
+class _DemoServer(Protocol):
+    """What is used of a demo server."""
+
+    url: str
+
+    def close(self) -> None: ...
+
+
+def _start_demo() -> _DemoServer:
+    """Start a demo server in this process."""
+    from lxdimg_nb.demo import start
+
+    return start()
 
 
 def _open_local(path: str, project: str | None, own_project: str | None, timeout: float) -> Client:

@@ -199,7 +199,7 @@ SIGNATURES = {
     "Images.check": "(data, metadata=None, *, type=None, progress=None)",
     "Images.df": "(*, all_projects=False, filter=None, used_by=False, extra=False)",
     "Aliases.point": "(name, *, to)",
-    "connect": "(server=None, *, project=None, cert=None, server_cert=None, timeout=30.0)",
+    "connect": "(server=None, *, project=None, cert=None, server_cert=None, timeout=30.0, demo=False)",
     "enroll": "(server, token=None, *, name=None, cert=None, exist_ok=False, timeout=30.0)",
 }
 

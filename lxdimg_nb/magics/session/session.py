@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,8 +119,7 @@ class Session:
             demo.close()
 
     def _open(self, where: str, project: str | None, **options: Any) -> Client:
-        # A demo server is never the default.
-        return connect(where or os.environ.get("LXDIMG_URL") or None, project=project, **options)
+        return connect(where or None, project=project, **options)
 
     def opened(self, remote: str = "", project: str | None = None) -> Client | None:
         """As `client_for`, but None if that client has not been opened."""
