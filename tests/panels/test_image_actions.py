@@ -90,13 +90,13 @@ def test_an_image_is_copied_to_another_server(demo, lxd, panels):
         view = browser(client, panels)
         opened(view, fingerprint)
 
-        view.say("copy", key=f"default/{fingerprint}", target=lxd.url, aliases="web, web/1")
+        view.say("copy", key=f"default/{fingerprint}", target=lxd.url, aliases="web, web/1,'a b' release:8 it's")
 
         last = lambda p: p["transfers"][-1]  # noqa: E731
         assert view.sees(lambda p: last(p)["title"].startswith("Copy web") and last(p)["state"] == "done")
         image = lxd.get(f"images/{fingerprint}")
         assert image["public"] is False
-        assert sorted(alias["name"] for alias in image["aliases"]) == ["web", "web/1"]
+        assert sorted(alias["name"] for alias in image["aliases"]) == ["a b", "it's", "release:8", "web", "web/1"]
 
 
 def test_an_image_is_copied_into_another_project(server, client, panels):

@@ -53,19 +53,24 @@ class Completion:
         name, sign, _ = last.text.partition("=")
         if sign and name.startswith("--") and not last.protected:
             # click completes the value alone.
-            return [completion(f"{name}={one.value}", one.type) for one in found]
+            return [CompletionItem(f"{name}={one.value}", type=one.type, before=f"{name}=") for one in found]
         return found
 
 
 def _inserted(item: CompletionItem, typed: str) -> str:
     """The text to insert: in the quotes that were typed, or in quotes if needed."""
-    text, quote = str(item.value), typed[:1]
+    before = item.before or ""
+    text, quote = str(item.value)[len(before) :], typed[len(before) :][:1]
+    if item.type in ("instance", "option"):
+        return text
+    return before + _quoted_value(text, quote, always=bool(item.quote))
+
+
+def _quoted_value(text: str, quote: str, *, always: bool) -> str:
     if quote in ("'", '"') and quote not in text and not (quote == '"' and re.search(r"[\\$]", text)):
         return f"{quote}{text}{quote}"
-    if item.quote:
+    if always:
         return quoted(text, always=True)
-    if text.startswith("$") or re.match(r"--?[a-z]", text):
-        return text
     if text.endswith(("=", "/", ":")) and quoted(text[:-1]) == text[:-1]:
         return text
     return quoted(text)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lxdimg_nb.magics.line.command import argument, flag, option
-from lxdimg_nb.magics.line.server_types import COLUMNS, IMAGE, IMAGES
+from lxdimg_nb.magics.line.server_types import ALIAS_NAME, COLUMNS, IMAGE, IMAGES
 from lxdimg_nb.magics.line.types import WHEN, Choice
 
 
@@ -19,7 +19,9 @@ def each_once(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 
 IMAGE_ARGUMENT = argument("image", "IMAGE", IMAGE)
 IMAGES_ARGUMENT = argument("images", "IMAGE", IMAGES, many=True, callback=each_once)
-ALIASES = option("--alias", "aliases", metavar="NAME", repeatable=True, help="an alias for it; may be repeated")
+ALIASES = option(
+    "--alias", "aliases", type=ALIAS_NAME, metavar="NAME", repeatable=True, help="an alias for it; may be repeated"
+)
 ALL_PROJECTS = flag("--all-projects", help="of all projects")
 AUTO_UPDATE = flag("--auto-update", help="keep it up to date, if it has a source")
 BACKGROUND = flag("-b", "--background", on_invocation=True, help="in the background; %lxdimg transfers shows it")

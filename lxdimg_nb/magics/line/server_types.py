@@ -16,9 +16,9 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters.fields import AGE_FIELDS, BOOLEAN_FIELDS
 from lxdimg_nb.magics.line.types import WordType, completion
 from lxdimg_nb.magics.line.words import Word
-from lxdimg_nb.magics.session.image_lookup import image_named, images_in, split_name
+from lxdimg_nb.magics.session.image_lookup import client_named, image_named, images_in, split_existing, split_name
 from lxdimg_nb.magics.session.known_images import KnownImages
-from lxdimg_nb.magics.session.session import Invocation, remote_names, split_remote
+from lxdimg_nb.magics.session.session import Invocation, remote_names
 from lxdimg_nb.magics.show.columns import COLUMN_LETTERS
 
 if TYPE_CHECKING:
@@ -58,11 +58,17 @@ def _known(ctx: click.Context, remote: str = "") -> KnownImages | None:
 
 def _typed_remote(ctx: click.Context) -> str:
     """The remote that the words before the completed one name."""
-    for value in ctx.params.values():
+    for argument in ctx.command.params:
+        value = ctx.params.get(str(argument.name)) if isinstance(argument, click.Argument) else None
         first = value[0] if isinstance(value, tuple | list) and value else value
         if isinstance(first, str):
-            return split_remote(Word.of(first).text)[0]
+            return _typed_name(first).remote
     return ""
+
+
+def _typed_name(value: str) -> RemoteName:
+    word = Word.of(value)
+    return RemoteName(*split_name(word.text, quoted=word.protected))
 
 
 def _complete_remote(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
@@ -71,14 +77,15 @@ def _complete_remote(typed: str, ctx: click.Context) -> Iterator[CompletionItem]
 
 def _complete_alias(typed: str, ctx: click.Context, *, fingerprints: bool = False) -> Iterator[CompletionItem]:
     """Aliases and fingerprints; after `remote:` those of that server."""
-    remote, _ = split_remote(typed)
+    remote, _ = split_name(typed, quoted=True)
     prefix = f"{remote}:" if remote else ""
-    if typed and not prefix:
+    if typed and ":" not in typed:
         yield from _complete_remote(typed, ctx)
-    if remote in remote_names():
+    if remote:
         ctx.obj.session.warm(remote)
-    elif remote:
-        remote = prefix = ""
+        own = _known(ctx)
+        # In quotes, because the connected server has an alias that begins like the remote.
+        yield from (completion(a, "alias", quote=True) for a in (own.aliases() if own else ()) if a.startswith(prefix))
     known = _known(ctx, remote)
     if known is None:
         return
@@ -90,6 +97,12 @@ def _complete_alias(typed: str, ctx: click.Context, *, fingerprints: bool = Fals
             yield completion(f"{prefix}{record.fingerprint[:12]}", "fingerprint")
 
 
+def _complete_alias_name(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    """The aliases of the connected server, where a colon has no meaning."""
+    known = _known(ctx)
+    return [completion(alias, "alias") for alias in (known.aliases() if known else ())]
+
+
 def _complete_image(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
     return _complete_alias(typed, ctx, fingerprints=True)
 
@@ -98,10 +111,11 @@ def _images(word: Word, ctx: click.Context) -> list[Image]:
     invocation: Invocation = ctx.obj
     if word.value is not None:
         return images_in(invocation.session, word.value, word.variable, invocation.project)
-    remote, name = split_name(word.text, quoted=word.protected)
+    remote, name = _existing_name(word, ctx)
     alias = ctx.params.get("alias")
     if not remote and isinstance(alias, RemoteName):
         # An alias points at an image of its own server.
+        client_named(invocation.session, alias.remote, alias.name, invocation.project)
         remote = alias.remote
     # --project and --vm are already known: options are parsed first.
     return [image_named(invocation.session, name, remote, invocation.project, vm=invocation.vm)]
@@ -145,7 +159,7 @@ def _complete_key(typed: str, ctx: click.Context) -> list[CompletionItem]:
     known = _known(ctx, _typed_remote(ctx))
     if known is None:
         return []
-    name = split_remote(Word.of(ctx.params.get("image") or "").text)[1]
+    name = _typed_name(ctx.params.get("image") or "").name
     of_image = (
         sorted(record.properties)
         for record in known.records()
@@ -184,18 +198,27 @@ def _complete_transfer(typed: str, ctx: click.Context) -> list[CompletionItem]:
 
 
 def _remote_name(word: Word, ctx: click.Context) -> RemoteName:
-    return RemoteName(*split_name(word.text, quoted=word.protected))
+    return _typed_name(word)
+
+
+def _existing_name(word: Word, ctx: click.Context) -> RemoteName:
+    invocation: Invocation = ctx.obj
+    found = split_existing(invocation.session, word.text, quoted=word.protected, project=invocation.project)
+    return RemoteName(*found)
 
 
 def _is_remote(word: Word) -> bool:
-    return word.value is None and _REMOTE.fullmatch(word.text) is not None
+    found = word.value is None and _REMOTE.fullmatch(word.text) is not None
+    return found and (not word.protected or word.text.removesuffix(":") in remote_names())
 
 
 IMAGE = WordType(read_image, _complete_image)
 IMAGES = WordType(_images, _complete_image)
 """The images that one word names; a variable may hold many."""
 REMOTE_NAME = WordType(_remote_name)
-ALIAS = WordType(_remote_name, _complete_alias)
+ALIAS = WordType(_existing_name, _complete_alias)
+ALIAS_NAME = WordType(complete=_complete_alias_name)
+"""The name of an alias without a remote, as `--alias` takes it."""
 REMOTE = WordType(
     lambda word, ctx: Remote(word.text.removesuffix(":")),
     lambda typed, ctx: [completion(name, "remote") for name in remote_names()],

@@ -132,10 +132,20 @@ def _pair(word: Word, ctx: click.Context) -> Pair:
     return Pair(match[1], match[2])
 
 
+def _field_name(key: str) -> str:
+    name = key.replace("-", "_").lower()
+    return {"expires": "expires_at", "expiry": "expires_at", "profile": "profiles"}.get(name, name)
+
+
+def _is_setting(word: Word) -> bool:
+    """Whether a word is `FIELD=VALUE`; in quotes, only if there is such a field, because an alias may contain `=`."""
+    found = _PAIR.fullmatch(word.text) if word.value is None else None
+    return found is not None and (not word.protected or _field_name(found[1]) in FIELDS)
+
+
 def _setting(word: Word, ctx: click.Context) -> Pair:
     key, text = _pair(word, ctx)
-    name = key.replace("-", "_").lower()
-    name = {"expires": "expires_at", "expiry": "expires_at", "profile": "profiles"}.get(name, name)
+    name = _field_name(key)
     if name not in FIELDS:
         raise InvalidRequestError(
             f"{key!r} cannot be set; {suggest(key, FIELDS, 'these can')}; for a property write %lxdimg set-property"
@@ -209,9 +219,7 @@ FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _complete_file)
 """Stays a word."""
 PAIR = WordType(_pair, matches=lambda word: "=" in word.text and not Path(word.text).expanduser().exists())
 """`KEY=VALUE`, unless a file has that name."""
-SETTING = WordType(
-    _setting, _complete_setting, matches=lambda word: word.value is None and bool(_PAIR.fullmatch(word.text))
-)
+SETTING = WordType(_setting, _complete_setting, _is_setting)
 """`FIELD=VALUE` with one of `FIELDS`."""
 WHEN = WordType(lambda word, ctx: moment(word.text))
 DURATION = WordType(_duration)

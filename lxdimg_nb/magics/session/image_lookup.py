@@ -16,7 +16,36 @@ from lxdimg_nb.values import FINGERPRINT
 def split_name(text: str, *, quoted: bool = False) -> tuple[str, str]:
     """Split `remote:name`. In quotes, the part before a colon is a remote only if there is one of that name."""
     remote, name = split_remote(text)
-    return ("", text) if remote and quoted and remote not in remote_names() else (remote, name)
+    if not remote:
+        return "", text
+    known = remote_names()
+    home, _, rest = text.partition(":")
+    if home in known and remote not in known and remote.removeprefix(f"{home}:") not in known:
+        # A remote that is called lxd or incus, and a name with a colon.
+        return home, rest
+    return ("", text) if quoted and remote not in known else (remote, name)
+
+
+def split_existing(session: Session, text: str, *, quoted: bool, project: str | None) -> tuple[str, str]:
+    """As `split_name`, but in quotes an alias of the connected server that is the whole text wins over a remote."""
+    remote, name = split_name(text, quoted=quoted)
+    client = session.opened("", project) if remote and quoted else None
+    if client is None:
+        return remote, name
+    try:
+        return ("", text) if client.images.exists(text, alias=True) else (remote, name)
+    except LxdImageError:
+        return remote, name
+
+
+def client_named(session: Session, remote: str, name: str, project: str | None) -> Client:
+    """The client for the remote in `remote:name`; without such a remote the error tells how an alias is written."""
+    try:
+        return session.client_for(remote, project)
+    except InvalidRequestError as error:
+        if remote and name:
+            error.add_note(f"(Put an alias with a colon in quotes: '{remote}:{name}'.)")
+        raise
 
 
 def image_named(
@@ -26,12 +55,7 @@ def image_named(
     if not name:
         empty = f"{remote + ':'!r} names a server, not an image; write {remote}:ALIAS"
         raise InvalidRequestError(empty if remote else "an empty name is not an image")
-    try:
-        client = session.client_for(remote, project)
-    except InvalidRequestError as error:
-        if remote:
-            error.add_note(f"(Put an alias with a colon in quotes: '{remote}:{name}'.)")
-        raise
+    client = client_named(session, remote, name, project)
     try:
         if vm and isinstance(client.images, CatalogueImages):
             return client.images.get(name, type="virtual-machine")
@@ -75,7 +99,7 @@ def _current(image: Image) -> Image:
 
 
 def _of_text(session: Session, text: str, project: str | None) -> Image:
-    remote, name = split_name(text, quoted=True)
+    remote, name = split_existing(session, text, quoted=True, project=project)
     return image_named(session, name, remote, project)
 
 

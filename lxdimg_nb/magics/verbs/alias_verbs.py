@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from lxdimg_nb.client import Image
+from lxdimg_nb.client.aliases import Aliases
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import VerbGroup, argument, option, verb
 from lxdimg_nb.magics.line.options import FORMAT
 from lxdimg_nb.magics.line.server_types import ALIAS, IMAGE, REMOTE_COLON, REMOTE_NAME, RemoteName, separate_remote
 from lxdimg_nb.magics.line.types import TEXT, first_matching
+from lxdimg_nb.magics.line.words import quoted
+from lxdimg_nb.magics.session.image_lookup import client_named
 from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.magics.session.session import Invocation, remote_names
 from lxdimg_nb.magics.show.text_formats import as_text
@@ -42,13 +45,18 @@ def list_aliases(invocation: Invocation, words: Sequence[str], form: str | None)
     return as_text(form, documents, frame, rows, ["alias", "f", "type", "description"])
 
 
+def _aliases(invocation: Invocation, alias: RemoteName) -> Aliases:
+    """The aliases of the server that a name belongs to."""
+    return client_named(invocation.session, alias.remote, alias.name, invocation.project).images.aliases
+
+
 @verb("create")
 @_ALIAS_ARGUMENT
 @_IMAGE_ARGUMENT
 @option("--description", metavar="TEXT", help="what it is for")
 def create(invocation: Invocation, alias: RemoteName, image: Image, description: str | None) -> Alias:
     """Create an alias for an image."""
-    made = invocation.client(alias.remote).images.aliases.create(alias.name, image, description=description or "")
+    made = _aliases(invocation, alias).create(alias.name, image, description=description or "")
     echo(f"{made.name}: none → {made.target[:12]}")
     return made
 
@@ -62,10 +70,11 @@ def rename(invocation: Invocation, alias: RemoteName, new: RemoteName) -> Alias:
     if new.remote and new.remote != alias.remote:
         if new.remote in remote_names():
             raise InvalidRequestError(
-                f"an alias cannot move to another server; %lxdimg copy IMAGE {new.remote}: --alias {name} copies"
+                "an alias cannot move to another server; "
+                f"%lxdimg copy IMAGE {new.remote}: --alias {quoted(name)} copies"
             )
         name = f"{new.remote}:{new.name}"
-    made = invocation.client(alias.remote).images.aliases.rename(alias.name, name)
+    made = _aliases(invocation, alias).rename(alias.name, name)
     echo(f"{alias.name} → {made.name}, still {made.target[:12]}")
     return made
 
@@ -74,7 +83,7 @@ def rename(invocation: Invocation, alias: RemoteName, new: RemoteName) -> Alias:
 @_ALIAS_ARGUMENT
 def delete(invocation: Invocation, alias: RemoteName) -> None:
     """Delete an alias; the image stays."""
-    aliases = invocation.client(alias.remote).images.aliases
+    aliases = _aliases(invocation, alias)
     old = aliases.get(alias.name)
     aliases.delete(alias.name)
     echo(f"{alias.name}: {old.target[:12]} → none; the image stays")
@@ -85,7 +94,7 @@ def delete(invocation: Invocation, alias: RemoteName) -> None:
 @_IMAGE_ARGUMENT
 def point(invocation: Invocation, alias: RemoteName, image: Image) -> Alias:
     """Point an alias at another image, safely."""
-    aliases = invocation.client(alias.remote).images.aliases
+    aliases = _aliases(invocation, alias)
     change = aliases.point(alias.name, to=image)
     before = change.before.get("target") or "none"
     changed = f"{before[:12]} → {image.fingerprint[:12]}" if change else "unchanged"

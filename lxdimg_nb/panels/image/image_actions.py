@@ -11,7 +11,7 @@ from lxdimg_nb.client import Client, Image, Images, connect
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.inventory.questions.explanation import Explanation, explain
-from lxdimg_nb.panels.base.message_fields import str_field
+from lxdimg_nb.panels.base.message_fields import names_field, str_field
 from lxdimg_nb.panels.base.panel import Handler, Panel
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
 from lxdimg_nb.panels.base.ui_text import error_text, no_update_reason, product_name, sentence, untrusted_warning
@@ -323,7 +323,7 @@ class ImageActions(Panel):
         if not target:
             self.show_problem(row, "Say where to: a remote's name or an address")
             return
-        aliases = str_field(content, "aliases").replace(",", " ").split()
+        aliases = names_field(content, "aliases")
         project = str_field(content, "project").strip() or None
         # Only a server that fetches the image by its alias can look for newer builds there.
         follow = content.get("auto_update") is True

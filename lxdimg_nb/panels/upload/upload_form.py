@@ -10,7 +10,7 @@ from typing import Any
 from lxdimg_nb.client import Image, Images
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.client.verbs.write.check import Preflight
-from lxdimg_nb.panels.base.message_fields import int_field, str_field
+from lxdimg_nb.panels.base.message_fields import int_field, names_field, str_field
 from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
 from lxdimg_nb.panels.base.ui_text import sentence
@@ -210,7 +210,7 @@ class UploadForm:
             return
         self._checked = None
         public = content.get("public") is True
-        aliases = str_field(content, "aliases").replace(",", " ").split()
+        aliases = names_field(content, "aliases")
 
         def work(report: Report) -> Image:
             return files.images.create(
