@@ -1,7 +1,7 @@
 """The errors of the package.
 
     LxdImageError
-    ├── ServerUnreachableError      nothing answers, or the connection broke
+    ├── ServerUnreachableError      nothing answers, or the connection broke (advice, tried)
     ├── UnexpectedReplyError        the reply is not one of LXD or Incus
     ├── ApiError                    the server refused (status_code, message)
     │   ├── NotAllowedError         401, 403
@@ -64,7 +64,7 @@ def _single_line(text: str) -> str:
 
 
 class LxdImageError(Exception):
-    """Base class of all errors of this package. `str()` is one line that says what to do next."""
+    """Base class of all errors of this package. `message` is one line that says what to do next; so is `str()`."""
 
     def __init__(self, message: str, **facts: Any) -> None:
         message = _single_line(message)
@@ -84,7 +84,21 @@ def _unpickle(kind: type[LxdImageError], message: str, facts: dict[str, Any]) ->
 
 
 class ServerUnreachableError(LxdImageError):
-    """Nothing answers at that address, or the connection broke."""
+    """Nothing answers at that address, or the connection broke.
+
+    `advice` are at most four lines of what to do, which `str()` shows below the message; `tried` are the places
+    where a server was looked for. Both are empty where one address was named.
+    """
+
+    advice: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
+
+    def __init__(self, message: str, *, advice: Sequence[str] = (), tried: Sequence[str] = ()) -> None:
+        lines, places = (tuple(_single_line(text) for text in texts) for texts in (advice, tried))
+        super().__init__(message, advice=lines, tried=places)
+
+    def __str__(self) -> str:
+        return "\n".join([self.message, *(f"  - {line}" for line in self.advice)])
 
 
 class UnexpectedReplyError(LxdImageError):

@@ -111,6 +111,11 @@ class Client:
         if self._on_close is not None:
             self._on_close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called, on this client or on one that shares its connections."""
+        return self.transport.closed
+
     def __enter__(self) -> Client:
         return self
 

@@ -11,13 +11,21 @@ from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.client import Client
 from lxdimg_nb.client.config.client_config import Remote
+from lxdimg_nb.client.config.local_sockets import (
+    SILENT,
+    Attempt,
+    LocalSocket,
+    access_to,
+    local_sockets,
+    unreachable_error,
+)
 from lxdimg_nb.client.config.remotes import default_remotes, find_remote, find_remote_by_address, local_project
 from lxdimg_nb.client.http.endpoint import Endpoint, https_base, read_pem
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
 from lxdimg_nb.client.project import open_project
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
 
-__all__ = ["connect", "local_sockets"]
+__all__ = ["connect"]
 
 _PathLike = str | os.PathLike[str]
 _KeyPair = tuple[_PathLike, _PathLike]
@@ -53,7 +61,7 @@ def connect(
         A client; for a simplestreams server a `CatalogueClient`, which is read-only and otherwise the same.
 
     Raises:
-        ServerUnreachableError: nobody answers; the message names each place that was tried.
+        ServerUnreachableError: nobody answers; `advice` says what to do, and `tried` names the places.
         UnexpectedReplyError: the server is neither LXD nor Incus.
         NotFoundError: no such project.
         NotAllowedError: the server does not trust this client's certificate.
@@ -100,64 +108,25 @@ def connect(
     raise InvalidRequestError(f"{address!r} is neither a socket's path nor an https:// address")
 
 
-def local_sockets() -> list[tuple[str, str | None]]:
-    """The sockets of a local daemon, in the order that lxc and incus try them, each with its project.
-
-    Source: LXD client/connection.go, Incus client/connection.go.
-    """
-    lxd, incus = _product_sockets("lxd"), _product_sockets("incus")
-    # A product whose variable is set comes before the usual sockets of the other.
-    wanted = any(os.environ.get(k) for k in ("INCUS_SOCKET", "INCUS_DIR"))
-    return incus + lxd if wanted and not any(os.environ.get(k) for k in ("LXD_SOCKET", "LXD_DIR")) else lxd + incus
-
-
-def _product_sockets(product: str) -> list[tuple[str, str | None]]:
-    prefix = product.upper()
-    found: list[tuple[str, str | None]] = []
-    if os.environ.get(f"{prefix}_SOCKET"):
-        found.append((os.environ[f"{prefix}_SOCKET"], None))
-    if os.environ.get(f"{prefix}_DIR"):
-        found.append((f"{os.environ[f'{prefix}_DIR']}/unix.socket", None))
-    if found:
-        return found
-    user = f"user-{os.geteuid()}"
-    if product == "lxd":
-        snap = "/var/snap/lxd/common"
-        return [
-            (f"{snap}/lxd/unix.socket", None),
-            ("/var/lib/lxd/unix.socket", None),
-            (f"{snap}/lxd-user/unix.socket", user),
-        ]
-    for folder in ("/run/incus", "/var/lib/incus"):
-        found += [(f"{folder}/unix.socket", None), (f"{folder}/unix.socket.user", user)]
-    return found
-
-
 def _connect_local(project: str | None, timeout: float, product: str = "") -> Client:
     """Connect to the daemon of this machine; without one, and unless a product is named, to the default remote."""
-    tried: list[str] = []
+    attempts: list[Attempt] = []
     cause: LxdImageError | None = None
-    for path, own_project in _product_sockets(product) if product else local_sockets():
-        if not os.path.exists(path):
-            tried.append(f"{path} (no such socket)")
-        elif not os.access(path, os.W_OK):
-            tried.append(f"{path} (you may not open it)")
-        else:
+    for socket in local_sockets(product):
+        closed = access_to(socket)
+        if not closed:
             try:
-                return _open_local(path, project, own_project, timeout)
+                return _open_local(socket, project, timeout)
             except ServerUnreachableError as error:
-                tried.append(f"{path} (does not answer)")
                 cause = error
+        attempts.append(Attempt(socket.path, closed or SILENT, socket))
     for remote in () if product else default_remotes():
         try:
             return _connect_remote(remote, project, None, None, timeout)
         except ServerUnreachableError as error:
-            tried.append(f"{remote.full_name} at {' and '.join(remote.addresses)} (does not answer)")
+            attempts.append(Attempt(f"{remote.full_name} at {' and '.join(remote.addresses)}", SILENT))
             cause = error
-    raise ServerUnreachableError(
-        "no LXD or Incus answers on this machine. Tried: " + ", ".join(tried) + ". Give a socket or URL: "
-        "connect('https://host:8443'), or try the demo: connect(lxdimg_nb.demo.start().url)"
-    ) from cause
+    raise unreachable_error(attempts, product) from cause
 
 
 def _connect_local_or_demo(project: str | None, timeout: float) -> Client:
@@ -197,10 +166,10 @@ def _start_demo() -> _DemoServer:
     return start()
 
 
-def _open_local(path: str, project: str | None, own_project: str | None, timeout: float) -> Client:
+def _open_local(socket: LocalSocket, project: str | None, timeout: float) -> Client:
     """A local daemon; when no project is asked for, in the one that lxc or incus is switched to."""
-    client = _open(_unix_endpoint(path), project or own_project, timeout)
-    switched = "" if project or own_project else local_project(client.info.product)
+    client = _open(_unix_endpoint(socket.path), project or socket.project, timeout)
+    switched = "" if project or socket.project else local_project(client.info.product)
     if switched in ("", client.project):
         return client
     try:

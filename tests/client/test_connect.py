@@ -51,20 +51,6 @@ def test_the_local_daemon_is_found_as_its_own_command_line_finds_it(
         assert client.url == server.url
 
 
-def test_without_a_server_each_place_is_named_and_the_ways_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LXD_SOCKET", str(tmp_path / "a"))
-    monkeypatch.setenv("INCUS_DIR", str(tmp_path))
-
-    with pytest.raises(ServerUnreachableError) as caught:
-        lxdimg_nb.connect()
-
-    text = str(caught.value)
-    assert str(tmp_path / "a") in text
-    assert str(tmp_path / "unix.socket") in text
-    assert "demo" in text
-    assert "https://" in text
-
-
 def test_a_dead_socket_is_said(tmp_path: Path) -> None:
     path = tmp_path / "dead.socket"
     with socket.socket(socket.AF_UNIX) as listener:

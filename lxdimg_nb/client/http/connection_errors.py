@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-__all__ = ["exception_chain", "explain"]
+from lxdimg_nb.client.http.socket_advice import permission_advice, start_advice
+
+__all__ = ["advise", "exception_chain", "explain"]
 
 
 def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -20,10 +22,20 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
             stack += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
 
 
+def advise(error: BaseException | None, socket: str) -> tuple[str, ...]:
+    """What to do when a server was not reached at a unix socket, as far as that is known."""
+    chain = list(exception_chain(error))
+    if any(isinstance(cause, PermissionError) for cause in chain):
+        return (permission_advice(socket),)
+    missing = any(isinstance(cause, FileNotFoundError | ConnectionRefusedError) for cause in chain)
+    command = start_advice(socket) if missing else ""
+    return (command,) if command else ()
+
+
 def explain(error: BaseException | None) -> str:
-    """Why a server was not reached, and what to do about it."""
+    """Why a server was not reached."""
     reasons: tuple[tuple[type[BaseException], str], ...] = (
-        (PermissionError, "you may not open the socket; join the group lxd or incus-admin, or use a TLS remote"),
+        (PermissionError, "you may not open the socket"),
         (FileNotFoundError, "there is no such socket; is the daemon running?"),
         (ConnectionRefusedError, "nobody listens there; is the daemon running?"),
         (socket.gaierror, "there is no host of that name"),

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import requests
 import urllib3
 
-from lxdimg_nb.client.http.connection_errors import exception_chain, explain
+from lxdimg_nb.client.http.connection_errors import advise, exception_chain, explain
 from lxdimg_nb.client.http.connection_pool import TlsAdapter, UnixAdapter, open_socket
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint
 from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_reply
@@ -59,6 +59,7 @@ class Transport:
         self.timeout = timeout
         self._authenticated = authenticated
         self._session: requests.Session | None = None
+        self.closed = False
         self._lock = threading.Lock()
         self.listings = SingleFlight(endpoint.url)
 
@@ -103,6 +104,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections. A later request opens new ones."""
+        self.closed = True
         with self._lock:
             session, self._session = self._session, None
         if session is not None:
@@ -246,7 +248,8 @@ class Transport:
         )
 
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
-        return ServerUnreachableError(f"{self.url} is not reachable: {explain(error)}")
+        advice = advise(error, self.endpoint.socket) if self.endpoint.socket else ()
+        return ServerUnreachableError(f"{self.url} is not reachable: {explain(error)}", advice=advice)
 
     def _unexpected(self, response: requests.Response) -> UnexpectedReplyError:
         return UnexpectedReplyError(

@@ -69,6 +69,7 @@ class CatalogueTransport(Transport):
         return self.web.url
 
     def close(self) -> None:
+        super().close()
         self.web.close()
 
     def catalogue(self, *, reload: bool = False) -> Catalogue:

@@ -202,7 +202,7 @@ class Fleet:
                 try:
                     clients[name] = connected(self._servers[name], self._timeout)
                 except LxdImageError as error:
-                    lost[name] = str(error)
+                    lost[name] = error.message
             yield clients, lost
         finally:
             for name, client in clients.items():

@@ -87,14 +87,17 @@ def query_server(spec: Any, query: Query) -> Answer:
         try:
             records = client.images.records(all_projects=query.all_projects)
         except IncompleteListError as incomplete:
-            state, error, complete = "partial", str(incomplete), False
+            state, error, complete = "partial", incomplete.message, False
             records = list(incomplete.images)
         users = None
         if query.used_by and info.trusted:
             try:
                 users = users_of_images(client.server_project)
             except LxdImageError as refusal:
-                state, error = "partial", f"{error}; who uses the images is not known: {refusal}".removeprefix("; ")
+                state, error = (
+                    "partial",
+                    f"{error}; who uses the images is not known: {refusal.message}".removeprefix("; "),
+                )
         found, keys = _matching(records, query.filter)
         seconds = time.monotonic() - began
         return Answer(state, seconds, found, users, server, error, complete=complete, properties=keys)
@@ -104,7 +107,7 @@ def query_server(spec: Any, query: Query) -> Answer:
             state = "unreachable"
         elif isinstance(refusal, NotAllowedError):
             state = "refused"
-        return Answer(state, time.monotonic() - began, error=str(refusal))
+        return Answer(state, time.monotonic() - began, error=refusal.message)
     finally:
         if client is not None and client is not spec:
             client.close()

@@ -150,7 +150,7 @@ def _protections(rules: Rules, clients: Clients, all_projects: bool, now: dateti
         try:
             frame = client.images.df(all_projects=all_projects, used_by=True)
         except LxdImageError as error:
-            clients.lost[name] = str(error)
+            clients.lost[name] = error.message
             continue
         found |= {(name, step.project, step.fingerprint): step.protection for step in rules(frame, now)}
     return found
@@ -167,12 +167,12 @@ def _outcome(step: Step, clients: Clients, protections: _Protections | None) -> 
     except _Skip as skip:
         return Outcome(step, "skipped", str(skip))
     except ChangedMeanwhileError as error:
-        return Outcome(step, "skipped", f"changed since the plan was made: {error}")
+        return Outcome(step, "skipped", f"changed since the plan was made: {error.message}")
     except ServerUnreachableError as error:
-        clients.lost[step.server] = f"the server was lost before: {error}"
-        return Outcome(step, "failed", str(error))
+        clients.lost[step.server] = f"the server was lost before: {error.message}"
+        return Outcome(step, "failed", error.message)
     except LxdImageError as error:
-        return Outcome(step, "failed", str(error))
+        return Outcome(step, "failed", error.message)
 
 
 def _unchanged(step: Step, client: Client, fields: set[str] | None = None) -> Image:

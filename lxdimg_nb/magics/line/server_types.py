@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -207,6 +208,21 @@ def _existing_name(word: Word, ctx: click.Context) -> RemoteName:
     return RemoteName(*found)
 
 
+def _server(word: Word, ctx: click.Context) -> Client | str:
+    from lxdimg_nb.demo import DemoServer
+
+    value = word.value
+    if value is None or isinstance(value, os.PathLike):
+        return word.text.removesuffix(":")
+    if isinstance(value, DemoServer):
+        return value.url
+    if not isinstance(value, Client):
+        raise InvalidRequestError(
+            f"${word.variable} is a {type(value).__name__}; connect to a client, a demo server or an address"
+        )
+    return value
+
+
 def _is_remote(word: Word) -> bool:
     found = word.value is None and _REMOTE.fullmatch(word.text) is not None
     return found and (not word.protected or word.text.removesuffix(":") in remote_names())
@@ -225,10 +241,8 @@ REMOTE = WordType(
 )
 REMOTE_COLON = WordType(REMOTE.read, _complete_remote, _is_remote)
 """`remote:` among other words."""
-SERVER = WordType(
-    lambda word, ctx: word.value if isinstance(word.value, Client) else word.text.removesuffix(":"), REMOTE.complete
-)
-"""A remote, a URL or the path of a socket; or a client in a variable."""
+SERVER = WordType(_server, REMOTE.complete)
+"""A remote, a URL or the path of a socket; or a client, a path or a demo server in a variable."""
 FILTER = WordType(lambda word, ctx: word.typed, _complete_filter)
 """A term of a filter, with its quotes."""
 KEY = WordType(complete=_complete_key)

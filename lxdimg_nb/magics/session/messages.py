@@ -18,7 +18,9 @@ _VERBS_FOR_PYTHON = tuple(
         (r"move it with images\.aliases\.point\('([^'\s]+)', to=…\)", r"%lxdimg alias point \1 IMAGE moves it"),
         (r"(nothing was (?:sent|fetched)) \(exist_ok=True returns it\)", r"\1 (--reuse takes what is there)"),
         (r"connect\('https://host:8443'\)", "%lxdimg connect https://host:8443"),
-        (r"connect\(lxdimg_nb\.demo\.start\(\)\.url\)", "%lxdimg demo"),
+        (r"or the name of a remote of lxc or incus", "or a remote of %lxdimg remotes"),
+        (r"connect\(demo=True\)", "%lxdimg demo"),
+        (r"error\.tried names", "sys.last_value.tried names"),
         (r"(is already in project \S+ on \S+)$", r"\1 (--reuse takes it, and gives it the names)"),
         (r"(as it is now is already there: \w+)$", r"\1 (--reuse takes it, and gives it the names)"),
         (r"stopped meanwhile \(stop=True\)", "stopped meanwhile with --force"),
@@ -51,8 +53,18 @@ def suggest(word: str, known: Iterable[str], label: str = "known") -> str:
 
 
 def format_error(error: BaseException, message: str = "") -> str:
-    """Return an error's message (or another) and notes on one line, with advice in verbs instead of Python."""
-    text = " ".join([message or str(error), *getattr(error, "__notes__", ())])
+    """Return an error's message (or another) and notes on one line, and its advice in verbs on lines below."""
+    first = " ".join([message or getattr(error, "message", "") or str(error), *getattr(error, "__notes__", ())])
+    return "\n  - ".join([in_verbs(first), *advice_in_verbs(error)])
+
+
+def advice_in_verbs(error: BaseException) -> list[str]:
+    """The lines of advice that an error has, in verbs instead of Python."""
+    return [in_verbs(line) for line in getattr(error, "advice", ())]
+
+
+def in_verbs(text: str) -> str:
+    """Return a text as one line, with advice in verbs instead of Python."""
     for pattern, words in _VERBS_FOR_PYTHON:
         text = pattern.sub(words, text)
     return sanitize(text, 2000)

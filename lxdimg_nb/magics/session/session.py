@@ -1,17 +1,22 @@
-"""The state of `%lxdimg` between lines: the connected client, clients of other remotes, and their known images."""
+"""The state of `%lxdimg` between lines: the connected client, clients of other remotes, and their known images.
+
+The connected client is the one that `%lxdimg connect`, `%lxdimg demo` or a setting chose. Where nothing was chosen it
+is the one open client among the user's variables, as long as it is one of them and open, else that of `connect()`.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lxdimg_nb.client import Client, connect
 from lxdimg_nb.client.config.remotes import remotes_by_name
-from lxdimg_nb.errors import LxdImageError, NotFoundError
+from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError, ServerUnreachableError
 from lxdimg_nb.magics.session.known_images import KnownImages
-from lxdimg_nb.magics.session.messages import did_you_mean
+from lxdimg_nb.magics.session.messages import did_you_mean, echo
+from lxdimg_nb.magics.session.user_clients import describe, only_client, same_server_key, user_clients
 
 
 def remote_names() -> list[str]:
@@ -31,6 +36,10 @@ def split_remote(text: str) -> tuple[str, str]:
     return ("", text) if not colon or not home or "/" in home else (home, rest)
 
 
+_Origin = Literal["", "chosen", "variable", "completion"]
+"""Where the client comes from: nowhere yet, chosen by the user or by a verb, found in a variable, made for Tab."""
+
+
 class Session:
     """The servers of one IPython session. `connected` is called with each server that the session connects to."""
 
@@ -43,6 +52,7 @@ class Session:
         self._generation = 0
         self._client: Client | None = None
         self._wanted = ""
+        self._origin: _Origin = ""
         self._own: set[int] = set()
         self._others: dict[tuple[str, str | None], Client] = {}
         self._known: dict[tuple[str, str], KnownImages] = {}
@@ -56,18 +66,58 @@ class Session:
 
     @property
     def client(self) -> Client:
-        """The connected client; connects on first use."""
+        """The connected client; finds it or connects on first use.
+
+        Raises:
+            InvalidRequestError: several clients are among the user's variables, and none was chosen.
+        """
+        return self._connected_client("chosen")
+
+    def _connected_client(self, origin: _Origin) -> Client:
         while True:
             with self._lock:
+                if origin == "chosen":
+                    self._look_for_client()
                 if self._client is not None:
                     return self._client
                 wanted, generation = self._wanted, self._generation
-            made = self._open(wanted, None)
+            made = self._open_default(wanted)
             with self._lock:
                 if generation == self._generation and self._client is None:
-                    self._use(made, own=True)
+                    self._use(made, own=True, origin=origin)
                     return made
             made.close()
+
+    def _look_for_client(self) -> None:
+        """Where nothing was chosen, use the open client among the user's variables and say so."""
+        if self._origin == "chosen" or (self._origin == "variable" and self._is_held()):
+            return
+        if self._origin == "variable":
+            self.connect_lazily("")
+        found = only_client(self.shell.user_ns)
+        if found is not None:
+            name, client = found
+            self.use(client, origin="variable")
+            echo(f"using ${name}: {describe(client)}")
+        elif self._origin == "completion":
+            self._origin = "chosen"
+
+    def _is_held(self) -> bool:
+        """Whether the client is still open and one of the user's variables, or another of the same server is."""
+        assert self._client is not None
+        key = same_server_key(self._client)
+        return not self._client.closed and any(
+            same_server_key(client) == key for client in user_clients(self.shell.user_ns).values()
+        )
+
+    def _open_default(self, wanted: str) -> Client:
+        try:
+            return self._open(wanted, None)
+        except ServerUnreachableError as error:
+            closed = [] if wanted else list(user_clients(self.shell.user_ns, closed=True))
+            if closed:
+                error.add_note(f"(${closed[0]} is a client that was closed; %lxdimg connect ${closed[0]} opens it.)")
+            raise
 
     def connect(self, where: str, project: str | None = None, **options: Any) -> Client:
         """Connect to a server; if that fails, the session keeps its client."""
@@ -75,14 +125,14 @@ class Session:
         self.use(client, name=where, own=True)
         return client
 
-    def use(self, client: Client, *, name: str = "", own: bool = False) -> None:
+    def use(self, client: Client, *, name: str = "", own: bool = False, origin: _Origin = "chosen") -> None:
         """Use this client from now on; it is closed with the session only if `own`."""
         with self._lock:
             self.reset()
-            self._use(client, own=own, name=name)
+            self._use(client, own=own, name=name, origin=origin)
 
-    def _use(self, client: Client, *, own: bool, name: str = "") -> None:
-        self._client = client
+    def _use(self, client: Client, *, own: bool, origin: _Origin, name: str = "") -> None:
+        self._client, self._origin = client, origin
         self._wanted = name or self._wanted or client.url
         if own:
             self._own.add(id(client))
@@ -95,6 +145,7 @@ class Session:
         with self._lock:
             self.reset()
             self._wanted = where
+            self._origin = "chosen" if where else ""
             self._connected(where)
 
     def reset(self) -> None:
@@ -104,7 +155,7 @@ class Session:
             known, self._known = list(self._known.values()), {}
             clients = [c for c in [self._client, *self._others.values()] if c is not None]
             own, self._own = self._own, set()
-            self._client, self._wanted, self._others = None, "", {}
+            self._client, self._wanted, self._others, self._origin = None, "", {}, ""
         for one in known:
             one.close()
         for client in clients:
@@ -123,10 +174,18 @@ class Session:
 
     def opened(self, remote: str = "", project: str | None = None) -> Client | None:
         """As `client_for`, but None if that client has not been opened."""
-        client = self._client
+        client = self._client if self._client is not None or remote else self._quietly_found()
         if not remote and (client is None or project in (None, client.project)):
             return client
         return self._others.get((remote, project))
+
+    def _quietly_found(self) -> Client | None:
+        """The client among the user's variables that the next verb will use."""
+        try:
+            found = None if self._origin == "chosen" else only_client(self.shell.user_ns)
+        except InvalidRequestError:
+            return None
+        return found[1] if found is not None else None
 
     def client_for(self, remote: str = "", project: str | None = None) -> Client:
         """The client for a remote (empty: the connected server) and a project (None: that of the client)."""
@@ -171,7 +230,8 @@ class Session:
 
     def _warm(self, remote: str) -> None:
         try:
-            self.known_images(self.client_for(remote)).refresh()
+            client = self.client_for(remote) if remote else self._connected_client("completion")
+            self.known_images(client).refresh()
         except LxdImageError:
             return  # The next verb reports the error.
 

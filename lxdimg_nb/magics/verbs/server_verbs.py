@@ -42,7 +42,9 @@ def connect(
     """
     session, project = invocation.session, invocation.project
     if isinstance(server, Client):
-        client = server.in_project(project) if project else server
+        # Asks the server, so that one that is gone is reported now.
+        client = server.in_project(project or server.project)
+        client = client if project else server
         session.use(client)
         return client
     if (cert is None) != (key is None):
@@ -91,10 +93,12 @@ def status(invocation: Invocation) -> Table:
         info = client.reload()
         images = _image_count(session, client)
     except LxdImageError as error:
+        why, *advice = format_error(error).split("\n  - ")
+        advice = advice or ["%lxdimg connect URL, or %lxdimg demo for a server to try things out on"]
         lost = (
             ("status", "not connected" if session.current is None else f"no answer from {session.current.url}"),
-            ("why", format_error(error)),
-            ("next", "%lxdimg connect URL, or %lxdimg demo for a server to try things out on"),
+            ("why", why),
+            *(("" if number else "next", line) for number, line in enumerate(advice)),
         )
         return Table(("", ""), lost, title="%lxdimg")
     rows = (

@@ -20,8 +20,8 @@ def error_text(error: BaseException) -> str:
     if isinstance(error, NotAllowedError):
         return sentence(f"The server does not allow that: {error.message}")
     if isinstance(error, LxdImageError):
-        notes = " ".join(getattr(error, "__notes__", []))
-        return sentence(f"{error.message}. {notes}" if notes else error.message)
+        more = [*getattr(error, "advice", ())[:1], *getattr(error, "__notes__", ())]
+        return " ".join(sentence(text) for text in (error.message, *more))
     if isinstance(error, OSError) and error.strerror:
         name = f" ({error.filename})" if error.filename else ""
         return sentence(f"{error.strerror}{name}")
