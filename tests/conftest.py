@@ -33,6 +33,8 @@ MISSING = "missing here: "
 # How long an example takes is the machine's affair.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+# Tables fit the terminal; whoever runs the tests has one of any width, or none.
+os.environ["COLUMNS"] = "100"
 
 
 def missing(reason: str) -> NoReturn:

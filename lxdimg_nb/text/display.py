@@ -1,20 +1,15 @@
-"""Text and HTML that are safe to show, whatever a server said: the one place that sanitizes and escapes.
-
-The HTML of a `Table` has no scripts, no links, and no ids, names or classes taken from data. Its colours are
-those of JupyterLab's theme, light or dark, or of the page.
-"""
+"""Text and HTML that are safe to show, whatever a server said: the one place that sanitizes and escapes."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from lxdimg_nb.text import formats
 
-__all__ = ["Table", "csv_cell", "escape", "format_value", "sanitize"]
+__all__ = ["csv_cell", "escape", "format_value", "sanitize"]
 
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor
@@ -73,104 +68,3 @@ def format_value(value: object, *, now: datetime | None = None, limit: int = 200
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return sanitize(", ".join(sanitize(v, limit) for v in value), limit)
     return sanitize(value, limit)
-
-
-_STYLE = (
-    "<style>"
-    ".lxdimg{color:var(--jp-content-font-color1,inherit);font-size:var(--jp-code-font-size,13px)}"
-    ".lxdimg table{border-collapse:collapse;margin:0}"
-    ".lxdimg caption{text-align:left;font-weight:600;padding:2px 0;caption-side:top}"
-    ".lxdimg th,.lxdimg td{text-align:left;padding:2px 10px;vertical-align:top;"
-    "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.35))}"
-    ".lxdimg th{color:var(--jp-content-font-color2,inherit);font-weight:600}"
-    ".lxdimg td.n,.lxdimg th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
-    ".lxdimg td.f{font-family:var(--jp-code-font-family,monospace)}"
-    ".lxdimg p{color:var(--jp-content-font-color2,inherit);margin:4px 0}"
-    "</style>"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table as text and as HTML. Cells may hold any text: it is sanitized and escaped here.
-
-    Attributes:
-        headers: one for each column; all empty in a table of names and values.
-        title: above the table.
-        note: below the table.
-        numeric: columns that are aligned to the right.
-        monospace: columns in the font of code.
-        tooltips: a text for each cell, shown when the mouse is over it; may be left out.
-        gap: number of the row before which rows are left out, shown as `…`.
-    """
-
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    title: str = ""
-    note: str = ""
-    numeric: frozenset[int] = frozenset()
-    monospace: frozenset[int] = frozenset()
-    tooltips: tuple[tuple[str, ...], ...] = ()
-    gap: int | None = None
-
-    def __str__(self) -> str:
-        # The last column often holds a reason or an error; its length moves nothing else.
-        limits = [60 if any(self.headers) else 200] * (len(self.headers) - 1) + [200]
-        cells = [[sanitize(cell, limit) for cell, limit in zip(row, limits, strict=True)] for row in self.rows]
-        heads = [sanitize(head, 40) for head in self.headers]
-        widths = [max((len(row[i]) for row in cells), default=0) for i in range(len(heads))]
-        widths = [max(width, len(head)) for width, head in zip(widths, heads, strict=True)]
-        lines = [sanitize(self.title)] if self.title else []
-        if any(heads):
-            lines.append(self._line(heads, widths))
-        for number, row in enumerate(cells):
-            if number == self.gap:
-                lines.append("…")
-            lines.append(self._line(row, widths))
-        return "\n".join([*lines, *([sanitize(self.note, 1000)] if self.note else [])])
-
-    __repr__ = __str__
-
-    def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
-        pairs = enumerate(zip(row, widths, strict=True))
-        return "  ".join(c.rjust(w) if i in self.numeric else c.ljust(w) for i, (c, w) in pairs).rstrip()
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def html(self) -> str:
-        """Return the table as HTML with its own style."""
-        parts = [_STYLE, '<div class="lxdimg"><table>']
-        if self.title:
-            parts.append(f"<caption>{escape(self.title)}</caption>")
-        if any(self.headers):
-            heads = "".join(f'<th scope="col"{self._class(i)}>{escape(h)}</th>' for i, h in enumerate(self.headers))
-            parts.append(f"<thead><tr>{heads}</tr></thead>")
-        parts.append("<tbody>")
-        for number, row in enumerate(self.rows):
-            if number == self.gap:
-                parts.append(f'<tr><td colspan="{len(self.headers)}">…</td></tr>')
-            tooltips = self.tooltips[number] if self.tooltips else ("",) * len(row)
-            parts.append("<tr>")
-            for i, (cell, tooltip) in enumerate(zip(row, tooltips, strict=True)):
-                title = f' title="{escape(tooltip, 400)}"' if tooltip else ""
-                tag = 'th scope="row"' if i == 0 and not any(self.headers) else "td"
-                parts.append(f"<{tag}{self._class(i)}{title}>{escape(cell)}</{tag[:2]}>")
-            parts.append("</tr>")
-        parts.append("</tbody></table>")
-        if self.note:
-            parts.append(f"<p>{escape(self.note, 1000)}</p>")
-        return "".join([*parts, "</div>"])
-
-    def truncated(self, size: int) -> Table:
-        """Return the table with as many of its first rows as fit into `size` bytes as text and HTML together."""
-        shorter = self
-        while len(shorter.rows) > 1 and len((str(shorter) + shorter.html()).encode()) > size:
-            count = len(shorter.rows) // 2
-            note = "and more, left out here to keep this small"
-            shorter = replace(self, rows=self.rows[:count], tooltips=self.tooltips[:count], note=note)
-        return shorter
-
-    def _class(self, column: int) -> str:
-        name = "n" if column in self.numeric else "f" if column in self.monospace else ""
-        return f' class="{name}"' if name else ""

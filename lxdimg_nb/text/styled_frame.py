@@ -1,29 +1,18 @@
-"""A DataFrame subclass that is displayed for people, and sanitized; the base of all frames of the package.
-
-The only module of `text` that loads pandas.
-"""
+"""A DataFrame subclass that is displayed for people, and sanitized; the base of all frames of the package."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
-from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, format_value, sanitize
+from lxdimg_nb.text.column_formats import column_format, is_missing
+from lxdimg_nb.text.display import sanitize
+from lxdimg_nb.text.tables import Table
 
-__all__ = ["LONG_TEXT_COLUMNS", "StyledFrame", "frame_table", "is_missing", "sanitize_lines"]
-
-LONG_TEXT_COLUMNS = ("reason", "protection", "change", "detail", "error")
-"""Columns that may hold longer text."""
-_BYTES = ("size", "bytes", "shared", "size_before", "size_after")
-_EXACT = ("taken", "supported_until")
-"""Times that are displayed as such, because an age would say too little."""
-_NEVER = ("last_used_at", "expires_at")
-_FINGERPRINT = re.compile("[0-9a-f]{64}")
+__all__ = ["StyledFrame", "frame_table", "is_missing", "sanitize_lines"]
 
 if TYPE_CHECKING:
     _Series = pd.Series[Any]
@@ -88,11 +77,6 @@ class StyledFrame(pd.DataFrame):
         return self.table().html()
 
 
-def is_missing(value: object) -> bool:
-    """Whether a value is missing; lists and arrays never are."""
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))  # type: ignore[call-overload]
-
-
 def frame_table(
     frame: pd.DataFrame,
     *,
@@ -109,33 +93,33 @@ def frame_table(
         frame: any frame.
         now: what ages are counted from; by default the current time.
         title: above the table.
-        columns: positions of the columns to show; by default the first 30.
+        columns: positions of the columns to show, in this order; by default the first 30.
         words: format columns that are named like sizes, and leave out an index of row numbers.
     """
     moment = now or datetime.now(UTC)
     names = list(frame.columns)
     at = list(range(min(30, len(names)))) if columns is None else columns
-    hidden = [sanitize(n, 40) for i, n in enumerate(names) if i not in set(at)]
     levels = [] if isinstance(frame.index, pd.RangeIndex) and words else list(frame.index.names)
+    dtypes = [frame.index.get_level_values(i).dtype for i in range(len(levels))]
     shown = [*levels, *(names[i] for i in at)]
+    kept = [
+        column_format(n, d, measures=words)
+        for n, d in zip(shown, [*dtypes, *(frame.dtypes.iloc[i] for i in at)], strict=True)
+    ]
     part, gap = _head_and_tail(frame)
     cells = [
-        [_cell(name, value, moment, words) for name, value in zip(shown, _values(part, row, at, levels), strict=True)]
+        [form.cell(value, moment) for form, value in zip(kept, _values(part, row, at, levels), strict=True)]
         for row in range(len(part))
     ]
-    notes = [f"{len(part):,} of {len(frame):,} rows shown."] if gap else []
-    if hidden:
-        more = ", ".join(hidden[:12]) + (", …" if len(hidden) > 12 else "")
-        notes.append(f"{formats.plural(len(hidden), 'more column')}: {more}")
     return Table(
         tuple("" if n is None else sanitize(n, 60).removesuffix("_at") for n in shown),
         tuple(tuple(cell for cell, _ in row) for row in cells),
         title,
-        " ".join(notes),
-        numeric=frozenset(len(levels) + k for k, i in enumerate(at) if frame.dtypes.iloc[i].kind in "iuf"),
-        monospace=frozenset(i for i, n in enumerate(shown) if n == "fingerprint"),
+        "" if gap is None else f"{len(part):,} of {len(frame):,} rows shown.",
+        kinds=tuple(form.kind for form in kept),
         tooltips=tuple(tuple(hint for _, hint in row) for row in cells),
         gap=gap,
+        hidden=tuple(str(name)[:100] for i, name in enumerate(names) if i not in set(at)),
     )
 
 
@@ -151,25 +135,3 @@ def _head_and_tail(frame: pd.DataFrame) -> tuple[pd.DataFrame, int | None]:
 def _values(frame: pd.DataFrame, row: int, columns: Sequence[int], levels: list[Any]) -> list[Any]:
     key = frame.index[row] if levels else ()
     return [*(key if isinstance(key, tuple) else (key,)), *(frame.iat[row, i] for i in columns)]
-
-
-def _cell(name: object, value: Any, now: datetime, words: bool) -> tuple[str, str]:
-    """The text of a cell, and its tooltip."""
-    if is_missing(value):
-        return "never" if name in _NEVER else "", ""
-    if name == "fingerprint" or (isinstance(value, str) and _FINGERPRINT.fullmatch(value)):
-        return sanitize(str(value)[:12]), sanitize(value)
-    if isinstance(value, datetime):
-        if name in _EXACT:
-            return formats.timestamp(value).removesuffix(" 00:00 UTC"), sanitize(value)
-        return formats.age(value.astimezone(UTC), now) if value.tzinfo else sanitize(value), sanitize(value)
-    if name in _BYTES and words:
-        return formats.size(int(value)), f"{int(value):,} bytes"
-    if name == "mode" and pd.api.types.is_integer(value):
-        return f"{value:04o}", ""  # octal, as for chmod
-    if pd.api.types.is_list_like(value):
-        return format_value(value, limit=80), ""
-    if pd.api.types.is_bool(value):
-        return format_value(bool(value)), ""
-    text = sanitize(value, 200 if name in LONG_TEXT_COLUMNS else 80)
-    return text, sanitize(value, 400) if text.endswith("…") else ""

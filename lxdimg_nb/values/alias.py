@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.cells import Kind
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values.fingerprint import short_fingerprint
 from lxdimg_nb.values.json_fields import Json, string
 
@@ -33,7 +34,9 @@ class Alias:
     def table(self) -> Table:
         """The alias as a table of one row."""
         row = (self.name, short_fingerprint(self.target), self.type, self.description)
-        return Table(("alias", "target", "type", "description"), (row,), monospace=frozenset({1}))
+        return Table(
+            ("alias", "target", "type", "description"), (row,), kinds=(Kind.TEXT, Kind.CODE, Kind.LINE, Kind.PROSE)
+        )
 
     def _repr_html_(self) -> str:
         return self.table().html()

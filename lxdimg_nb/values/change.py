@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values.fingerprint import short_fingerprint
 from lxdimg_nb.values.image_table import format_attribute
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, format_value, sanitize
+from lxdimg_nb.text.cells import Badge, Kind, badge
+from lxdimg_nb.text.display import format_value, sanitize
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values.fingerprint import short_fingerprint
 
 __all__ = ["format_attribute", "image_table", "images_table"]
@@ -34,8 +36,10 @@ def image_table(image: Any, *, now: datetime | None = None) -> Table:
         ("aliases", format_value([alias.name for alias in image.aliases])),
         *((name, format_value(getattr(image, name))) for name in ("project", "type", "architecture", "filename")),
         ("size", f"{formats.size(image.size)} ({image.size:,} bytes)"),
-        *((name, format_value(getattr(image, name))) for name in ("public", "auto_update", "cached")),
-        *((name, format_attribute(name, getattr(image, name), now=now)) for name in _TIMES),
+        ("public", _exposed(image)),
+        *((name, badge(format_value(getattr(image, name)))) for name in ("auto_update", "cached")),
+        *((name, badge(format_attribute(name, getattr(image, name), now=now))) for name in _TIMES[:3]),
+        ("expires_at", _expiry(image, now)),
         ("profiles", format_value(image.profiles)),
         ("source", "" if source is None else f"{source.server} {source.protocol} {source.alias}"),
         *((f"properties.{sanitize(key, 60)}", sanitize(v)) for key, v in sorted(image.properties.items())[:100]),
@@ -67,12 +71,23 @@ def images_table(images: Sequence[Any], *, now: datetime | None = None, title: s
             image.architecture,
             image.type,
             formats.size(image.size),
-            format_value(image.public),
-            format_value(image.auto_update),
+            _exposed(image),
+            badge(format_value(image.auto_update)),
             formats.age(image.uploaded_at, now),
         )
         for image in images[:60]
     )
     left = len(images) - len(rows)
     note = f"and {left:,} more" if left > 0 else ""
-    return Table(headers, rows, title or formats.plural(len(images), "image"), note, frozenset({5}), frozenset({0}))
+    kinds = (Kind.CODE, Kind.TEXT, Kind.TEXT, Kind.LINE, Kind.LINE, Kind.NUMBER, Kind.LINE, Kind.LINE, Kind.LINE)
+    return Table(headers, rows, title or formats.plural(len(images), "image"), note, kinds)
+
+
+def _exposed(image: Any) -> str:
+    return Badge("yes", "info") if image.public else badge("no")
+
+
+def _expiry(image: Any, now: datetime) -> str:
+    text = format_attribute("expires_at", image.expires_at, now=now)
+    past = image.expires_at is not None and image.expires_at <= now
+    return Badge(f"expired {text}", "bad") if past else badge(text)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.text.display import Table, format_value, sanitize
+from lxdimg_nb.text.cells import Badge
+from lxdimg_nb.text.display import format_value, sanitize
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values.fingerprint import FINGERPRINT
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string
 
@@ -110,8 +112,9 @@ class Operation:
     def table(self) -> Table:
         """Status, description and error, one a row."""
         progress = self.progress
+        tone = "info" if not self.done else "good" if self.succeeded else "bad"
         rows = (
-            ("status", f"{self.status} {progress.text}".strip() if progress else self.status),
+            ("status", Badge(f"{self.status} {progress.text if progress else ''}".strip(), tone)),
             ("description", self.description),
             ("started", format_value(self.created_at)),
             ("may be cancelled", format_value(self.may_cancel)),

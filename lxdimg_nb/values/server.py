@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.text.display import Table, format_value
+from lxdimg_nb.text.cells import badge
+from lxdimg_nb.text.display import format_value
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values.json_fields import Json, mapping, string, strings
 
 __all__ = ["ServerInfo"]
@@ -85,7 +87,7 @@ class ServerInfo:
             ("product", f"{self.product} {self.version}".strip()),
             ("name", self.name),
             ("project", self.project + (" (with the images of default)" if self.shares_images else "")),
-            ("access", self.auth),
+            ("access", badge(self.auth)),
             ("cluster", format_value(self.cluster)),
             ("addresses", format_value(self.addresses)),
             ("certificate", self.certificate_fingerprint[:12]),

@@ -48,11 +48,13 @@ class Page(HTMLParser):
         self.text += data + " "
 
 
-ALLOWED = {"style", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "p"}
+ALLOWED = {"style", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "p", "b", "i"}
+FIXED = {"style": "text-align:left", "role": "region", "tabindex": "0"}
 
 
 def assert_harmless(page: str) -> None:
     read = Page(page)
     assert set(read.tags) <= ALLOWED
-    assert {name for name, _ in read.attributes} <= {"class", "scope", "title", "colspan"}
+    assert {name for name, _ in read.attributes} <= {"class", "scope", "title", "colspan", "aria-label", *FIXED}
+    assert {value for name, value in read.attributes if name in FIXED} <= {*FIXED.values()}
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", page)

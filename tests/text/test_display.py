@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxdimg_nb.text import display
-from tests.kit.hostile_text import NASTY, Page, assert_harmless
 
 
 @pytest.mark.parametrize(
@@ -75,29 +73,3 @@ def test_escaped_text_reads_as_the_sanitized_one_and_opens_no_tag(raw: str) -> N
 )
 def test_values_are_formatted_as_text(value: object, seen: str) -> None:
     assert display.format_value(value) == seen
-
-
-def test_a_table_is_harmless_as_text_and_as_html() -> None:
-    table = display.Table((NASTY,), ((NASTY,),), NASTY, NASTY, tooltips=((NASTY,),))
-
-    assert_harmless(table.html())
-    assert not {"\x1b", "\u202e"} & {*str(table)}
-    assert "alert(1)" in Page(table.html()).text
-
-
-def test_a_table_is_cut_to_a_size() -> None:
-    table = display.Table(("name",), tuple((f"image {n}",) for n in range(1000)))
-
-    shorter = table.truncated(10_000)
-
-    assert len((str(shorter) + shorter.html()).encode()) <= 10_000
-    assert shorter.rows == table.rows[: len(shorter.rows)]
-    assert "left out" in shorter.note
-    assert table.truncated(10_000_000) is table
-
-
-def test_colours_come_from_the_theme_or_the_page() -> None:
-    page = display.Table(("name",), (("web",),)).html()
-
-    assert "var(--jp-content-font-color1,inherit)" in page
-    assert not re.search(r"(?<!-)color:\s*(?:#|white|black)", page)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, ServerInfo, image_table, images_table
 from tests.kit.hostile_text import HOSTILE, NASTY, RAW, Page, assert_harmless
 

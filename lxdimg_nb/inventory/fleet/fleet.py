@@ -20,6 +20,7 @@ from lxdimg_nb.inventory.fleet.server_query import Answer, DaemonThreadExecutor,
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, Part, fleet_frame
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
+from lxdimg_nb.text.tables import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -162,10 +163,10 @@ class Fleet:
         rows = [
             {
                 "state": answer.state,
+                "error": answer.error,
                 "images": answer.images,
                 "seconds": round(answer.seconds, 3),
                 **{key: (answer.server or {}).get(key, "") for key in ("product", "version", "url", "project")},
-                "error": answer.error,
             }
             for answer in self._answers.values()
         ]
@@ -229,7 +230,7 @@ class Fleet:
         title = f"Fleet of {formats.plural(len(self._servers), 'server')}"
         if self._answers:
             return frame_table(self.status(), title=title).html()
-        return display.Table(("server",), tuple((name,) for name in self._servers), title, "not asked yet").html()
+        return Table(("server",), tuple((name,) for name in self._servers), title, "not asked yet").html()
 
     def _query(self, query: Query) -> dict[str, Answer]:
         executor = self._executor or DaemonThreadExecutor()

@@ -16,8 +16,8 @@ from lxdimg_nb.inventory.frame.frame_builder import CHUNK, FrameBuilder, gc_paus
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.frame.json_decoder import decode_images
 from lxdimg_nb.inventory.frame.schema import is_inventory
-from lxdimg_nb.text.display import Table
 from lxdimg_nb.text.styled_frame import StyledFrame, sanitize_lines
+from lxdimg_nb.text.tables import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.values import ImageRecord

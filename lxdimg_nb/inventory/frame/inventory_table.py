@@ -9,20 +9,21 @@ import pandas as pd
 
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, sanitize
-from lxdimg_nb.text.styled_frame import LONG_TEXT_COLUMNS, frame_table
+from lxdimg_nb.text.display import sanitize
+from lxdimg_nb.text.styled_frame import frame_table
+from lxdimg_nb.text.tables import Table
 
 __all__ = ["ESSENTIAL", "inventory_table"]
 
 ESSENTIAL = (
     "alias",
     "description",
-    "architecture",
-    "type",
     "size",
     "public",
-    "auto_update",
     "uploaded_at",
+    "architecture",
+    "type",
+    "auto_update",
     "last_used_at",
     "used_by",
 )
@@ -44,11 +45,11 @@ def inventory_table(frame: pd.DataFrame, *, now: datetime | None = None, title: 
 
 
 def _essential(names: list[Any]) -> list[int]:
-    """The essential columns of an inventory, then those that a question or a user has added."""
+    """The essential columns of an inventory; those that a question or a user has added come first after the name."""
     known = {*schema.COLUMNS, *ESSENTIAL, "extra", "group"}
     added = [i for i, n in enumerate(names) if n not in known and not str(n).startswith(schema.PROPERTY)]
-    added.sort(key=lambda i: names[i] in LONG_TEXT_COLUMNS)
-    return [*(names.index(name) for name in ESSENTIAL if name in names), *added[:20]]
+    essential = [names.index(name) for name in ESSENTIAL if name in names]
+    return [*essential[:1], *added[:20], *essential[1:]]
 
 
 def _title(frame: pd.DataFrame) -> str:

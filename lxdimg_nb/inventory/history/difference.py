@@ -12,8 +12,9 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_builders import objects
 from lxdimg_nb.inventory.frame.rows import level
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.cells import Kind, badge
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table, is_missing
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import format_attribute, short_fingerprint
 
 __all__ = ["COLUMNS", "Changes", "diff"]
@@ -32,13 +33,30 @@ class Changes(StyledFrame):
             return frame_table(self)
         shown = self[list(COLUMNS)].head(200).itertuples(index=False, name=None)
         rows = [
-            (*place, short_fingerprint(image), kind, field, _text(kind, field, before), _text(kind, field, after))
+            (
+                *place,
+                short_fingerprint(image),
+                badge(kind),
+                field,
+                _text(kind, field, before),
+                _text(kind, field, after),
+            )
             for *place, image, kind, field, before, after in shown
         ]
+        # Where all happened in one place, the title says it.
+        places = {row[:2] for row in rows}
+        first = 2 if len(places) == 1 else 0
         counts = self["change"].value_counts()
         title = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts.get(kind, 0)) or "no change"
+        title += "".join(f" · {server}, project {project}" for server, project in places if first)
         left = len(self) - len(rows)
-        return Table(COLUMNS, tuple(rows), title, f"and {left:,} more" if left > 0 else "", monospace=frozenset({2}))
+        return Table(
+            COLUMNS[first:],
+            tuple(row[first:] for row in rows),
+            title,
+            f"and {left:,} more" if left > 0 else "",
+            kinds=(Kind.TEXT, Kind.LINE, Kind.CODE, Kind.LINE, Kind.TEXT, Kind.TEXT, Kind.TEXT)[first:],
+        )
 
 
 def _text(kind: str, field: str, value: Any) -> str:

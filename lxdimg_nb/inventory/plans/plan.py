@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ import pandas as pd
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame.column_builders import text_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
-from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.plans.apply import Rules, apply_steps, clients_for
 from lxdimg_nb.inventory.plans.receipts import Outcome, Receipts
 from lxdimg_nb.inventory.plans.step import KEEP, PlannedServer, Step
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.styled_frame import frame_table
+from lxdimg_nb.text.tables import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -114,11 +115,16 @@ class Plan:
                 steps[i] = replace(steps[i], action=KEEP, protection="left out by hand", changes={})
         return Plan(self.kind, steps, self.servers, project=self.project, rules=self.rules)
 
-    def table(self) -> display.Table:
+    def table(self) -> Table:
         """The plan as a table."""
-        shown = self.frame
-        levels: list[Hashable] = [n for n in ("server", "project") if shown.index.get_level_values(n).nunique() < 2]
-        return inventory_table(shown.droplevel(levels), title=self.summary)
+        shown = pd.DataFrame(self.frame).reset_index()
+        # What is done, to what, and why; where each image is only if they are not all in one place.
+        kept = shown["action"] == KEEP
+        shown["reason"] = shown["reason"].where(~kept, shown["protection"])
+        places = [name for name in ("server", "project") if shown[name].nunique() > 1]
+        says_more = any(step.words not in ("", step.action) for step in self.steps)
+        names = ["alias", "reason", *(["change"] if says_more else []), "size", *places]
+        return frame_table(shown.set_index(["action", "fingerprint"])[names], title=self.summary)
 
     @property
     def summary(self) -> str:

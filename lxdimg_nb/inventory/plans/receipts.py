@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
 
 from lxdimg_nb.inventory.frame.column_builders import text_array
 from lxdimg_nb.inventory.plans.step import Step
-from lxdimg_nb.text.display import Table, sanitize
+from lxdimg_nb.text.display import sanitize
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
+from lxdimg_nb.text.tables import Table
 
 __all__ = ["Outcome", "Receipts"]
 
@@ -49,4 +51,13 @@ class Receipts(StyledFrame):
         return ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state]) or "nothing was to do"
 
     def table(self) -> Table:
-        return frame_table(self, title=self.summary if "state" in self.columns else "")
+        names = list(self.columns)
+        if not {"state", "detail", "server", "project"} <= {*names}:
+            return frame_table(self)
+        # The place of all steps stands in the title.
+        places = self[["server", "project"]].drop_duplicates().values.tolist()
+        where = [f"{server}, project {project}" for server, project in places] if len(places) == 1 else []
+        order = ["fingerprint", "alias", "state", "detail", "action", "size", *([] if where else ["server", "project"])]
+        columns = [names.index(name) for name in order if name in names]
+        shown = frame_table(self, title=" · ".join([self.summary, *where]), columns=columns)
+        return replace(shown, hidden=()) if where else shown

@@ -24,6 +24,7 @@ from lxdimg_nb.inventory.questions.explanation import Explanation, explain_row
 from lxdimg_nb.inventory.questions.newer_builds import newer_builds
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.styled_frame import StyledFrame, is_missing
+from lxdimg_nb.text.tables import Table
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -225,7 +226,7 @@ class InventoryAccessor:
         """
         return explain_row(self._frame, name, settings=settings, now=conditions.as_of(self._frame, now))
 
-    def show(self, *, title: str = "", now: datetime | None = None) -> display.Table:
+    def show(self, *, title: str = "", now: datetime | None = None) -> Table:
         """The frame as a table of text or HTML, as it is displayed in a notebook.
 
         Args:

@@ -16,6 +16,7 @@ from lxdimg_nb.filters.fields import alias_names
 from lxdimg_nb.inventory.frame.rows import Rows
 from lxdimg_nb.inventory.questions.server_pruning import Settings, pruning
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import short_fingerprint
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class Explanation:
     fingerprint: str
     answers: Mapping[str, str]
 
-    def table(self) -> display.Table:
+    def table(self) -> Table:
         """The answers as a table."""
-        return display.Table(("", ""), tuple(self.answers.items()), f"image {short_fingerprint(self.fingerprint)}")
+        return Table(("", ""), tuple(self.answers.items()), f"image {short_fingerprint(self.fingerprint)}")
 
     def __str__(self) -> str:
         return str(self.table())

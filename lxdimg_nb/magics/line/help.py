@@ -9,7 +9,8 @@ import click
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import Option, Verb, VerbGroup
 from lxdimg_nb.magics.line.types import Choice
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.cells import Kind
+from lxdimg_nb.text.tables import Table
 
 _HEADINGS = ("verb", "what it does")
 
@@ -36,14 +37,15 @@ def explain(command: click.Command) -> Table:
     assert isinstance(command, VerbGroup)
     if command.name:
         rows = tuple((verb.usage, verb.summary) for verb in command.every_verb)
-        return Table(_HEADINGS, rows, f"%lxdimg {command.name} …")
+        return Table(_HEADINGS, rows, f"%lxdimg {command.name} …", kinds=(Kind.TEXT, Kind.PROSE))
     note = (
         "%lxdimg help VERB explains one. df = %lxdimg list keeps a result, and so does -o NAME. "
         "$name is one of your variables; a semicolon at the end hides the result. "
         "Every verb takes --project and --help. REMOTE:IMAGE is an image of another server. "
         "ls, cp, rm and mv are short for list, copy, delete and rename."
     )
-    return Table(_HEADINGS, tuple((verb.label, verb.summary) for verb in command.every_verb), "%lxdimg VERB …", note)
+    rows = tuple((verb.label, verb.summary) for verb in command.every_verb)
+    return Table(_HEADINGS, rows, "%lxdimg VERB …", note, kinds=(Kind.CODE, Kind.PROSE))
 
 
 def _explain_verb(verb: Verb) -> Table:

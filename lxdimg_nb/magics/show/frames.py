@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from lxdimg_nb.text.display import Table
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
+from lxdimg_nb.text.tables import Table
 
 
 class Listing(StyledFrame):

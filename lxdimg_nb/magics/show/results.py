@@ -8,7 +8,9 @@ from typing import Any
 from lxdimg_nb.client import Image
 from lxdimg_nb.client.verbs.write.check import Preflight
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table, escape, format_value, sanitize
+from lxdimg_nb.text.cells import Badge
+from lxdimg_nb.text.display import escape, format_value, sanitize
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import image_table
 
 
@@ -56,7 +58,7 @@ class Check(Preflight):
     def table(self) -> Table:
         """The findings, and whether a server would accept the image."""
         rows = (
-            ("would be accepted", format_value(self.ok)),
+            ("would be accepted", Badge(format_value(self.ok), "good" if self.ok else "bad")),
             ("fingerprint", self.fingerprint),
             ("already there", format_value(self.exists)),
             ("kind", f"{self.kind} {self.type}".strip()),

@@ -41,10 +41,13 @@ def as_text(
 
 
 def _compact(shown: pd.DataFrame) -> str:
+    """A line a row, as wide as it takes."""
     import pandas as pd
 
+    from lxdimg_nb.text.styled_frame import StyledFrame
+
     with pd.option_context("display.max_rows", None):
-        return repr(shown)
+        return shown.table().text() if isinstance(shown, StyledFrame) else repr(shown)
 
 
 def _cell(name: str, value: Any) -> str:

@@ -25,7 +25,7 @@ from lxdimg_nb.magics.verbs import (
 )
 from lxdimg_nb.magics.verbs.alias_verbs import ALIAS_GROUP
 from lxdimg_nb.magics.verbs.plan_verbs import PLAN_GROUP
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.tables import Table
 
 
 def _complete_verb(typed: str, ctx: click.Context) -> list[CompletionItem]:

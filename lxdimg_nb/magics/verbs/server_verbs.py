@@ -14,7 +14,8 @@ from lxdimg_nb.magics.session.messages import echo, format_error
 from lxdimg_nb.magics.session.prompts import secret
 from lxdimg_nb.magics.session.session import Invocation, Session
 from lxdimg_nb.text import formats
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.cells import badge
+from lxdimg_nb.text.tables import Table
 
 SHORT_LIST = 200
 PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
@@ -105,7 +106,7 @@ def status(invocation: Invocation) -> Table:
         ("server", client.url),
         ("product", f"{PRODUCTS[info.product]} {info.version}".strip()),
         ("project", client.project + (" (with the images of default)" if info.shares_images else "")),
-        ("access", info.auth),
+        ("access", badge(info.auth)),
         ("images", images),
         ("next", "%lxdimg list, %lxdimg info NAME, %lxdimg panel, %lxdimg help"),
     )

@@ -21,7 +21,7 @@ from lxdimg_nb.panels.base.assets import script, style
 from lxdimg_nb.panels.base.message_fields import int_field, str_field
 from lxdimg_nb.panels.base.transfers import transfers
 from lxdimg_nb.panels.base.ui_text import error_text
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.tables import Table
 
 __all__ = ["Handler", "Panel"]
 

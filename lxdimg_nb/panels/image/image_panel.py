@@ -10,7 +10,7 @@ from lxdimg_nb.client.events import Events
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.image.image_row import Row
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import ImageRecord, image_table
 
 __all__ = ["ImagePanel"]

@@ -21,7 +21,7 @@ from lxdimg_nb.panels.images.live_list import LiveList, project_choices
 from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.panels.upload.upload_form import UploadForm
 from lxdimg_nb.text import display, formats
-from lxdimg_nb.text.display import Table
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import ImageRecord, images_table
 
 __all__ = ["ImagesPanel"]

@@ -1,0 +1,103 @@
+"""Tables as text that fits a terminal: long sentences are wrapped, long names cut, and the last columns left out."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from collections.abc import Sequence
+
+from lxdimg_nb.text.cells import SHORT, Kind, limit
+from lxdimg_nb.text.display import sanitize
+
+__all__ = ["grid", "left_out", "paragraph", "terminal_width"]
+
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
+_GAP = 2
+_LEAST = {Kind.TEXT: 12, Kind.PROSE: 24}
+_HEAD = 6
+_MOST_LINES = 6
+
+
+def terminal_width() -> int:
+    """The columns of the terminal, at least 40; 100 without one, as in a notebook or a file."""
+    return max(40, shutil.get_terminal_size((100, 24)).columns)
+
+
+def paragraph(text: str, width: int | None) -> list[str]:
+    """Sanitized text in lines of that width; in one line with None."""
+    line = sanitize(text, 1000)
+    return [line] if width is None else textwrap.wrap(line, width) or [""]
+
+
+def left_out(names: Sequence[str], count: int) -> str:
+    """A sentence about columns that are not shown."""
+    more = ", ".join(names[:12]) + (", …" if count > 12 else "")
+    return f"{count:,} more column{'' if count == 1 else 's'}: {more}"
+
+
+def grid(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], kinds: Sequence[Kind], width: int | None, gap: int | None
+) -> tuple[list[str], int]:
+    """Lay out the cells of a table.
+
+    Args:
+        headers: one for each column; all empty in a table of names and values.
+        rows: of cells.
+        kinds: of the columns.
+        width: of the lines; None for one line a row, however long.
+        gap: number of the row before which rows are left out.
+
+    Returns:
+        The lines, and how many columns were shown.
+    """
+    heads = [sanitize(head, 40) for head in headers]
+    cells = [[sanitize(cell, limit(kind)) for cell, kind in zip(row, kinds, strict=True)] for row in rows]
+    columns = [_widths(head, [row[i] for row in cells], kinds[i]) for i, head in enumerate(heads)]
+    widths = [column[0] for column in columns] if width is None else _fitting(columns, width)
+    shown = kinds[: len(widths)]
+    lines = _row(heads, widths, shown) if any(heads) else []
+    for number, row in enumerate(cells):
+        if number == gap:
+            lines.append("…")
+        lines += _row(row, widths, shown)
+    return lines, len(widths)
+
+
+def _fitting(columns: Sequence[tuple[int, ...]], width: int) -> list[int]:
+    """The widths of as many of the first columns as fit."""
+    for count in range(len(columns), 0, -1):
+        natural, *steps = ([column[step] for column in columns[:count]] for step in range(len(columns[0])))
+        widths, over = natural, sum(natural) + _GAP * (count - 1) - width
+        for step in steps:
+            while over > 0 and (wide := [i for i in range(count) if widths[i] > step[i]]):
+                widths[max(wide, key=widths.__getitem__)] -= 1
+                over -= 1
+        if over <= 0:
+            return widths
+    return [min(columns[0][0], width)] if columns else []
+
+
+def _widths(head: str, texts: Sequence[str], kind: Kind) -> tuple[int, ...]:
+    """The widths that a column may have: its own, with sentences wrapped, with a short heading, with names cut."""
+    inner, short = max(map(len, texts), default=0), min(len(head), _HEAD)
+    natural = max(inner, len(head))
+    soft = _LEAST.get(kind, inner) if kind is not Kind.PROSE or inner > SHORT else inner
+    least = max(min(inner, soft), short)
+    return (natural, *[least] * 3) if kind is Kind.PROSE else (natural, natural, max(inner, short), least)
+
+
+def _row(row: Sequence[str], widths: Sequence[int], kinds: Sequence[Kind]) -> list[str]:
+    """The lines of one row."""
+    columns = []
+    for cell, width, kind in zip(row, widths, kinds, strict=False):
+        parts = [sanitize(cell, width) if width else ""]
+        if kind is Kind.PROSE and len(cell) > width and _FINGERPRINT.fullmatch(cell):
+            parts = [cell]  # whole, to be copied
+        elif kind is Kind.PROSE and len(cell) > width:
+            parts = textwrap.wrap(cell, width, max_lines=_MOST_LINES, placeholder=" …")
+        columns.append([part.rjust(width) if kind is Kind.NUMBER else part.ljust(width) for part in parts])
+    height = max(map(len, columns), default=0)
+    blanks = [[" " * width] * (height - len(column)) for column, width in zip(columns, widths, strict=True)]
+    whole = [[*column, *blank] for column, blank in zip(columns, blanks, strict=True)]
+    return [(" " * _GAP).join(line).rstrip() for line in zip(*whole, strict=True)]
