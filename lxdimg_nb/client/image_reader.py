@@ -50,6 +50,11 @@ class ImageReader:
         """The name of the project that has the images."""
         return self._project.name
 
+    @property
+    def left_out(self) -> int:
+        """How many entries of a catalogue are no image that can be read, see `client.problems`; 0 of a server."""
+        return 0
+
     def records(
         self, *, filter: str | None = None, all_projects: bool = False, polite: bool = False
     ) -> list[ImageRecord]:
@@ -139,7 +144,8 @@ class ImageReader:
 
         Returns:
             Columns and dtypes are the same for 0 and for 100,000 images: `size` int64 bytes, times
-            datetime64[us, UTC], flags bool, `properties.<key>` one column a key.
+            datetime64[us, UTC], flags bool, `properties.<key>` one column a key. Of a catalogue, `attrs["left_out"]`
+            is how many of its entries are not in the frame because they cannot be read; `client.problems` tells why.
 
         Source: GET /1.0/images?recursion=1.
         """
@@ -155,6 +161,7 @@ class ImageReader:
             filter=filter or "",
             extra=extra,
             used_by=users_of_images(self._project) if used_by else None,
+            left_out=self.left_out,
         )
 
 

@@ -160,15 +160,15 @@ class Tree:
         items: dict[str, Any] = {}
         folder = f"images/{key.replace(':', '/')}/{serial}"
         meta = factory.split(i, compression="xz")[0]
-        items[metadata] = self._item(metadata, f"{folder}/{metadata}", meta)
+        items[metadata] = self.item(metadata, f"{folder}/{metadata}", meta)
         for root in roots:
             data = b"QFI\xfb" + factory.qcow2()[4:] if root.endswith(".img") else factory.split(i)[1]
             data += root.encode() + str(i).encode()
             name = {"squashfs": "rootfs.squashfs", "disk-kvm.img": "disk.qcow2"}.get(root, root)
-            items[name] = self._item(root, f"{folder}/{name}", data)
+            items[name] = self.item(root, f"{folder}/{name}", data)
             items[metadata][COMBINED[root]] = factory.fingerprint(meta, data)
         if "squashfs" in roots:
-            delta = self._item("squashfs.vcdiff", f"{folder}/delta.vcdiff", b"delta")
+            delta = self.item("squashfs.vcdiff", f"{folder}/delta.vcdiff", b"delta")
             items["delta.vcdiff"] = delta | {"delta_base": "20200101"}
         self.products[key]["versions"][serial] = {"items": items, "label": "release"}
         return items
@@ -176,11 +176,12 @@ class Tree:
     def unified(self, key: str, serial: str, data: bytes, *, product: str = "lxd") -> dict[str, Any]:
         """A version that is one file."""
         name = f"{product}_combined.tar.gz"
-        items = {name: self._item(name, f"images/{key.replace(':', '/')}/{serial}/{name}", data)}
+        items = {name: self.item(name, f"images/{key.replace(':', '/')}/{serial}/{name}", data)}
         self.products[key]["versions"][serial] = {"items": items}
         return items
 
-    def _item(self, ftype: str, path: str, data: bytes) -> dict[str, Any]:
+    def item(self, ftype: str, path: str, data: bytes) -> dict[str, Any]:
+        """A file of the tree, and the item that describes it."""
         self.files[f"/{path}"] = data
         return {"ftype": ftype, "path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 

@@ -145,8 +145,9 @@ def test_an_untrusted_client_sees_public_images_and_cannot_change_them(server, p
 
 def test_a_catalogue_offers_only_chips_that_make_sense_for_it(panels, tmp_path):
     with streams.serving(tmp_path / "site") as site:
-        streams.noble(site)
+        streams.ubuntu().publish(site)
         with lxdimg_nb.connect(f"simplestreams+{site.url}", server_cert=site.cert) as client:
             view = browser(client, panels)
 
             assert [chip["name"] for chip in view.parts["list"]["chips"]] == ["expired", "vm"]
+            assert view.parts["notices"][0]["text"].startswith("1 of the catalogue left out")

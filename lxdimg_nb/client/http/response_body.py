@@ -65,6 +65,11 @@ class Stream(io.RawIOBase):
     Args:
         response: of requests, its body not read.
         where: the server, for messages.
+
+    Attributes:
+        length: bytes of the body; None where the server does not announce it.
+        received: bytes that were read.
+        transfer_codings: compressions of the transfer, as in `Transfer-Encoding: gzip, chunked`.
     """
 
     def __init__(self, response: Any, where: str) -> None:
@@ -74,6 +79,11 @@ class Stream(io.RawIOBase):
         self.headers: Mapping[str, str] = response.headers
         # http.client's own object fills the caller's buffer without a copy, and decodes chunked bodies.
         self._body: http.client.HTTPResponse = response.raw._fp
+        codings = [name.strip().lower() for name in response.headers.get("Transfer-Encoding", "").split(",")]
+        self.transfer_codings = [name for name in codings if name not in ("", "identity", "chunked")]
+        if self.transfer_codings and codings[-1] == "chunked":
+            # http.client knows chunks only where nothing else was done to the body.
+            self._body.chunked, self._body.chunk_left, self._body.length = True, None, None
         length = response.headers.get("Content-Length", "")
         self.length = int(length) if length.isascii() and length.isdigit() and not self._body.chunked else None
         self.received = 0
@@ -99,6 +109,19 @@ class Stream(io.RawIOBase):
         if count == 0 and len(buffer) and self.length is not None and self.received < self.length:
             raise self._broken(None)
         return count
+
+    def read1(self, size: int) -> bytes:
+        """What has arrived, at most `size` bytes, waiting only where there is nothing; empty at the end."""
+        try:
+            data = self._body.read1(size)
+        except BROKEN as error:
+            raise self._broken(error) from error
+        self.received += len(data)
+        if not data and self.length is not None and self.received < self.length:
+            raise self._broken(None)
+        if self.received == self.length:
+            self._body.close()  # so that the connection can be kept
+        return data
 
     def _broken(self, cause: BaseException | None) -> ServerUnreachableError:
         if isinstance(cause, TimeoutError):

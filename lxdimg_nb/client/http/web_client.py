@@ -1,4 +1,4 @@
-"""Files of a public web server: https only, no redirects into private networks, limits on size and time."""
+"""Files of a public web server: https only, and no redirects into private networks."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ import base64
 import ipaddress
 import socket
 import threading
-import time
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from lxdimg_nb.client.http.endpoint import Endpoint
-from lxdimg_nb.client.http.transport import READ_TIMEOUT, RETRIES, TIMEOUTS, Stream, Transport
+from lxdimg_nb.client.http.transport import READ_TIMEOUT, Stream, Transport
 from lxdimg_nb.errors import (
     ApiError,
     InvalidRequestError,
     NotAllowedError,
     NotFoundError,
-    ServerUnreachableError,
     UnexpectedReplyError,
 )
 
 __all__ = ["WebClient"]
 
-BLOCK = 1024 * 1024
 MAX_REDIRECTS = 5
 # A mirror network redirects to fewer other hosts.
 MAX_HOSTS = 16
@@ -66,6 +62,11 @@ class WebClient:
     def url(self) -> str:
         """The address without name and password, and without its query, which may hold a signature."""
         return self._origin + self._path
+
+    @property
+    def path(self) -> str:
+        """The path of the address."""
+        return self._path
 
     def __repr__(self) -> str:
         return f"<WebClient {self.url}>"
@@ -117,67 +118,11 @@ class WebClient:
                 self._hosts[origin] = _Host(Endpoint(origin), timeout=self._timeout)
             return self._hosts[origin]
 
-    def read(
-        self, path: str, *, limit: int, seconds: float, headers: Mapping[str, str] | None = None
-    ) -> tuple[bytes | None, Mapping[str, str]]:
-        """A whole small file and the headers of the reply; None when it is unchanged (304). Sent compressed.
-
-        Retried when the connection breaks within the body.
-
-        Args:
-            limit: largest size in bytes.
-            seconds: that it may take, with all retries.
-
-        Raises:
-            UnexpectedReplyError: it is larger, or takes longer.
-        """
-        deadline = time.monotonic() + seconds
-        attempt = 0
-        while True:
-            stream = None
-            try:
-                with self.open(path, headers={"Accept-Encoding": "gzip", **(headers or {})}) as stream:
-                    if stream.status_code == 304:
-                        return None, stream.headers
-                    return _read_all(stream, limit, deadline, f"{self.url}/{path}"), stream.headers
-            except ServerUnreachableError as error:
-                attempt += 1
-                if stream is None or attempt >= RETRIES or isinstance(error.__cause__, TIMEOUTS):
-                    raise
-            time.sleep(0.1 * 4**attempt)
-
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
             for host in self._hosts.values():
                 host.close()
-
-
-def _read_all(stream: Stream, limit: int, deadline: float, what: str) -> bytes:
-    """The body of a reply, decompressed, of at most `limit` bytes and before `deadline` of `time.monotonic()`."""
-    encoding = stream.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", "gzip", "x-gzip"):
-        raise UnexpectedReplyError(f"{what} came in an encoding that was not asked for")
-    decompressor = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
-    content = bytearray()
-    while chunk := stream.read(BLOCK):
-        while chunk:
-            if decompressor is None:
-                piece, chunk = chunk, b""
-            else:
-                try:
-                    piece = decompressor.decompress(chunk, BLOCK)
-                except zlib.error as error:
-                    raise UnexpectedReplyError(f"{what} is compressed wrongly") from error
-                chunk = decompressor.unconsumed_tail
-            content += piece
-            if len(content) > limit:
-                raise UnexpectedReplyError(f"{what} has more than {limit} bytes; that cannot be right")
-            if time.monotonic() > deadline:
-                raise UnexpectedReplyError(f"{what} comes too slowly; try again")
-    if decompressor is not None and not decompressor.eof:
-        raise UnexpectedReplyError(f"{what} is compressed wrongly")
-    return bytes(content)
 
 
 def _split_url(url: str) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lxdimg_nb.client.simplestreams.products import Build
 from lxdimg_nb.values import ImageRecord
@@ -17,29 +17,42 @@ class Catalogue:
 
     An alias is looked up by (name, architecture, type), as servers do. The bare name is for the images of this
     machine's architecture, `name/amd64` is for any.
+
+    Args:
+        problems: texts about what is not an image.
+        left_out: how many there are of these.
     """
 
-    def __init__(self, builds: Iterable[Build], *, default_os: str = "", problems: Iterable[str] = ()) -> None:
+    def __init__(
+        self, builds: Iterable[Build], *, default_os: str = "", problems: Iterable[str] = (), left_out: int = 0
+    ) -> None:
         self.problems = tuple(problems)
+        self.left_out = left_out
         self.builds: dict[str, Build] = {}
-        for build in _ordered(builds):
-            self.builds.setdefault(build.fingerprint, build)
         self._names: dict[str, dict[tuple[str, str], str]] = {}
         self._own = kernel_architecture(platform.machine().lower())
-        self.records = {f: self._record(build, default_os) for f, build in self.builds.items()}
+        shown: dict[str, dict[str, None]] = {}
+        for build in _ordered(builds):
+            # Several products may offer the same image, each with aliases of its own.
+            self.builds.setdefault(build.fingerprint, build)
+            shown.setdefault(build.fingerprint, {}).update(dict.fromkeys(self._named(build, default_os)))
+        self.records = {
+            fingerprint: ImageRecord(
+                build.raw | {"aliases": [{"name": name, "description": ""} for name in shown[fingerprint]]}
+            )
+            for fingerprint, build in self.builds.items()
+        }
 
-    def _record(self, build: Build, default_os: str) -> ImageRecord:
-        raw, shown = build.raw, []
-        kind = (raw["architecture"], raw["type"])
+    def _named(self, build: Build, default_os: str) -> Iterator[str]:
+        """Make the aliases of a build known that a newer one does not have; the names to show at it."""
+        kind = (build.raw["architecture"], build.raw["type"])
         for alias in build.aliases:
             bare = alias.removeprefix(f"{default_os}/") if default_os else alias
-            for name in (bare, f"{bare}/{raw['properties']['architecture']}"):
+            for name in (bare, f"{bare}/{build.raw['properties']['architecture']}"):
                 # The first one is the newest; older builds get no name.
                 first = self._names.setdefault(name, {}).setdefault(kind, build.fingerprint) == build.fingerprint
                 if first and name and (name != bare or kind[0] == self._own):
-                    shown.append({"name": name, "description": ""})
-        unique = {entry["name"]: entry for entry in shown}
-        return ImageRecord(raw | {"aliases": list(unique.values())})
+                    yield name
 
     def target(self, name: str, *, architecture: str = "", type: str = "") -> str:
         """The fingerprint that an alias points at; empty when there is no such alias.

@@ -45,6 +45,10 @@ class CatalogueImages(Images):
             raise NotFoundError(f"no alias {name[:100]!r} for {kind} on {self._transport.url}", status_code=404)
         return self.image(self.read(target))
 
+    @property
+    def left_out(self) -> int:
+        return self._transport.catalogue().left_out
+
     def create(self, *_: object, **__: object) -> NoReturn:
         """Refused: read-only."""
         raise self._transport.refusal()
@@ -76,7 +80,7 @@ class CatalogueClient(Client):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What the catalogue lists but cannot be an image, and why; the first hundred."""
+        """What the catalogue lists but cannot be an image, and why; the first hundred (`images.left_out` counts)."""
         return self._transport.catalogue().problems
 
     def in_project(self, name: str) -> CatalogueClient:

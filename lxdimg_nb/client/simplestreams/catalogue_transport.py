@@ -21,13 +21,17 @@ from lxdimg_nb.client.http.endpoint import Endpoint
 from lxdimg_nb.client.http.transport import Body, Reply, Stream, Transport
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.simplestreams.catalogue import Catalogue
+from lxdimg_nb.client.simplestreams.documents import fetch_document
 from lxdimg_nb.client.simplestreams.downloads import FileStream, multipart_body, read_verified
-from lxdimg_nb.client.simplestreams.products import Build, File, Problems, read_index, read_products
-from lxdimg_nb.errors import ApiError, NotAllowedError, NotFoundError, UnexpectedReplyError
+from lxdimg_nb.client.simplestreams.index_file import read_index
+from lxdimg_nb.client.simplestreams.problems import Problems
+from lxdimg_nb.client.simplestreams.products import Build, File, read_products
+from lxdimg_nb.errors import ApiError, LxdImageError, NotAllowedError, NotFoundError, UnexpectedReplyError
 
 __all__ = ["CatalogueTransport"]
 
 INDEX = "streams/v1/index.json"
+SIGNED_INDEX = "streams/v1/index.sjson"
 # The catalogue of a public server changes a few times a day; lxc and incus keep it as long.
 MAX_AGE = 3600.0
 # Of all files together; those of the largest public servers have some tens of MB.
@@ -44,9 +48,47 @@ class _ProductsFile:
     """A products file as it was read, and the validators that tell whether it has changed."""
 
     builds: list[Build]
-    problems: list[str]
+    problems: Problems
     etag: str
     modified: str
+
+
+class _Fetching:
+    """The files of a catalogue within limits of size and time for all of them together."""
+
+    def __init__(self, web: WebClient) -> None:
+        self._web = web
+        self._left = MAX_BYTES
+        self._deadline = time.monotonic() + MAX_SECONDS
+
+    def index(self) -> bytes:
+        """The index, or the signed one where there is no other."""
+        try:
+            return self._read(INDEX)[0] or b""
+        except NotFoundError:
+            try:
+                return self._read(SIGNED_INDEX)[0] or b""
+            except ApiError:
+                pass
+            raise
+
+    def products(self, path: str, old: _ProductsFile | None) -> _ProductsFile:
+        """A products file; the old one when it has not changed."""
+        validators = {"If-None-Match": old.etag, "If-Modified-Since": old.modified} if old else {}
+        content, headers = self._read(path, {name: value for name, value in validators.items() if value})
+        if content is None:
+            if old is None:
+                raise UnexpectedReplyError(f"{self._web.url} calls {path} unchanged, which it had not sent before")
+            return old
+        problems = Problems()
+        builds = read_products(content, problems, base=self._web.path)
+        return _ProductsFile(builds, problems, headers.get("Etag", ""), headers.get("Last-Modified", ""))
+
+    def _read(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[bytes | None, Mapping[str, str]]:
+        seconds = max(1.0, self._deadline - time.monotonic())
+        found = fetch_document(self._web, path, limit=self._left, seconds=seconds, headers=headers)
+        self._left -= len(found[0] or b"")
+        return found
 
 
 class CatalogueTransport(Transport):
@@ -89,34 +131,33 @@ class CatalogueTransport(Transport):
             return self._catalogue
 
     def _fetch(self) -> Catalogue:
-        deadline, left = time.monotonic() + MAX_SECONDS, MAX_BYTES
-        content, _ = self.web.read(INDEX, limit=left, seconds=MAX_SECONDS)
-        left -= len(content or b"")
+        fetching = _Fetching(self.web)
+        problems = Problems()
+        index = fetching.index()
         files: dict[str, _ProductsFile] = {}
-        for path in read_index(content or b""):
-            old = self._files.get(path)
-            validators = {"If-None-Match": old.etag, "If-Modified-Since": old.modified} if old else {}
-            sent = {name: value for name, value in validators.items() if value}
-            seconds = max(1.0, deadline - time.monotonic())
-            content, headers = self.web.read(path, limit=left, seconds=seconds, headers=sent)
-            if content is None:
-                if old is None:
-                    raise UnexpectedReplyError(f"{self.url} calls {path} unchanged, which it had not sent before")
-                files[path] = old
-                continue
-            left -= len(content)
-            problems = Problems()
-            builds = read_products(content, problems)
-            etag, modified = headers.get("Etag", ""), headers.get("Last-Modified", "")
-            files[path] = _ProductsFile(builds, problems.texts, etag, modified)
-        if self._catalogue is not None and files == self._files:
-            return self._catalogue
+        failed: list[LxdImageError] = []
+        for path in read_index(index, problems, base=self.web.path):
+            try:
+                files[path] = fetching.products(path, self._files.get(path))
+            except (ApiError, UnexpectedReplyError) as error:
+                # One broken file does not hide the images of the others, nor what it held before.
+                failed.append(error)
+                problems.add(f"{path}: {error}")
+                if path in self._files:
+                    files[path] = self._files[path]
+        if failed and not files:
+            raise failed[0]
+        problems.add_all(file.problems for file in files.values())
+        known = self._catalogue
+        if known is not None and files == self._files and known.problems == problems.texts:
+            return known
         self._files = files
         host = self.url.removeprefix("https://").partition("/")[0]
         return Catalogue(
             (build for file in files.values() for build in file.builds),
             default_os=_DEFAULT_OS.get(host, ""),
-            problems=(text for file in files.values() for text in file.problems),
+            problems=problems.texts,
+            left_out=len(problems),
         )
 
     def request(
@@ -196,9 +237,9 @@ class CatalogueTransport(Transport):
         chunks = read_verified(self.web, file, start or 0, begin)
         # The header of the reply tells whether it begins at `start`.
         first = next(chunks, b"")
-        if start == 0:
+        if start == 0 and file.size:
             begin["Content-Range"] = f"bytes 0-{file.size - 1}/{file.size}"
-        length = file.size - (start or 0 if "Content-Range" in begin else 0)
+        length = file.size - (start or 0 if "Content-Range" in begin else 0) if file.size else None
         headers = {"Content-Type": "application/octet-stream", **begin}
         return FileStream(chunks, headers, length, first)
 

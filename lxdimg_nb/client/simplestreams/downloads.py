@@ -10,7 +10,7 @@ from typing import Any
 
 from lxdimg_nb.client.http.response_body import ChunkFile, Stream
 from lxdimg_nb.client.http.web_client import WebClient
-from lxdimg_nb.client.simplestreams.products import File
+from lxdimg_nb.client.simplestreams.products import MAX_SIZE, File
 from lxdimg_nb.errors import FingerprintMismatchError, UnexpectedReplyError
 
 __all__ = ["FileStream", "multipart_body", "read_verified"]
@@ -58,7 +58,8 @@ def read_verified(web: WebClient, file: File, start: int, begin: dict[str, str])
             begin["Content-Range"] = stream.headers.get("Content-Range", "")
         else:
             start = 0
-        left = file.size - start
+        # A catalogue that tells no size leaves it to the hash.
+        left = file.size - start if file.size else (MAX_SIZE if stream.length is None else stream.length)
         if stream.length is not None and stream.length != left:
             raise _mismatch(web, file, f"{start + stream.length} bytes")
         sha = hashlib.sha256()
@@ -68,7 +69,7 @@ def read_verified(web: WebClient, file: File, start: int, begin: dict[str, str])
                 raise _mismatch(web, file, f"more than {file.size} bytes")
             sha.update(chunk)
             yield chunk
-        if left:
+        if left and file.size:
             raise _mismatch(web, file, f"{file.size - left} bytes")
         if file.sha256 and not start and sha.hexdigest() != file.sha256:
             raise _mismatch(web, file, sha.hexdigest())

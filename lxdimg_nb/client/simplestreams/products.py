@@ -1,34 +1,34 @@
-"""The index and products files of simplestreams, parsed into images and the files they are made of.
+"""The products files of simplestreams, parsed into images and the files they are made of.
 
 Nothing is fetched here. The content is untrusted: what makes no sense is left out and reported in `problems`, and
-the work is linear in the size of the file.
+the work is linear in the size of the file. What lxc and incus read of odd files is read, too.
 
-Source: simplestreams' index and products formats as cloud-images.ubuntu.com and images.linuxcontainers.org
-use them; shared/simplestreams of LXD and Incus for what makes an image.
+Source: simplestreams' products format as cloud-images.ubuntu.com and images.linuxcontainers.org use it;
+shared/simplestreams of LXD and Incus for what makes an image.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from lxdimg_nb.client.simplestreams.documents import parse_document
+from lxdimg_nb.client.simplestreams.index_file import checked_path
+from lxdimg_nb.client.simplestreams.problems import MAX_TEXT, Problems
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.values import FINGERPRINT, format_time
 from lxdimg_nb.values.architecture import kernel_architecture
 
-__all__ = ["Build", "File", "Problems", "read_index", "read_products"]
+__all__ = ["Build", "File", "read_products"]
 
-MAX_TEXT = 256
 MAX_ALIASES = 64
 MAX_IMAGES = 300_000
-MAX_PROBLEMS = 100
 MAX_SIZE = 1 << 44
 
-_SERIAL = re.compile(r"^(\d{8})(?:_(\d{2}):?(\d{2}))?(?!\d)")
+_SERIAL = re.compile(r"^(\d{8})(?:_(\d{2}):?(\d{2}))?")
 # Items that are the metadata of a split image, and items that are a whole image.
 _METADATA = ("incus.tar.xz", "lxd.tar.xz")
 _COMBINED = ("incus_combined.tar.gz", "lxd_combined.tar.gz")
@@ -46,7 +46,10 @@ _DISKS = ("disk-kvm.img", "uefi1.img", "disk1.img")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of an image: its checked path below the catalogue's address, SHA-256 (may be empty), size in bytes."""
+    """One file of an image: its checked path below the catalogue's address, SHA-256 (may be empty), size in bytes.
+
+    A size of 0 is one that the catalogue does not tell.
+    """
 
     path: str
     sha256: str
@@ -68,63 +71,53 @@ class Build:
         return str(self.raw["fingerprint"])
 
 
-@dataclass
-class Problems:
-    """What was left out of a catalogue and why; the first hundred."""
-
-    texts: list[str] = field(default_factory=list)
-
-    def add(self, what: str) -> None:
-        """Add one, without control characters."""
-        if len(self.texts) < MAX_PROBLEMS:
-            self.texts.append("".join(c if c.isprintable() else "?" for c in what[:MAX_TEXT]))
-
-
-def read_index(content: bytes) -> list[str]:
-    """The paths of the products files with images.
-
-    Raises:
-        UnexpectedReplyError: not an index of simplestreams.
-    """
-    index = _object(content, "index").get("index")
-    if not isinstance(index, dict):
-        raise UnexpectedReplyError("this is no simplestreams index; check the address")
-    found = []
-    for entry in index.values():
-        if isinstance(entry, dict) and entry.get("datatype") == "image-downloads" and entry.get("products"):
-            path = _path(entry.get("path"))
-            if not path:
-                raise UnexpectedReplyError("the simplestreams index points outside of its own address")
-            found.append(path)
-    return list(dict.fromkeys(found))
-
-
-def read_products(content: bytes, problems: Problems) -> list[Build]:
+def read_products(content: bytes, problems: Problems, *, base: str = "") -> list[Build]:
     """All images of one products file.
+
+    Args:
+        problems: gets whatever is not an image, with the reason.
+        base: the path of the catalogue's address, `/releases`.
 
     Raises:
         UnexpectedReplyError: not a products file, or implausibly many images.
     """
-    products = _object(content, "products").get("products")
+    products = parse_document(content, "the simplestreams products file").get("products")
     if not isinstance(products, dict):
         raise UnexpectedReplyError("this is no list of simplestreams products")
     found: list[Build] = []
     for key, product in products.items():
         versions = product.get("versions") if isinstance(product, dict) else None
-        if not isinstance(versions, dict):
+        if not isinstance(versions, dict) or not versions:
             problems.add(f"{key}: a product without versions")
             continue
         architecture = kernel_architecture(_text(product, "arch"))
         if not architecture:
             problems.add(f"{key}: the architecture {_text(product, 'arch')!r} is not known")
             continue
-        parsed = _Product.of(key, product, architecture)
+        parsed = _Product.of(key, product, architecture, base)
+        before, without = len(found), []
         for serial, version in versions.items():
             items = version.get("items") if isinstance(version, dict) else None
-            if isinstance(items, dict):
-                found += parsed.builds(serial, _text(version, "label"), items, problems)
+            by_type = _by_type(items) if isinstance(items, dict) else {}
+            if any(name in by_type for name in (*_METADATA, *_COMBINED)):
+                found += parsed.builds(serial, _text(version, "label"), by_type, problems)
+            else:
+                only = f", only {', '.join(sorted(by_type))}" if by_type else ""
+                without.append(f"{key} {serial}: no image of LXD or Incus in it{only}")
+        # Public catalogues keep products that never were images of LXD or Incus: one entry each.
+        for text in without if len(found) > before else without[-1:]:
+            problems.add(text)
         if len(found) > MAX_IMAGES:
             raise UnexpectedReplyError(f"the catalogue lists more than {MAX_IMAGES} images; that cannot be right")
+    return found
+
+
+def _by_type(items: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The items of a version by their type; of several of one type the first by name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for _, item in sorted(items.items()):
+        if isinstance(item, dict) and (kind := _text(item, "ftype")):
+            found.setdefault(kind, item)
     return found
 
 
@@ -137,9 +130,10 @@ class _Product:
     aliases: tuple[str, ...]
     properties: Mapping[str, str]
     shared: Mapping[str, Any]
+    base: str
 
     @classmethod
-    def of(cls, key: str, data: Mapping[str, Any], architecture: str) -> _Product:
+    def of(cls, key: str, data: Mapping[str, Any], architecture: str, base: str) -> _Product:
         """From the JSON object of the product."""
         properties = {name: _text(data, name) for name in ("os", "release", "version", "variant")}
         properties["architecture"] = _text(data, "arch")
@@ -161,34 +155,38 @@ class _Product:
             "profiles": [],
         }
         title = " ".join(word for word in [*words, f"({variant})" if variant else ""] if word)
-        return cls(key, title, _aliases(data), properties, shared)
+        return cls(key, title, _aliases(data), properties, shared, base)
 
-    def builds(self, serial: str, label: str, items: Mapping[str, Any], problems: Problems) -> list[Build]:
+    def builds(
+        self, serial: str, label: str, by_type: Mapping[str, Mapping[str, Any]], problems: Problems
+    ) -> list[Build]:
         """The images of one version: one for each pair of metadata and root, and one for each combined file."""
-        by_type: dict[str, Mapping[str, Any]] = {}
-        for _, item in sorted(items.items()):
-            if isinstance(item, dict):
-                by_type.setdefault(_text(item, "ftype"), item)
+        created = _created(serial)
+        if created is None:
+            problems.add(f"{self.key} {serial}: the version is no date")
+            return []
         pairs: list[tuple[Mapping[str, Any], Mapping[str, Any] | None, str]] = []
+        roots = [root for root in _ROOTS if root in by_type]
         for name in _METADATA:
             if name in by_type:
-                pairs += [(by_type[name], by_type[root], root) for root in _ROOTS if root in by_type]
+                pairs += [(by_type[name], by_type[root], root) for root in roots]
         pairs += [(by_type[name], None, "tar.gz") for name in _COMBINED if name in by_type]
-        created = _created(serial)
-        if pairs and created is None:
-            problems.add(f"{self.key} {serial}: the version is no date")
-        if not pairs or created is None:
-            return []
+        if not pairs:
+            problems.add(f"{self.key} {serial}: metadata without a root file system")
         shared = {**self.shared, "created_at": format_time(created), "uploaded_at": format_time(created)}
         serial = serial[:MAX_TEXT]
-        found = []
+        found: list[Build] = []
+        wrong: dict[str, str] = {}
         for metadata, root, kind in pairs:
             fingerprint = _fingerprint(metadata, kind if root is not None else "")
-            files = [_file(item) for item in (metadata, root) if item is not None]
-            checked = tuple(file for file in files if file is not None)
-            if not fingerprint or len(checked) < len(files):
-                why = "a file that makes no sense" if fingerprint else "no fingerprint"
-                problems.add(f"{self.key} {serial} {kind}: {why}")
+            checked: list[File] = []
+            why = "" if fingerprint else "no fingerprint"
+            for item in (metadata, root):
+                file, reason = _file(item, self.base) if item is not None else (None, "")
+                why = why or reason
+                checked += [file] if file is not None else []
+            if why:
+                wrong.setdefault(kind, why)
                 continue
             machine = kind in _DISKS or (root is None and metadata.get("combined_type") == "virtual-machine")
             raw = {
@@ -199,7 +197,12 @@ class _Product:
                 "filename": checked[0].path.rpartition("/")[2],
                 "properties": self._properties(serial, label, kind),
             }
-            found.append(Build(raw, checked, self.aliases, self._order(serial, kind)))
+            found.append(Build(raw, tuple(checked), self.aliases, self._order(serial, kind)))
+        # The metadata of LXD and of Incus make the same image; one that can be read is enough.
+        readable = {build.raw["properties"]["type"] for build in found}
+        for kind, why in wrong.items():
+            if kind not in readable:
+                problems.add(f"{self.key} {serial} {kind}: {why}")
         return found
 
     def _properties(self, serial: str, label: str, kind: str) -> dict[str, str]:
@@ -214,35 +217,47 @@ class _Product:
 
 def _aliases(product: Mapping[str, Any]) -> tuple[str, ...]:
     written = product.get("aliases")
-    if not isinstance(written, str):
+    if isinstance(written, str):
+        written = written[: MAX_ALIASES * MAX_TEXT].split(",")
+    if not isinstance(written, list):
         return ()
-    names = (name.strip() for name in written[: MAX_ALIASES * MAX_TEXT].split(",")[:MAX_ALIASES])
+    names = (name.strip() for name in written[:MAX_ALIASES] if isinstance(name, str))
     return tuple(dict.fromkeys(name for name in names if 0 < len(name) <= MAX_TEXT))
 
 
 def _fingerprint(metadata: Mapping[str, Any], root: str) -> str:
     fields = _ROOTS[root] if root else ("sha256",)
-    values = (metadata.get(name) for name in fields)
-    return next((v for v in values if isinstance(v, str) and FINGERPRINT.fullmatch(v)), "")
+    return next((found for name in fields if (found := _sha256(metadata.get(name)))), "")
 
 
-def _file(item: Mapping[str, Any]) -> File | None:
-    path, size, sha256 = _path(item.get("path")), item.get("size"), item.get("sha256")
-    if not path or not isinstance(size, int) or isinstance(size, bool) or not 0 < size < MAX_SIZE:
-        return None
-    if sha256 is not None and not (isinstance(sha256, str) and FINGERPRINT.fullmatch(sha256)):
-        return None
-    return File(path, sha256 or "", size)
+def _sha256(value: object) -> str:
+    """64 lower-case digits; empty for anything else."""
+    text = value.lower() if isinstance(value, str) else ""
+    return text if FINGERPRINT.fullmatch(text) else ""
 
 
-def _path(value: object) -> str:
-    """A path that stays below the catalogue's address; empty for any other."""
-    if not isinstance(value, str) or not 0 < len(value) <= 1024 or "\\" in value or not value.isprintable():
-        return ""
-    parts = value.split("/")
-    if any(part in ("", ".", "..") for part in parts) or ":" in parts[0]:
-        return ""
-    return value
+def _size(value: object) -> int | None:
+    """A number of bytes, also written as a text or with a fraction of 0; 0 where there is none, None for nonsense."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None:
+        return 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_SIZE else None
+
+
+def _file(item: Mapping[str, Any], base: str) -> tuple[File | None, str]:
+    """A file, or what is wrong with it."""
+    path, why = checked_path(item.get("path"), base)
+    if not path:
+        return None, why
+    size, sha256 = _size(item.get("size")), item.get("sha256")
+    if size is None:
+        return None, "its size makes no sense"
+    if sha256 is not None and not _sha256(sha256):
+        return None, "its SHA-256 makes no sense"
+    return File(path, _sha256(sha256), size), ""
 
 
 def _created(serial: str) -> datetime | None:
@@ -269,13 +284,3 @@ def _day(text: str) -> datetime | None:
 def _text(data: Mapping[str, Any], key: str) -> str:
     value = data.get(key)
     return value[:MAX_TEXT] if isinstance(value, str) else ""
-
-
-def _object(content: bytes, what: str) -> Mapping[str, Any]:
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UnexpectedReplyError(f"the simplestreams {what} file is no JSON; check the address") from error
-    if not isinstance(data, dict):
-        raise UnexpectedReplyError(f"the simplestreams {what} file is no object; check the address")
-    return data

@@ -54,6 +54,7 @@ def make_frame(
     filter: str = "",
     extra: bool = False,
     used_by: Mapping[str, Sequence[str]] | None = None,
+    left_out: int = 0,
 ) -> InventoryFrame:
     """The inventory as a frame.
 
@@ -69,6 +70,7 @@ def make_frame(
         filter: the filter that the images match, for `attrs`; a history keeps only whole inventories.
         extra: add a column `extra` with everything the server sent that has no column.
         used_by: instances and snapshots by fingerprint of their image; adds the column `used_by`.
+        left_out: entries of a catalogue that are no images, for `attrs`; not there for 0.
 
     Returns:
         Rows in the order given. `attrs` has server, project, taken (ISO 8601, UTC), product, identity, `images`
@@ -77,6 +79,8 @@ def make_frame(
     attrs = _attrs(server, "*" if all_projects else project, taken_at, product, identity)
     if filter:
         attrs["filter"] = filter
+    if left_out:
+        attrs["left_out"] = left_out
     return _build(
         _record_batches(records), attrs, project=project, extra=extra, used_by=used_by, all_projects=all_projects
     )

@@ -59,4 +59,6 @@ def _title(frame: pd.DataFrame) -> str:
     attrs = frame.attrs
     if attrs.get("server"):
         parts.append(sanitize(f"{attrs['server']}, project {attrs.get('project', 'default')}"))
+    if attrs.get("left_out"):
+        parts.append(f"{attrs['left_out']:,} of the catalogue left out, see client.problems")
     return " · ".join(parts)

@@ -79,6 +79,7 @@ def _listed(
         identity=client.info.certificate_fingerprint,
         filter=str(wanted),
         used_by=users_of_images(client.server_project) if used_by else None,
+        left_out=client.images.left_out,
     )
     if columns is None and form in (None, "table"):
         return frame

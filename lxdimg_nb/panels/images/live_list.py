@@ -40,6 +40,8 @@ class LiveList:
         try:
             if images is not None and images.server_project.dialect.simplestreams:
                 self._records = images.records()
+                if images.left_out:
+                    warning = f"{images.left_out:,} of the catalogue left out; client.problems tells why"
             elif images is not None:
                 self._live = images.live()
         except IncompleteListError as error:
