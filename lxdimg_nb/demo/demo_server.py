@@ -24,7 +24,7 @@ from tornado.netutil import bind_unix_socket
 
 from .api import ROUTES
 from .api.transfer_routes import update_all
-from .folders import SOCKET_LIMIT, check_socket_path, lock_folder, short_folder
+from .folders import SOCKET_LIMIT, check_socket_path, lock_folder, sweep_temporary_folders, temporary_folder
 from .http.application import application
 from .http.faults import Faults
 from .http.listeners import http_server, loopback
@@ -225,7 +225,7 @@ def start(
 
     Args:
         folder: holds its state, which survives in it; without one, a temporary folder that is removed with
-            the server.
+            the server, or by the next start if the process was killed.
         https: also listen on loopback TLS.
         product: the server to imitate, `lxd` or `incus`.
         inventory: fill an empty server with a believable inventory.
@@ -245,21 +245,24 @@ def start(
         raise ValueError(f"a port is a number up to 65535, or 0 for any free one, and not {port}")
     with contextlib.ExitStack() as cleanup:
 
-        def temporary_folder() -> Path:
-            made = short_folder()
+        def new_folder() -> Path:
+            made, lock = temporary_folder()
+            cleanup.callback(os.close, lock)
             cleanup.callback(shutil.rmtree, made, ignore_errors=True)
             return made
 
+        sweep_temporary_folders()
         if folder is None:
-            home = temporary_folder()
+            home = new_folder()
         else:
             home = Path(folder).expanduser().resolve()
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
         place = home / "unix.socket" if socket is None else Path(socket).expanduser().resolve()
         if socket is None and len(os.fsencode(place)) > SOCKET_LIMIT:
-            place = temporary_folder() / "unix.socket"
+            place = new_folder() / "unix.socket"
         check_socket_path(place)
-        cleanup.callback(os.close, lock_folder(home))
+        if folder is not None:
+            cleanup.callback(os.close, lock_folder(home))
         server = DemoServer(
             folder=home,
             socket=place,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -39,6 +42,50 @@ def test_it_ends_on_a_signal_and_removes_its_socket(tmp_path: Path, how: signal.
     assert process.returncode == 0
     assert complaints == ""
     assert not (tmp_path / "s" / "unix.socket").exists()
+
+
+def _temporary(temp: Path) -> tuple[subprocess.Popen[str], Path]:
+    """A server in a temporary folder below this one, and that folder."""
+    command = [sys.executable, "-m", "lxdimg_nb.demo", "--empty", "--no-https"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(temp)})
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process, Path(process.stdout.readline().split("unix://")[1].split("/unix.socket")[0])
+
+
+def test_what_a_killed_process_left_is_swept_by_the_next_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="lxi-", dir="/tmp") as name:
+        temp = Path(name)
+        (temp / "lxdimg-abcd1234").mkdir()
+        (temp / "lxdimg-abcd1234" / "lock").touch()
+        (temp / "lxdimg-mine5678").mkdir()
+        (temp / "lxdimg-mine5678" / "notes").write_text("mine")
+        killed, left = _temporary(temp)
+        alive, used = _temporary(temp)
+        killed.kill()
+        killed.communicate(timeout=20)
+        (temp / "lxdimg-link1234").symlink_to(left)
+        kept = temp / "lxdimg-kept1234"
+        left_too = shutil.copytree(left, temp / "lxdimg-copy1234", ignore=shutil.ignore_patterns("unix.socket"))
+        with demo.start(shutil.copytree(left_too, kept), inventory=False, https=False):
+            pass  # a folder that somebody chose is not temporary any more
+        assert left.exists()
+
+        monkeypatch.setattr(tempfile, "tempdir", str(temp))
+        with demo.start(inventory=False, https=False) as server:
+            assert server.folder.parent == temp
+            assert not left.exists()
+            assert not left_too.exists()
+            assert ask(used / "unix.socket", "GET", "/1.0").status == 200
+        alive.terminate()
+        alive.communicate(timeout=20)
+
+        assert sorted(path.name for path in temp.iterdir()) == [
+            "lxdimg-abcd1234",
+            "lxdimg-kept1234",
+            "lxdimg-link1234",
+            "lxdimg-mine5678",
+        ]
 
 
 def test_a_folder_in_use_is_one_line_and_no_traceback(tmp_path: Path) -> None:

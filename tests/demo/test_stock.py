@@ -10,13 +10,14 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lxdimg_nb import demo
+from lxdimg_nb.demo.store import daemon
 from tests.kit.demo_http import ask, finished
 
 NEVER = ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z")
@@ -80,6 +81,41 @@ def test_times_are_in_a_possible_order(images: list[dict[str, Any]]) -> None:
         assert _when(image["created_at"]) < NOW
         if image["last_used_at"] not in NEVER:
             assert _when(image["uploaded_at"]) < _when(image["last_used_at"]) < NOW
+
+
+def test_builds_are_of_the_days_before_the_first_start(images: list[dict[str, Any]]) -> None:
+    for image in images:
+        serial = image["properties"]["serial"]
+        built = datetime.strptime(serial, "%Y%m%d_%H:%M").replace(tzinfo=UTC)
+        assert built == _when(image["created_at"]) < _when(image["uploaded_at"])
+    newest = max(_when(image["created_at"]) for image in images)
+    assert timedelta() < NOW - newest < timedelta(days=30)
+
+
+def test_the_catalogue_has_newer_builds_and_both_stay_as_they_are_on_later_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen() -> tuple[list[str], dict[str, list[str]]]:
+        with demo.start(tmp_path, https=False) as server:
+            streams = json.loads(ask(server.socket, "GET", "/streams/v1/images.json").body)["products"]
+            listed: list[str] = ask(server.socket, "GET", "/1.0/images").metadata
+            return listed, {name: sorted(product["versions"]) for name, product in streams.items()}
+
+    first = seen()
+    monkeypatch.setattr(daemon, "datetime", _Later)
+    later = seen()
+
+    serials = [serial for versions in first[1].values() for serial in versions]
+    assert later == first
+    assert NOW - timedelta(days=4) < datetime.strptime(max(serials), "%Y%m%d_%H:%M").replace(tzinfo=UTC) < NOW
+
+
+class _Later(datetime):
+    """A clock that is half a year ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> _Later:
+        return super().now(tz) + timedelta(days=180)
 
 
 def test_instances_and_snapshots_use_some_of_them(stocked: demo.DemoServer, images: list[dict[str, Any]]) -> None:

@@ -115,7 +115,7 @@ def no_network(_call: Call, **_names: str) -> Reply:
 @routes.add("GET", "/streams/v1/{name}", open_to_all=True)
 def stream_index(call: Call, name: str) -> Reply:
     """The index or the products of the server's own simplestreams tree."""
-    found = tree(call.daemon.flavour.product).get(f"streams/v1/{name}")
+    found = tree(call.daemon.flavour.product, call.daemon.first_day).get(f"streams/v1/{name}")
     if found is None:
         raise Refusal(404, "not found")
     return bare(json.dumps(found))
@@ -124,7 +124,7 @@ def stream_index(call: Call, name: str) -> Reply:
 @routes.add("GET", "/images/{path*}", open_to_all=True)
 def stream_file(call: Call, path: str) -> Reply:
     """One file of the tree."""
-    found = tree(call.daemon.flavour.product).get(f"images/{path}")
+    found = tree(call.daemon.flavour.product, call.daemon.first_day).get(f"images/{path}")
     if not isinstance(found, bytes):
         raise Refusal(404, "not found")
     return bare(found)

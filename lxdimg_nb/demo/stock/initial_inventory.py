@@ -1,12 +1,13 @@
 """A believable inventory: about two dozen small but real images, with examples for every query.
 
-Times of upload, last use and expiry are relative to the day of the server's first start.
+Times of build, upload, last use and expiry are relative to the day of the server's first start.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import date
 
 from ..store.daemon import Daemon
 from ..store.flavours import NEVER
@@ -54,7 +55,7 @@ def _ago(now: int, days: int) -> str:
 
 
 def _add(daemon: Daemon, build: Build, now: int, certificate: str) -> None:
-    content = content_of(build)
+    content = content_of(build, daemon.first_day)
     never = NEVER if build.published else daemon.flavour.no_expiry
     source = None
     if build.source:
@@ -70,7 +71,7 @@ def _add(daemon: Daemon, build: Build, now: int, certificate: str) -> None:
         uploaded_at=_ago(now, build.uploaded),
         last_used_at=NEVER if build.used is None else _ago(now, build.used),
         expires_at=never if build.expires is None else _ago(now, -build.expires).partition(".")[0] + "Z",
-        filename="" if build.published or build.source else _filename(build),
+        filename="" if build.published or build.source else _filename(build, daemon.first_day),
         public=build.public,
         cached=build.cached,
         auto_update=build.auto_update,
@@ -82,9 +83,9 @@ def _add(daemon: Daemon, build: Build, now: int, certificate: str) -> None:
     daemon.images.add(build.project, record, aliases)
 
 
-def _filename(build: Build) -> str:
+def _filename(build: Build, day: date) -> str:
     ending = {"tar.xz": "tar.xz", "squashfs": "squashfs", "vm": "qcow2"}.get(build.shape, "tar.gz")
-    return f"{build.name.replace(' ', '-')}-{build.serial}.{ending}"
+    return f"{build.name.replace(' ', '-')}-{build.serial(day)}.{ending}"
 
 
 def _add_instance(daemon: Daemon, project: str, name: str, alias: str, snapshots: tuple[str, ...], now: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from .builds import BUILDS, NEWER, Build, Content, content_of
@@ -19,19 +20,19 @@ __all__ = ["tree"]
 
 
 @functools.cache
-def catalogue_builds() -> tuple[tuple[Build, Content], ...]:
+def catalogue_builds(day: date) -> tuple[tuple[Build, Content], ...]:
     """The builds in the tree: the split builds of the inventory that were not published, and newer ones."""
     official = [
         build
         for build in (*BUILDS, *NEWER)
         if build.project == "default" and not build.published and build.shape in ("squashfs", "vm")
     ]
-    return tuple((build, content_of(replace(build, public=True))) for build in official)
+    return tuple((build, content_of(replace(build, public=True), day)) for build in official)
 
 
-def _folder(build: Build) -> str:
+def _folder(build: Build, serial: str) -> str:
     name, release, _, architecture = build.name.split()
-    return f"images/{name}/{release}/{architecture}/{build.variant}/{build.serial}_07:42"
+    return f"images/{name}/{release}/{architecture}/{build.variant}/{serial}_07:42"
 
 
 def _product_name(build: Build) -> str:
@@ -40,12 +41,13 @@ def _product_name(build: Build) -> str:
 
 
 @functools.cache
-def tree(product: str) -> dict[str, Any]:
-    """The tree for one product: path -> JSON or bytes."""
+def tree(product: str, day: date) -> dict[str, Any]:
+    """The tree for one product and the day of the server's first start: path -> JSON or bytes."""
     metadata_name = f"{product}.tar.xz"
     products: dict[str, Any] = {}
     files: dict[str, Any] = {}
-    for build, content in catalogue_builds():
+    for build, content in catalogue_builds(day):
+        serial = build.serial(day)
         name, release, version, architecture = build.name.split()
         root_name, kind, combined = (
             ("disk.qcow2", "disk-kvm.img", "combined_disk-kvm-img_sha256")
@@ -54,10 +56,10 @@ def tree(product: str) -> dict[str, Any]:
         )
         entry = products.setdefault(_product_name(build), _product(build, name, release, version, architecture))
         metadata, root = content.files
-        paths = {part: f"{_folder(build)}/{part}" for part in (metadata_name, root_name)}
+        paths = {part: f"{_folder(build, serial)}/{part}" for part in (metadata_name, root_name)}
         first = _item(metadata_name, paths[metadata_name], metadata) | {combined: content.record.fingerprint}
         second = _item(kind, paths[root_name], root)
-        items = entry["versions"].setdefault(f"{build.serial}_07:42", {"items": {}})["items"]
+        items = entry["versions"].setdefault(f"{serial}_07:42", {"items": {}})["items"]
         items |= {metadata_name: items.get(metadata_name, {}) | first, root_name: second}
         files |= {paths[metadata_name]: metadata, paths[root_name]: root}
     files["streams/v1/images.json"] = {

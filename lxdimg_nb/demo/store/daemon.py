@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,11 @@ T = TypeVar("T")
 
 
 class Daemon:
-    """What the handlers share; belongs to the server's thread and loop."""
+    """What the handlers share; belongs to the server's thread and loop.
+
+    Attributes:
+        first_day: the day (UTC) on which its folder was first used; the dates of its stock are relative to it.
+    """
 
     def __init__(self, folder: Path, flavour: Flavour) -> None:
         self.folder = folder
@@ -32,6 +37,7 @@ class Daemon:
         self.store = Store(folder, flavour)
         self.images = Images(self.store)
         self.images.sweep_all()
+        self.first_day = _first_day(self.store)
         self.events = Events(flavour)
         self.operations = Operations(flavour, self.events)
         self.identity = Identity(folder)
@@ -117,3 +123,11 @@ class Daemon:
             "storage_version": "1",
             "storage_supported_drivers": [{"Name": "dir", "Version": "1", "Remote": False}],
         }
+
+
+def _first_day(store: Store) -> date:
+    day = store.setting("demo.day")
+    if day is None:
+        day = datetime.now(UTC).date().isoformat()
+        store.set_setting("demo.day", day)
+    return date.fromisoformat(day)
