@@ -263,39 +263,47 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def run_tests(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """tests/run of a project, from another folder."""
+def run_tests(project: Path, *arguments: str, workers: str = "0") -> subprocess.CompletedProcess[str]:
+    """tests/run of a project, from another folder; without workers, which only cost time where there is one test."""
     return subprocess.run(
-        [project / "tests" / "run", *arguments], capture_output=True, text=True, cwd="/", check=False, timeout=300
+        [project / "tests" / "run", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LXDIMG_TESTS_WORKERS": workers},
+        cwd="/",
+        check=False,
+        timeout=300,
     )
 
 
 def test_a_run_without_a_fault_ends_with_pytests_closing_line(project: Path):
-    run = run_tests(project)
+    run = run_tests(project, workers="")
 
     assert run.returncode == 0, run.stdout + run.stderr
     for name in ("ruff check", "ruff format --check", "mypy", "pytest"):
         assert f"== {name}" in run.stdout
+    assert "workers [1 item]" in run.stdout
     assert "1 passed" in run.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("name", "fault"),
-    [
-        ("ruff check", '"""Next to nothing."""\n\nimport os\n'),
-        ("ruff format --check", '"""Next to nothing."""\nx  = 1\n'),
-        ("mypy", '"""Next to nothing."""\n\nx: int = "one"\n'),
-    ],
-)
-def test_a_fault_before_the_tests_is_named_again_at_the_end_and_fails_the_run(project: Path, name: str, fault: str):
-    (project / "lxdimg_nb" / "__init__.py").write_text(fault)
+def test_faults_before_the_tests_are_named_again_at_the_end_and_fail_the_run(project: Path):
+    (project / "lxdimg_nb" / "__init__.py").write_text('"""Next to nothing."""\n\nimport os\nx : int  = "one"\n')
 
     run = run_tests(project)
 
     assert run.returncode == 1, run.stdout + run.stderr
     *_, said, closing = run.stdout.splitlines()
-    assert said == f"tests/run: failed before the tests: {name}"
+    assert said == "tests/run: failed before the tests: ruff check, ruff format --check, mypy"
     assert "1 passed" in closing
+
+
+def test_one_fault_before_the_tests_fails_the_run(project: Path):
+    (project / "lxdimg_nb" / "__init__.py").write_text('"""Next to nothing."""\n\nx: int = "one"\n')
+
+    run = run_tests(project)
+
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert run.stdout.splitlines()[-2] == "tests/run: failed before the tests: mypy"
 
 
 @pytest.mark.parametrize("arguments", [(), ("quick",), ("tests",)])
