@@ -239,8 +239,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "chromium" in fixtures:
             item.add_marker(pytest.mark.browser)
     # A worker takes a file at a time: a long file that is begun last would keep one busy while the others have ended.
-    browser = {item.path for item in items if item.get_closest_marker("browser")}
-    items.sort(key=lambda item: (item.path not in browser, item.get_closest_marker("alone") is not None))
+    browser, slow = ({item.path for item in items if item.get_closest_marker(name)} for name in ("browser", "slow"))
+    items.sort(
+        key=lambda item: (
+            item.path not in browser,
+            item.path not in slow,
+            item.get_closest_marker("alone") is not None,
+        )
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from tests.kit import factory
+from tests.kit.daemons import Kind
 from tests.kit.outputs import FOLDER, KEPT, KEY, NOTEBOOKS, digest, execute, readable, shape
 from tests.kit.servers import RunningServer
 
@@ -17,10 +19,27 @@ from tests.kit.servers import RunningServer
 QUIET = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+def places() -> Iterator[tuple[Kind, Path]]:
+    """Where which notebook runs: all on the demo server and on a real daemon, the tour on both of them."""
+    for number, path in enumerate(NOTEBOOKS):
+        yield "demo", path
+        for kind in ("lxd", "incus") if path.stem == "tour" else (("lxd", "incus")[number % 2],):
+            yield kind, path
+
+
 @pytest.mark.slow
 @QUIET
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_a_notebook_runs_from_top_to_bottom_and_tidies_up(server: RunningServer, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        pytest.param(kind, path, marks=() if kind == "demo" else pytest.mark.real, id=f"{kind}-{path.stem}")
+        for kind, path in places()
+    ],
+)
+def test_a_notebook_runs_from_top_to_bottom_and_tidies_up(
+    request: pytest.FixtureRequest, kind: Kind, path: Path
+) -> None:
+    server: RunningServer = request.getfixturevalue(kind)
     kept = server.add_image(factory.small(77), aliases=["mine-before"])
     before = server.get(f"images/{kept}")
 

@@ -181,10 +181,11 @@ def test_check_takes_the_tour_to_the_server_it_is_told(home: dict[str, str], lxd
     assert "only-here" in run.stdout
 
 
-def test_check_takes_the_tour_to_the_server_that_answers_here(home: dict[str, str], lxd: RunningServer):
+def test_check_takes_the_tour_to_the_server_that_answers_here(home: dict[str, str], project: Path, lxd: RunningServer):
     lxd.add_image(factory.small(2), ["local-one"])
+    write_tour(project, "import lxdimg_nb", "df = lxdimg_nb.connect().images.df()")
 
-    run = check(home | {"LXD_DIR": str(lxd.folder)})
+    run = check(home | {"LXD_DIR": str(lxd.folder)}, project / "notebooks" / "start")
 
     assert run.returncode == 0, run.stderr
     assert "connected to lxd" in run.stderr
@@ -216,15 +217,19 @@ def test_a_server_that_was_named_and_does_not_answer_is_an_error_and_no_demo(hom
 
 
 def test_check_fails_with_the_error_of_the_cell(home: dict[str, str], project: Path, demo: RunningServer):
-    cells = ["df = 'a frame'", "1 / 0", "print('not reached')"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbformat.write(notebook, project / "notebooks" / "tour.ipynb")
+    write_tour(project, "df = 'a frame'", "1 / 0", "print('not reached')")
 
     run = check(home | {"LXDIMG_URL": demo.url}, project / "notebooks" / "start")
 
     assert run.returncode == 1
     assert "ZeroDivisionError" in run.stderr
     assert run.stdout == ""
+
+
+def write_tour(project: Path, *cells: str) -> None:
+    """Put a tour of these cells into the project."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, project / "notebooks" / "tour.ipynb")
 
 
 def check(environment: dict[str, str], start: Path = START) -> subprocess.CompletedProcess[str]:
