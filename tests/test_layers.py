@@ -30,7 +30,7 @@ STREETS = {
         "connecting enrolling",
     ],
     "client/verbs": ["read", "write"],
-    "inventory": ["frame", "fleet", "plots", "questions", "history", "plans"],
+    "inventory": ["frame", "fleet", "plot_style", "plots", "questions", "history", "plans"],
     "panels": ["base", "image", "upload", "images"],
     "magics": ["session", "show", "line", "verbs", "extension"],
     "demo": ["store", "http", "stock", "api", "filling folders log_filter demo_server command_line __main__"],

@@ -13,6 +13,7 @@ from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.frame import conditions
 from lxdimg_nb.inventory.frame.rows import needed
 from lxdimg_nb.inventory.frame.summary import group_names, summary
+from lxdimg_nb.inventory.plot_style import BLUE, GREY, ORANGE, SKY, bytes_axis, new_axes, period_name, tidy
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import short_fingerprint
 
@@ -21,46 +22,14 @@ __all__ = ["PlotAccessor"]
 MANY = 30
 """Most bars or rows of a plot; what is left over is summed up or counted."""
 
-BLUE, ORANGE, GREY = "#3b6fb6", "#d9822b", "#9aa4b1"
-
 
 def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError as exc:
-        raise InvalidRequestError("plots need matplotlib: pip install 'lxdimg-nb[plot]'") from exc
-    return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    return new_axes(width, height) if ax is None else ax
 
 
 def _label(value: object, limit: int = 36) -> str:
     """Text for a plot: sanitized, short, and with `$` escaped, which would begin a formula."""
     return display.sanitize(value, limit).replace("$", r"\$") or "(none)"
-
-
-def _tidy(ax: Any, axis: str = "x") -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis=axis, color="0.5", alpha=0.25, linewidth=0.8)
-    ax.set_axisbelow(True)
-
-
-def _bytes_axis(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    _, top = axis.get_view_interval()
-    power = 1
-    while top / power >= 1024:
-        power *= 1024
-    # Round steps in the unit that is shown, not in bytes.
-    steps = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, top / power)
-    axis.set_ticks([step * power for step in steps if 0 <= step * power <= top * 1.001])
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _round(formats.size(value))))
-
-
-def _round(text: str) -> str:
-    number, unit = text.split(" ")
-    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
 
 
 class PlotAccessor:
@@ -89,12 +58,11 @@ class PlotAccessor:
         ax.set_yticks(range(len(labels)), labels)
         ax.invert_yaxis()
         words = [f"{formats.size(v)} · {formats.plural(c, 'image')}" for v, c in zip(values, counts, strict=True)]
-        ax.bar_label(bars, words, padding=4, fontsize="small")
+        ax.bar_label(bars, words, padding=4, fontsize="small", color=ax.xaxis.label.get_color())
         ax.set_xlim(0, max([*values, 1]) * 1.55)  # room for the label behind the longest bar
-        _bytes_axis(ax.xaxis)
+        bytes_axis(ax.xaxis, "size on the server")
         name = " and ".join([by] if isinstance(by, str) else by)
-        ax.set_title(f"Size by {_label(name)} · {formats.size(table.attrs['bytes'])} in all", loc="left")
-        _tidy(ax)
+        tidy(ax, f"Size by {_label(name)} · {formats.size(table.attrs['bytes'])} in all")
         return ax
 
     def uploads(self, every: str = "MS", *, ax: Any = None) -> Any:
@@ -115,15 +83,14 @@ class PlotAccessor:
         ax = _axes(ax)
         ax.bar(range(len(counts)), counts.to_numpy(), color=BLUE, width=0.85)
         step = max(1, -(-len(counts) // 12))
-        # A week is labelled by its first day, other periods by their own names.
-        names = [str(period).partition("/")[0] for period in counts.index[::step]]
+        names = [period_name(period) for period in counts.index[::step]]
         turn = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(counts) > 8 else {}
         ax.set_xticks(range(0, len(counts), step), names, **turn)
         ax.yaxis.get_major_locator().set_params(integer=True)
         ax.set_ylabel("images")
+        ax.set_xlabel("uploaded (UTC)")
         missing = int(needed(self._frame, "uploaded_at").isna().sum())
-        ax.set_title("Images by date of upload" + (f" · {missing:,} without a date" if missing else ""), loc="left")
-        _tidy(ax, "y")
+        tidy(ax, "Images by date of upload" + (f" · {missing:,} without a date" if missing else ""), "y")
         return ax
 
     def ages(self, *, now: datetime | None = None, ax: Any = None) -> Any:
@@ -144,14 +111,15 @@ class PlotAccessor:
             counts = pd.cut(days, edges, right=False, labels=names[:-1]).value_counts(sort=False).tolist()
             values = [*counts, int(days.isna().sum())]
             bars = ax.bar([i + shift for i in range(len(values))], values, width=0.38, label=label, color=colour)
-            ax.bar_label(bars, [f"{v:,}" if v else "" for v in values], padding=2, fontsize="small")
+            words = [f"{v:,}" if v else "" for v in values]
+            ax.bar_label(bars, words, padding=2, fontsize="small", color=ax.xaxis.label.get_color())
         ax.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
         ax.yaxis.get_major_locator().set_params(integer=True)
         ax.margins(y=0.12)
         ax.set_ylabel("images")
-        ax.set_title(f"Ages of {formats.plural(len(self._frame), 'image')}", loc="left")
-        ax.legend(frameon=False)
-        _tidy(ax, "y")
+        ax.set_xlabel(f"time before {moment:%-d %B %Y}")
+        ax.legend(frameon=False, labelcolor=ax.xaxis.label.get_color())
+        tidy(ax, f"Ages of {formats.plural(len(self._frame), 'image')}", "y")
         return ax
 
     def usage(self, by: str = "os", *, idle_after: str = "90D", now: datetime | None = None, ax: Any = None) -> Any:
@@ -190,27 +158,28 @@ class PlotAccessor:
         wide = wide.loc[wide.sum(axis=1).sort_values(ascending=False).index[:MANY]]
         ax = _axes(ax, height=max(2.2, 1.2 + 0.34 * len(wide)))
         left = pd.Series(0.0, index=wide.index)
-        colours = {"in use": BLUE, f"used or new within {idle_after}": "#8fb4e3", "idle": ORANGE}
+        colours = {"in use": BLUE, f"used or new within {idle_after}": SKY, "idle": ORANGE}
         for label, colour in colours.items():
             if label in wide.columns:
-                ax.barh(range(len(wide)), wide[label], left=left, color=colour, label=label, height=0.7)
+                marks = {"hatch": "///", "edgecolor": "white", "linewidth": 0} if label == "idle" else {}
+                ax.barh(range(len(wide)), wide[label], left=left, color=colour, label=label, height=0.7, **marks)
                 left = left + wide[label]
         ax.set_yticks(range(len(wide)), [_label(group) for group in wide.index])
         ax.invert_yaxis()
         ax.set_xlim(0, max([*left.tolist(), 1]) * 1.05)
-        _bytes_axis(ax.xaxis)
+        bytes_axis(ax.xaxis, "size on the server")
         idle = int(table.loc[table["state"] == "idle", "size"].sum())
-        ax.set_title(f"Used and idle by {_label(by)} · {formats.size(idle)} idle", loc="left")
         if len(wide):
-            ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize="small")
-        _tidy(ax)
+            ink = ax.xaxis.label.get_color()
+            ax.legend(frameon=False, loc="best", fontsize="small", labelcolor=ink)
+        tidy(ax, f"Used and idle by {_label(by)} · {formats.size(idle)} idle")
         return ax
 
     def drift(self, by: str = "alias", *, ax: Any = None) -> Any:
         """A matrix of a fleet: a row an alias (or image), a column a server; differences come first.
 
-        A cell shows the target of an alias, blue if it is the most common one and orange if not; or whether an
-        image is there. Grey is missing.
+        A cell shows the target of an alias, blue if it is the most common one, orange and with `≠` if not; or
+        whether an image is there. An empty one is missing.
 
         Args:
             by: `alias` or `image`.
@@ -230,7 +199,8 @@ class PlotAccessor:
                 there = isinstance(value, str) if by == "alias" else bool(value)
                 colour = "none" if not there else BLUE if by == "image" or value == common else ORANGE
                 ax.add_patch(_box(column, row, colour))
-                text = short_fingerprint(value)[:8] if by == "alias" and there else ("" if there else "missing")
+                sign = "≠ " if colour == ORANGE else ""
+                text = sign + short_fingerprint(value)[:8] if by == "alias" and there else ("" if there else "missing")
                 ax.text(column, row, text, ha="center", va="center", fontsize="small", color="white" if there else GREY)
         words = shown["description"].fillna("") if by == "image" else [""] * len(shown)
         labels = [_label(_row_name(key, word, by), 40) for key, word in zip(shown.index, words, strict=True)]
@@ -242,13 +212,11 @@ class PlotAccessor:
         ax.tick_params(length=0)
         ax.set_xlim(-0.5, max(len(places), 1) - 0.5)
         ax.set_ylim(max(len(shown), 1) - 0.5, -0.5)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
         counts = table["state"].value_counts()
         noun = "alias" if by == "alias" else "image"
         states = ", ".join(f"{counts[s]:,} {s}" for s in order if counts.get(s, 0)) or "nothing to compare"
         more = f" · {len(shown)} shown" if len(table) > len(shown) else ""
-        ax.set_title(f"{formats.plural(len(table), noun)}: {states}{more}", loc="left", pad=12)
+        tidy(ax, f"{formats.plural(len(table), noun)}: {states}{more}", "", pad=12)
         return ax
 
 

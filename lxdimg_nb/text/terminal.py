@@ -14,7 +14,7 @@ __all__ = ["grid", "left_out", "paragraph", "terminal_width"]
 
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 _GAP = 2
-_LEAST = {Kind.TEXT: 12, Kind.PROSE: 24}
+_LEAST = {Kind.TEXT: 16, Kind.PROSE: 24}
 _HEAD = 6
 _MOST_LINES = 6
 

@@ -10,10 +10,12 @@ from typing import Any
 import matplotlib
 import pytest
 from matplotlib import pyplot
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import InventoryFrame, make_frame
+from lxdimg_nb.inventory.plot_style import BLUE, ORANGE, SKY
 from lxdimg_nb.values import ImageRecord
 from tests.kit.inventories import NOW, days_ago, fingerprint, image, inventory
 
@@ -115,10 +117,12 @@ def test_uploads_fill_the_months_between() -> None:
     ax = df.lxdimg.plot.uploads()
 
     assert [patch.get_height() for patch in ax.patches] == [1, 0, 0, 1]
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["2026-02", "2026-03", "2026-04", "2026-05"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["Feb 2026", "Mar 2026", "Apr 2026", "May 2026"]
     assert "Images by date of upload · 1 without a date" in texts(ax)
     weekly = df.lxdimg.plot.uploads("W")
-    assert all("/" not in t.get_text() for t in weekly.get_xticklabels())
+    assert weekly.get_xticklabels()[0].get_text() == "23 Feb 2026"
+    assert [t.get_text() for t in df.lxdimg.plot.uploads("QS").get_xticklabels()] == ["Q1 2026", "Q2 2026"]
+    assert [t.get_text() for t in df.lxdimg.plot.uploads("YS").get_xticklabels()] == ["2026"]
 
 
 def test_ages_count_never() -> None:
@@ -175,3 +179,49 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.M
 
     with pytest.raises(InvalidRequestError, match=r"lxdimg-nb\[plot\]"):
         some().lxdimg.plot.size()
+
+
+def luminance(colour: Any) -> float:
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def contrast(one: Any, other: Any) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_and_bars_are_seen_on_light_and_on_dark_pages(kind: str) -> None:
+    ax = getattr(some().lxdimg.plot, kind)()
+
+    assert texts(ax)
+    assert not ax.figure.patch.get_visible()
+    on_page = [t for t in ax.figure.findobj(Text) if t.get_text() and (kind != "drift" or t not in ax.texts)]
+    bars = [patch.get_facecolor() for patch in ax.patches if patch.get_facecolor()[3]]
+    for page in ("white", "#111111"):
+        assert {t.get_text() for t in on_page if contrast(t.get_color(), page) < 4.3} == set()
+        assert min([contrast(bar, page) for bar in bars if to_hex(bar) != SKY], default=9) >= 3
+
+
+def test_colours_differ_in_lightness_too() -> None:
+    lightness = sorted(luminance(colour) for colour in (BLUE, ORANGE, SKY))
+
+    assert lightness[0] * 1.4 < lightness[1]
+    assert lightness[1] * 1.4 < lightness[2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_axes_say_what_is_counted(kind: str) -> None:
+    ax = getattr(some().lxdimg.plot, kind)()
+
+    assert ax.get_title(loc="left")
+    assert kind == "drift" or ax.get_xlabel()
+
+
+def test_a_chosen_style_is_kept() -> None:
+    with pyplot.style.context("dark_background"):
+        ax = some().lxdimg.plot.ages()
+
+    assert ax.figure.patch.get_visible()
+    assert {to_hex(t.get_color()) for t in ax.figure.findobj(Text) if t.get_text()} == {"#ffffff"}
