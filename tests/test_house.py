@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ PACKAGE = ROOT / "lxdimg_nb"
 TESTS = ROOT / "tests"
 MOST_LINES = 400
 MOST_MODULES = 12
-SOURCES = {".py", ".js", ".css"}
+SOURCES = {".py", ".js", ".jsx", ".css"}
+# What others wrote, and what is built.
+NOT_OURS = {"node_modules", "bundle"}
 # File names that may stand in several folders, each with the reason.
 SHARED_NAMES: dict[str, str] = {
     "__init__.py": "what makes a folder a package",
@@ -25,7 +28,9 @@ SHARED_NAMES: dict[str, str] = {
 def sources(*folders: Path) -> Iterator[Path]:
     """The source files below these folders."""
     for folder in folders:
-        yield from sorted(path for path in folder.rglob("*") if path.suffix in SOURCES and path.is_file())
+        for top, folders, names in os.walk(folder):
+            folders[:] = sorted(set(folders) - NOT_OURS)
+            yield from (Path(top, name) for name in sorted(names) if Path(name).suffix in SOURCES)
 
 
 def too_long(*folders: Path) -> list[str]:

@@ -93,7 +93,8 @@ def binder() -> Iterator[Binder]:
         made.checkout.mkdir()
         for name in FILES:
             if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, made.checkout / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+                unwanted = shutil.ignore_patterns("__pycache__", "node_modules", ".*")
+                shutil.copytree(ROOT / name, made.checkout / name, ignore=unwanted)
             else:
                 shutil.copy2(ROOT / name, made.checkout / name)
         made.home.mkdir()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page
+
+from tests.kit import node
 
 AXE = "axe-core@4"
 
@@ -17,10 +18,11 @@ def script() -> str | None:
     """axe-core's script, from npm, kept for the next time; None where it cannot be had."""
     kept = Path(tempfile.gettempdir()) / "lxdimg-axe-core.js"
     if not kept.is_file():
-        if shutil.which("npm") is None:
+        npm = node.npm()
+        if npm is None:
             return None
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            done = subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, check=False)
+            done = subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, capture_output=True, check=False)
             packs = list(Path(folder).glob("axe-core-*.tgz"))
             if done.returncode != 0 or not packs:
                 return None

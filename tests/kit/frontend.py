@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,8 +30,9 @@ class FrontEnd:
             return
         self.threads.add(threading.current_thread().name)
         self.told.append(content)
-        if content["type"] == "part":
-            self.parts[content["part"]] = content["value"]
+        if content["type"] == "parts":
+            # As it arrives: tuples are lists in JSON.
+            self.parts |= json.loads(json.dumps(content["parts"]))
 
     def say(self, kind: str, *, buffers: list[bytes] | None = None, **content: Any) -> None:
         """Send a message to the kernel, as a click does."""

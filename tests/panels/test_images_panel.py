@@ -132,7 +132,7 @@ def test_an_untrusted_client_sees_public_images_and_cannot_change_them(server, p
         assert f"enroll({url!r}" in header["distrust"]
         assert view.sees(lambda p: p["header"]["live"] == "polling")
         assert "every 30 seconds" in view.parts["header"]["live_text"]
-        assert "unused" not in [chip["name"] for chip in view.parts["list"]["chips"]]
+        assert "unused" not in [chip["name"] for chip in view.parts["choices"]["chips"]]
         opened(view, fingerprint)
         detail = view.parts["detail"]
         assert (detail["writable"], detail["refreshable"]) == (False, False)
@@ -149,5 +149,5 @@ def test_a_catalogue_offers_only_chips_that_make_sense_for_it(panels, tmp_path):
         with lxdimg_nb.connect(f"simplestreams+{site.url}", server_cert=site.cert) as client:
             view = browser(client, panels)
 
-            assert [chip["name"] for chip in view.parts["list"]["chips"]] == ["expired", "vm"]
+            assert [chip["name"] for chip in view.parts["choices"]["chips"]] == ["expired", "vm"]
             assert view.parts["notices"][0]["text"].startswith("1 of the catalogue left out")

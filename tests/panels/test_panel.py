@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
-from pathlib import Path
 
 import lxdimg_nb
-from lxdimg_nb import panels as room
-from lxdimg_nb.panels.base.assets import script
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd, browser, opened, panels
 from tests.kit.waiting import until
@@ -64,17 +60,6 @@ def test_no_trait_of_a_panel_holds_data_that_a_notebook_would_save(server, clien
     assert "very-private-name" not in state
     assert fingerprint[:12] not in state
     assert len(state) < 75_000
-
-
-def test_a_script_is_made_leaner_without_touching_texts_and_expressions():
-    folder = Path(room.__file__).parent / "front"
-    code = [
-        line for f in folder.glob("*.js") for line in f.read_text().splitlines() if not line.strip().startswith("//")
-    ]
-    texts = {text for line in code for text in re.findall(r'"[^"`]*"|`[^`]*`|/\^.*\$/|/\(\?:.*\)/', line)}
-
-    assert len(texts) > 500
-    assert [text for text in texts if text not in script()] == []
 
 
 def test_the_static_table_is_small_and_escaped(demo, panels):

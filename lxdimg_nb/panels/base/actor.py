@@ -39,11 +39,18 @@ class Actor:
     Args:
         name: of the thread.
         on_error: called in the thread with an error of ours that a step raises. Others are logged.
+        after_step: called in the thread after each step.
     """
 
-    def __init__(self, name: str, on_error: Callable[[LxdImageError], object] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        on_error: Callable[[LxdImageError], object] | None = None,
+        after_step: Callable[[], object] = lambda: None,
+    ) -> None:
         self.name = name
         self._on_error = on_error
+        self._after_step = after_step
         self._inbox: queue.SimpleQueue[tuple[contextvars.Context, Step]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -164,10 +171,13 @@ class Actor:
 
     def _call(self, step: Step) -> None:
         try:
-            step()
-        except Exception as error:  # noqa: BLE001 - shown or logged
-            if self._on_error is not None and isinstance(error, LxdImageError):
+            try:
+                step()
+            except LxdImageError as error:
+                if self._on_error is None:
+                    raise
                 self._on_error(error)
-            else:
-                # The panel goes on; the reason is in the kernel's log.
-                _log.exception("a step of %s failed", self.name)
+            self._after_step()
+        except Exception:  # noqa: BLE001 - logged
+            # The panel goes on; the reason is in the kernel's log.
+            _log.exception("a step of %s failed", self.name)

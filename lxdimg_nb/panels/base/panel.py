@@ -45,8 +45,14 @@ class Panel(anywidget.AnyWidget):
         # Read when the first panel is created, not when the package is imported.
         self._esm, self._css = script(), style()
         super().__init__()
-        self.actor = Actor(f"lxdimg-panel-{next(_numbers)}", lambda error: self.notice(error_text(error)))
+        self.actor = Actor(
+            f"lxdimg-panel-{next(_numbers)}",
+            on_error=lambda error: self.notice(error_text(error)),
+            after_step=self._send_shown,
+        )
         self._views: dict[str, float] = {}
+        # Parts that were shown in the step that runs; they are sent together when it has ended.
+        self._shown: dict[str, Any] = {}
         self._notices: dict[int, dict[str, Any]] = {}
         self._handlers: dict[str, Handler] = {
             "hello": self._hello,
@@ -130,11 +136,17 @@ class Panel(anywidget.AnyWidget):
     def send_message(self, kind: str, **content: Any) -> None:
         """Send a message to all views. Before the first hello there are none."""
         if self._greeted:
+            self._send_shown()
             self.send({"type": kind, **content})
 
     def show(self, part: str, value: Any) -> None:
-        """Replace one part of what the views show."""
-        self.send_message("part", part=part, value=value)
+        """Replace one part of what the views show. What one step of the actor shows is sent in one message."""
+        self._shown[part] = value
+
+    def _send_shown(self) -> None:
+        parts, self._shown = self._shown, {}
+        if parts and self._greeted:
+            self.send({"type": "parts", "parts": parts})
 
     def show_all(self) -> None:
         """Send every part, for a view that has nothing yet."""

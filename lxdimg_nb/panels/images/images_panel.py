@@ -239,6 +239,7 @@ class ImagesPanel(ImageActions):
     # What the views show
 
     def show_all(self) -> None:
+        self.show("choices", self.table.choices())
         self.show_list()
         self.upload.show()
         self.bulk.show()
@@ -250,11 +251,13 @@ class ImagesPanel(ImageActions):
 
     def show_list(self) -> None:
         """Send the page of the list that the user looks at."""
-        state: dict[str, Any] = {"state": self._state, "reason": self._failure}
+        state: dict[str, Any] = {"state": self._state}
         if self._state in ("ready", "reloading"):
             state |= self.table.view() | {"lookups": self.lookups.view()}
             state["open"] = self.open.key if self.open else ""
             state["read_at"] = self._read_at.strftime("%H:%M:%S UTC") if self._read_at else ""
+        elif self._state == "failed":
+            state["reason"] = self._failure
         self.show("list", state)
 
     def newer_build(self, row: Row) -> str:

@@ -16,7 +16,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter, parse
 from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.images.chips import CHIPS
-from lxdimg_nb.panels.images.table_columns import COLUMNS, DEFAULT_COLUMNS
+from lxdimg_nb.panels.images.table_columns import COLUMNS, DEFAULT_COLUMNS, Column
 from lxdimg_nb.panels.images.table_filter import matching_rows, search_text
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord
@@ -217,17 +217,12 @@ class ImageTable:
     def view(self) -> dict[str, Any]:
         """Return the page as a browser shows it."""
         now, found = datetime.now(UTC), self.found()
-        columns = [(name, COLUMNS[name]) for name in self.columns]
+        columns = [COLUMNS[name] for name in self.columns]
         return {
-            "columns": [{"name": name, "title": c.title, "kind": c.kind} for name, c in columns],
-            "all_columns": [{"name": name, "title": c.title} for name, c in COLUMNS.items() if name != "server"],
+            "columns": self.columns,
             "rows": [
-                {
-                    "key": row.key,
-                    "cells": [c.cell(row, now) for _, c in columns],
-                    "hints": [c.hint(row) if c.hint else "" for _, c in columns],
-                    "selected": row.key in self.selected,
-                }
+                {"key": row.key, "cells": [_cell(c, row, now) for c in columns]}
+                | ({"selected": True} if row.key in self.selected else {})
                 for row in self.shown()
             ],
             "total": len(self.rows),
@@ -240,8 +235,24 @@ class ImageTable:
             "down": self.descending,
             "query": self.query,
             "problem": self.problem,
-            "chips": [
-                {"name": n, "title": CHIPS[n].title, "hint": CHIPS[n].hint, "on": n in self.chips} for n in self.offers
-            ],
+            "chips": self.chips,
             "selected": len(self.selected),
         }
+
+    def choices(self) -> dict[str, Any]:
+        """Return the columns and the chips that a view may name, as a browser shows them."""
+        return {
+            "columns": [
+                {"name": name, "title": c.title, "kind": c.kind}
+                for name, c in COLUMNS.items()
+                if name != "server" or name in self.columns
+            ],
+            "chips": [{"name": name, "title": CHIPS[name].title, "hint": CHIPS[name].hint} for name in self.offers],
+        }
+
+
+def _cell(column: Column, row: Row, now: datetime) -> str | tuple[str, str]:
+    """Return the text of a cell; with its tooltip if that says more."""
+    text = column.cell(row, now)
+    hint = column.hint(row) if column.hint else ""
+    return (text, hint) if hint not in ("", text) else text

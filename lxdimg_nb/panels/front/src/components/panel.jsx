@@ -1,0 +1,73 @@
+// The whole panel.
+
+import { h } from "preact";
+import { Message, Waiting } from "./controls/message.jsx";
+import { Header } from "./header.jsx";
+import { ImageDetail } from "./image/image_detail.jsx";
+import { ImageList } from "./list/image_list.jsx";
+import { Transfers } from "./transfers.jsx";
+import { UploadForm } from "./upload/upload_form.jsx";
+
+/** @import { App } from "../app.jsx" */
+
+/** @param {{ app: App }} props */
+export function Panel({ app }) {
+  const { header, detail, notices = [] } = app.parts;
+  if (!header) {
+    const { link } = app.state;
+    return (
+      <div class="lxi-panel">
+        {link === "new" || link === "ok" ? <Waiting text="Waiting for the kernel …" /> : <LinkBanner app={app} />}
+      </div>
+    );
+  }
+  const many = header.kind !== "image";
+  return (
+    <div class={`lxi-panel lxi-kind-${header.kind}`}>
+      <Header app={app} header={header} />
+      <LinkBanner app={app} />
+      {header.distrust && (
+        <div class="lxi-message lxi-warn" role="note" dir="auto">
+          {header.distrust}
+        </div>
+      )}
+      {notices.map(({ number, text, good }) => (
+        <div key={number}>
+          <Message text={text} good={good} onDismiss={() => app.send("dismiss", { notice: number })} />
+        </div>
+      ))}
+      {app.state.upload.open && <UploadForm app={app} />}
+      <div class={detail ? "lxi-body lxi-two" : "lxi-body"}>
+        {many && (
+          <div class="lxi-left">
+            <ImageList app={app} />
+            <Transfers app={app} />
+          </div>
+        )}
+        {detail && <ImageDetail key={detail.key} app={app} image={detail} />}
+        {!many && !detail && <div class="lxi-empty">The image is gone.</div>}
+      </div>
+      {!many && <Transfers app={app} />}
+    </div>
+  );
+}
+
+/** Says that the kernel does not answer. @param {{ app: App }} props */
+function LinkBanner({ app }) {
+  const { link, parts } = app.state;
+  if (link === "lost") {
+    return (
+      <div class="lxi-message lxi-bad" role="alert">
+        This panel has lost its kernel: it was restarted or shut down. Run the cell again to go on.
+      </div>
+    );
+  }
+  if (link !== "busy") return null;
+  return (
+    <div class="lxi-message lxi-warn" role="status">
+      {parts.header
+        ? "The kernel has not answered for some seconds: it is busy with a cell, or gone. What was clicked is done as soon as it answers."
+        : "The kernel does not answer: it is busy with a cell, or this panel belongs to a kernel that is gone. Then run the cell again."}
+    </div>
+  );
+}
