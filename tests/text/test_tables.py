@@ -51,9 +51,9 @@ def test_a_table_is_cut_to_a_size() -> None:
 
 
 def test_a_sentence_is_read_whole_in_a_narrow_terminal_and_a_name_is_cut() -> None:
-    lines = PLAN.text(70).splitlines()
+    lines = PLAN.text(80).splitlines()
 
-    assert max(map(len, lines)) <= 70
+    assert max(map(len, lines)) <= 80
     start = lines[1].index("reason")
     words = " ".join(line[start:].rsplit("  ", 1)[0].strip() if "MiB" in line else line[start:] for line in lines[2:7])
     assert REASON in re.sub(r" +", " ", words)
