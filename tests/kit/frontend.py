@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.message_shapes import faults
 from tests.kit.waiting import until
 
 
@@ -20,6 +21,8 @@ class FrontEnd:
         self.panel = panel
         self.parts: dict[str, Any] = {}
         self.told: list[dict[str, Any]] = []
+        # Of what it was told, what messages.json does not know.
+        self.faults: list[str] = []
         self.threads: set[str] = set()
         self._numbers = itertools.count(1)
         panel._send = self._heard
@@ -30,6 +33,7 @@ class FrontEnd:
             return
         self.threads.add(threading.current_thread().name)
         self.told.append(content)
+        self.faults += faults("fromKernel", content["type"], {k: v for k, v in content.items() if k != "type"})
         if content["type"] == "parts":
             # As it arrives: tuples are lists in JSON.
             self.parts |= json.loads(json.dumps(content["parts"]))
@@ -44,6 +48,7 @@ class FrontEnd:
         done = threading.Event()
         self.panel.actor.post(done.set)
         assert done.wait(10)
+        assert self.faults == []
 
     def sees(self, condition: Callable[[dict[str, Any]], Any], *, timeout: float = 10.0) -> bool:
         """Wait until what is shown meets a condition."""
@@ -54,7 +59,9 @@ class FrontEnd:
             except (KeyError, TypeError, IndexError):
                 return False
 
-        return until(met, timeout=timeout)
+        seen = until(met, timeout=timeout)
+        assert self.faults == []
+        return seen
 
     def begin(self) -> FrontEnd:
         """Say hello and wait for the list, or for the image."""
