@@ -141,6 +141,61 @@ def test_instances_are_refused_for_the_same_reasons(daemon: Path, imitation: Pat
     )
 
 
+C1 = "/1.0/instances/c1"
+EDITS: list[Step] = [
+    ("PATCH", C1, {"config": {"user.a": "1"}}),
+    ("PATCH", C1, {"config": {"user.a": "2", "user.b": "x"}, "description": "mine"}),
+    ("PATCH", C1, {"config": {"user.b": ""}}),
+    ("PATCH", C1, {"devices": {"d": {"type": "none"}}}),
+    ("PATCH", C1, {"config": {"nonsense": "1"}}),
+    ("PATCH", C1, {"config": {"user.n": 5}}),
+    ("PATCH", C1, {"config": None}),
+    ("PATCH", C1, {}),
+    ("PATCH", C1, [1]),
+    ("PATCH", C1, {"profiles": ["none"]}),
+    ("PATCH", C1, {"ephemeral": True}),
+    ("PATCH", "/1.0/instances/none", {}),
+    ("PUT", C1, {"config": {"user.b": "2"}, "devices": POOL}),
+    ("PUT", C1, {"config": []}),
+    ("PUT", C1, [1]),
+    ("PUT", C1, {"profiles": ["none"]}),
+    ("PUT", C1, {"restore": "none"}),
+    ("PUT", "/1.0/instances/none", {}),
+]
+
+
+def test_instances_are_changed_and_restored_alike(daemon: Path, imitation: Path) -> None:
+    _stand(daemon, imitation)
+    for place in (daemon, imitation):
+        finished(place, ask(place, *_instance("c1")))
+
+    compare(daemon, imitation, EDITS)
+    states = [_edited(place) for place in (daemon, imitation)]
+    compare(daemon, imitation, [("POST", f"{C1}/snapshots", {"name": "s0"})])
+    later = {"expires_at": "2099-01-01T00:00:00Z"}
+    compare(daemon, imitation, [(method, f"{C1}/snapshots/s0", later) for method in ("PUT", "PATCH")])
+    compare(daemon, imitation, [("PATCH", C1, {"config": {"user.a": "later"}}), ("PUT", C1, {"restore": "s0"})])
+
+    snapshots = [ask(place, "GET", f"{C1}/snapshots/s0").metadata for place in (daemon, imitation)]
+    assert states[1] == states[0]
+    assert (states[0]["config"], states[0]["ephemeral"]) == ({"user.a": "2"}, True)
+    assert [_edited(place) for place in (daemon, imitation)] == [states[0] | {"ephemeral": False}] * 2
+    assert [(one["expires_at"], one["ephemeral"]) for one in snapshots] == [("2099-01-01T00:00:00Z", False)] * 2
+
+
+def _edited(place: Path) -> dict[str, Any]:
+    """What was written of c1, after it was written again as it is: with the ETag of before, and with a wrong one."""
+    document = ask(place, "GET", C1).metadata
+    written = {key: document[key] for key in ("config", "devices", "ephemeral", "profiles", "description")}
+    assert ask(place, "PUT", C1, written, {"If-Match": "wrong"}).status == 412
+    etag = ask(place, "GET", C1).headers["ETag"]
+    assert finished(place, ask(place, "PUT", C1, written, {"If-Match": etag}))["status"] == "Success"
+    again = ask(place, "GET", C1).metadata
+    assert again == document
+    config = {key: value for key, value in again["config"].items() if not key.startswith(("image.", "volatile."))}
+    return {**written, "config": config, "expanded_devices": again["expanded_devices"]}
+
+
 def test_a_project_lists_what_it_uses(daemon: Path, imitation: Path) -> None:
     for place in (daemon, imitation):
         ask(place, "POST", "/1.0/projects", {"name": "web"})

@@ -13,6 +13,7 @@ import json
 import re
 import sqlite3
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..http.go_structs import Struct
@@ -23,7 +24,7 @@ from ..store.event_hub import url_of
 from ..store.flavours import NEVER
 from ..store.go_json import etag, now_text
 from ..store.image_records import ImageRow
-from ..store.instance_records import STOPPED, instance_document, snapshot_document
+from ..store.instance_records import STOPPED, WRITABLE, instance_document, restored, snapshot_document, updated
 from ..store.refusals import Refusal
 
 __all__ = ["routes"]
@@ -35,6 +36,12 @@ _INSTANCES_POST = Struct(
     "description string",
     source=Struct("InstanceSource", "type string, alias string, fingerprint string"),
 )
+_INSTANCE_PUT = Struct(
+    "InstancePut",
+    "architecture string, config map[string]string, devices any, ephemeral bool, profiles []string, restore string,"
+    "stateful bool, description string",
+)
+_SNAPSHOT_PUT = Struct("InstanceSnapshotPut", "expires_at any")
 _STATE_PUT = Struct("InstanceStatePut", "action string, timeout any, force bool, stateful bool")
 _RUNNING = {"status": "Running", "status_code": 103}
 _UNSUPPORTED = ("restart", "freeze", "unfreeze")
@@ -85,7 +92,11 @@ def list_of_one_type(call: Call) -> Reply:
 def get_instance(call: Call, name: str) -> Reply:
     """One instance."""
     document = _document(call, _row(call, name), full=call.recursion > 0)
-    return sync(document, etag=etag([document["config"], document["devices"]]))
+    return sync(document, etag=_etag(document))
+
+
+def _etag(document: dict[str, Any]) -> str:
+    return etag([document[field] for field in WRITABLE])
 
 
 def _state(call: Call, document: dict[str, Any]) -> dict[str, Any]:
@@ -143,12 +154,9 @@ def post_instance(call: Call) -> Reply:
         raise Refusal(400, text)
     if source.get("type") not in ("image", "none"):
         raise Refusal(400, f"Unknown source type {source.get('type', '')}")
-    holder = call.store.project_with("profiles", call.project, "")
-    known = {row["name"] for row in call.store.select("profiles", project=holder)}
     wanted = body.get("profiles", [])
-    for profile in wanted:
-        if profile not in known:
-            raise Refusal(500, f'Requested profile "{profile}" doesn\'t exist')
+    for profile in _unknown_profiles(call, wanted):
+        raise Refusal(500, f'Requested profile "{profile}" doesn\'t exist')
     image = _image_of(call, source)
 
     async def work(_operation: Operation) -> None:
@@ -159,6 +167,12 @@ def post_instance(call: Call) -> Reply:
         _add_instance(call, name, image, body)
 
     return call.start("Creating instance", work, resources=_resources(call, name))
+
+
+def _unknown_profiles(call: Call, names: list[str]) -> list[str]:
+    holder = call.store.project_with("profiles", call.project, "")
+    known = {row["name"] for row in call.store.select("profiles", project=holder)}
+    return [name for name in names if name not in known]
 
 
 def _image_of(call: Call, source: dict[str, Any]) -> ImageRow | None:
@@ -194,6 +208,59 @@ def _add_instance(call: Call, name: str, image: ImageRow | None, body: dict[str,
         if image is not None:
             call.images.update(image, last_used_at=now)
     call.send_event("instance-created", f"/1.0/instances/{name}", call.project, {"type": document["type"]})
+
+
+@routes.add("PUT", "/1.0/instances/{name}")
+def put_instance(call: Call, name: str) -> Reply:
+    """Replace what may be written of an instance, or restore a snapshot of it."""
+    row = _row(call, name)
+    body = _instance_body(call, row)
+    wanted = body.get("restore", "")
+    if wanted:
+        return call.start("Restoring snapshot", _restoring(call, row, wanted), resources=_resources(call, name))
+
+    async def work(_operation: Operation) -> None:
+        _update(call, row, body, merge=False)
+
+    return call.start("Updating instance", work, resources=_resources(call, name))
+
+
+@routes.add("PATCH", "/1.0/instances/{name}")
+def patch_instance(call: Call, name: str) -> Reply:
+    """Change some of what may be written of an instance; an empty value removes a key of its config."""
+    row = _row(call, name)
+    _update(call, row, _instance_body(call, row), merge=True)
+    return sync({})
+
+
+def _instance_body(call: Call, row: sqlite3.Row) -> dict[str, Any]:
+    """The body of a PUT or PATCH, whose ETag and profiles are checked before anything is started."""
+    call.check_etag(_etag(json.loads(row["document"])))
+    body = call.json(_INSTANCE_PUT)
+    if _unknown_profiles(call, body.get("profiles", [])):
+        raise Refusal(404, "Profile not found")
+    return body
+
+
+def _update(call: Call, row: sqlite3.Row, body: dict[str, Any], *, merge: bool) -> None:
+    document = updated(json.loads(row["document"]), body, merge=merge)
+    call.store.update("instances", row["id"], document=document)
+    # The daemons do not say who updated an instance.
+    call.daemon.events.lifecycle("instance-updated", f"/1.0/instances/{row['name']}", call.project, None)
+
+
+def _restoring(call: Call, row: sqlite3.Row, wanted: str) -> Callable[[Operation], Awaitable[None]]:
+    async def work(_operation: Operation) -> None:
+        found = call.store.find("snapshots", instance=row["id"], name=wanted)
+        if found is None:
+            raise Refusal(404, f"Snapshot {row['name']}/{wanted} does not exist")
+        document = restored(json.loads(row["document"]), json.loads(found["document"]))
+        call.store.update("instances", row["id"], document=document)
+        who, path = call.caller.requestor if call.incus else None, f"/1.0/instances/{row['name']}"
+        context = {"snapshot": f"{row['name']}/{wanted}"}
+        call.daemon.events.lifecycle("instance-restored", path, call.project, who, context)
+
+    return work
 
 
 @routes.add("DELETE", "/1.0/instances/{name}")
@@ -237,19 +304,43 @@ def add_snapshot(call: Call, name: str) -> Reply:
         document = snapshot_document(json.loads(row["document"]), wanted, now_text())
         call.store.insert("snapshots", instance=row["id"], name=wanted, document=document)
 
-    resources = _resources(call, name)
-    if call.incus:
-        resources["instances_snapshots"] = [f"/1.0/instances/{name}/snapshots/{wanted}"]
-    return call.start("Snapshotting instance", work, resources=resources)
+    return call.start("Snapshotting instance", work, resources=_snapshot_resources(call, name, wanted))
+
+
+def _snapshot_resources(call: Call, name: str, snapshot: str) -> dict[str, list[str]]:
+    found = _resources(call, name)
+    return found | {"instances_snapshots": [f"/1.0/instances/{name}/snapshots/{snapshot}"]} if call.incus else found
+
+
+def _snapshot_row(call: Call, name: str, snapshot: str) -> sqlite3.Row:
+    row = call.store.find("snapshots", instance=_row(call, name)["id"], name=snapshot)
+    if row is None:
+        raise Refusal(404, "Instance not found")
+    return row
 
 
 @routes.add("GET", "/1.0/instances/{name}/snapshots/{snapshot}")
 def get_snapshot(call: Call, name: str, snapshot: str) -> Reply:
     """One snapshot."""
-    row = call.store.find("snapshots", instance=_row(call, name)["id"], name=snapshot)
-    if row is None:
-        raise Refusal(404, "Instance not found")
-    return sync(_shown(json.loads(row["document"])))
+    return sync(_shown(json.loads(_snapshot_row(call, name, snapshot)["document"])))
+
+
+@routes.add("PUT", "/1.0/instances/{name}/snapshots/{snapshot}")
+@routes.add("PATCH", "/1.0/instances/{name}/snapshots/{snapshot}")
+def put_snapshot(call: Call, name: str, snapshot: str) -> Reply:
+    """Change when a snapshot expires, which is all that may be written of it."""
+    row = _snapshot_row(call, name, snapshot)
+    body = call.json(_SNAPSHOT_PUT)
+
+    async def work(_operation: Operation) -> None:
+        document = json.loads(row["document"])
+        if call.method == "PUT" or "expires_at" in body:
+            document["expires_at"] = body.get("expires_at") or NEVER
+        call.store.update("snapshots", row["id"], document=document)
+
+    # LXD names the snapshot as if it were an instance.
+    resources = _snapshot_resources(call, name, snapshot) if call.incus else _resources(call, snapshot)
+    return call.start("Updating snapshot", work, resources=resources)
 
 
 @routes.add("DELETE", "/1.0/instances/{name}/snapshots/{snapshot}")
