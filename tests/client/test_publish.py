@@ -60,6 +60,44 @@ def test_it_is_stopped_published_and_started_again(running: Client) -> None:
     assert status(running) == "Running"
 
 
+@pytest.fixture
+def started(real: RunningServer) -> Iterator[RunningServer]:
+    """A real server where the container c1 runs, whose init waits to be stopped."""
+    real.add_instance("c1", real.add_image(demo.sample_image()))
+    reason = real.start_instance("c1")
+    if reason:
+        pytest.skip(f"no container can be started here: {reason}")
+    try:
+        yield real
+    finally:
+        real.stop_instance("c1")
+
+
+@pytest.mark.real
+def test_a_container_that_runs_is_stopped_published_and_started_again(started: RunningServer) -> None:
+    with lxdimg_nb.connect(started.url) as client:
+        assert is_running(client.server_project, "c1")
+        with pytest.raises(InvalidRequestError, match="is running; publish a snapshot"):
+            client.images.publish("c1")
+        assert status(client) == "Running"
+
+        made = client.images.publish("c1", aliases="golden", stop=True)
+
+        assert status(client) == "Running"
+        assert [alias.name for alias in made.aliases] == ["golden"]
+        assert "rootfs/sbin/init" in made.contents().files.index
+        assert len(client.images.all()) == 2
+
+
+@pytest.mark.real
+def test_a_container_is_started_again_when_it_cannot_be_published(started: RunningServer) -> None:
+    with lxdimg_nb.connect(started.url) as client:
+        with pytest.raises(LxdImageError):
+            client.images.publish("c1", stop=True, compression="nonsense")
+
+        assert status(client) == "Running"
+
+
 def test_it_is_started_again_when_packing_fails(demonstration: DemoServer, running: Client) -> None:
     demonstration.faults.add(fail_operation="no space left on device", method="POST", path="^/1.0/images", times=1)
 

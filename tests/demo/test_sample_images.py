@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import platform
 import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -48,13 +49,19 @@ def test_every_server_takes_a_split_sample_image(client: Client, tmp_path: Path)
         assert "etc/os-release" in root.getnames()
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the init of sample images is for x86_64")
 @pytest.mark.real
-def test_an_instance_can_be_made_of_a_sample_image(real: RunningServer) -> None:
-    fingerprint = real.add_image(demo.sample_image())
+def test_a_container_of_a_sample_image_starts_and_stops_when_it_is_asked(real: RunningServer) -> None:
+    real.add_instance("one", real.add_image(demo.sample_image()))
+    reason = real.start_instance("one")
+    if reason:
+        pytest.skip(f"no container can be started here: {reason}")
 
-    real.add_instance("one", fingerprint)
+    # Without force the init itself has to end.
+    state = {"action": "stop", "timeout": 30, "force": False}
+    real.wait(real.raw("PUT", "/1.0/instances/one/state", json=state))
 
-    assert real.get("instances") == ["/1.0/instances/one"]
+    assert real.get("instances/one")["status"] == "Stopped"
 
 
 def test_the_size_is_that_of_the_file() -> None:

@@ -157,6 +157,17 @@ class RunningServer:
         }
         self.wait(self.raw("POST", f"/1.0/instances{_query(project)}", json=document))
 
+    def start_instance(self, name: str) -> str:
+        """Start a container; returns why that cannot be done, where a kernel lets nobody start one."""
+        done = self.wait(self.raw("PUT", f"/1.0/instances/{name}/state", json={"action": "start"}), ok=False)
+        return str(done["err"])
+
+    def stop_instance(self, name: str) -> None:
+        """Stop a container if it runs."""
+        if self.get(f"instances/{name}")["status"] != "Stopped":
+            state = {"action": "stop", "timeout": 30, "force": True}
+            self.wait(self.raw("PUT", f"/1.0/instances/{name}/state", json=state))
+
     def add_snapshot(self, instance: str, name: str, *, project: str | None = None) -> None:
         """Take a snapshot of an instance."""
         path = f"/1.0/instances/{instance}/snapshots{_query(project)}"

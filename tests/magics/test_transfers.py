@@ -153,6 +153,7 @@ def test_a_cancelled_transfer_is_no_error(kernel: Kernel, server: RunningServer,
     cell = kernel.run(f"%lxdimg transfers {number} --cancel")
     again = kernel.run(f"%lxdimg transfers {number}", ok=False)
 
+    assert cell.stdout.startswith(f"cancelling transfer {number} …")
     assert "nothing was left behind" in cell.stdout
     assert "cancelled" in again.stderr
     assert server.get("images/aliases") == []

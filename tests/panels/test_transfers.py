@@ -26,6 +26,26 @@ def test_a_transfer_is_cancelled_at_its_next_report():
     assert (transfer.state, transfer.text) == ("cancelled", "Cancelled; nothing was left behind.")
 
 
+def test_a_cancelled_transfer_says_so_at_once_and_ends_at_its_next_report():
+    transfers, going, release = Transfers(), threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def work(report):
+        going.set()
+        release.wait(10)
+        report(Progress("send", 1, 10))
+
+    transfer = transfers.start("Upload x", work)
+    transfers.listen(lambda: told.append(transfer.view()["text"]))
+    assert going.wait(5)
+    transfer.cancel()
+
+    assert told[-1] == "cancelling …"
+    assert transfer.active
+    release.set()
+    assert transfer.wait(5)
+
+
 def test_a_failed_transfer_says_why():
     transfers = Transfers()
 
@@ -44,9 +64,13 @@ def test_no_more_than_three_transfers_run_at_once_and_a_waiting_one_can_be_cance
 
     assert until(lambda: sum(job.state == "running" for job in jobs) == 3, timeout=5)
     waiting = [job for job in jobs if job.state == "waiting"]
+    said = waiting[0].view()["text"]
     waiting[0].cancel()
+    at_once = waiting[0].wait(5)
     release.set()
 
+    assert said == "waiting for its turn"
+    assert at_once
     assert all(job.wait(5) for job in jobs)
     assert waiting[0].state == "cancelled"
     assert sorted(job.state for job in jobs) == ["cancelled", *["done"] * 4]

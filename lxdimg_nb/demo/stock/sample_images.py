@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ..store.tarballs import metadata_yaml, tarball
+from .root_filesystems import init_program
 
 __all__ = ["sample_image", "sample_split_image"]
 
@@ -28,8 +29,8 @@ def sample_image(
 ) -> bytes:
     """A small real image: a tarball with metadata.yaml and rootfs/, for a container of this machine's architecture.
 
-    LXD and Incus take it as any other image. It holds files, but no programs: an instance can be made of it, and
-    does not start.
+    LXD and Incus take it as any other image. Its only program is an init that waits to be stopped, on x86_64: there
+    a container made of it starts and stops, elsewhere it does not start.
 
     Args:
         name: the image's name, also its property `name` and its hostname.
@@ -102,6 +103,9 @@ def _content(
         "etc/hostname": f"{name}\n".encode(),
         "etc/os-release": f'NAME="{os}"\nVERSION_ID="{release}"\nBUILD_ID={build}\n'.encode(),
     }
+    init = init_program(architecture)
+    if init:
+        root["sbin/init"] = init
     if size:
         root["var/sample.bin"] = random.Random(f"{name} {build}").randbytes(size)  # noqa: S311 - only a filling
     for path, content in (files or {}).items():

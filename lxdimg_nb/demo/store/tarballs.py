@@ -31,7 +31,7 @@ def tarball(files: Mapping[str, bytes | None], *, compression: str = "gz", mtime
     """A tarball.
 
     Args:
-        files: path -> content, or None for a directory.
+        files: path -> content, or None for a directory; what is a program may be executed.
         compression: `gz`, `xz`, `bz2` or an empty text for none.
         mtime: seconds since 1970 of every member.
     """
@@ -46,6 +46,7 @@ def tarball(files: Mapping[str, bytes | None], *, compression: str = "gz", mtime
                 tar.addfile(member)
             else:
                 member.size = len(content)
+                member.mode = 0o755 if content.startswith((b"\x7fELF", b"#!")) else 0o644
                 tar.addfile(member, io.BytesIO(content))
     raw = buffer.getvalue()
     if compression == "gz":

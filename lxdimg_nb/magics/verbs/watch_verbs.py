@@ -92,6 +92,8 @@ def show_transfers(invocation: Invocation, transfer: Transfer | None, cancel: bo
 
 
 def _cancel(transfer: Transfer) -> Any:
+    if transfer.active:
+        echo(f"cancelling transfer {transfer.number} …")
     transfer.cancel()
     transfer.wait()
     echo(f"transfer {transfer.number}: {transfer.text}")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lxdimg_nb.client.files.progress import Cancel, Report
@@ -68,7 +69,7 @@ class Transfer:
         return self.state in ("waiting", "running")
 
     def cancel(self) -> None:
-        """Stop it at its next block of data."""
+        """Stop it at its next block of data, or at once while it waits for its turn. It says so at once."""
         self.report.cancel()
         self._changed()
 
@@ -95,14 +96,16 @@ class Transfer:
             "where": display.sanitize(self.where, 160),
             "state": self.state,
             "fraction": 1.0 if self.state == "done" else fraction,
-            "text": self._status() if running else self.text,
+            "text": self._status() if self.active else self.text,
             "stopping": self.report.cancelled and self.active,
             "files": self.files,
         }
 
     def _status(self) -> str:
         if self.report.cancelled:
-            return "stopping …"
+            return "cancelling …"
+        if self.state == "waiting":
+            return "waiting for its turn"
         progress = self.progress
         phase = _PHASES.get(progress.phase, progress.phase) or "starting"
         parts = [f"{phase}: {display.sanitize(progress.text, 80)}" if progress.text else phase]
@@ -130,7 +133,8 @@ class Transfers:
         self._lock = threading.Lock()
         self._all: list[Transfer] = []
         self._numbers = itertools.count(1)
-        self._slots = threading.BoundedSemaphore(MAX_RUNNING)
+        self._turn = threading.Condition()
+        self._running = 0
         self._listeners: list[Callable[[], object]] = []
 
     def __iter__(self) -> Iterator[Transfer]:
@@ -202,6 +206,23 @@ class Transfers:
             listeners = list(self._listeners)
         for listener in listeners:
             listener()
+        with self._turn:
+            self._turn.notify_all()
+
+    @contextmanager
+    def _slot(self, transfer: Transfer) -> Iterator[None]:
+        """Wait until one of those that run has ended; OperationCancelledError if it is cancelled before."""
+        with self._turn:
+            self._turn.wait_for(lambda: transfer.report.cancelled or self._running < MAX_RUNNING)
+            if transfer.report.cancelled:
+                raise OperationCancelledError("cancelled")
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._running -= 1
+                self._turn.notify_all()
 
     def _run(
         self,
@@ -211,7 +232,7 @@ class Transfers:
         on_end: Callable[[Transfer], object] | None,
     ) -> None:
         try:
-            with self._slots:
+            with self._slot(transfer):
                 transfer.report(Progress(""))
                 transfer.state = "running"
                 began = time.monotonic()
