@@ -1,0 +1,50 @@
+"""Tables in JupyterLab look as in the reference pictures, narrow and wide, light and dark.
+
+After a change of the design `python -m tests.kit.gallery` takes the pictures again; look at them before they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit.gallery import THEMES, TOLERANCE, WIDTHS, Gallery, difference, reference
+from tests.kit.lab import Books, Lab
+
+FAULTS = {
+    "text on the right": ".jp-OutputArea .lxdimg.lxdimg.lxdimg td{text-align:right!important}",
+    "dates in two lines": ".jp-OutputArea .lxdimg.lxdimg.lxdimg td{white-space:normal!important;min-width:0!important}",
+    "no badges": ".jp-OutputArea .lxdimg.lxdimg.lxdimg b{border-color:transparent!important}"
+    ".jp-OutputArea .lxdimg.lxdimg.lxdimg b::before{content:''!important}",
+}
+
+
+@pytest.fixture(scope="module")
+def gallery(lab: Lab) -> Iterator[Gallery]:
+    books = Books(lab)
+    shown = Gallery(lab, books)
+    yield shown
+    shown.close()
+    for book in books.opened:
+        book.close()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_tables_look_as_in_the_reference_picture(gallery: Gallery, width: int, theme: str, tmp_path) -> None:
+    seen = gallery.picture(width, theme)
+
+    seen.save(tmp_path / "seen.png")
+    assert difference(seen, reference(width, theme)) < TOLERANCE, f"see {tmp_path}/seen.png"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_seen(gallery: Gallery, fault: str) -> None:
+    remove = gallery.spoil(FAULTS[fault])
+    try:
+        seen = gallery.picture(700, "light")
+    finally:
+        remove()
+
+    assert difference(seen, reference(700, "light")) > TOLERANCE
