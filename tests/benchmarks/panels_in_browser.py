@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lxdimg_nb import demo
-from lxdimg_nb.panels.base.assets import script, style
+from lxdimg_nb.panels.base.assets import bundle
 from tests.benchmarks.bare import Book, Page, browser
 from tests.benchmarks.measure import Cost, Series, Target, quiet
 from tests.kit import daemons, factory, servers
@@ -130,10 +130,10 @@ def _first_view(page: Page, book: Book, at: int, code: str, selector: str, kerne
     wall = page.came(seconds=300) - begin
     wire = page.wire()
     cpu = _processor(kernel) - cpu
-    program = len(script()) + len(style())
+    program = sum(map(len, bundle()))
     note = f"{wire['messages']} messages, {load}"
     if "panel()" in code:
-        note += f"; {program:,} of the bytes are the panel's script and style"
+        note += f"; {program:,} of the bytes are the panel's script and style, which a page is sent once"
     return Cost(wall, cpu, _held(kernel, "VmHWM") - held, note, wire["received"])
 
 

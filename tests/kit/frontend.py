@@ -23,16 +23,19 @@ class FrontEnd:
         self.told: list[dict[str, Any]] = []
         # Of what it was told, what messages.json does not know.
         self.faults: list[str] = []
+        # Those of the latest message that had some.
+        self.buffers: list[bytes] = []
         self.threads: set[str] = set()
         self._numbers = itertools.count(1)
         panel._send = self._heard
 
-    def _heard(self, message: dict[str, Any], buffers: Any = None) -> None:  # noqa: ARG002 - as ipywidgets calls it
+    def _heard(self, message: dict[str, Any], buffers: Any = None) -> None:
         content = message.get("content")
         if message.get("method") != "custom" or not isinstance(content, dict):
             return
         self.threads.add(threading.current_thread().name)
         self.told.append(content)
+        self.buffers = buffers or self.buffers
         self.faults += faults("fromKernel", content["type"], {k: v for k, v in content.items() if k != "type"})
         if content["type"] == "parts":
             # As it arrives: tuples are lists in JSON.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
+from pathlib import Path
 
 import lxdimg_nb
+from lxdimg_nb.panels.base import assets
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd, browser, opened, panels
 from tests.kit.waiting import until
@@ -59,7 +62,27 @@ def test_no_trait_of_a_panel_holds_data_that_a_notebook_would_save(server, clien
 
     assert "very-private-name" not in state
     assert fingerprint[:12] not in state
-    assert len(state) < 75_000
+    # The script and the style, which a page asks for once, are not in it.
+    assert len(state) < 5_000
+
+
+def test_a_page_that_asks_gets_script_and_style_once_however_often_it_asked(demo, panels):
+    folder = Path(assets.__file__).parents[1] / "bundle"
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        # As from a page that waited for a busy kernel.
+        for _ in range(20):
+            view.panel._handle_custom_msg({"type": "load"}, [])
+
+        assert until(lambda: "bundle" in [told["type"] for told in view.told])
+        view.settle()
+        sent = [told for told in view.told if told["type"] == "bundle"]
+        assert len(sent) <= 2
+        assert [gzip.decompress(buffer) for buffer in view.buffers] == [
+            (folder / name).read_bytes() for name in ("panel.js", "panel.css")
+        ]
+        # The loader takes no other.
+        assert sent[0]["version"] in view.panel.get_state()["_esm"]
 
 
 def test_the_static_table_is_small_and_escaped(demo, panels):

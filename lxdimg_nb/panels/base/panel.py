@@ -16,8 +16,8 @@ from typing import Any
 
 import anywidget
 
+from lxdimg_nb.panels.base import assets
 from lxdimg_nb.panels.base.actor import Actor
-from lxdimg_nb.panels.base.assets import script, style
 from lxdimg_nb.panels.base.message_fields import int_field, str_field
 from lxdimg_nb.panels.base.transfers import transfers
 from lxdimg_nb.panels.base.ui_text import error_text
@@ -39,11 +39,12 @@ Handler = Callable[[Mapping[str, Any]], object]
 class Panel(anywidget.AnyWidget):
     """A widget whose messages are handled one after the other in a thread of its own."""
 
+    # Read when the first panel is created: this module is imported then.
+    _esm = assets.module()
+    _css = assets.style()
     kind = "panel"
 
     def __init__(self) -> None:
-        # Read when the first panel is created, not when the package is imported.
-        self._esm, self._css = script(), style()
         super().__init__()
         self.actor = Actor(
             f"lxdimg-panel-{next(_numbers)}",
@@ -55,6 +56,8 @@ class Panel(anywidget.AnyWidget):
         self._shown: dict[str, Any] = {}
         self._notices: dict[int, dict[str, Any]] = {}
         self._handlers: dict[str, Handler] = {
+            # The questions of a page that waited are answered once.
+            "load": lambda _: self.actor.throttle("bundle", self._send_bundle),
             "hello": self._hello,
             "bye": self._bye,
             "cancel": self._cancel,
@@ -138,6 +141,9 @@ class Panel(anywidget.AnyWidget):
         if self._greeted:
             self._send_shown()
             self.send({"type": kind, **content})
+
+    def _send_bundle(self) -> None:
+        self.send({"type": "bundle", "version": assets.version()}, buffers=assets.bundle())
 
     def show(self, part: str, value: Any) -> None:
         """Replace one part of what the views show. What one step of the actor shows is sent in one message."""

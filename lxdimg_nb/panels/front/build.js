@@ -1,20 +1,20 @@
-// Bundles the panels to one script and one style sheet, and makes the types of messages from their schema.
-//   node build.js           write both
+// Bundles the panels to one script and one style sheet, and the loader that is sent with each panel; makes the types
+// of messages from their schema.
+//   node build.js           write all of them
 //   node build.js --check   fail if what is there is something else, byte for byte; source maps do not count
-//   node build.js --watch   write them again whenever a source changes
+//   node build.js --watch   write script and style again whenever a source changes
+import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { context, build as once } from "esbuild";
 import { compile } from "json-schema-to-typescript";
 
 const folder = import.meta.dirname;
-const bundle = `${folder}/../bundle`;
 const types = `${folder}/src/message_types.d.ts`;
 
 /** @type {import("esbuild").BuildOptions} */
-const options = {
+const common = {
   absWorkingDir: folder,
-  entryPoints: { panel: "src/main.js" },
-  outdir: bundle,
+  outdir: `${folder}/../bundle`,
   bundle: true,
   minify: true,
   format: "esm",
@@ -23,8 +23,17 @@ const options = {
   jsxFragment: "Fragment",
   charset: "utf8",
   legalComments: "none",
-  sourcemap: "external",
 };
+/** @type {import("esbuild").BuildOptions} */
+const panel = { ...common, entryPoints: { panel: "src/main.js" }, sourcemap: "external" };
+
+/**
+ * @param {string} version of script and style
+ * @returns {import("esbuild").BuildOptions}
+ */
+function loader(version) {
+  return { ...common, entryPoints: { loader: "src/loader.js" }, define: { VERSION: JSON.stringify(version) } };
+}
 
 async function messages() {
   const schema = JSON.parse(await readFile(`${folder}/src/messages.json`, "utf8"));
@@ -34,15 +43,16 @@ async function messages() {
 
 /** @returns {Promise<[string, string][]>} paths and contents of what is built */
 async function built() {
-  const { outputFiles } = await once({ ...options, write: false });
-  return [
-    ...outputFiles.map((file) => /** @type {[string, string]} */ ([file.path, file.text])),
-    [types, await messages()],
-  ];
+  const files = (await once({ ...panel, write: false })).outputFiles;
+  const hash = createHash("sha256");
+  for (const { path, text } of files) if (!path.endsWith(".map")) hash.update(text);
+  const version = hash.digest("hex").slice(0, 12);
+  const all = [...files, ...(await once({ ...loader(version), write: false })).outputFiles];
+  return [...all.map((file) => /** @type {[string, string]} */ ([file.path, file.text])), [types, await messages()]];
 }
 
 if (process.argv.includes("--watch")) {
-  await (await context({ ...options, logLevel: "info" })).watch();
+  await (await context({ ...panel, logLevel: "info" })).watch();
 } else if (process.argv.includes("--check")) {
   const old = [];
   for (const [path, text] of await built()) {

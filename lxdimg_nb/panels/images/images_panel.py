@@ -26,6 +26,9 @@ from lxdimg_nb.values import ImageRecord, images_table
 
 __all__ = ["ImagesPanel"]
 
+# Of the table without JavaScript, which every display sends and a saved notebook keeps.
+STATIC_ROWS = 10
+
 
 class ImagesPanel(ImageActions):
     """The panel that `client.images.panel()` returns."""
@@ -311,9 +314,10 @@ class ImagesPanel(ImageActions):
             self.load()
 
     def static_table(self) -> Table:
-        table = images_table([row.record for row in self.table.shown()], title=self.title())
+        rows = self.table.shown()[:STATIC_ROWS]
+        table = images_table([row.record for row in rows], title=self.title())
         if self._state in ("ready", "reloading"):
-            more = len(self.table.found()) - len(self.table.shown())
+            more = len(self.table.found()) - len(rows)
             return replace(table, note=f"and {more:,} more" if more else "")
         return replace(table, note=self._failure.get("text", "") or "the list was still being read")
 

@@ -30,8 +30,10 @@ export class App {
   /**
    * @param {Model} model
    * @param {HTMLElement} el
+   * @param {Set<App>} views the views of the same panel; each of them hears everything
    */
-  constructor(model, el) {
+  constructor(model, el, views) {
+    this.views = views;
     this.root = document.createElement("div");
     this.root.className = "lxi";
     this.root.tabIndex = -1;
@@ -51,11 +53,15 @@ export class App {
     );
     this.outbox = new Outbox(this.channel, this.store);
     this.endKeys = keysStay(this.root);
-    this.draw();
-    this.channel.begin();
+    const informed = [...views].find((other) => other.state.link === "ok" && other.parts.header);
+    if (informed) this.store.receive(informed.parts);
+    else this.draw();
+    views.add(this);
+    this.channel.begin(Boolean(informed));
   }
 
   end() {
+    this.views.delete(this);
     clearTimeout(this.#frame);
     clearTimeout(this.#searching);
     clearTimeout(this.#completing);

@@ -1,12 +1,17 @@
-// The module that anywidget loads: it shows a view of a panel in an element of the page.
+// The module of panels: it shows views of a panel in elements of the page.
 
 import "./styles/panel.css";
 import { App } from "./app.jsx";
 
-export default {
-  /** @param {{ model: import("./messages.js").Model, el: HTMLElement }} context */
-  render({ model, el }) {
-    const app = new App(model, el);
-    return () => app.end();
-  },
+/** @returns a widget as anywidget has them, for one panel */
+export default () => {
+  /** The views of this panel. @type {Set<App>} */
+  const views = new Set();
+  return {
+    /** @param {{ model: import("./messages.js").Model, el: HTMLElement }} context */
+    render({ model, el }) {
+      const app = new App(model, el, views);
+      return () => app.end();
+    },
+  };
 };

@@ -40,6 +40,12 @@ export interface Messages {
  */
 export interface FromKernel {
   /**
+   * The script and the style of panels, in two binary buffers, compressed.
+   */
+  bundle: {
+    version: string;
+  };
+  /**
    * Answers each message of a view: this one and those before it have arrived.
    */
   heard: {
@@ -523,11 +529,12 @@ export interface Got {
  * Messages of a view, by type. Each also has `view` and `number`; a piece of a file has none of them.
  */
 export interface ToKernel {
-  hello: Nothing;
-  here: Nothing1;
-  bye: Nothing2;
+  load: Nothing;
+  hello: Nothing1;
+  here: Nothing2;
+  bye: Nothing3;
   cancel: OfJob;
-  forget: Nothing3;
+  forget: Nothing4;
   dismiss: {
     notice: number;
   };
@@ -570,7 +577,7 @@ export interface ToKernel {
   refresh: OfImage;
   delete: Confirmed;
   explain: OfImage;
-  reload: Nothing4;
+  reload: Nothing5;
   search: {
     query: string;
   };
@@ -598,14 +605,14 @@ export interface ToKernel {
     on: boolean;
   };
   open: OfImage;
-  shut: Nothing4;
+  shut: Nothing5;
   project: {
     project: string;
   };
   lookup: {
     chip: string;
   };
-  agree: Nothing4;
+  agree: Nothing5;
   plan: {
     action: "public" | "private" | "update" | "no-update" | "property" | "refresh" | "export" | "delete";
     /**
@@ -620,7 +627,7 @@ export interface ToKernel {
   apply: {
     confirmed: true;
   };
-  unplan: Nothing4;
+  unplan: Nothing5;
   check: {
     path: string;
     second: string;
@@ -632,7 +639,7 @@ export interface ToKernel {
     aliases: string;
     public: boolean;
   };
-  unload: Nothing4;
+  unload: Nothing5;
   "file-begin": {
     slot: Slot;
     name: string;
@@ -664,17 +671,21 @@ export interface ToKernel {
   };
 }
 /**
- * A view asks for every part.
+ * A page asks for the bundle; it is no view's, and not answered by `heard`.
  */
 export interface Nothing {}
 /**
- * A view is still there.
+ * A view asks for every part.
  */
 export interface Nothing1 {}
 /**
- * A view has gone.
+ * A view is still there.
  */
 export interface Nothing2 {}
+/**
+ * A view has gone.
+ */
+export interface Nothing3 {}
 /**
  * This interface was referenced by `Messages`'s JSON-Schema
  * via the `definition` "OfJob".
@@ -685,7 +696,7 @@ export interface OfJob {
 /**
  * Remove the transfers that have ended.
  */
-export interface Nothing3 {}
+export interface Nothing4 {}
 /**
  * This interface was referenced by `Messages`'s JSON-Schema
  * via the `definition` "Confirmed".
@@ -713,4 +724,4 @@ export interface OfAlias {
  * This interface was referenced by `Messages`'s JSON-Schema
  * via the `definition` "Nothing".
  */
-export interface Nothing4 {}
+export interface Nothing5 {}

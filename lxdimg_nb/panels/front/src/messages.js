@@ -13,7 +13,7 @@
 
 /**
  * What to do with each message of the kernel. Acknowledgements stay in the channel.
- * @typedef {{ [K in Exclude<keyof FromKernel, "heard">]: (content: FromKernel[K]) => void }} Receivers
+ * @typedef {{ [K in Exclude<keyof FromKernel, "heard" | "bundle">]: (content: FromKernel[K]) => void }} Receivers
  */
 
 // After so many milliseconds without an answer the panel says so.
@@ -49,11 +49,15 @@ export class Channel {
     this.stalled = stalled;
   }
 
-  /** Makes the kernel answer, and moves this widget to the kernel's subshell, where a running cell does not block it. */
-  begin() {
+  /**
+   * Makes the kernel answer, and moves this widget to the kernel's subshell, where a running cell does not block it.
+   * @param {boolean} informed whether the view has every part already
+   */
+  begin(informed) {
     this.model.on("msg:custom", this.#receive);
     this.#timers = [setInterval(() => this.#look(), 500), setInterval(() => this.send("here", {}), HERE)];
-    this.#hello();
+    if (informed) this.send("here", {});
+    else this.#hello();
   }
 
   end() {

@@ -86,12 +86,22 @@ const shown = [];
  */
 export function mount(parts) {
   const kernel = new Kernel();
-  const el = document.createElement("div");
-  document.body.append(el);
-  const app = new App(kernel, el);
-  shown.push(app);
+  const view = another(kernel, new Set());
   if (parts) kernel.show(parts);
   kernel.take();
+  return view;
+}
+
+/**
+ * One more view of a panel.
+ * @param {Kernel} kernel
+ * @param {Set<App>} views those that there are
+ */
+export function another(kernel, views) {
+  const el = document.createElement("div");
+  document.body.append(el);
+  const app = new App(kernel, el, views);
+  shown.push(app);
   return { app, kernel, root: app.root, ...within(app.root) };
 }
 

@@ -1,7 +1,7 @@
 // What a panel says and when: its kernel answers late, twice, never, or comes back.
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { mount, unmount } from "./kernel.js";
+import { another, mount, unmount } from "./kernel.js";
 import { header, page, parts } from "./samples.js";
 
 beforeEach(() => {
@@ -100,13 +100,37 @@ test.each([null, undefined, 7, "x", [], {}, { type: 7 }, { type: "__proto__" }, 
 );
 
 test("two views of one panel have ids of their own", () => {
-  const [one, other] = [mount(parts(0)), mount(parts(0))];
+  const one = mount(parts(0));
+  const other = another(one.kernel, one.app.views);
 
   for (const { control } of [one, other]) control("Upload …").click();
 
   const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
   expect(ids.length).toBeGreaterThan(5);
   expect(new Set(ids).size).toBe(ids.length);
+});
+
+test("a second view of a panel has what the first one has, and asks for nothing", () => {
+  const one = mount(parts(3));
+
+  const other = another(one.kernel, one.app.views);
+
+  expect(other.root.querySelectorAll("tbody tr").length).toBe(3);
+  expect(one.kernel.heard.map(({ type }) => type)).toEqual(["here"]);
+  // Both follow; the one that is left goes on.
+  one.app.end();
+  one.kernel.show({ list: page(2) });
+  expect(other.root.querySelectorAll("tbody tr").length).toBe(2);
+});
+
+test("a second view asks for itself if the first one has heard nothing", () => {
+  const one = mount();
+  one.kernel.alive = false;
+  one.kernel.take();
+
+  another(one.kernel, one.app.views);
+
+  expect(one.kernel.heard.map(({ type }) => type)).toEqual(["hello"]);
 });
 
 test("a view that was removed says so, and neither hears nor says anything afterwards", () => {

@@ -1,6 +1,7 @@
 // The whole panel.
 
 import { h } from "preact";
+import { BUSY, NO_ANSWER, NO_KERNEL, WAITING } from "../words.js";
 import { Message, Waiting } from "./controls/message.jsx";
 import { Header } from "./header.jsx";
 import { ImageDetail } from "./image/image_detail.jsx";
@@ -17,7 +18,7 @@ export function Panel({ app }) {
     const { link } = app.state;
     return (
       <div class="lxi-panel">
-        {link === "new" || link === "ok" ? <Waiting text="Waiting for the kernel …" /> : <LinkBanner app={app} />}
+        {link === "new" || link === "ok" ? <Waiting text={WAITING} /> : <LinkBanner app={app} />}
       </div>
     );
   }
@@ -58,16 +59,14 @@ function LinkBanner({ app }) {
   if (link === "lost") {
     return (
       <div class="lxi-message lxi-bad" role="alert">
-        This panel has lost its kernel: it was restarted or shut down. Run the cell again to go on.
+        {NO_KERNEL}
       </div>
     );
   }
   if (link !== "busy") return null;
   return (
     <div class="lxi-message lxi-warn" role="status">
-      {parts.header
-        ? "The kernel has not answered for some seconds: it is busy with a cell, or gone. What was clicked is done as soon as it answers."
-        : "The kernel does not answer: it is busy with a cell, or this panel belongs to a kernel that is gone. Then run the cell again."}
+      {parts.header ? BUSY : NO_ANSWER}
     </div>
   );
 }
