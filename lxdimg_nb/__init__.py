@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lxdimg_nb import demo, errors
-    from lxdimg_nb.client import Client, Image, connect, enroll
+    from lxdimg_nb.client import Client, Image, connect, enroll, image_metadata
     from lxdimg_nb.errors import LxdImageError
     from lxdimg_nb.inventory import Fleet, History, plan
     from lxdimg_nb.values import Alias, Operation
@@ -37,6 +37,7 @@ __all__ = [
     "demo",
     "enroll",
     "errors",
+    "image_metadata",
     "load_ipython_extension",
     "plan",
     "unload_ipython_extension",
@@ -53,6 +54,7 @@ _MODULES = {
     "Operation": "lxdimg_nb.values",
     "connect": "lxdimg_nb.client",
     "enroll": "lxdimg_nb.client",
+    "image_metadata": "lxdimg_nb.client",
     "plan": "lxdimg_nb.inventory",
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from lxdimg_nb.client.files.metadata.image_metadata import image_metadata
 from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.client.files.source import Data
 from lxdimg_nb.client.image import Image
@@ -25,6 +26,8 @@ __all__ = ["Images"]
 
 class Images(ImageReader):
     """List, read, make and watch the images of a project."""
+
+    metadata = staticmethod(image_metadata)
 
     def create(
         self,
@@ -46,10 +49,12 @@ class Images(ImageReader):
         """Import an image, streamed in constant memory.
 
         Args:
-            data: bytes, path or binary file of a unified image, or of the root file system of a split one.
+            data: bytes, path or binary file of a unified image, or of the root file system of a split one. With
+                `metadata` also a container image (`docker save`, OCI layout) or the folder of a root file system.
             public: visible without authentication.
             wait: until the server has the image. Otherwise `.operation` of the result is running.
-            metadata: the metadata tarball of a split image; the two are told apart by content.
+            metadata: the metadata tarball of a split image, as `lxdimg.image_metadata()` makes it; the two are told
+                apart by content.
             type: `container` or `virtual-machine` for a split image; None tells by content.
             filename: kept by the server as the image's file name; None takes the path's.
             properties: added to those of the image's own metadata.yaml, winning over them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["is_new_architecture", "kernel_architecture"]
+__all__ = ["distribution_architecture", "is_new_architecture", "kernel_architecture"]
 
 # Source: shared/osarch of LXD and of Incus, the newer one where they differ.
 _ALIASES = {
@@ -24,6 +24,17 @@ _ALIASES = {
 }
 # Not known to LXD 5.0.2, and but for the first two neither to Incus 6.0.4.
 _NEW_NAMES = frozenset({"loongarch64", "loong64", "amd64v3", "armv6hl", "armv7hl", "powerpc64le", "mainframe"})
+# As Debian and the catalogues of images name them, where the kernel's name is another.
+_DISTRIBUTIONS = {
+    "x86_64": "amd64",
+    "i686": "i386",
+    "aarch64": "arm64",
+    "armv7l": "armhf",
+    "armv6l": "armel",
+    "ppc": "powerpc",
+    "ppc64le": "ppc64el",
+    "loongarch64": "loong64",
+}
 _KERNEL_NAMES = {name: kernel for kernel, names in _ALIASES.items() for name in (kernel, *names)}
 
 
@@ -35,3 +46,8 @@ def kernel_architecture(name: str) -> str:
 def is_new_architecture(name: str) -> bool:
     """Whether it is a name that older servers do not know."""
     return name in _NEW_NAMES
+
+
+def distribution_architecture(kernel: str) -> str:
+    """The name that distributions give to an architecture of the kernel's: `amd64` for `x86_64`."""
+    return _DISTRIBUTIONS.get(kernel, kernel)

@@ -29,6 +29,7 @@ NAMES = (
     "demo",
     "enroll",
     "errors",
+    "image_metadata",
     "load_ipython_extension",
     "plan",
     "unload_ipython_extension",
@@ -82,6 +83,7 @@ IMAGES = [
     "get",
     "get_by_alias",
     "live",
+    "metadata",
     "panel",
     "publish",
 ]

@@ -17,7 +17,7 @@ from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values import Progress
 
-__all__ = ["pack_folder"]
+__all__ = ["pack_folder", "pack_root"]
 
 
 @contextmanager
@@ -34,6 +34,17 @@ def pack_folder(folder: Path, *, progress: ProgressArgument = None) -> Iterator[
         raise InvalidImageError(f"{folder} is no folder of an image: it has no metadata.yaml")
     if not ((folder / "rootfs").is_dir() or (folder / "rootfs.img").is_file()):
         raise InvalidImageError(f"{folder} is no folder of an image: it has neither rootfs/ nor rootfs.img")
+    with pack_root(folder, progress=progress) as path:
+        yield path
+
+
+@contextmanager
+def pack_root(folder: Path, *, progress: ProgressArgument = None) -> Iterator[Path]:
+    """A folder with a root file system as a tarball, as `pack_folder` makes one.
+
+    Raises:
+        InvalidImageError: something in it cannot be read.
+    """
     with tempfile.TemporaryDirectory(prefix="lxdimg-pack-") as temporary:
         path = Path(temporary) / f"{folder.resolve().name or 'image'}.tar.gz"
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from lxdimg_nb.client.files.bundle import read_bundle
 from lxdimg_nb.client.files.formats.archive import MAX_DECOMPRESSED
+from lxdimg_nb.client.files.formats.archive_contents import MAKE_METADATA
 from lxdimg_nb.client.files.formats.disk_images import CONVERT
 from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image, inspect_root, inspect_to_the_end
 from lxdimg_nb.client.files.source import Data, Source
@@ -145,12 +146,15 @@ class ImageFiles:
         if not meta.is_archive and meta.kind != "squashfs":
             what, advice = meta.other
             if meta.kind == "qcow2":
-                what, advice = "a disk image", "give it together with metadata="
+                what, advice = "a disk image", MAKE_METADATA
             elif advice == CONVERT and not self.split:
-                advice += ", and give that together with metadata="
+                advice += ", and give that together with metadata=lxdimg.image_metadata('NEW.qcow2')"
             elif not what:
                 what, advice = "no archive that servers know", "gz, xz, bz2, zstd, tar or squashfs"
             problems.append(f"the {'metadata' if self.split else 'file'} is {what} ({advice})")
+        elif meta.metadata is None and meta.other[0] and not problems:
+            what, advice = meta.other
+            problems.append(f"there is no metadata.yaml in it: it is {what}; {advice}")
         elif meta.metadata is None and meta.whole and not problems and meta.is_archive:
             problems.append("there is no metadata.yaml in it")
         if self.split:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import tarfile
 import time
 from collections.abc import Callable
@@ -17,19 +16,19 @@ from lxdimg_nb.client.files.formats.archive import (
     is_tar,
     open_tar,
     read_decompressed,
+    unpack_limit,
 )
+from lxdimg_nb.client.files.formats.archive_contents import ArchiveNames
 from lxdimg_nb.client.files.formats.disk_images import CONVERT, LONG_HEAD, check_qcow2, check_squashfs, describe_format
 from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, file_kind
 from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
-from lxdimg_nb.client.files.source import Source
+from lxdimg_nb.client.files.source import CountedFile, Source, read_exactly, tail_of
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values.architecture import is_new_architecture, kernel_architecture
 
 __all__ = ["ImageInspection", "inspect_image", "inspect_root", "inspect_to_the_end"]
 
 MAX_MEMBERS = 20_000
-# Of zeros gzip makes a thousandth; of files hardly less than a twentieth.
-MAX_RATIO = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class ImageInspection:
         problems: what a server would refuse.
         notes: what is worth knowing but no reason to refuse.
         whole: whether the archive was read to its end.
-        other: of a file of no such kind, what it is and the next step; both empty when unknown.
+        other: of a file that is no image, what it is and the next step; both empty when unknown.
     """
 
     kind: str
@@ -78,17 +77,19 @@ def inspect_image(source: Source, *, limit: int = MAX_DECOMPRESSED) -> ImageInsp
     bytes and 20,000 members.
     """
     with source.open() as file:
-        head = _read(file, LONG_HEAD)
+        head = read_exactly(file, LONG_HEAD)
         kind = file_kind(head)
         if not kind:
-            return ImageInspection(kind, other=describe_format(head, _tail(file)))
+            return ImageInspection(kind, other=describe_format(head, tail_of(file)))
     if kind not in ARCHIVES:
         return ImageInspection(kind)
+    names = ArchiveNames()
     try:
         with source.open() as file, open_tar(kind, file, limit=limit) as tar:
-            return _inspect_tar(kind, tar)
+            return _inspect_tar(kind, tar, names)
     except UncheckedError as error:
-        return ImageInspection(kind, notes=(f"metadata.yaml was not checked: {error.message}",), whole=False)
+        note = f"metadata.yaml was not checked: {error.message}"
+        return ImageInspection(kind, notes=(note,), whole=False, other=names.describe())
     except InvalidImageError as error:
         return ImageInspection(kind, problems=(error.message,))
 
@@ -100,7 +101,7 @@ def inspect_root(source: Source, found: ImageInspection) -> ImageInspection:
         found: what `inspect_image` found about it.
     """
     with source.open() as file:
-        head = _read(file, LONG_HEAD)
+        head = read_exactly(file, LONG_HEAD)
     problems, notes = _root_verdict(found.kind, head, source.size, found.other)
     if found.is_archive:
         with source.open() as file, contextlib.suppress(InvalidImageError):
@@ -127,28 +128,15 @@ def inspect_to_the_end(
     problem = note = ""
     with source.open() as file:
         if found.kind == "squashfs":
-            problem = check_squashfs(_read(file, LONG_HEAD), source.size)
+            problem = check_squashfs(read_exactly(file, LONG_HEAD), source.size)
         elif found.is_archive and (found.metadata is not None or not found.problems):
-            limit = MAX_RATIO * (source.size or 0) + 4 * MAX_DECOMPRESSED
+            limit = unpack_limit(source.size)
             try:
-                problem = find_damage(found.kind, _Counted(file, report), limit=limit)
+                problem = find_damage(found.kind, CountedFile(file, report), limit=limit)
             except UncheckedError as error:
                 note = f"{what} was not checked to its end: {error.message}"
     problems = [f"{what} cannot be unpacked: {problem}; fetch or make it again"] if problem else []
     return replace(found, problems=(*found.problems, *problems), notes=(*found.notes, *([note] if note else [])))
-
-
-class _Counted:
-    """A file that tells how much of it was read."""
-
-    def __init__(self, file: io.BufferedIOBase, report: Callable[[int], None]) -> None:
-        self._file, self._report, self._done = file, report, 0
-
-    def read(self, size: int) -> bytes:
-        block = self._file.read(size)
-        self._done += len(block)
-        self._report(self._done)
-        return block
 
 
 def _root_verdict(kind: str, head: bytes, size: int | None, other: tuple[str, str]) -> tuple[list[str], list[str]]:
@@ -161,12 +149,13 @@ def _root_verdict(kind: str, head: bytes, size: int | None, other: tuple[str, st
     return [f"the root file system is {what}, of which no server can make an instance; {advice or CONVERT}"], []
 
 
-def _inspect_tar(kind: str, tar: tarfile.TarFile) -> ImageInspection:
+def _inspect_tar(kind: str, tar: tarfile.TarFile, names: ArchiveNames) -> ImageInspection:
     metadata: dict[str, Any] | None = None
     problems: list[str] = []
     notes: list[str] = []
     rootfs, whole = "", True
     for number, member in enumerate(tar):
+        names.add(member)
         name = member.name.removeprefix("./").rstrip("/")
         if name == "metadata.yaml":
             metadata, found = read_metadata(tar, member)
@@ -198,22 +187,5 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile) -> ImageInspection:
     expiry = (metadata or {}).get("expiry_date")
     if isinstance(expiry, int) and 0 < expiry < time.time():
         notes.append("the image says that it has expired; servers take it all the same")
-    return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole)
-
-
-def _read(file: io.BufferedIOBase, size: int) -> bytes:
-    """The next bytes, fewer only at the end."""
-    blocks = []
-    while size and (block := file.read(size)):
-        blocks.append(block)
-        size -= len(block)
-    return b"".join(blocks)
-
-
-def _tail(file: io.BufferedIOBase) -> bytes:
-    """The last 512 bytes; empty where they cannot be reached."""
-    try:
-        file.seek(-512, io.SEEK_END)
-        return file.read(512)
-    except (OSError, ValueError):
-        return b""
+    other = names.describe() if metadata is None else ("", "")
+    return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole, other)

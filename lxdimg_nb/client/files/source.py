@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["BLOCK", "Data", "Source"]
+__all__ = ["BLOCK", "CountedFile", "Data", "Source", "read_exactly", "tail_of"]
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
@@ -148,3 +148,40 @@ class _NonClosingFile(io.BufferedIOBase):
 
     def close(self) -> None:
         pass
+
+
+class CountedFile:
+    """A file that tells how much of it was read.
+
+    Args:
+        file: read from its current position.
+        report: called with the bytes read so far; may raise to stop.
+    """
+
+    def __init__(self, file: io.BufferedIOBase, report: Callable[[int], None]) -> None:
+        self._file, self._report, self._done = file, report, 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; none at the end."""
+        block = self._file.read(size)
+        self._done += len(block)
+        self._report(self._done)
+        return block
+
+
+def read_exactly(file: io.BufferedIOBase, size: int) -> bytes:
+    """The next bytes, fewer only at the end."""
+    blocks = []
+    while size and (block := file.read(size)):
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
+
+
+def tail_of(file: io.BufferedIOBase) -> bytes:
+    """The last 512 bytes; empty where they cannot be reached."""
+    try:
+        file.seek(-512, io.SEEK_END)
+        return file.read(512)
+    except (OSError, ValueError):
+        return b""

@@ -10,18 +10,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 from lxdimg_nb.client.files.formats.decompression import Decompressed, UncheckedError
 from lxdimg_nb.errors import InvalidImageError
 
-__all__ = ["MAX_DECOMPRESSED", "Member", "UncheckedError", "find_damage", "is_tar", "open_tar", "read_decompressed"]
+__all__ = [
+    "MAX_DECOMPRESSED",
+    "BoundedInfo",
+    "Member",
+    "StrictInfo",
+    "UncheckedError",
+    "find_damage",
+    "is_tar",
+    "open_decompressed",
+    "open_tar",
+    "read_decompressed",
+    "read_errors",
+    "unpack_limit",
+]
 
 MAX_DECOMPRESSED = 256 * 1024 * 1024
+# Of zeros gzip makes a thousandth; of files hardly less than a twentieth.
+MAX_RATIO = 100
+# Of the names and attributes before a member; what Linux takes is far less.
+MAX_HEADER = 1024 * 1024
 PIPE = 64 * 1024
 
-_ERRORS = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error)
+# Headers before headers end in a RecursionError.
+_ERRORS = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error, RecursionError)
 
+_NAME_TYPES = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _MEMBER_KINDS = {
     tarfile.DIRTYPE: "directory",
     tarfile.SYMTYPE: "symlink",
@@ -33,17 +58,27 @@ _MEMBER_KINDS = {
 
 
 @contextmanager
-def open_tar(kind: str, file: io.BufferedIOBase, *, limit: int = MAX_DECOMPRESSED) -> Iterator[tarfile.TarFile]:
+def open_tar(kind: str, file: Any, *, limit: int = MAX_DECOMPRESSED) -> Iterator[tarfile.TarFile]:
     """Open a tarball of one of the kinds in `ARCHIVES` as a stream of members.
 
     Raises:
         UncheckedError: more than `limit` decompressed bytes, or zstd without the package for it.
         InvalidImageError: not a tarball of that kind.
     """
-    with _read_errors():
-        limited = cast(BinaryIO, _Limited(_decompressed(kind, file), limit))
-        with tarfile.open(fileobj=limited, mode="r|") as tar:
+    with read_errors():
+        limited = cast(BinaryIO, open_decompressed(kind, file, limit=limit))
+        with tarfile.open(fileobj=limited, mode="r|", tarinfo=BoundedInfo) as tar:
             yield tar
+
+
+def open_decompressed(kind: str, file: Any, *, limit: int) -> Any:
+    """What an archive unpacks to, with a method `read`; UncheckedError after `limit` bytes. See `read_errors`."""
+    return _Limited(_decompressed(kind, file), limit)
+
+
+def unpack_limit(size: int | None) -> int:
+    """The most decompressed bytes that an archive of `size` bytes is read to."""
+    return MAX_RATIO * (size or 0) + 4 * MAX_DECOMPRESSED
 
 
 def read_decompressed(kind: str, file: io.BufferedIOBase, size: int) -> bytes:
@@ -53,7 +88,7 @@ def read_decompressed(kind: str, file: io.BufferedIOBase, size: int) -> bytes:
         UncheckedError: zstd without the package for it.
         InvalidImageError: they cannot be read.
     """
-    with _read_errors():
+    with read_errors():
         stream = _decompressed(kind, file)
         blocks = []
         while size and (block := stream.read(size)):
@@ -71,7 +106,7 @@ def find_damage(kind: str, file: Any, *, limit: int) -> str:
     count = 0
     try:
         stream = cast(BinaryIO, _Limited(_decompressed(kind, file), limit))
-        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictInfo) as tar:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=StrictInfo) as tar:
             while tar.next() is not None:
                 count += 1
                 tar.members.clear()  # type: ignore[attr-defined]
@@ -87,11 +122,23 @@ def find_damage(kind: str, file: Any, *, limit: int) -> str:
     return ""
 
 
-class _StrictInfo(tarfile.TarInfo):
+class BoundedInfo(tarfile.TarInfo):
+    """A header of a tarball; one that announces gigabytes of names and attributes is refused before they are read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Parse 512 bytes."""
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _NAME_TYPES and info.size > MAX_HEADER:
+            raise tarfile.ReadError(f"a tar header of {info.size} bytes")
+        return info
+
+
+class StrictInfo(BoundedInfo):
     """A header of a tarball; a damaged one is no end, as it is for tarfile."""
 
     @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> _StrictInfo:
+    def fromtarfile(cls, tar: tarfile.TarFile) -> StrictInfo:
         """Read the next one."""
         try:
             return super().fromtarfile(tar)
@@ -111,7 +158,8 @@ def is_tar(head: bytes) -> bool:
 
 
 @contextmanager
-def _read_errors() -> Iterator[None]:
+def read_errors() -> Iterator[None]:
+    """Turn what decompressors and tarfile raise into InvalidImageError."""
     try:
         yield
     except _ERRORS as error:

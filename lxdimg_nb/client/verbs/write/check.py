@@ -10,6 +10,7 @@ from pathlib import Path
 from lxdimg_nb.client.files.hashing import hash_sources
 from lxdimg_nb.client.files.image_files import ImageFiles
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
+from lxdimg_nb.client.files.root_tarball import root_tarball
 from lxdimg_nb.client.files.source import Data
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import InvalidRequestError
@@ -76,7 +77,11 @@ def check_image(
     progress: ProgressArgument = None,
 ) -> Preflight:
     """See `Images.check`."""
-    files = ImageFiles.of(data, metadata, type)
+    with root_tarball(data, metadata, progress=progress) as file:
+        return _check(project, ImageFiles.of(file, metadata, type), progress)
+
+
+def _check(project: Project, files: ImageFiles, progress: ProgressArgument) -> Preflight:
     if not files.rereadable:
         raise InvalidRequestError("this stream can be read only once; save it to a file to check it")
     size = files.size or 0

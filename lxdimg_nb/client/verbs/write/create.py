@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from lxdimg_nb.client.files.hashing import UploadHash
 from lxdimg_nb.client.files.image_files import ImageFiles
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
+from lxdimg_nb.client.files.root_tarball import root_tarball
 from lxdimg_nb.client.files.source import Data
 from lxdimg_nb.client.http.request_body import UploadBody
 from lxdimg_nb.client.project import Project
@@ -58,8 +59,25 @@ def create_image(
     settings.check(project)
     if not wait and (settings.auto_update is not None or settings.profiles is not None):
         raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
-    files = ImageFiles.acceptable(data, metadata, type)
-    wanted, taken = checked_names(aliases, "an alias"), None
+    names = checked_names(aliases, "an alias")
+    with root_tarball(data, metadata, progress=progress) as file:
+        files = ImageFiles.acceptable(file, metadata, type)
+        name = filename if filename is not None else files.name
+        return _import(project, files, settings, names, name, wait=wait, progress=progress, exist_ok=exist_ok)
+
+
+def _import(
+    project: Project,
+    files: ImageFiles,
+    settings: Settings,
+    names: Sequence[str],
+    name: str,
+    *,
+    wait: bool,
+    progress: ProgressArgument,
+    exist_ok: bool,
+) -> Created:
+    wanted, taken = list(names), None
     try:
         wanted = free_aliases(project, wanted)
     except ConflictError as error:
@@ -72,7 +90,6 @@ def create_image(
             "properties, aliases and expires_at cannot go along with this image, whose metadata.yaml cannot be "
             "read here; use wait=True"
         )
-    name = filename if filename is not None else files.name
 
     with reporting(progress, name) as report, UploadHash(files.sources, project.hashes) as sha256:
         # An image that may exist already is hashed first; any other while it is sent or while the server works.

@@ -1,0 +1,65 @@
+"""What a tarball without metadata.yaml is, by the names in it, and how it becomes an image."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+
+__all__ = ["MAKE_METADATA", "ArchiveNames"]
+
+MAKE_METADATA = "give it together with metadata=lxdimg.image_metadata(FILE), or %lxdimg import FILE --make-metadata"
+
+MAX_NAMES = 20_000
+_SYSTEM = frozenset(
+    {"bin", "dev", "etc", "home", "lib", "opt", "proc", "root", "run", "sbin", "srv", "sys", "usr", "var"}
+)
+# Docker's archives have their manifest at the end, after gigabytes of layers.
+_OCI = frozenset({"oci-layout", "blobs/sha256", "blobs/sha512"})
+_DOCKER = re.compile(r"[0-9a-f]{64}(\.json|\.tar|/VERSION|/json|/layer\.tar)")
+
+
+class ArchiveNames:
+    """Collects the names of a tarball's members, as far as they tell what it is."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def add(self, member: tarfile.TarInfo) -> None:
+        """Take note of a member."""
+        parts = [part for part in member.name.split("/", 3) if part not in ("", ".")][:2]
+        if parts and len(self._names) < MAX_NAMES:
+            self._names.add(parts[0])
+            self._names.add("/".join(parts))
+
+    @property
+    def is_container_image(self) -> bool:
+        """Whether it is a container image, of `docker save` or an OCI layout; known from its first members."""
+        return bool(self._names & _OCI) or any(_DOCKER.fullmatch(name) for name in self._names)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is a root file system."""
+        return len(self._names & _SYSTEM) >= 2 or "etc/os-release" in self._names
+
+    def describe(self) -> tuple[str, str]:
+        """What it is and the next step; both empty when unknown."""
+        names = self._names
+        if self.is_container_image:
+            return "a container image (docker save, or an OCI layout)", MAKE_METADATA
+        if any(name.endswith(".ovf") for name in names):
+            disk = next((n for n in sorted(names) if n.endswith((".vmdk", ".vhd", ".vhdx", ".qcow2", ".img"))), "DISK")
+            disk = disk[:100]
+            return f"an appliance (OVA) whose disk is {disk}", (
+                f"take that out and convert it: tar -xf FILE {disk}; qemu-img convert -O qcow2 {disk} NEW.qcow2; "
+                "then NEW.qcow2 together with metadata=lxdimg.image_metadata('NEW.qcow2')"
+            )
+        if {"backup", "backup/index.yaml"} <= names:
+            return "the backup of an instance or volume", "restore it: lxc import FILE, or incus import FILE"
+        if "box.img" in names:
+            return "a Vagrant box", (
+                "take its disk out: tar -xf FILE box.img; "
+                "then box.img together with metadata=lxdimg.image_metadata('box.img')"
+            )
+        if self.is_root:
+            return "the tarball of a root file system", MAKE_METADATA
+        return "", ""

@@ -1,0 +1,1 @@
+"""Metadata of images that are made here: for root file systems and disks that have none."""

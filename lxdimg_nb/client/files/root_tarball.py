@@ -1,0 +1,128 @@
+"""What servers take of a container image or a folder: its root file system as one tarball, made for an import."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from lxdimg_nb.client.files.folder_archive import pack_root
+from lxdimg_nb.client.files.formats.archive import UncheckedError, open_tar, unpack_limit
+from lxdimg_nb.client.files.formats.archive_contents import MAKE_METADATA, ArchiveNames
+from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
+from lxdimg_nb.client.files.inspection import inspect_image
+from lxdimg_nb.client.files.layers.archive_files import ImageParts, open_folder, open_tarball
+from lxdimg_nb.client.files.layers.container_image import choose_image
+from lxdimg_nb.client.files.layers.merge import read_layers, write_layers
+from lxdimg_nb.client.files.progress import ProgressArgument, reporting
+from lxdimg_nb.client.files.root_source import given_folder, is_oci_folder
+from lxdimg_nb.client.files.source import Data, Source
+from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
+from lxdimg_nb.values import Progress
+
+__all__ = ["root_tarball"]
+
+# Decompressed bytes, and members, after which a tarball has shown what it is.
+QUICK_LOOK = 32 * 1024 * 1024
+FEW = 1000
+
+
+@contextmanager
+def root_tarball(data: Data, metadata: Data | None, *, progress: ProgressArgument = None) -> Iterator[Data]:
+    """What can be sent of a root file system; a tarball that is made for it exists until the block ends.
+
+    Args:
+        data: a container image, a folder, or what servers take as it is and what is given back as it is.
+        metadata: the metadata that go with it; their architecture chooses the container image's platform. None: it
+            is no split image.
+        progress: True for a bar, or a callable; raising in it stops the work.
+
+    Raises:
+        InvalidImageError: a folder, without metadata; or what cannot be merged.
+    """
+    folder = given_folder(data)
+    if folder is not None and metadata is None:
+        raise InvalidImageError(_describe_folder(folder))
+    with ExitStack() as stack:
+        parts = name = None
+        if folder is not None:
+            parts, name = (open_folder(folder), folder.resolve().name) if is_oci_folder(folder) else (None, "")
+        elif metadata is not None and (source := Source.of(data)).rereadable and (kind := _container_kind(source)):
+            parts = stack.enter_context(open_tarball(kind, source, limit=unpack_limit(source.size)))
+            name = source.name
+        if parts is not None and metadata is not None:
+            yield stack.enter_context(_merged(parts, name or "image", metadata, progress))
+        elif folder is not None:
+            yield stack.enter_context(pack_root(folder, progress=progress))
+        else:
+            yield data
+
+
+def _describe_folder(folder: Path) -> str:
+    if (folder / "metadata.yaml").is_file():
+        return f"{folder} is a folder; %lxdimg import packs it, or pack it: tar -C {folder} -czf FILE ."
+    if is_oci_folder(folder):
+        return f"{folder} is a container image (OCI layout); {MAKE_METADATA}"
+    if any((folder / name).is_dir() for name in ("etc", "usr", "bin")):
+        return f"{folder} is the folder of a root file system; {MAKE_METADATA}"
+    return f"{folder} is a folder; give the file of an image"
+
+
+def _container_kind(source: Source) -> str:
+    """How a container image's tarball is compressed; empty for what is no container image."""
+    with source.open() as file:
+        kind = file_kind(file.read(HEAD_SIZE))
+    if kind not in ARCHIVES:
+        return ""
+    names = ArchiveNames()
+    try:
+        with source.open() as file, open_tar(kind, file, limit=QUICK_LOOK) as tar:
+            for number, member in enumerate(tar):
+                names.add(member)
+                if names.is_container_image or number >= FEW:
+                    break
+    except (InvalidImageError, UncheckedError):
+        pass
+    return kind if names.is_container_image else ""
+
+
+@contextmanager
+def _merged(parts: ImageParts, name: str, metadata: Data, progress: ProgressArgument) -> Iterator[Path]:
+    choice = getattr(metadata, "image", None)
+    image = choose_image(parts, name=choice, architecture=inspect_image(Source.of(metadata)).architecture or None)
+    total = 2 * sum(layer.source.size or 0 for layer in image.layers)
+    with tempfile.TemporaryDirectory(prefix="lxdimg-merge-") as temporary, reporting(progress, name) as report:
+        path = Path(temporary) / f"{name.partition('.')[0] or 'image'}.tar.gz"
+        tree = read_layers(image.layers, lambda done: report(Progress("pack", done, total)))
+        with path.open("wb") as file:
+            write_layers(
+                tree,
+                image.layers,
+                cast(BinaryIO, _Spool(file, temporary)),
+                lambda done: report(Progress("pack", total // 2 + done, total)),
+            )
+        del tree
+        yield path
+
+
+class _Spool:
+    """A temporary file; when its disk is full, that is no fault of what is read."""
+
+    def __init__(self, file: BinaryIO, folder: str) -> None:
+        self._file, self._folder = file, folder
+
+    def write(self, data: bytes) -> int:
+        """Write all of it."""
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            raise InvalidRequestError(
+                f"the merged root file system cannot be written to {self._folder}: {error.strerror}; "
+                "set TMPDIR to a folder with room"
+            ) from error
+
+    def flush(self) -> None:
+        """Hand everything to the system."""
+        self._file.flush()
