@@ -92,6 +92,25 @@ def test_a_history_remembers_an_empty_server(tmp_path: Path) -> None:
     assert history.timeline()["images"].tolist() == [1, 0]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"properties": {"TOKEN": ""}},
+        {"properties": {"api-token": "hunter2"}},
+        {"properties": {"home": "https://user:hunter2@s/?secret=hunter3"}},
+        {"filename": "-----BEGIN PRIVATE KEY-----"},
+    ],
+)
+def test_what_a_history_leaves_out_has_not_changed(tmp_path: Path, fields: dict[str, Any]) -> None:
+    history = History(tmp_path)
+    now = day(0, image(1, **fields))
+    history.record(now)
+
+    assert len(diff(history.at().droplevel("server"), now)) == 0
+    assert len(diff(now, history.at().droplevel("server"))) == 0
+    assert len(diff(now, day(0, image(1, **fields, size=7)))) == 1
+
+
 def test_no_secret_certificate_or_token_enters(tmp_path: Path) -> None:
     pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
     df = day(

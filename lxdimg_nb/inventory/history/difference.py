@@ -12,6 +12,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_builders import objects
 from lxdimg_nb.inventory.frame.rows import level
+from lxdimg_nb.inventory.history.redaction import is_redaction
 from lxdimg_nb.text.cells import Kind, badge
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table, is_missing
 from lxdimg_nb.text.tables import Table
@@ -69,7 +70,8 @@ def diff(before: pd.DataFrame, after: pd.DataFrame, *, ignore: Collection[str] =
     """Compare two inventories.
 
     Servers that only one of the two knows are not compared: an image is not removed because its server did not
-    answer. Where a server gave only some of its images, nothing was added or removed.
+    answer. Where a server gave only some of its images, nothing was added or removed. A value that looks secret has
+    not changed because a history left it out.
 
     Args:
         before: a frame of images, of one server or of many.
@@ -164,7 +166,7 @@ def _changed(
     if name in schema.LISTS:
         where = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if sorted(a) != sorted(b)]
     else:
-        where = np.flatnonzero(before != after).tolist()
+        where = [i for i in np.flatnonzero(before != after).tolist() if not is_redaction(name, before[i], after[i])]
     return [(*keys[i], "changed", name, before[i], after[i]) for i in where]
 
 

@@ -5,26 +5,22 @@ Properties are one map column, so that files of different days fit together for 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lxdimg_nb.errors import InvalidRequestError, redact
+from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.column_builders import objects
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
 from lxdimg_nb.inventory.frame.frame_builder import PropertyColumns
 from lxdimg_nb.inventory.frame.rows import level
+from lxdimg_nb.inventory.history.redaction import redacted, redacted_property
 
-__all__ = ["from_table", "parquet", "redacted", "to_table"]
+__all__ = ["from_table", "parquet", "to_table"]
 
-_SECRET_KEY = re.compile(r"secret|token|passw|credential|private|certificate", re.IGNORECASE)
-_PEM = re.compile(r"-----BEGIN [A-Z ]{1,40}-----")
-_LOGIN = re.compile(r"(\w://)[^/@\s]+@")
-_LEFT_OUT = "(left out)"
 _TEXTS = ("alias", "description", "filename")
 
 
@@ -40,11 +36,6 @@ def parquet() -> tuple[Any, Any]:
     except ImportError as exc:
         raise InvalidRequestError("a history needs pyarrow: pip install 'lxdimg-nb[parquet]'") from exc
     return pyarrow, pyarrow.parquet
-
-
-def redacted(text: str) -> str:
-    """A text without logins in addresses, secrets in queries, and PEM blocks."""
-    return _LEFT_OUT if _PEM.search(text) else _LOGIN.sub(r"\1", redact(text))
 
 
 def _fields(pa: Any) -> Any:
@@ -104,10 +95,9 @@ def _properties(frame: pd.DataFrame) -> list[list[tuple[str, str]]]:
     maps: list[list[tuple[str, str]]] = [[] for _ in range(len(frame))]
     for name in schema.property_columns(frame):
         key = name.removeprefix(schema.PROPERTY)
-        secret = _SECRET_KEY.search(key)
         values = frame[name].to_numpy(dtype=object)
         for row in np.flatnonzero(frame[name].notna().to_numpy()):
-            maps[row].append((key, _LEFT_OUT if secret else redacted(str(values[row]))))
+            maps[row].append((key, redacted_property(key, str(values[row]))))
     return maps
 
 

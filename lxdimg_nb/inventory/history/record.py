@@ -14,7 +14,7 @@ import pandas as pd
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import level
-from lxdimg_nb.inventory.history.parquet import redacted
+from lxdimg_nb.inventory.history.redaction import redacted
 
 __all__ = ["Moment", "Record", "combined", "covered", "end_of", "scopes_of"]
 
