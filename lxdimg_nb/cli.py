@@ -1,4 +1,4 @@
-"""The command `lxdimg-nb`: `lab` opens JupyterLab on the tour, `demo` runs a demo server."""
+"""The command `lxdimg-nb`: `lab` opens JupyterLab on the tour, `demo` runs a demo server, `import` imports a file."""
 
 from __future__ import annotations
 
@@ -44,6 +44,25 @@ def _demo(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     from lxdimg_nb import demo
 
     ctx.exit(demo.main(arguments))
+
+
+@_commands.command("import", context_settings=_PASS_THROUGH, short_help="Import an image, as %lxdimg import does.")
+@click.option("--server", default="", help="A remote, a URL or the path of a socket.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def _import(server: str, arguments: tuple[str, ...]) -> None:
+    """Import an image; takes the arguments of `%lxdimg import` and --server."""
+    from lxdimg_nb.errors import LxdImageError
+    from lxdimg_nb.magics.session.messages import format_error
+    from lxdimg_nb.magics.shell_command import run_verb
+
+    if {"-b", "--background"} & set(arguments):
+        raise click.ClickException("an import from a shell waits until it is done; leave out --background")
+    try:
+        shown = run_verb("import", arguments, server)
+    except LxdImageError as error:
+        raise click.ClickException(format_error(error).replace("%lxdimg import", "lxdimg-nb import")) from error
+    if "--help" in arguments or "-h" in arguments:
+        click.echo(str(shown).replace("%lxdimg", "lxdimg-nb"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

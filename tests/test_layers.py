@@ -29,10 +29,17 @@ STREETS = {
         "simplestreams",
         "connecting enrolling",
     ],
+    "client/files": [
+        "source progress bundle part_file hashing hashing_writer folder_archive",
+        "formats | inside",
+        "inspection layers",
+        "image_files root_source",
+        "root_tarball metadata",
+    ],
     "client/verbs": ["read", "write"],
     "inventory": ["frame", "fleet", "plot_style", "plots", "questions", "history", "plans"],
     "panels": ["base", "image", "upload", "images"],
-    "magics": ["session", "show", "line", "verbs", "extension"],
+    "magics": ["session", "show", "line", "verbs", "extension shell_command"],
     "demo": ["store", "http", "stock", "api", "filling folders log_filter demo_server command_line __main__"],
 }
 # Where a call of the user's leads up: the function is one import and one call.

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
+from tests.kit import container_images as oci
+from tests.kit.container_images import Image
+from tests.kit.servers import RunningServer
 from tests.kit.sockets import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +113,21 @@ def test_demo_serves_until_a_signal(tmp_path: Path, how: signal.Signals) -> None
 
 def test_demo_has_help_of_its_own() -> None:
     assert "--product" in run("demo", "--help").stdout
+
+
+def test_import_makes_an_image_of_a_docker_save_file(demo: RunningServer, tmp_path: Path) -> None:
+    (tmp_path / "app.tar").write_bytes(oci.docker_save(Image([oci.system()])))
+    server = ("--server", demo.url)
+
+    refused = run("import", *server, "app.tar", cwd=tmp_path)
+    done = run("import", *server, "app.tar", "--make-metadata", "os=Mine", "--alias", "app", cwd=tmp_path)
+
+    assert refused.returncode == 1
+    assert "lxdimg-nb import FILE --make-metadata makes it an image" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert "os Mine (given)" in done.stdout and "imported app" in done.stdout
+    assert demo.get("images/aliases/app")["name"] == "app"
+    assert "--make-metadata" in run("import", "--help").stdout
 
 
 def lab(*arguments: str) -> tuple[str, ...]:

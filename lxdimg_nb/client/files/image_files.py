@@ -148,7 +148,7 @@ class ImageFiles:
             if meta.kind == "qcow2":
                 what, advice = "a disk image", MAKE_METADATA
             elif advice == CONVERT and not self.split:
-                advice += ", and give that together with metadata=lxdimg.image_metadata('NEW.qcow2')"
+                advice += ", and give NEW.qcow2 together with metadata=lxdimg.image_metadata('NEW.qcow2')"
             elif not what:
                 what, advice = "no archive that servers know", "gz, xz, bz2, zstd, tar or squashfs"
             problems.append(f"the {'metadata' if self.split else 'file'} is {what} ({advice})")

@@ -93,17 +93,15 @@ def _merged(parts: ImageParts, name: str, metadata: Data, progress: ProgressArgu
     choice = getattr(metadata, "image", None)
     image = choose_image(parts, name=choice, architecture=inspect_image(Source.of(metadata)).architecture or None)
     total = 2 * sum(layer.source.size or 0 for layer in image.layers)
-    with tempfile.TemporaryDirectory(prefix="lxdimg-merge-") as temporary, reporting(progress, name) as report:
+    with tempfile.TemporaryDirectory(prefix="lxdimg-merge-") as temporary:
         path = Path(temporary) / f"{name.partition('.')[0] or 'image'}.tar.gz"
-        tree = read_layers(image.layers, lambda done: report(Progress("pack", done, total)))
-        with path.open("wb") as file:
+        with reporting(progress, name) as report, path.open("wb") as file:
             write_layers(
-                tree,
+                read_layers(image.layers, lambda done: report(Progress("pack", done, total))),
                 image.layers,
                 cast(BinaryIO, _Spool(file, temporary)),
                 lambda done: report(Progress("pack", total // 2 + done, total)),
             )
-        del tree
         yield path
 
 

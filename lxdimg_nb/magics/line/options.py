@@ -35,6 +35,7 @@ COLUMN_OPTION = option(
 EXPIRE = option("--expire", type=WHEN, metavar="WHEN", help="a date, or 90d")
 _FORMATS = Choice("table", "csv", "csv,header", "json", "yaml", "compact")
 FORMAT = option("-f", "--format", "form", type=_FORMATS, metavar="FORMAT", help="as text instead of a frame")
+MAKE_METADATA = flag("--make-metadata", help="make the metadata of a file that has none, from what lies in it")
 PUBLIC = flag("--public", help="visible without authentication")
 REUSE = flag("--reuse", help="move aliases that are taken to this image")
 VM = flag("--vm", on_invocation=True, help="the virtual machine, if a catalogue has a container of the same name")

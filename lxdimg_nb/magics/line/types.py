@@ -19,6 +19,18 @@ from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.messages import did_you_mean, suggest
 from lxdimg_nb.text import formats
 
+METADATA_FIELDS = (
+    "os",
+    "release",
+    "architecture",
+    "description",
+    "name",
+    "variant",
+    "serial",
+    "creation_date",
+    "image",
+)
+"""What `--make-metadata` takes as `KEY=VALUE` and `image_metadata()` as arguments."""
 FIELDS = ("public", "auto_update", "expires_at", "profiles")
 ASK = "-"
 """Typed instead of a secret, to be prompted for it."""
@@ -143,6 +155,16 @@ def _is_setting(word: Word) -> bool:
     return found is not None and (not word.protected or _field_name(found[1]) in FIELDS)
 
 
+def _complete_metadata(typed: str, ctx: click.Context) -> list[CompletionItem]:
+    field, equals, _ = typed.partition("=")
+    if not ctx.params.get("make_metadata"):
+        return []
+    if not equals:
+        return [completion(f"{name}=", "field") for name in METADATA_FIELDS]
+    values = ("x86_64", "aarch64", "armv7l", "i686", "ppc64le", "riscv64", "s390x") if field == "architecture" else ()
+    return [completion(f"{field}={value}", "value") for value in values]
+
+
 def _setting(word: Word, ctx: click.Context) -> Pair:
     key, text = _pair(word, ctx)
     name = _field_name(key)
@@ -217,7 +239,9 @@ FILE = WordType(lambda word, ctx: word.text if word.value is None else word.valu
 """A path on the kernel's machine, or an object in a variable."""
 FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _complete_file)
 """Stays a word."""
-PAIR = WordType(_pair, matches=lambda word: "=" in word.text and not Path(word.text).expanduser().exists())
+PAIR = WordType(
+    _pair, _complete_metadata, matches=lambda word: "=" in word.text and not Path(word.text).expanduser().exists()
+)
 """`KEY=VALUE`, unless a file has that name."""
 SETTING = WordType(_setting, _complete_setting, _is_setting)
 """`FIELD=VALUE` with one of `FIELDS`."""

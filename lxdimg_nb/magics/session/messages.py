@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lxdimg_nb import filters
 from lxdimg_nb.text.display import sanitize
 
+
+def _import_with_metadata(found: re.Match[str]) -> str:
+    return f"%lxdimg import {found[1] or 'FILE'} --make-metadata makes it an image"
+
+
 # Advice of the client in Python, and the same with %lxdimg.
-_VERBS_FOR_PYTHON = tuple(
+_VERBS_FOR_PYTHON: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
         (r"list them with images\.all\(\)", "%lxdimg list shows them"),
@@ -30,6 +35,9 @@ _VERBS_FOR_PYTHON = tuple(
         (r"enroll\('(https://[^'\s]+)', token=…\)", r"%lxdimg connect \1 --token -"),
         (r"enroll\(…\) with a trust token", "%lxdimg connect URL --token - makes a certificate trusted"),
         (r"use by='client'", "add --sha256 SUM"),
+        (r"give (?:it|(\S+)) together with metadata=lxdimg\.image_metadata\(\S*\)", _import_with_metadata),
+        (r"choose one with (image|architecture)=: ", r"choose one with \1=NAME: "),
+        (r"name it: architecture='x86_64', or arm64 …", "name it: architecture=x86_64, or arm64 …"),
     )
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lxdimg_nb.client import Image
 from lxdimg_nb.client.verbs.write.check import Preflight
+from lxdimg_nb.magics.session.messages import in_verbs
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.cells import Badge
 from lxdimg_nb.text.display import escape, format_value, sanitize
@@ -64,8 +65,8 @@ class Check(Preflight):
             ("kind", f"{self.kind} {self.type}".strip()),
             ("architecture", self.architecture),
             ("size", f"{formats.size(self.size)} ({self.size:,} bytes)"),
-            *(("problem", text) for text in self.problems),
-            *(("note", text) for text in self.notes),
+            *(("problem", in_verbs(text)) for text in self.problems),
+            *(("note", in_verbs(text)) for text in self.notes),
             *((f"properties.{sanitize(key, 60)}", value) for key, value in sorted(self.properties.items())[:100]),
         )
         return Table(("", ""), rows, title="check")

@@ -14,12 +14,28 @@ from lxdimg_nb.client.verbs.write.publish import is_running
 from lxdimg_nb.client.verbs.write.settings import free_aliases
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
-from lxdimg_nb.magics.line.options import ALIASES, AUTO_UPDATE, BACKGROUND, EXPIRE, PUBLIC, REUSE, YES
+from lxdimg_nb.magics.line.options import (
+    ALIASES,
+    AUTO_UPDATE,
+    BACKGROUND,
+    EXPIRE,
+    MAKE_METADATA,
+    PUBLIC,
+    REUSE,
+    YES,
+)
 from lxdimg_nb.magics.line.server_types import REMOTE_COLON, REMOTE_NAME, RemoteName, separate_remote
 from lxdimg_nb.magics.line.types import FILE, PAIR, Choice, Pair, first_matching
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
-from lxdimg_nb.magics.verbs.long_running import copy_image, describe, packed_folder, point_aliases, run_or_start
+from lxdimg_nb.magics.verbs.long_running import (
+    copy_image,
+    describe,
+    metadata_of,
+    packed_folder,
+    point_aliases,
+    run_or_start,
+)
 
 _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 
@@ -33,6 +49,7 @@ _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 @EXPIRE
 @REUSE
 @option("--type", "kind", type=Choice("container", "vm"), metavar="TYPE", help="of a split image, if it is ambiguous")
+@MAKE_METADATA
 @option("--sha256", metavar="SUM", help="the checksum that the file at the URL must have")
 @option("--server-cert", type=FILE, metavar="FILE", help="the only certificate to accept from the URL")
 @BACKGROUND
@@ -46,6 +63,7 @@ def import_image(
     expire: datetime | str | None,
     reuse: bool,
     kind: str | None,
+    make_metadata: bool,
     sha256: str | None,
     server_cert: str | None,
 ) -> Image | None:
@@ -53,6 +71,10 @@ def import_image(
 
     For a split image, name the metadata and the root file system. A folder with metadata.yaml and rootfs is packed with
     its owners and modes, which needs root. KEY=VALUE sets properties.
+
+    With --make-metadata, a root file system, a disk, a docker save file or an OCI layout becomes an image. What os=,
+    release=, architecture=, description=, name=, variant=, serial=, creation_date= do not say is read from the file;
+    image= names one of several container images.
     """
     remote, others = separate_remote(words)
     properties = dict(word for word in others if isinstance(word, Pair))
@@ -62,14 +84,16 @@ def import_image(
         raise InvalidRequestError(
             f"an image is one file, or two (metadata and root file system); {files[1]} is a third"
         )
-    if from_url and (files or kind):
-        raise InvalidRequestError("an import from a URL is one file, a unified image, without --type")
+    if from_url and (files or kind or make_metadata):
+        raise InvalidRequestError("an import from a URL is one file, a unified image, without --type or metadata")
+    if make_metadata and files:
+        raise InvalidRequestError("--make-metadata makes the metadata; name only the root file system")
     for name, value in (("--sha256", sha256), ("--server-cert", server_cert)):
         if value and not from_url:
             raise InvalidRequestError(f"{name} needs an https:// URL")
     client = invocation.client(remote)
     options: dict[str, Any] = {
-        "properties": properties or None,
+        "properties": (not make_metadata and properties) or None,
         "aliases": () if reuse else aliases,
         "expires_at": expire,
         "exist_ok": reuse,
@@ -81,6 +105,9 @@ def import_image(
         if from_url:
             expected: dict[str, Any] = {"sha256": sha256, "server_cert": server_cert}
             image = client.images.create_from_url(file, public, auto_update, progress=progress, **expected, **options)
+        elif make_metadata:
+            made = metadata_of(file, properties, progress)
+            image = client.images.create(file, metadata=made, progress=progress, **as_file, **options)
         elif files:
             image = client.images.create(files[0], metadata=file, progress=progress, **as_file, **options)
         else:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lxdimg_nb.client import Client, Image
+from lxdimg_nb.client import Client, Image, image_metadata
 from lxdimg_nb.client.files.folder_archive import pack_folder
+from lxdimg_nb.client.files.metadata.metadata_tarball import ImageMetadata
 from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
+from lxdimg_nb.magics.line.types import METADATA_FIELDS
 from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_text import image_name
 
 _T = TypeVar("_T")
+# What is told of metadata that were made; the rest follows from it.
+_TOLD = ("architecture", "os", "release", "creation_date", "type")
 
 
 def run_or_start(
@@ -96,3 +100,22 @@ def packed_folder(data: Any, progress: ProgressArgument) -> Iterator[Any]:
             yield path
     else:
         yield data
+
+
+def metadata_of(file: Any, values: Mapping[str, str], progress: ProgressArgument) -> ImageMetadata:
+    """The metadata of a file that has none; says what they are and where each value is from.
+
+    Args:
+        file: a path or an object in a variable.
+        values: what is not read from the file; other names than those of `image_metadata` are properties.
+    """
+    known: dict[str, Any] = {key: value for key, value in values.items() if key in METADATA_FIELDS}
+    if known.get("creation_date", "").isdigit():
+        known["creation_date"] = int(known["creation_date"])
+    others = {key: value for key, value in values.items() if key not in METADATA_FIELDS}
+    made = image_metadata(file, properties=others, progress=progress, **known)
+    read = [f"{fact.name} {fact.value} ({fact.source})" for fact in made.facts if fact.name in _TOLD]
+    if progress is True:  # not in the background
+        for line in ("metadata: " + "; ".join(read), *made.notes):
+            echo(line)
+    return made

@@ -7,7 +7,7 @@ import tarfile
 
 __all__ = ["MAKE_METADATA", "ArchiveNames"]
 
-MAKE_METADATA = "give it together with metadata=lxdimg.image_metadata(FILE), or %lxdimg import FILE --make-metadata"
+MAKE_METADATA = "give it together with metadata=lxdimg.image_metadata(FILE)"
 
 MAX_NAMES = 20_000
 _SYSTEM = frozenset(
@@ -51,14 +51,14 @@ class ArchiveNames:
             disk = disk[:100]
             return f"an appliance (OVA) whose disk is {disk}", (
                 f"take that out and convert it: tar -xf FILE {disk}; qemu-img convert -O qcow2 {disk} NEW.qcow2; "
-                "then NEW.qcow2 together with metadata=lxdimg.image_metadata('NEW.qcow2')"
+                "then give NEW.qcow2 together with metadata=lxdimg.image_metadata('NEW.qcow2')"
             )
         if {"backup", "backup/index.yaml"} <= names:
             return "the backup of an instance or volume", "restore it: lxc import FILE, or incus import FILE"
         if "box.img" in names:
             return "a Vagrant box", (
                 "take its disk out: tar -xf FILE box.img; "
-                "then box.img together with metadata=lxdimg.image_metadata('box.img')"
+                "then give box.img together with metadata=lxdimg.image_metadata('box.img')"
             )
         if self.is_root:
             return "the tarball of a root file system", MAKE_METADATA
