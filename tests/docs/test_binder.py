@@ -17,20 +17,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import nbformat
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from tests.conftest import missing
+from tests.kit.requirements import closure
 from tests.kit.sockets import free_port
 from tests.kit.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("binder", "lxdimg_nb", "notebooks", "pyproject.toml", "README.md", "LICENSE")
+FILES = ("binder", "licenses", "lxdimg_nb", "lxdimg_nb.cdx.json", "notebooks", "pyproject.toml", "README.md", "LICENSE")
 NOBODY = 65534
 PARTS = "import sqlite3, ssl, sys, venv; sys.exit(sys.version_info < (3, 11))"
 
@@ -126,28 +124,10 @@ def _install(binder: Binder) -> None:
     lines = (binder.checkout / "binder" / "requirements.txt").read_text().splitlines()
     wanted = [line.replace(".[", "lxdimg-nb[") for line in lines if line and not line.startswith("#")]
     site = next((binder.folder / "env" / "lib").glob("python3*/site-packages"))
-    for distribution in _needed(wanted):
+    for distribution in closure(wanted):
         for file in distribution.files or ():
             if "__pycache__" not in file.parts:
                 _copy(Path(str(distribution.locate_file(file))), Path(os.path.normpath(site / file)), binder)
-
-
-def _needed(wanted: list[str]) -> list[metadata.Distribution]:
-    """The distributions that requirements lead to, as they are installed here, without our own."""
-    found: dict[str, metadata.Distribution] = {}
-    seen = set()
-    queue = [Requirement(line) for line in wanted]
-    while queue:
-        requirement = queue.pop()
-        name = canonicalize_name(requirement.name)
-        found[name] = distribution = metadata.distribution(name)
-        assert requirement.specifier.contains(distribution.version, prereleases=True), f"not installed: {requirement}"
-        for extra in {"", *requirement.extras}:
-            if (name, extra) not in seen:
-                seen.add((name, extra))
-                further = map(Requirement, distribution.requires or ())
-                queue += [one for one in further if one.marker is None or one.marker.evaluate({"extra": extra})]
-    return [distribution for name, distribution in found.items() if name != "lxdimg-nb"]
 
 
 def _copy(source: Path, target: Path, binder: Binder) -> None:
