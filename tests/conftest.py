@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings
 
-from tests.kit import daemons, factory, servers, turns
+from tests.kit import counts, daemons, factory, servers, turns
 from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
 
@@ -260,8 +260,24 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Attach what a test counted to its report, which a worker sends to where the table is printed."""
+    counts.take()
+    try:
+        return (yield)
+    finally:
+        item.user_properties.append((counts.PROPERTY, counts.take()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were not run and why, and what failed before pytest began."""
+    """Say what was counted, how many tests were not run and why, and what failed before pytest began."""
+    reports = [r for name in ("passed", "failed") for r in terminalreporter.stats.get(name, []) if r.when == "call"]
+    lines = counts.table(found for report in reports for found in report.user_properties)
+    if lines:
+        terminalreporter.section("counts" if counts.long_run() else "counts (tests/run --long tries more)")
+    for line in lines:
+        terminalreporter.write_line(line)
     reasons = Counter[str]()
     for report in terminalreporter.stats.get("skipped", []):
         text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

@@ -31,7 +31,7 @@ START = ROOT / "notebooks" / "start"
 TOKEN = "a-token-for-one-test"
 MARK = "LXDIMG_TEST_MARK"
 # What tests/conftest.py imports.
-KIT = ("daemons.py", "factory.py", "servers.py", "sockets.py", "turns.py", "waiting.py")
+KIT = ("counts.py", "daemons.py", "factory.py", "servers.py", "sockets.py", "turns.py", "waiting.py")
 
 
 class Terminal:
@@ -337,6 +337,19 @@ def test_a_quick_run_leaves_out_what_needs_a_daemon_or_a_browser_or_is_slow(proj
     assert run.returncode == 0, run.stdout + run.stderr
     assert "== mypy" in run.stdout
     assert "1 passed" in run.stdout.splitlines()[-1]
+
+
+def test_a_long_run_says_so_and_prints_what_all_workers_counted(project: Path):
+    (project / "tests" / "test_one.py").write_text(
+        '"""Counts."""\n\nimport pytest\n\nfrom tests.kit.counts import count, long_run\n\n\n'
+        '@pytest.mark.parametrize("number", [3, 4])\ndef test_one(number):\n'
+        '    count("example", inputs=number, survived=1)\n    assert long_run()\n'
+    )
+
+    run = run_tests(project, "--long", "tests", "-n", "2")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert ["example", "7", "2", "0"] in [line.split() for line in run.stdout.partition("= counts =")[2].splitlines()]
 
 
 def test_arguments_are_pytests_and_nothing_else_is_run(project: Path):

@@ -40,6 +40,8 @@ _DRAFT = re.compile(rf"^\.{re.escape(MARKER)}\.[0-9a-f]{{8}}\.part$")
 _FILE = re.compile(r"^(\d{8}T\d{12}Z)-[0-9a-f]{8}\.parquet$")
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NOTE = b"lxdimg"
+# Raised for a damaged file, beside what Arrow itself raises.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError)
 
 
 class History:
@@ -222,13 +224,16 @@ class History:
                 note = json.loads(meta.metadata[_NOTE])
                 scopes = tuple((str(s), str(p)) for s, p in note["scopes"])
                 taken = datetime.fromisoformat(note["taken"])
-            except (OSError, ValueError, KeyError, TypeError) as exc:
-                raise InvalidRequestError(f"{path} is no record of a history: {exc}; move it away") from exc
+            except (*_DAMAGE, parquet()[0].ArrowException) as exc:
+                raise _damaged(path, exc) from exc
             self._records[path] = Record(taken, path, scopes, meta.num_rows)
         return self._records[path]
 
     def _load(self, record: Record) -> InventoryFrame:
-        frame = from_table(parquet()[1].ParquetFile(record.path).read())
+        try:
+            frame = from_table(parquet()[1].ParquetFile(record.path).read())
+        except (*_DAMAGE, parquet()[0].ArrowException) as exc:
+            raise _damaged(record.path, exc) from exc
         frame.attrs = {"taken": record.taken.isoformat(), "server": "", "project": "*", "unanswered": []}
         return frame
 
@@ -240,6 +245,11 @@ class History:
         else:
             text = json.dumps({"format": FORMAT, "what": "lxdimg-nb inventory history"}) + "\n"
             _write(marker, lambda file: file.write(text.encode()))
+
+
+def _damaged(path: Path, error: Exception) -> InvalidRequestError:
+    """The error for a file that cannot be read; what Arrow says of it goes over several lines."""
+    return InvalidRequestError(f"{path} is no record of a history: {' '.join(str(error).split())}; move it away")
 
 
 def _check_format(marker: Path) -> None:

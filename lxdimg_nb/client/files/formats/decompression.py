@@ -15,6 +15,8 @@ __all__ = ["Decompressed", "UncheckedError"]
 BLOCK = 64 * 1024
 # A block of zstd unpacks to 128 KiB at most and takes 4 bytes or more.
 ZSTD_PIECE = 1024
+# xz -9 takes 65 MiB.
+MAX_DICTIONARY = 256 * 1024 * 1024
 
 
 class UncheckedError(InvalidImageError):
@@ -88,11 +90,39 @@ class _Zstd:
             raise OSError(str(error)) from error
 
 
+class _Lzma:
+    """A decompressor of lzma with a limit: a file may ask for a dictionary of 4 GiB, in 13 bytes."""
+
+    def __init__(self, container: int) -> None:
+        self._inner = lzma.LZMADecompressor(container, memlimit=MAX_DICTIONARY)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._inner.needs_input
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        try:
+            return self._inner.decompress(data, max_length)
+        except lzma.LZMAError as error:
+            # The exception has neither a class nor a code for it.
+            if error.args[:1] == ("Memory usage limit exceeded",):
+                raise UncheckedError(f"unpacking it takes more than {MAX_DICTIONARY >> 20} MiB of memory") from error
+            raise
+
+
 _CODECS: Mapping[str, Callable[[], _Codec]] = {
     "gz": _Gzip,
     "bz2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
-    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
+    "xz": lambda: _Lzma(lzma.FORMAT_XZ),
+    "lzma": lambda: _Lzma(lzma.FORMAT_ALONE),
     "zstd": _Zstd,
 }
 

@@ -50,8 +50,9 @@ class RangeFile(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        if self._position >= self._size or not view:
+        # A server that sends more than it announces is not followed.
+        view = memoryview(buffer)[: max(0, self._size - self._position)]  # type: ignore[arg-type]
+        if not view:
             return 0
         try:
             count: int = self._positioned().readinto(view)
