@@ -13,7 +13,7 @@ from lxdimg_nb.values.image_table import format_attribute
 __all__ = ["Change"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Change:
     """The fields that a write changed, with their values before and after; false if nothing changed."""
 
@@ -23,6 +23,9 @@ class Change:
 
     def __bool__(self) -> bool:
         return bool(self.after)
+
+    def __repr__(self) -> str:
+        return f"<Change {self}>"
 
     def __str__(self) -> str:
         return f"{short_fingerprint(self.fingerprint)}: {', '.join(self.lines()) or 'unchanged'}"

@@ -22,7 +22,6 @@ from lxdimg_nb.client.verbs.write.check import Preflight
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.history.difference import diff
 from lxdimg_nb.inventory.plans.receipts import Outcome, Receipts
-from lxdimg_nb.magics.show.results import Check
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, ServerInfo, image_table, images_table
@@ -104,9 +103,7 @@ def tables() -> Iterator[Table]:
     yield Operation("8f2c", "task", "Downloading", "Running", 103, "", True, {"download_progress": "37%"}, {}).table()
     yield ServerInfo("lxd", "5.0.2", "trusted", "default", False, addresses=("192.0.2.7:8443",)).table()
     problem = "metadata.yaml has no creation_date: LXD and Incus refuse the image"
-    yield Check.of(
-        Preflight(fingerprint(9), "unified", "container", "x86_64", {"os": "Debian"}, 300, (problem,))
-    ).table()
+    yield Preflight(fingerprint(9), "unified", "container", "x86_64", {"os": "Debian"}, 300, (problem,)).table()
     yield inventory_table(inventory(HOSTILE), now=NOW)
     many = [image(i, names=[f"web-{i}"], properties={"os": "Debian", "description": "a build"}) for i in range(40)]
     yield inventory_table(inventory(*many), now=NOW)

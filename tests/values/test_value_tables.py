@@ -86,6 +86,12 @@ def test_a_change_shows_before_and_after() -> None:
     assert seen.rows == (("public", "no", "yes"),)
 
 
+def test_a_change_is_one_line_in_a_list_or_a_terminal() -> None:
+    change = Change("ab" * 32, {"public": False}, {"public": True})
+
+    assert repr([change]) == "[<Change abababababab: public no → yes>]"
+
+
 def test_no_last_use_and_no_expiry_are_shown_as_never() -> None:
     never = "0001-01-01T00:00:00Z"
     image = ImageRecord.from_json(RAW | {"last_used_at": never, "expires_at": never, "created_at": never})

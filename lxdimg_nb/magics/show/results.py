@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from lxdimg_nb.client import Image
 from lxdimg_nb.client.verbs.write.check import Preflight
 from lxdimg_nb.magics.session.messages import in_verbs
-from lxdimg_nb.text import formats
-from lxdimg_nb.text.cells import Badge
-from lxdimg_nb.text.display import escape, format_value, sanitize
+from lxdimg_nb.text.display import escape, sanitize
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import image_table
 
@@ -57,22 +55,9 @@ class Check(Preflight):
         return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     def table(self) -> Table:
-        """The findings, and whether a server would accept the image."""
-        rows = (
-            ("would be accepted", Badge(format_value(self.ok), "good" if self.ok else "bad")),
-            ("fingerprint", self.fingerprint),
-            ("already there", format_value(self.exists)),
-            ("kind", f"{self.kind} {self.type}".strip()),
-            ("architecture", self.architecture),
-            ("size", f"{formats.size(self.size)} ({self.size:,} bytes)"),
-            *(("problem", in_verbs(text)) for text in self.problems),
-            *(("note", in_verbs(text)) for text in self.notes),
-            *((f"properties.{sanitize(key, 60)}", value) for key, value in sorted(self.properties.items())[:100]),
-        )
-        return Table(("", ""), rows, title="check")
+        """The findings, with advice told in verbs."""
+        problems, notes = (tuple(map(in_verbs, texts)) for texts in (self.problems, self.notes))
+        return Preflight.table(replace(self, problems=problems, notes=notes))
 
     def __repr__(self) -> str:
         return str(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table().html()

@@ -15,6 +15,9 @@ from lxdimg_nb.client.files.source import Data
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.text import formats
+from lxdimg_nb.text.cells import Badge
+from lxdimg_nb.text.display import format_value, sanitize
+from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import Progress
 
 __all__ = ["Preflight", "check_image"]
@@ -66,6 +69,24 @@ class Preflight:
             verdict.append(f"needs {formats.size(self.needed)}, the server has {formats.size(self.free)}")
         said = "; ".join(verdict or ["a server would take it", *self.notes])
         return f"<Preflight {self.fingerprint[:12]} ({what}, {formats.size(self.size)}): {said}>"
+
+    def table(self) -> Table:
+        """The findings, one a row, and whether a server would accept the image."""
+        rows = (
+            ("would be accepted", Badge(format_value(self.ok), "good" if self.ok else "bad")),
+            ("fingerprint", self.fingerprint),
+            ("already there", format_value(self.exists)),
+            ("kind", f"{self.kind} {self.type}".strip()),
+            ("architecture", self.architecture),
+            ("size", f"{formats.size(self.size)} ({self.size:,} bytes)"),
+            *(("problem", text) for text in self.problems),
+            *(("note", text) for text in self.notes),
+            *((f"properties.{sanitize(key, 60)}", value) for key, value in sorted(self.properties.items())[:100]),
+        )
+        return Table(("", ""), rows, title="check")
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
 
 
 def check_image(
