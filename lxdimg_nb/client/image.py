@@ -31,7 +31,8 @@ class Image(ImageAttributes):
     """An image as the server described it when it was read, with the changes made here and not yet sent.
 
     Reading an attribute is never I/O; `reload()` reads again. `public`, `auto_update`, `properties`,
-    `expires_at` and `profiles` can be assigned and are sent by `update()`; nothing else can be assigned.
+    `expires_at` and `profiles` can be assigned and are sent by `update()`; nothing else can be assigned. Times are in
+    UTC, sizes are bytes, and None is never.
     """
 
     __slots__ = ("_project", "operation")

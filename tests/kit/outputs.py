@@ -17,6 +17,8 @@ import nbformat
 from nbclient import NotebookClient
 
 from lxdimg_nb import demo
+from lxdimg_nb.magics.line.help import verb_table
+from lxdimg_nb.magics.verbs.root import LXDIMG
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -103,6 +105,9 @@ def main(names: list[str]) -> None:
         if not names or path.stem in names:
             with demo.start() as server:
                 notebook = readable(execute(path, server.url))
+            for cell in notebook.cells:
+                if cell.source.startswith("| verb |"):
+                    cell.source = verb_table(LXDIMG)
             nbformat.write(notebook, path)
             print(f"{path.name}: {path.stat().st_size:,} bytes")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lxdimg_nb import filters
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import HelpRequested, Verb, VerbGroup, argument, flag, option, verb
-from lxdimg_nb.magics.line.help import readme_table
+from lxdimg_nb.magics.line.help import verb_table
 from lxdimg_nb.magics.line.types import TEXT, Choice
 from lxdimg_nb.magics.line.words import quoted, silenced, split
 from lxdimg_nb.magics.session.image_lookup import split_name
@@ -246,13 +246,12 @@ def test_in_quotes_a_colon_is_part_of_the_name_unless_there_is_such_a_remote(hom
     assert split_name("staging:release:8") == ("staging", "release:8")
 
 
-def test_the_readme_has_the_table_of_verbs() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_notebook_on_verbs_has_the_table_of_them() -> None:
+    book = nbformat.read(Path(__file__).parents[2] / "notebooks" / "magics.ipynb", as_version=4)
 
-    # `from lxdimg_nb.magics.line.help import readme_table` with `LXDIMG` makes it.
-    tables = re.findall(r"^\| verb \|.*?\n(?=\n|\Z)", readme, re.MULTILINE | re.DOTALL)
+    tables = [cell.source for cell in book.cells if cell.source.startswith("| verb |")]
 
-    assert tables == [readme_table(LXDIMG)]
+    assert tables == [verb_table(LXDIMG)], "python -m tests.kit.outputs magics"
 
 
 def every_verb() -> Iterator[tuple[Verb, list[str]]]:

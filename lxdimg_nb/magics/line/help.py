@@ -1,4 +1,4 @@
-"""Help for verbs, and the table of verbs in the README, made from the declarations."""
+"""Help for verbs, and the table of verbs in the notebook on them, made from the declarations."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def _explain_option(option: Option) -> tuple[str, str]:
     return (names if option.is_flag else f"{names} {option.metavar}", f"{option.help}{choices}")
 
 
-def readme_table(root: VerbGroup) -> str:
-    """Return the table of all verbs for the README."""
+def verb_table(root: VerbGroup) -> str:
+    """Return the table of all verbs in Markdown, for the notebook on verbs."""
     lines = ["| verb | what it does |", "|---|---|"]
     for verb in root.every_verb:
         usage, summary = (text.replace("|", "\\|") for text in (verb.usage, verb.summary))
         lines.append(f"| `{usage}` | {summary} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
