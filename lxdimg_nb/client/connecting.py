@@ -135,9 +135,8 @@ def _connect_local_or_demo(project: str | None, timeout: float) -> Client:
         return _connect_local(project, timeout)
     except ServerUnreachableError as error:
         client = _connect_demo(project, timeout)
-        sys.stdout.write(
-            f"{error.message.partition('. ')[0]}. This is a demo server with small images, at {client.url}.\n"
-        )
+        reason = error.message[:1].upper() + error.message[1:]
+        sys.stdout.write(f"{reason}. This is a demo server with small images, at {client.url}.\n")
         return client
 
 

@@ -95,6 +95,8 @@ def status(invocation: Invocation) -> Table:
         images = _image_count(session, client)
     except LxdImageError as error:
         why, *advice = format_error(error).split("\n  - ")
+        # No error is raised here, so it cannot be looked into.
+        advice = [line for line in advice if "sys.last_value" not in line]
         advice = advice or ["%lxdimg connect URL, or %lxdimg demo for a server to try things out on"]
         lost = (
             ("status", "not connected" if session.current is None else f"no answer from {session.current.url}"),
