@@ -31,7 +31,8 @@ STREETS = {
     ],
     "client/files": [
         "source progress bundle part_file hashing hashing_writer folder_archive",
-        "formats | inside",
+        "formats",
+        "inside",
         "inspection layers",
         "image_files root_source",
         "root_tarball metadata",
@@ -61,6 +62,7 @@ OUTSIDE = {
     "cryptography": {"client", "demo"},
     "yaml": {"client", "inventory", "magics", "demo"},
     "zstandard": {"client", "demo"},
+    "PySquashfsImage": {"client/files/inside/squashfs"},
     "tqdm": {"client", "magics"},
     "pandas": {
         "text/column_formats",
@@ -86,7 +88,17 @@ OUTSIDE = {
     "html": {"text", "demo"},  # what escapes is in one place
 }
 # What costs time to load is imported where it is used.
-LAZY = {"zstandard", "tqdm", "pyarrow", "matplotlib", "dask", "distributed", "cryptography", "websocket"}
+LAZY = {
+    "zstandard",
+    "PySquashfsImage",
+    "tqdm",
+    "pyarrow",
+    "matplotlib",
+    "dask",
+    "distributed",
+    "cryptography",
+    "websocket",
+}
 
 
 @dataclass(frozen=True)

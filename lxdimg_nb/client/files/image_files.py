@@ -155,7 +155,7 @@ class ImageFiles:
         elif meta.metadata is None and meta.other[0] and not problems:
             what, advice = meta.other
             problems.append(f"there is no metadata.yaml in it: it is {what}; {advice}")
-        elif meta.metadata is None and meta.whole and not problems and meta.is_archive:
+        elif meta.metadata is None and meta.whole and not problems:
             problems.append("there is no metadata.yaml in it")
         if self.split:
             problems += self.verdicts[1].problems
@@ -166,12 +166,7 @@ class ImageFiles:
     @property
     def notes(self) -> list[str]:
         """What is worth knowing but not refused."""
-        notes = [note for verdict in self.verdicts for note in verdict.notes]
-        if self.verdicts and self.verdicts[0].kind == "squashfs":
-            hint = "" if self.split else "; if it does not, give metadata="
-            part = "the metadata squashfs" if self.split else "it"
-            notes.insert(0, f"only the server can tell whether {part} holds a metadata.yaml{hint}")
-        return notes
+        return [note for verdict in self.verdicts for note in verdict.notes]
 
 
 def _is_disk(found: ImageInspection) -> bool:

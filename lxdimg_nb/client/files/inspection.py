@@ -18,10 +18,11 @@ from lxdimg_nb.client.files.formats.archive import (
     read_decompressed,
     unpack_limit,
 )
-from lxdimg_nb.client.files.formats.archive_contents import ArchiveNames
+from lxdimg_nb.client.files.formats.archive_contents import MAKE_METADATA, ArchiveNames
 from lxdimg_nb.client.files.formats.disk_images import CONVERT, LONG_HEAD, check_qcow2, check_squashfs, describe_format
 from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, file_kind
-from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
+from lxdimg_nb.client.files.formats.metadata_yaml import MAX_SIZE, parse_metadata, read_metadata
+from lxdimg_nb.client.files.inside.squashfs import open_squashfs
 from lxdimg_nb.client.files.source import CountedFile, Source, read_exactly, tail_of
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values.architecture import is_new_architecture, kernel_architecture
@@ -81,6 +82,8 @@ def inspect_image(source: Source, *, limit: int = MAX_DECOMPRESSED) -> ImageInsp
         kind = file_kind(head)
         if not kind:
             return ImageInspection(kind, other=describe_format(head, tail_of(file)))
+    if kind == "squashfs":
+        return _inspect_squashfs(source)
     if kind not in ARCHIVES:
         return ImageInspection(kind)
     names = ArchiveNames()
@@ -92,6 +95,22 @@ def inspect_image(source: Source, *, limit: int = MAX_DECOMPRESSED) -> ImageInsp
         return ImageInspection(kind, notes=(note,), whole=False, other=names.describe())
     except InvalidImageError as error:
         return ImageInspection(kind, problems=(error.message,))
+
+
+def _inspect_squashfs(source: Source) -> ImageInspection:
+    try:
+        with source.open() as file, open_squashfs(file) as files:
+            content = files.read("metadata.yaml", MAX_SIZE + 1)
+            if content is None:
+                other = ("the squashfs of a root file system", MAKE_METADATA) if files.is_folder("etc") else ("", "")
+                return ImageInspection("squashfs", other=other)
+            metadata, problems = parse_metadata(content)
+            rootfs = "container" if files.is_folder("rootfs") else ""
+            rootfs = rootfs or ("virtual-machine" if files.read("rootfs.img", 1) is not None else "")
+    except InvalidImageError as error:
+        # Whether a server can read it is not known either.
+        return ImageInspection("squashfs", notes=(f"metadata.yaml was not checked: {error.message}",), whole=False)
+    return ImageInspection("squashfs", metadata, rootfs, tuple(problems), tuple(_metadata_notes(metadata)))
 
 
 def inspect_root(source: Source, found: ImageInspection) -> ImageInspection:
@@ -181,11 +200,17 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile, names: ArchiveNames) -> ImageI
             break
     if metadata is None and not whole:
         notes.append("metadata.yaml was not among the first files")
-    architecture = str((metadata or {}).get("architecture"))
-    if is_new_architecture(architecture):
-        notes.append(f"older servers do not know the architecture {architecture} (Incus 6.0, LXD 5.0) and refuse it")
-    expiry = (metadata or {}).get("expiry_date")
-    if isinstance(expiry, int) and 0 < expiry < time.time():
-        notes.append("the image says that it has expired; servers take it all the same")
+    notes += _metadata_notes(metadata or {})
     other = names.describe() if metadata is None else ("", "")
     return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole, other)
+
+
+def _metadata_notes(metadata: dict[str, Any]) -> list[str]:
+    notes = []
+    architecture = str(metadata.get("architecture"))
+    if is_new_architecture(architecture):
+        notes.append(f"older servers do not know the architecture {architecture} (Incus 6.0, LXD 5.0) and refuse it")
+    expiry = metadata.get("expiry_date")
+    if isinstance(expiry, int) and 0 < expiry < time.time():
+        notes.append("the image says that it has expired; servers take it all the same")
+    return notes

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
 
-from lxdimg_nb.client.files.formats.archive import open_tar, unpack_limit
+from lxdimg_nb.client.files.formats.archive import UncheckedError, open_tar, unpack_limit
 from lxdimg_nb.client.files.formats.archive_contents import ArchiveNames
 from lxdimg_nb.client.files.formats.disk_images import CONVERT, LONG_HEAD, describe_format
 from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, file_kind
 from lxdimg_nb.client.files.inside.folder_system import FolderSystem
+from lxdimg_nb.client.files.inside.squashfs import open_squashfs
 from lxdimg_nb.client.files.inside.system_facts import SystemFacts, read_system_facts
 from lxdimg_nb.client.files.layers.archive_files import ImageParts, open_folder, open_tarball
 from lxdimg_nb.client.files.layers.container_image import ContainerImage, choose_image
@@ -117,12 +118,25 @@ def _read_file(source: Source, image: str | None, architecture: str | None, repo
     if kind in ARCHIVES:
         return _read_tarball(kind, source, image, architecture, report)
     if kind == "squashfs":
-        return RootSource("a squashfs of a root file system")
+        return _read_squashfs(source, architecture)
     if kind == "qcow2" or what.startswith("a raw disk"):
         return RootSource(what or "a qcow2 disk", machine=True)
     raise InvalidImageError(
         f"the file is {what or 'no tarball, squashfs or disk that is known here'}; {advice or CONVERT}"
     )
+
+
+def _read_squashfs(source: Source, architecture: str | None) -> RootSource:
+    what = "a squashfs of a root file system"
+    try:
+        with source.open() as file, open_squashfs(file) as files:
+            if files.read("metadata.yaml", 0) is not None:
+                raise InvalidImageError("the squashfs has a metadata.yaml: it is an image already")
+            return RootSource(what, read_system_facts(files), created=(files.newest, "when the squashfs was made"))
+    except UncheckedError as error:
+        if architecture is None:
+            raise
+        return RootSource(what, details=(("not looked inside", error.message),))
 
 
 def _read_tarball(kind: str, source: Source, image: str | None, architecture: str | None, report: Report) -> RootSource:

@@ -13,7 +13,7 @@ import yaml
 
 from lxdimg_nb.values.architecture import kernel_architecture
 
-__all__ = ["parse_metadata", "read_metadata"]
+__all__ = ["MAX_SIZE", "parse_metadata", "read_metadata"]
 
 # Servers take no more, and 200 MB of YAML take a daemon down (CVE-2026-41648); this process must not follow.
 MAX_SIZE = 1024 * 1024
@@ -48,6 +48,8 @@ def parse_metadata(content: bytes) -> tuple[dict[str, Any], list[str]]:
 
     Source: LXD's and Incus' api.ImageMetadata; gopkg.in/yaml.v2, resolve.go and decode.go.
     """
+    if len(content) > MAX_SIZE:
+        return {}, [f"metadata.yaml has more than {MAX_SIZE} bytes, which servers do not take"]
     try:
         loader = _Loader(content)
         if not loader.check_node():

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client.files.formats.archive import Member, open_tar
 from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
-from lxdimg_nb.client.files.formats.metadata_yaml import read_metadata
+from lxdimg_nb.client.files.formats.metadata_yaml import MAX_SIZE, parse_metadata, read_metadata
+from lxdimg_nb.client.files.inside.squashfs import open_squashfs
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.client.http.response_body import ChunkFile
 from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.read.range_file import open_image
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values import ImageRecord
 
@@ -72,6 +74,8 @@ def read_contents(project: Project, record: ImageRecord) -> Contents:
     with _first_file(project, record) as (file, split):
         head = file.peek(HEAD_SIZE)[:HEAD_SIZE]
         kind = file_kind(head)
+        if kind == "squashfs" and not split:
+            return _squashfs_contents(project, record)
         if kind not in ARCHIVES:
             raise InvalidImageError(f"this image's files cannot be listed: it is {kind or 'of an unknown kind'}")
         metadata: dict[str, Any] = {}
@@ -84,6 +88,14 @@ def read_contents(project: Project, record: ImageRecord) -> Contents:
                 if len(members) >= MAX_MEMBERS:
                     return Contents(metadata, tuple(members), False, record.fingerprint)
     return Contents(metadata, tuple(members), not split, record.fingerprint)
+
+
+def _squashfs_contents(project: Project, record: ImageRecord) -> Contents:
+    """Of a unified image that is a squashfs, which is read at random by Range."""
+    with open_image(project, record) as file, open_squashfs(file) as files:
+        content = files.read("metadata.yaml", MAX_SIZE + 1)
+        metadata = parse_metadata(content)[0] if content is not None else {}
+        return Contents(metadata, tuple(files.members()), True, record.fingerprint)
 
 
 @contextmanager
