@@ -160,7 +160,7 @@ def _looks(page: Page, panel: str) -> dict[str, list[Cost]]:
             test,
         )
 
-    matching = f"{panel}.querySelector('.lxi-footer [role=status]').innerText.includes(' of ')"
+    matching = f"{panel}.querySelector('.lxi-footer span').innerText.includes(' of ')"
     return {
         "another page": [other(f"{panel}.querySelector('[aria-label=\"Next page\"]').click()") for _ in range(3)],
         "order by a column": [other(f"{heading}.at({at}).click()") for at in (0, -1)],

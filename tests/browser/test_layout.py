@@ -56,6 +56,25 @@ def shaped(books, lab):
     return shape
 
 
+def test_the_detail_is_beside_the_list_from_880_px_on_and_scrolled_to_below_that(shaped, demo):
+    for i in range(20):
+        fingerprint = demo.add_image(factory.small(i), aliases=[f"web-{i:02}"])
+    panel = shaped(demo, 880, 13)
+    look = """panel => {
+      const box = name => panel.querySelector(name).getBoundingClientRect();
+      const [list, title] = [box('.lxi-list'), box('.lxi-detail .lxi-title')];
+      return {beside: title.left >= list.right, seen: title.top >= 0 && title.bottom <= innerHeight};
+    }"""
+
+    opened(panel, fingerprint)
+    assert panel.evaluate(look) == {"beside": True, "seen": True}
+    panel.get_by_role("button", name="Close details").click()
+    panel.evaluate("p => { p.closest('.lxi').parentElement.style.width = '860px'; }")
+    opened(panel, fingerprint)
+
+    assert panel.evaluate(look) == {"beside": False, "seen": True}
+
+
 @pytest.mark.parametrize(("width", "letters", "theme"), [(380, 13, "light"), (380, 26, "dark"), (1180, 20, "light")])
 def test_nothing_overflows_with_any_names_in_any_width(shaped, lxd, lab, axe, tmp_path, width, letters, theme):
     fingerprint = lxd.add_image(

@@ -7,6 +7,8 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
+
 import lxdimg_nb
 from lxdimg_nb.panels.base import assets
 from tests.kit import factory
@@ -140,7 +142,8 @@ def test_closing_a_panel_ends_its_threads_and_its_connection(server, client):
     assert until(lambda: not left(), timeout=10), left()
 
 
-def test_a_panel_without_views_stops_listening_until_there_is_one_again(demo, panels):
+@pytest.mark.parametrize("kind", ["hello", "here", "search"])
+def test_a_panel_without_views_stops_listening_until_there_is_one_again(demo, panels, kind):
     with lxdimg_nb.connect(demo.url) as client:
         view = browser(client, panels)
         assert view.sees(lambda p: p["header"]["live"] == "live")
@@ -149,7 +152,8 @@ def test_a_panel_without_views_stops_listening_until_there_is_one_again(demo, pa
         assert view.panel._lists == []
         fingerprint = demo.add_image(factory.small(1))
 
-        view.say("hello")
+        # It was not told to go but was silent for long: whatever it says, it is there.
+        view.say(kind)
 
         assert view.sees(lambda p: p["header"]["live"] == "live")
         assert view.sees(lambda p: p["list"]["rows"][0]["key"].endswith(fingerprint))

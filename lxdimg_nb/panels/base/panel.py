@@ -103,6 +103,9 @@ class Panel(anywidget.AnyWidget):
         self._views[str_field(content, "view")] = time.monotonic()
         self.actor.call_later("views", VIEW_SECONDS, self._count_views)
         self.send_message("heard", number=content.get("number"))
+        if self._stop_listening is None and content.get("type") not in ("hello", "bye"):
+            # It was silent for long, as on a laptop that slept, and was taken for gone.
+            self._hello(content)
 
     def _hello(self, _: Mapping[str, Any]) -> None:
         if self._stop_listening is None:
@@ -148,6 +151,11 @@ class Panel(anywidget.AnyWidget):
     def show(self, part: str, value: Any) -> None:
         """Replace one part of what the views show. What one step of the actor shows is sent in one message."""
         self._shown[part] = value
+
+    def announce(self, text: str) -> None:
+        """Have screen readers say something, once."""
+        if text:
+            self.show("news", {"number": next(_numbers), "text": text})
 
     def _send_shown(self) -> None:
         parts, self._shown = self._shown, {}

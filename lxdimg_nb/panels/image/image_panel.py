@@ -9,7 +9,8 @@ from lxdimg_nb.client import Image, Images
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.panels.image.image_actions import ImageActions
-from lxdimg_nb.panels.image.image_row import Row
+from lxdimg_nb.panels.image.image_row import Row, image_name
+from lxdimg_nb.text import display
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import ImageRecord, image_table
 
@@ -45,8 +46,13 @@ class ImagePanel(ImageActions):
 
     def reread(self) -> None:
         """Read the image again, unless it is being written."""
-        if self.open is not None and self.open.key not in self.editor.busy:
-            self.editor.reread(self.open)
+        before = self.open
+        if before is not None and before.key not in self.editor.busy:
+            self.editor.reread(before, lambda: self._announce_change(before))
+
+    def _announce_change(self, before: Row) -> None:
+        if self.open is not None and self.open.key == before.key and self.open.record.raw != before.record.raw:
+            self.announce(f"Changed: {display.sanitize(image_name(self.open.record), 80)}.")
 
     def static_table(self) -> Table:
         return image_table(self.open.record) if self.open is not None else super().static_table()

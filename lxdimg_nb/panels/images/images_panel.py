@@ -14,6 +14,7 @@ from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.ui_text import error_text, product_name
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.image.image_row import Row
+from lxdimg_nb.panels.images.announcement import announcement
 from lxdimg_nb.panels.images.bulk_actions import BulkActions
 from lxdimg_nb.panels.images.chip_lookups import ChipLookups
 from lxdimg_nb.panels.images.chips import CHIPS
@@ -185,6 +186,7 @@ class ImagesPanel(ImageActions):
     # Changes
 
     def _changed_elsewhere(self, rows: list[Row], gone: list[str]) -> None:
+        self.announce(announcement(self.table.rows, rows, gone, busy=self.editor.busy))
         for row in rows:
             self.table.put(row)
         for key in gone:

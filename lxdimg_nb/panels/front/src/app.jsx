@@ -54,7 +54,7 @@ export class App {
     this.outbox = new Outbox(this.channel, this.store);
     this.endKeys = keysStay(this.root);
     const informed = [...views].find((other) => other.state.link === "ok" && other.parts.header);
-    if (informed) this.store.receive(informed.parts);
+    if (informed) this.store.set({ parts: informed.parts });
     else this.draw();
     views.add(this);
     this.channel.begin(Boolean(informed));
@@ -156,8 +156,10 @@ export class App {
     this.#opening = { key: "", entering: false };
     this.#afterDraw = () => {
       const title = /** @type {HTMLElement | null} */ (this.root.querySelector(".lxi-detail .lxi-title"));
-      if (entering) title?.focus();
-      title?.scrollIntoView({ block: "nearest" });
+      if (entering) title?.focus({ preventScroll: true });
+      const list = this.root.querySelector(".lxi-left")?.getBoundingClientRect();
+      const below = list && title && title.getBoundingClientRect().top >= list.bottom;
+      title?.scrollIntoView({ block: below ? "start" : "nearest" });
     };
   }
 
@@ -176,6 +178,17 @@ export class App {
   }
 
   // The list
+
+  /**
+   * Asks for another page or order; what comes is said to screen readers.
+   * @template {"page" | "sort" | "chips" | "size"} K
+   * @param {K} type
+   * @param {ToKernel[K]} content
+   */
+  look(type, content) {
+    this.store.set({ looking: true });
+    this.send(type, content);
+  }
 
   /** @param {string} query */
   search(query) {
@@ -201,7 +214,7 @@ export class App {
   /** @param {ToKernel["size"]["size"]} size */
   resize(size) {
     this.store.setPage({ size });
-    this.send("size", { size });
+    this.look("size", { size });
   }
 
   /** @param {string} project */

@@ -84,6 +84,7 @@ export interface Parts {
   upload?: Upload;
   bulk?: Bulk;
   paths?: Paths;
+  news?: News;
 }
 /**
  * This interface was referenced by `Messages`'s JSON-Schema
@@ -490,6 +491,16 @@ export interface BulkApplied {
 export interface Paths {
   path: string;
   found: string[];
+}
+/**
+ * What changed elsewhere, for screen readers.
+ *
+ * This interface was referenced by `Messages`'s JSON-Schema
+ * via the `definition` "News".
+ */
+export interface News {
+  number: number;
+  text: string;
 }
 /**
  * A file may be sent, from the byte `have` on.

@@ -20,6 +20,8 @@
 const SILENCE = 4000;
 // A view says that it is still there.
 const HERE = 30_000;
+// Browsers slow the timers of hidden pages down to one a minute. After a longer pause the computer has slept.
+const SLEPT = 90_000;
 
 export class Channel {
   #number = 0;
@@ -27,6 +29,7 @@ export class Channel {
   #unheard = new Map();
   #hellos = 0;
   #helloAt = 0;
+  #lookedAt = Date.now();
   /** @type {Link} */
   #link = "new";
   /** @type {ReturnType<typeof setTimeout>[]} */
@@ -133,6 +136,13 @@ export class Channel {
 
   #look() {
     const now = Date.now();
+    const slept = now - this.#lookedAt > SLEPT;
+    this.#lookedAt = now;
+    // What was said meanwhile may be lost, so the panel asks for all of it.
+    if (slept) {
+      this.#unheard.clear();
+      this.#hello();
+    }
     const unanswered = this.#unheard.size > 0 && now - Math.min(...this.#unheard.values()) > SILENCE;
     if ((unanswered || this.stalled(SILENCE)) && this.#link !== "lost") this.#set("busy");
     if (this.#link === "ok") return;

@@ -54,6 +54,8 @@
  * @property {Link} link
  * @property {Parts} parts what the kernel said
  * @property {string | null} query what was typed and the kernel has not answered yet
+ * @property {boolean} looking whether the user has asked for another page or order of the list
+ * @property {{ number: number, text: string }} said what screen readers say, once
  * @property {number} row the row that Tab stops at
  * @property {Record<string, ImageDoings>} images by key
  * @property {UploadDoings} upload
@@ -81,6 +83,8 @@ const initial = () => ({
   link: "new",
   parts: {},
   query: null,
+  looking: false,
+  said: { number: 0, text: "" },
   row: 0,
   images: {},
   upload: { open: false, way: "kernel", path: "", second: "", files: {}, problem: "", aliases: "", public: false },
@@ -151,6 +155,11 @@ export class Store {
     const page = pageOf(parts);
     // An answer to an earlier query comes while the user still types: what is typed stays.
     if (page && page.query === this.state.query) change.query = null;
+    if (page && (this.state.looking || change.query === null)) {
+      change.looking = false;
+      this.#say(change, `${countOf(page)}, page ${page.page + 1} of ${page.pages}`);
+    }
+    if (parts.news) this.#say(change, parts.news.text);
     if (parts.detail && !parts.detail.busy) {
       const { key } = parts.detail;
       if (this.image(key).pending) {
@@ -158,6 +167,14 @@ export class Store {
       }
     }
     this.set(change);
+  }
+
+  /**
+   * @param {Partial<State>} change
+   * @param {string} text
+   */
+  #say(change, text) {
+    change.said = { number: this.state.said.number + 1, text };
   }
 
   /** @param {Partial<Page>} change */
@@ -198,4 +215,15 @@ function selected({ key, cells }, on) {
  */
 export function pageOf({ list }) {
   return list && (list.state === "ready" || list.state === "reloading") ? list : undefined;
+}
+
+/** @param {number} count */
+const images = (count) => (count === 1 ? "1 image" : `${count.toLocaleString("en")} images`);
+
+/**
+ * How many images there are, and how many of them match.
+ * @param {Page} page
+ */
+export function countOf({ matching, total }) {
+  return matching === total ? images(total) : `${matching.toLocaleString("en")} of ${images(total)}`;
 }

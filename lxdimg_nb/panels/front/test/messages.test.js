@@ -110,6 +110,17 @@ test("two views of one panel have ids of their own", () => {
   expect(new Set(ids).size).toBe(ids.length);
 });
 
+test("after the computer slept, the panel asks for everything", () => {
+  const { kernel } = mount(parts(1));
+  vi.advanceTimersByTime(10_000);
+  kernel.heard = [];
+
+  vi.setSystemTime(Date.now() + 3_600_000);
+  vi.advanceTimersByTime(1000);
+
+  expect(kernel.heard.filter(({ type }) => type === "hello").length).toBe(1);
+});
+
 test("a second view of a panel has what the first one has, and asks for nothing", () => {
   const one = mount(parts(3));
 
@@ -144,4 +155,34 @@ test("a view that was removed says so, and neither hears nor says anything after
   expect(kernel.heard).toEqual([]);
   expect(kernel.listeners.size).toBe(0);
   expect(document.querySelector(".lxi")).toBe(null);
+});
+
+test("what changed elsewhere is said once, politely; of what the user looks for the number is said", () => {
+  const { kernel, find, control, type } = mount(parts(3));
+  const said = find(".lxi-said");
+  expect(said.textContent).toBe("");
+
+  kernel.show({ news: { number: 1, text: "Changed: web." }, list: page(3) });
+  const first = said.firstElementChild;
+  expect([said.getAttribute("role"), said.textContent]).toEqual(["status", "Changed: web."]);
+  kernel.show({ list: page(4) });
+  // It is the same element: nothing is said again.
+  expect(said.firstElementChild).toBe(first);
+  kernel.show({ news: { number: 2, text: "Changed: web." } });
+  expect(said.firstElementChild).not.toBe(first);
+
+  type(control("Search images"), "web");
+  vi.advanceTimersByTime(200);
+  kernel.show({ list: page(1, { query: "web", total: 3 }) });
+  expect(said.textContent).toBe("1 of 3 images, page 1 of 1");
+  expect(document.querySelectorAll(".lxi-footer [role=status]").length).toBe(0);
+});
+
+test("a further view says nothing of what was said before it came", () => {
+  const one = mount(parts(3));
+  one.kernel.show({ news: { number: 1, text: "Changed: web." } });
+
+  const other = another(one.kernel, one.app.views);
+
+  expect(other.find(".lxi-said").textContent).toBe("");
 });

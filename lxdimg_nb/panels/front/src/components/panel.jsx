@@ -23,8 +23,12 @@ export function Panel({ app }) {
     );
   }
   const many = header.kind !== "image";
+  const { said } = app.state;
   return (
     <div class={`lxi-panel lxi-kind-${header.kind}`}>
+      <div class="lxi-said" role="status">
+        <span key={said.number}>{said.text}</span>
+      </div>
       <Header app={app} header={header} />
       <LinkBanner app={app} />
       {header.distrust && (

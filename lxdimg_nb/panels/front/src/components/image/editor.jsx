@@ -116,7 +116,7 @@ export function EditableField({ app, image, field, label, shown, value, hint, ty
   return (
     <dl class="lxi-facts lxi-editable">
       <dt>{label}</dt>
-      <dd dir="auto">
+      <dd>
         {edit ? (
           <EditForm
             app={app}
@@ -129,7 +129,7 @@ export function EditableField({ app, image, field, label, shown, value, hint, ty
           />
         ) : (
           <>
-            <span>{shown}</span>{" "}
+            <bdi>{shown}</bdi>{" "}
             {image.writable && (
               <Pencil
                 label={`Edit ${label.toLowerCase()}`}

@@ -51,7 +51,7 @@ function Property({ app, image, property }) {
   return (
     <>
       <dt dir="auto">{name}</dt>
-      <dd dir="auto">
+      <dd>
         {edit ? (
           <EditForm
             app={app}
@@ -63,7 +63,7 @@ function Property({ app, image, property }) {
           />
         ) : (
           <>
-            <span>{value}</span>{" "}
+            <bdi>{value}</bdi>{" "}
             {!whole && (
               <span
                 class="lxi-hint"

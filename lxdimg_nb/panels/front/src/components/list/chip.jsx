@@ -15,7 +15,7 @@ export function Chip({ app, chip, chosen }) {
       class="lxi-chip"
       title={chip.hint}
       aria-pressed={on}
-      onClick={() => app.send("chips", { chips: on ? others : [...others, chip.name] })}
+      onClick={() => app.look("chips", { chips: on ? others : [...others, chip.name] })}
     >
       {chip.title}
     </button>

@@ -1,6 +1,7 @@
 // Below the list: how many images, how many are selected, and the pages.
 
 import { h } from "preact";
+import { countOf } from "../../store.js";
 import { Button } from "../controls/button.jsx";
 
 /** @import { App } from "../../app.jsx" */
@@ -10,16 +11,13 @@ const SIZES = /** @type {const} */ ([10, 20, 50, 100]);
 
 /** @param {number} count */
 const words = (count) => count.toLocaleString("en");
-/** @param {number} count */
-const images = (count) => (count === 1 ? "1 image" : `${words(count)} images`);
 
 /** @param {{ app: App, page: messages.Page }} props */
 export function Footer({ app, page }) {
-  const { total, matching, bytes, selected, pages } = page;
-  const which = matching === total ? images(total) : `${words(matching)} of ${images(total)}`;
+  const { matching, bytes, selected, pages } = page;
   return (
     <div class="lxi-footer">
-      <span role="status">{bytes ? `${which}, ${bytes}` : which}</span>
+      <span>{[countOf(page), bytes].filter(Boolean).join(", ")}</span>
       {selected > 0 && (
         <span class="lxi-row">
           {`${words(selected)} selected`}
@@ -60,7 +58,7 @@ function Pages({ app, page: { page, pages, size } }) {
       </label>
       <Turn app={app} label="First page" to={0} off={page === 0} sign="«" />
       <Turn app={app} label="Previous page" to={page - 1} off={page === 0} sign="‹" />
-      <span class="lxi-page" role="status">{`Page ${words(page + 1)} of ${words(pages)}`}</span>
+      <span class="lxi-page">{`Page ${words(page + 1)} of ${words(pages)}`}</span>
       <Turn app={app} label="Next page" to={page + 1} off={last} sign="›" />
       <Turn app={app} label="Last page" to={pages - 1} off={last} sign="»" />
     </span>
@@ -75,7 +73,7 @@ function Turn({ app, sign, label, to, off }) {
       aria-label={label}
       title={label}
       aria-disabled={off || undefined}
-      onClick={() => !off && app.send("page", { page: to })}
+      onClick={() => !off && app.look("page", { page: to })}
     >
       {sign}
     </Button>

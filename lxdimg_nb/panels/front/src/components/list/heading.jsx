@@ -15,7 +15,7 @@ export function Heading({ app, column, page }) {
       class={`lxi-c-${kind} lxi-n-${name}`}
       aria-sort={sorted ? (page.down ? "descending" : "ascending") : "none"}
     >
-      <button type="button" class="lxi-sort" onClick={() => app.send("sort", { column: name })}>
+      <button type="button" class="lxi-sort" onClick={() => app.look("sort", { column: name })}>
         {title}
         <span class="lxi-arrow" aria-hidden="true">
           {sorted ? (page.down ? "▾" : "▴") : ""}
