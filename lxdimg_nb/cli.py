@@ -60,7 +60,7 @@ def _import(server: str, arguments: tuple[str, ...]) -> None:
     try:
         shown = run_verb("import", arguments, server)
     except LxdImageError as error:
-        raise click.ClickException(format_error(error).replace("%lxdimg import", "lxdimg-nb import")) from error
+        raise click.ClickException(_in_shell_words(format_error(error))) from error
     if "--help" in arguments or "-h" in arguments:
         click.echo(str(shown).replace("%lxdimg", "lxdimg-nb"))
 
@@ -78,6 +78,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _commands.main(argv, prog_name="lxdimg-nb")
     except SystemExit as end:
         return int(end.code or 0)
+
+
+def _in_shell_words(text: str) -> str:
+    """The message of an error in a notebook, as it is said in a shell."""
+    for notebook, shell in (
+        ("%lxdimg import", "lxdimg-nb import"),
+        ("%lxdimg connect https://host:8443, or a remote of %lxdimg remotes", "--server with a URL or a remote's name"),
+        (": %lxdimg demo", ": lxdimg-nb demo, then --server with its address"),
+    ):
+        text = text.replace(notebook, shell)
+    return "\n".join(line for line in text.splitlines() if "sys.last_value" not in line)
 
 
 def _lab_command(arguments: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
+from lxdimg_nb.cli import main
 from tests.kit import container_images as oci
 from tests.kit.container_images import Image
 from tests.kit.servers import RunningServer
@@ -153,3 +154,20 @@ def test_lab_takes_the_arguments_of_jupyter_lab(tmp_path: Path) -> None:
     with Running(*lab(str(tmp_path)), cwd=tmp_path) as server:
         server.wait_for(rf"Serving notebooks from local directory: {re.escape(str(tmp_path))}")
         server.wait_for(r"http://\S+/lab\?token=")
+
+
+def test_an_import_without_a_server_says_what_to_do_in_a_shell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    file = tmp_path / "image.tar.gz"
+    file.write_bytes(lxdimg_nb.demo.sample_image())
+
+    assert main(["import", str(file)]) == 1
+
+    said = capsys.readouterr().err
+    assert said.splitlines() == [
+        "Error: no LXD or Incus answers on this machine",
+        "  - start it, or correct $LXD_SOCKET and $INCUS_SOCKET, where it was looked for",
+        "  - or use another server: --server with a URL or a remote's name",
+        "  - or try things out on a demo server: lxdimg-nb demo, then --server with its address",
+    ]
