@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ def test_every_command_line_is_there() -> None:
             for line in code.splitlines():
                 program = ROOT / line.split()[0]
                 assert program.stat().st_mode & 0o100, line
+
+
+def test_on_a_package_index_the_description_points_at_nothing_that_only_a_checkout_has() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    text = README
+    for one in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(one["pattern"], one["replacement"], text)
+
+    assert not re.search(r"\]\((?!https:)", text)
+    assert "| tour | five minutes" in text
+    assert "# lxdimg_nb\n\nManage" in text
 
 
 def test_every_picture_is_there() -> None:
