@@ -102,6 +102,7 @@ class Images(ImageReader):
         expires_at: datetime | str | None = None,
         profiles: Sequence[str] | None = None,
         progress: ProgressArgument = None,
+        exist_ok: bool = False,
     ) -> Image:
         """Have the server fetch an image from a simplestreams server. It can be refreshed from there later.
 
@@ -120,6 +121,8 @@ class Images(ImageReader):
             aliases: names for it here.
             expires_at, profiles: as the attributes of `Image`.
             progress: True for a bar, or a callable.
+            exist_ok: return the image that was fetched from there by this alias before, as it is, instead of asking
+                for the newest build, which `refresh()` does; also when it has the aliases.
 
         Raises:
             OperationFailedError: the server could not fetch it: no such alias, or the files are not what was announced.
@@ -136,6 +139,7 @@ class Images(ImageReader):
             server_cert=server_cert,
             aliases=aliases,
             progress=progress,
+            exist_ok=exist_ok,
         )
         return self.image(record)
 

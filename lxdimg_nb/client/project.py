@@ -147,13 +147,16 @@ class Project:
             raise self.no_alias(name) from error
         return Alias.from_json(reply.metadata), reply.etag
 
+    def find_alias(self, name: str) -> Alias | None:
+        """The alias of exactly that name; None when there is none."""
+        try:
+            return self.alias(name)
+        except NotFoundError:
+            return None
+
     def has_alias(self, name: str) -> bool:
         """Whether there is an alias of exactly that name."""
-        try:
-            self.alias(name)
-        except NotFoundError:
-            return False
-        return True
+        return self.find_alias(name) is not None
 
     def no_alias(self, name: str) -> NotFoundError:
         """The error for an alias that is not there."""

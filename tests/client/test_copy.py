@@ -218,6 +218,24 @@ def test_an_incus_is_not_asked_to_keep_an_image_of_an_lxd_current(tmp_path: Path
         assert image.copy(incus).fingerprint == image.fingerprint
 
 
+def test_a_push_between_lxd_and_incus_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    with (
+        demo.start(tmp_path / "lxd", product="lxd", inventory=False) as old,
+        demo.start(tmp_path / "incus", product="incus", inventory=False) as new,
+        lxdimg_nb.connect(old.url) as lxd,
+        lxdimg_nb.connect(new.url) as incus,
+    ):
+        for source, target, number in ((lxd, incus, 1), (incus, lxd, 2)):
+            image = source.images.create(factory.small(number), wait=True)
+
+            with pytest.raises(InvalidRequestError, match="mode='pull' or 'relay'"):
+                image.copy(target, mode="push", aliases="x")
+
+            assert not target.images.exists(image.fingerprint)
+            assert not any(operation.kind == "token" for operation in target.operations.all())
+            assert image.copy(target).fingerprint == image.fingerprint
+
+
 def test_an_image_without_a_source_cannot_be_refreshed(server: RunningServer, client: Client) -> None:
     image = client.images.create(factory.small(7), wait=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb import Client
+from lxdimg_nb import Client, Image
 from lxdimg_nb.client.simplestreams.catalogue_client import connect
 from lxdimg_nb.errors import (
     ConflictError,
@@ -100,6 +100,32 @@ def test_a_remotes_name_is_enough(
 
     assert made.update_source is not None
     assert made.update_source.server == site.url
+
+
+def test_an_image_that_is_there_can_be_asked_for_again(server: RunningServer, client: Client, site: Site) -> None:
+    alias = _tree(server, site)
+
+    def fetch(**options: Any) -> Image:
+        return client.images.create_from_simplestreams(site.url, alias, server_cert=site.cert, **options)
+
+    made = fetch(aliases=["mine", "web"], properties={"team": "web"}, exist_ok=True)
+    before = server.get(f"images/{made.fingerprint}")
+    site.asked.clear()
+
+    with pytest.raises(ConflictError, match="taken"):
+        fetch(aliases="mine")
+    again = fetch(aliases="mine", public=True, properties={"team": "db"}, exist_ok=True)
+    by_fingerprint = client.images.create_from_simplestreams(site.url, made.fingerprint, exist_ok=True)
+
+    assert again == by_fingerprint == made
+    assert server.get(f"images/{made.fingerprint}") == before
+    assert site.asked == []
+    disk = fetch(type="virtual-machine", exist_ok=True)
+    assert (disk.type, disk.fingerprint != made.fingerprint) == ("virtual-machine", True)
+    server.add_image(factory.small(9), aliases=["taken"])
+    with pytest.raises(ConflictError, match="taken"):
+        fetch(aliases=["new", "taken"], exist_ok=True)
+    assert not client.images.exists("new", alias=True)
 
 
 def test_a_catalogue_without_that_alias_is_said(server: RunningServer, client: Client, site: Site) -> None:

@@ -57,6 +57,12 @@ def copy_image(
     if auto_update and mode in ("auto", "pull") and not target.dialect.can_auto_update_from(source.dialect):
         # It would fail after the image was stored.
         raise InvalidRequestError("an Incus cannot keep an image of an LXD current; copy it without auto_update")
+    if mode == "push" and source.dialect.incus != target.dialect.incus:
+        # The receiving server answers in a way that the sending one cannot read, when all is sent.
+        raise InvalidRequestError(
+            "an LXD and an Incus cannot push images to each other; copy with mode='pull' or 'relay', or leave out the "
+            "mode. Nothing was sent"
+        )
     given = {name: Alias(name) for name in checked_names(aliases, "an alias")}
     wanted = {a.name: a for a in record.aliases if copy_aliases} | given
     free_aliases(target, list(wanted))
@@ -120,7 +126,9 @@ class _Copy:
         ways = []
         if _address(self.source):
             ways.append("pull")
-        if _address(self.target) and self.source.dialect.incus == self.target.dialect.incus:
+        # LXD 5.0.2 and Incus 6.0.4 push a split virtual machine as a container.
+        container = self.record.type != "virtual-machine"
+        if container and _address(self.target) and self.source.dialect.incus == self.target.dialect.incus:
             ways.append("push")
         return [*ways, "relay"]
 

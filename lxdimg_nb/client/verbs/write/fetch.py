@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import unquote, urlsplit
@@ -17,6 +18,7 @@ from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.client.http.endpoint import read_pem
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.project import Project
+from lxdimg_nb.client.verbs.read.listing import list_records
 from lxdimg_nb.client.verbs.write.create import create_image
 from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.settings import Settings, free_aliases
@@ -32,7 +34,7 @@ from lxdimg_nb.errors import (
 )
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import FINGERPRINT, ImageRecord, Progress
-from lxdimg_nb.values.validation import checked_name
+from lxdimg_nb.values.validation import checked_name, checked_names
 
 __all__ = ["MAX_SIZE", "fetch_from_simplestreams", "fetch_from_url"]
 
@@ -40,6 +42,7 @@ BLOCK = 1024 * 1024
 # Disk space to leave free.
 SPARE = 64 * BLOCK
 MAX_SIZE = 64 * 1024**3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def fetch_from_simplestreams(
@@ -52,6 +55,7 @@ def fetch_from_simplestreams(
     server_cert: str | os.PathLike[str] | None = None,
     aliases: str | Iterable[str] = (),
     progress: ProgressArgument = None,
+    exist_ok: bool = False,
 ) -> ImageRecord:
     """See `Images.create_from_simplestreams`. Source: POST /1.0/images, source.type image."""
     checked_name(alias, "an image")
@@ -65,10 +69,28 @@ def fetch_from_simplestreams(
     if server_cert is not None or pinned:
         source["certificate"] = read_pem(os.fspath(server_cert if server_cert is not None else pinned))
     settings.check(project)
+    if exist_ok and (there := _fetched_before(project, source)) is not None:
+        own = {found.name for found in there.aliases}
+        free_aliases(project, [name for name in checked_names(aliases, "an alias") if name not in own])
+        return there
     free = free_aliases(project, aliases)
     with reporting(progress, alias[:40]) as report:
         record = _by_server(project, source, settings, report)
     return settings.apply(project, record, free)
+
+
+def _fetched_before(project: Project, source: Mapping[str, Any]) -> ImageRecord | None:
+    """The image that the server has from that source, of several the newest; None when there is none."""
+    if "fingerprint" in source:
+        return project.find(source["fingerprint"])
+    wanted = (source["server"].rstrip("/"), "simplestreams", source["alias"], source.get("image_type", "container"))
+    found = [
+        record
+        for record in list_records(project)
+        if (origin := record.update_source) is not None
+        and (origin.server.rstrip("/"), origin.protocol, origin.alias, record.type) == wanted
+    ]
+    return max(found, key=lambda record: (record.created_at or _EPOCH, record.fingerprint), default=None)
 
 
 def fetch_from_url(
