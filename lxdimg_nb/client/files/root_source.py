@@ -12,8 +12,9 @@ from pathlib import Path
 
 from lxdimg_nb.client.files.formats.archive import UncheckedError, open_tar, unpack_limit
 from lxdimg_nb.client.files.formats.archive_contents import ArchiveNames
-from lxdimg_nb.client.files.formats.disk_images import CONVERT, LONG_HEAD, describe_format
+from lxdimg_nb.client.files.formats.disk_images import CONVERT, ISO, LONG_HEAD, describe_format
 from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, file_kind
+from lxdimg_nb.client.files.inside.disk import read_disk_facts
 from lxdimg_nb.client.files.inside.folder_system import FolderSystem
 from lxdimg_nb.client.files.inside.squashfs import open_squashfs
 from lxdimg_nb.client.files.inside.system_facts import SystemFacts, read_system_facts
@@ -24,6 +25,7 @@ from lxdimg_nb.client.files.layers.merge import content_reader, read_layers
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.client.files.source import CountedFile, Data, Source, read_exactly, tail_of
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
+from lxdimg_nb.text import formats
 from lxdimg_nb.values import Progress, parse_time
 
 __all__ = ["RootSource", "given_folder", "is_oci_folder", "read_root"]
@@ -119,11 +121,19 @@ def _read_file(source: Source, image: str | None, architecture: str | None, repo
         return _read_tarball(kind, source, image, architecture, report)
     if kind == "squashfs":
         return _read_squashfs(source, architecture)
-    if kind == "qcow2" or what.startswith("a raw disk"):
-        return RootSource(what or "a qcow2 disk", machine=True)
+    if kind == "qcow2" or what.startswith("a raw disk") or advice == ISO:
+        return _read_disk(kind, what or "a qcow2 disk", source)
     raise InvalidImageError(
         f"the file is {what or 'no tarball, squashfs or disk that is known here'}; {advice or CONVERT}"
     )
+
+
+def _read_disk(kind: str, what: str, source: Source) -> RootSource:
+    with source.open() as file:
+        found = read_disk_facts(kind, file, source.size)
+    details = [("size", formats.size(found.size))] if found.size else []
+    details += [("not looked inside", found.unread)] if found.unread else []
+    return RootSource(what, found.system, found.architecture, machine=True, details=tuple(details))
 
 
 def _read_squashfs(source: Source, architecture: str | None) -> RootSource:

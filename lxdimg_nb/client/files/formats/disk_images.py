@@ -10,7 +10,7 @@ import struct
 
 from lxdimg_nb.text import formats
 
-__all__ = ["CONVERT", "LONG_HEAD", "check_qcow2", "check_squashfs", "describe_format"]
+__all__ = ["CONVERT", "ISO", "LONG_HEAD", "check_qcow2", "check_squashfs", "describe_format"]
 
 LONG_HEAD = 72 * 1024
 DEFAULT_DISK = 10 * 1024**3
@@ -18,7 +18,7 @@ DEFAULT_DISK = 10 * 1024**3
 CONVERT = "convert it: qemu-img convert -O qcow2 FILE NEW.qcow2"
 _TAR = "servers unpack only tarballs and squashfs"
 _AGAIN = "fetch it again"
-_ISO = "for an installer's disc make a custom volume of it: lxc storage volume import POOL FILE NAME --type=iso"
+ISO = "for an installer's disc make a custom volume of it: lxc storage volume import POOL FILE NAME --type=iso"
 _FORMATS = (
     (0, b"KDMV", "a VMDK disk", CONVERT),
     (0, b"COWD", "a VMDK disk", CONVERT),
@@ -30,7 +30,7 @@ _FORMATS = (
     (0, b"WithoutFreeSpace", "a Parallels disk", CONVERT),
     (0, b"WithouFreSpacExt", "a Parallels disk", CONVERT),
     (0, b"LUKS\xba\xbe", "an encrypted (LUKS) disk", CONVERT),
-    (32769, b"CD001", "an ISO 9660 disc", _ISO),
+    (32769, b"CD001", "an ISO 9660 disc", ISO),
     (512, b"EFI PART", "a raw disk (GPT)", CONVERT),
     (4096, b"EFI PART", "a raw disk (GPT)", CONVERT),
     (0, b"XFSB", "a raw disk (XFS)", CONVERT),

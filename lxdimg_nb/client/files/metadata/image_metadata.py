@@ -77,7 +77,7 @@ def image_metadata(
     root = read_root(data, image=image, architecture=wanted or None, progress=progress)
     machine = Fact("architecture", wanted, _GIVEN) if wanted else _found_architecture(root)
     created = (moment, _GIVEN) if moment else _found_time(root)
-    of_system = _property_facts(root.facts, given, machine, created[0])
+    of_system = _property_facts(root, given, machine, created[0])
     if texts is None:
         texts = {} if root.machine else _default_templates(root.facts)
     facts = [
@@ -146,9 +146,10 @@ def _found_time(root: RootSource) -> tuple[int, str]:
     return (seconds, source) if 0 < seconds < now + _DAY else (now, "the time of this call")
 
 
-def _property_facts(facts: SystemFacts, given: Mapping[str, str], machine: Fact, moment: int) -> list[Fact]:
+def _property_facts(root: RootSource, given: Mapping[str, str], machine: Fact, moment: int) -> list[Fact]:
     """The properties, as distrobuilder has them, and those that were given."""
-    release, file = facts.os_release, f"/{facts.os_release_path}"
+    release, file = root.facts.os_release, f"/{root.facts.os_release_path}"
+    what = "disk" if root.machine else "root file system"
     found: dict[str, Fact] = {key: Fact(key, value, _GIVEN) for key, value in given.items()}
 
     def value(key: str) -> str:
@@ -169,7 +170,7 @@ def _property_facts(facts: SystemFacts, given: Mapping[str, str], machine: Fact,
         add(key, release.get(used, ""), f"{file}: {used}")
     add("variant", "default", "nothing else known")
     add("serial", f"{datetime.fromtimestamp(moment, UTC):%Y%m%d_%H:%M}", "creation_date")
-    title = release.get("PRETTY_NAME") or " ".join(filter(None, (value("os"), value("release")))) or "root file system"
+    title = release.get("PRETTY_NAME") or " ".join(filter(None, (value("os"), value("release")))) or what
     if {"os", "release"} & given.keys():
         title = " ".join(filter(None, (value("os"), value("release"))))
     add("description", f"{title} {value('architecture')} ({value('serial')})", "made of the others")
