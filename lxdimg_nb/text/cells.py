@@ -10,7 +10,7 @@ from enum import Enum
 __all__ = ["PROSE_LIMIT", "SHORT", "TEXT_LIMIT", "Badge", "Kind", "badge", "limit"]
 
 TEXT_LIMIT, PROSE_LIMIT = 80, 300
-SHORT = 36
+SHORT = 40
 """A column of texts up to this length is never wrapped."""
 
 

@@ -57,12 +57,13 @@ _RULES = (
 )
 _PRINT = (
     (">div", "max-height:none;overflow:visible"),
-    ("table", "width:100%;font-size:8pt"),
+    ("table", "font-size:7pt"),
     ("thead th", "position:static"),
     ("tr", "break-inside:avoid"),
-    ("th,td", "white-space:normal;overflow-wrap:anywhere"),
+    # Words stay whole; lines of a few words make room.
+    ("th,td", "white-space:normal;padding:2px 7px 2px 0"),
     (".n,.f", "white-space:nowrap"),
-    (".w,.p", "min-width:8em"),
+    (".w,.p", "min-width:9em"),
 )
 
 

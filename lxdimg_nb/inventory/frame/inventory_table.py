@@ -58,7 +58,8 @@ def _title(frame: pd.DataFrame) -> str:
         parts.append(formats.size(int(frame["size"].sum())))
     attrs = frame.attrs
     if attrs.get("server"):
-        parts.append(sanitize(f"{attrs['server']}, project {attrs.get('project', 'default')}"))
+        project = attrs.get("project", "default")
+        parts.append(sanitize(f"{attrs['server']}, {'all projects' if project == '*' else f'project {project}'}"))
     if attrs.get("left_out"):
         parts.append(f"{attrs['left_out']:,} of the catalogue left out, see client.problems")
     return " · ".join(parts)
