@@ -90,6 +90,9 @@ def timestamp(moment: datetime | None) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`'1 image'`, `'2 images'`."""
-    ending = "es" if noun.endswith("s") else "s"
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{ending}"
+    """`'1 image'`, `'2 images'`, `'2 entries'`."""
+    if count == 1:
+        return f"{count:,} {noun}"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{count:,} {noun[:-1]}ies"
+    return f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"

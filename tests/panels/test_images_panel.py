@@ -150,4 +150,5 @@ def test_a_catalogue_offers_only_chips_that_make_sense_for_it(panels, tmp_path):
             view = browser(client, panels)
 
             assert [chip["name"] for chip in view.parts["choices"]["chips"]] == ["expired", "vm"]
-            assert view.parts["notices"][0]["text"].startswith("1 of the catalogue left out")
+            assert view.parts["notices"][0]["text"].startswith("1 entry of the catalogue cannot be read")
+            assert view.panel.title().endswith(f"{site.url}, 1 left out")

@@ -73,3 +73,10 @@ def test_an_invalid_duration_or_size_says_what_to_write(text: str) -> None:
 def test_an_m_that_may_be_minutes_or_months_is_refused() -> None:
     with pytest.raises(ValueError, match="30min or 6month"):
         formats.parse_duration("6M")
+
+
+def test_nouns_have_their_usual_plurals() -> None:
+    counted = [formats.plural(2, noun) for noun in ("image", "alias", "entry", "day")]
+
+    assert counted == ["2 images", "2 aliases", "2 entries", "2 days"]
+    assert formats.plural(1, "entry") == "1 entry"

@@ -132,11 +132,13 @@ class Fleet:
         if filter and any(answer.has_images for answer in answers.values()):
             filters.parse(filter, known_properties={key for a in answers.values() for key in a.properties})
         parts = [Part(name, answer.records, answer.used_by) for name, answer in answers.items()]
+        left_out = sum(answer.left_out for answer in answers.values())
         made = fleet_frame(
             parts,
             extra=extra,
             used_by=used_by,
-            attrs={
+            attrs=({"left_out": left_out} if left_out else {})
+            | {
                 "project": "*" if all_projects else "",
                 "filter": filter or "",
                 "server": f"{sum(a.has_images for a in answers.values())} of {len(answers)} servers",

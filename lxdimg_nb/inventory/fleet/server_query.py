@@ -19,6 +19,7 @@ from lxdimg_nb.errors import (
     NotAllowedError,
     ServerUnreachableError,
 )
+from lxdimg_nb.text import formats
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -49,6 +50,7 @@ class Answer:
         images: how many records there were, when they have been dropped.
         complete: False if images are known to be missing.
         properties: the keys that its images have, if there was a filter.
+        left_out: entries of a catalogue that cannot be read.
     """
 
     state: str
@@ -60,6 +62,7 @@ class Answer:
     images: int = 0
     complete: bool = True
     properties: frozenset[str] = frozenset()
+    left_out: int = 0
 
     @property
     def has_images(self) -> bool:
@@ -98,9 +101,14 @@ def query_server(spec: Any, query: Query) -> Answer:
                     "partial",
                     f"{error}; who uses the images is not known: {refusal.message}".removeprefix("; "),
                 )
+        left_out = client.images.left_out if info.product == "simplestreams" else 0
+        if left_out:
+            error += f"; {formats.plural(left_out, 'entry')} of its catalogue left out, client.problems tells why"
         found, keys = _matching(records, query.filter)
         seconds = time.monotonic() - began
-        return Answer(state, seconds, found, users, server, error, complete=complete, properties=keys)
+        return Answer(
+            state, seconds, found, users, server, error, complete=complete, properties=keys, left_out=left_out
+        )
     except LxdImageError as refusal:
         state = "failed"
         if isinstance(refusal, ServerUnreachableError):

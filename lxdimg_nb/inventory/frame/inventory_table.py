@@ -61,5 +61,5 @@ def _title(frame: pd.DataFrame) -> str:
         project = attrs.get("project", "default")
         parts.append(sanitize(f"{attrs['server']}, {'all projects' if project == '*' else f'project {project}'}"))
     if attrs.get("left_out"):
-        parts.append(f"{attrs['left_out']:,} of the catalogue left out, see client.problems")
+        parts.append(f"{formats.plural(attrs['left_out'], 'entry')} of the catalogue left out, see client.problems")
     return " · ".join(parts)

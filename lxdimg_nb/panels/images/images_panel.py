@@ -327,5 +327,7 @@ class ImagesPanel(ImageActions):
         """Return how many images there are, and where."""
         count, info = formats.plural(len(self.table.rows), "image"), self.images.info
         if info.product == "simplestreams":
-            return f"{count} of the catalogue {display.sanitize(self.images.url, 120)}"
+            left_out = sum(images.left_out for images in self._lists)
+            note = f", {left_out:,} left out" if left_out else ""
+            return f"{count} of the catalogue {display.sanitize(self.images.url, 120)}{note}"
         return f"{count} of {product_name(info)}, project {display.sanitize(self.images.info.project, 64)}"

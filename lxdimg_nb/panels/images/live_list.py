@@ -13,7 +13,7 @@ from lxdimg_nb.errors import IncompleteListError, LxdImageError
 from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.base.ui_text import error_text
 from lxdimg_nb.panels.image.image_row import Row, row_key
-from lxdimg_nb.text import display
+from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord
 
 __all__ = ["LiveList", "project_choices"]
@@ -27,6 +27,9 @@ class LiveList:
         server: the name of the server in a fleet.
         warning: why the list is not complete.
 
+    Attributes:
+        left_out: entries of a catalogue that cannot be read.
+
     Raises:
         LxdImageError: the images cannot be read.
     """
@@ -35,13 +38,16 @@ class LiveList:
         self._server = server
         self._project = images.project if images is not None else ""
         self._records: list[ImageRecord] = []
+        self.left_out = 0
         self._live: Live | None = None
         self._stop: Callable[[], object] | None = None
         try:
             if images is not None and images.server_project.dialect.simplestreams:
                 self._records = images.records()
-                if images.left_out:
-                    warning = f"{images.left_out:,} of the catalogue left out; client.problems tells why"
+                self.left_out = images.left_out
+                if self.left_out:
+                    count = formats.plural(self.left_out, "entry")
+                    warning = f"{count} of the catalogue cannot be read; client.problems tells why"
             elif images is not None:
                 self._live = images.live()
         except IncompleteListError as error:

@@ -9,9 +9,11 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import lxdimg_nb
 from lxdimg_nb.client.http import web_client
 from lxdimg_nb.client.http.endpoint import Endpoint
 from lxdimg_nb.client.simplestreams import catalogue_transport
@@ -77,11 +79,11 @@ def test_what_can_be_read_is_read_and_the_rest_has_a_reason(published: Site, nam
         return
     with streams.connect(published, f"/{name}") as client:
         images = client.images.all()
-        df = client.images.df()
+        df: Any = client.images.df()
 
         assert "".join(sorted(LETTERS[image.fingerprint] for image in images)) == row.ours
         assert client.images.left_out == len(client.problems) == df.attrs.get("left_out", 0) == row.left_out
-        assert ("left out" in repr(df)) is bool(row.left_out)
+        assert ("left out" in df.table().title) is bool(row.left_out)
         assert row.says in " ".join(client.problems)
         for image in images:
             if row.exports:
@@ -173,4 +175,7 @@ def test_every_sentence_about_what_was_left_out_counts(site: Site) -> None:
 
     with streams.connect(site) as client:
         assert (client.images.left_out, len(client.problems)) == (150, 100)
-        assert "150 of the catalogue left out" in repr(client.images.df())
+        assert "150 entries of the catalogue left out" in client.images.df().table().title
+        fleet = lxdimg_nb.Fleet({"store": client})
+        assert "150 entries of the catalogue left out" in fleet.df().table().title
+        assert "150 entries of its catalogue left out" in fleet.status().error["store"]
