@@ -49,11 +49,11 @@ __all__ = [
 
 # A longer run without a space is a name or a key, and would hide the rest of the message.
 _LONG_RUN = re.compile(r"\S{400,}")
-_SECRET = re.compile(r"((?:secret|token|password)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
+_SECRET = re.compile(r"((?:secret|token|password|signature|[?&]sig)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Return the text with the values of secret=, token= and password= masked."""
+    """Return the text with the values of secret=, token=, password=, signature= and the query sig= masked."""
     return _SECRET.sub(r"\1***", text)
 
 

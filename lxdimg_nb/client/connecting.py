@@ -24,6 +24,7 @@ from lxdimg_nb.client.http.endpoint import Endpoint, https_base, read_pem
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
 from lxdimg_nb.client.project import open_project
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
+from lxdimg_nb.text.secret import hide_address
 
 __all__ = ["connect"]
 
@@ -75,6 +76,7 @@ def connect(
         return _connect_demo(project, timeout)
     if server is None:
         server = os.environ.get("LXDIMG_URL") or None
+    server = hide_address(server)
     if server is None:
         return _connect_local_or_demo(project, timeout) if demo else _connect_local(project, timeout)
     if server in ("unix://", "unix:"):
@@ -215,6 +217,7 @@ def _connect_remote(
 def _connect_catalogue(url: str, server_cert: _PathLike | None, timeout: float) -> Client:
     from lxdimg_nb.client.simplestreams import catalogue_client
 
+    url = hide_address(url)
     return catalogue_client.connect(url, pinned=_read_pinned(server_cert), timeout=timeout)
 
 

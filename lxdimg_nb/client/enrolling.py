@@ -10,7 +10,7 @@ import binascii
 import json
 import os
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from lxdimg_nb.errors import (
     NotAllowedError,
     ServerUnreachableError,
 )
+from lxdimg_nb.text.secret import Secret
 from lxdimg_nb.values import FINGERPRINT, ServerInfo, parse_time
 
 __all__ = ["enroll"]
@@ -59,17 +60,11 @@ class TrustToken:
         Raises:
             InvalidRequestError: it is not a trust token.
         """
-        compact = "".join(text.split())
+        text = Secret("".join(text.split()))
         wrong = "this is no trust token; make one on the server with 'lxc config trust add' or 'incus config trust add'"
-        try:
-            if len(compact) > MAX_TOKEN:
-                raise InvalidRequestError(wrong)
-            data = json.loads(base64.b64decode(compact, validate=True))
-        except (binascii.Error, ValueError, RecursionError):
-            # Not chained: the cause would hold the token.
-            raise InvalidRequestError(wrong) from None
-        fingerprint = data.get("fingerprint") if isinstance(data, dict) else None
-        if not isinstance(fingerprint, str) or not FINGERPRINT.fullmatch(fingerprint) or not data.get("secret"):
+        data = _decoded(text)
+        fingerprint = data.get("fingerprint")
+        if not isinstance(fingerprint, str) or not FINGERPRINT.fullmatch(fingerprint) or not data.pop("secret", ""):
             raise InvalidRequestError(wrong)
         if "server_name" in data and "client_name" not in data:
             raise InvalidRequestError("this token lets a server join a cluster; a client needs a trust token")
@@ -77,12 +72,21 @@ class TrustToken:
         addresses = [a for a in found if isinstance(a, str)] if isinstance(found, list) else []
         kind = data.get("type")
         return cls(
-            compact,
+            text,
             fingerprint,
             tuple(addresses[:MAX_ADDRESSES]),
             parse_time(data.get("expires_at")),
             kind if isinstance(kind, str) else "",
         )
+
+
+def _decoded(token: Secret) -> dict[str, Any]:
+    """The JSON object in a token, empty if there is none; no error, which would hold the token, leaves here."""
+    if len(token) <= MAX_TOKEN:
+        with suppress(binascii.Error, ValueError, RecursionError):
+            data = json.loads(base64.b64decode(token, validate=True))
+            return data if isinstance(data, dict) else {}
+    return {}
 
 
 def enroll(
@@ -123,6 +127,7 @@ def enroll(
     """
     if token is None:
         token, server = server, ""
+    token = Secret(token)
     trust_token = TrustToken.parse(token)
     if name is not None:
         config_writer.check_remote_name(name)

@@ -303,7 +303,7 @@ class Image(ImageAttributes):
 
         Source: POST /1.0/images/{fingerprint}/secret.
         """
-        return create_secret(self._project, self._record)
+        return str(create_secret(self._project, self._record))
 
     def panel(self) -> Any:
         """A panel for this image, for the end of a notebook cell."""

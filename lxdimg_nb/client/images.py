@@ -18,6 +18,7 @@ from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.fetch import MAX_SIZE, fetch_from_simplestreams, fetch_from_url
 from lxdimg_nb.client.verbs.write.publish import publish_instance
 from lxdimg_nb.client.verbs.write.settings import Settings
+from lxdimg_nb.text.secret import hide_address
 from lxdimg_nb.values import Operation
 from lxdimg_nb.values.validation import checked_time
 
@@ -183,6 +184,7 @@ class Images(ImageReader):
 
         Source: POST /1.0/images, source.type url (LXD to 6.8, Incus; CVE-2026-28385).
         """
+        url = hide_address(url)
         record = fetch_from_url(
             self._project,
             url,

@@ -9,6 +9,7 @@ from datetime import datetime
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.cells import Badge
 from lxdimg_nb.text.display import format_value, sanitize
+from lxdimg_nb.text.secret import Secret
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values.fingerprint import FINGERPRINT
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string
@@ -87,9 +88,9 @@ class Operation:
         return value if FINGERPRINT.match(value) else ""
 
     @property
-    def secret(self) -> str:
+    def secret(self) -> Secret:
         """The one-time token of a token operation; not part of the repr."""
-        return string(self.metadata.get("secret"))
+        return Secret(string(self.metadata.get("secret")))
 
     @property
     def progress(self) -> Progress | None:

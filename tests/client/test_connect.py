@@ -5,14 +5,18 @@ from __future__ import annotations
 import http.server
 import pickle
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lxdimg_nb
 from lxdimg_nb import errors
+from lxdimg_nb.client.http.endpoint import pem_fingerprint
 from lxdimg_nb.errors import (
     InvalidRequestError,
     LxdImageError,
@@ -144,12 +148,44 @@ def test_a_certificate_that_is_not_the_pinned_one_is_refused(
     # A variable of the environment must not open what was pinned.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/ssl/certs/ca-certificates.crt")
 
-    with pytest.raises(ServerUnreachableError, match="certificate"):
+    with pytest.raises(ServerUnreachableError, match="certificate") as caught:
         lxdimg_nb.connect(url, server_cert=other)
-    with pytest.raises(ServerUnreachableError, match="certificate"):
+    with pytest.raises(ServerUnreachableError, match="certificate that no authority") as unknown:
         lxdimg_nb.connect(url)
+    shown, pinned = pem_fingerprint(certificates.of_server(url)), pem_fingerprint(Path(other).read_text())
+    assert f"expected {pinned}, got {shown}" in caught.value.message
+    assert shown in unknown.value.message
+    assert "server_cert=" in str(unknown.value)
     with lxdimg_nb.connect(url, server_cert=certificates.of_server(url)) as client:
         assert client.url == url
+
+
+def test_a_pinned_certificate_is_verified_and_nothing_else_is_trusted_beside_it(demo: RunningServer) -> None:
+    url = demo.listen()
+
+    with lxdimg_nb.connect(url, server_cert=certificates.of_server(url)) as client:
+        session = client.transport._get_session()
+        adapter: Any = session.get_adapter(url)
+        context = adapter.poolmanager.connection_pool_kw["ssl_context"]
+
+    assert session.verify is True
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.cert_store_stats()["x509"] == 1
+
+
+def test_the_dates_of_a_pinned_certificate_do_not_matter(tmp_path: Path) -> None:
+    cert, key = certificates.pair(tmp_path, "old", until=timedelta(hours=-1))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as web:
+        web.socket = context.wrap_socket(web.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=web.serve_forever, daemon=True)
+        thread.start()
+        # It is talked to, and is no LXD.
+        with pytest.raises(UnexpectedReplyError, match="HTTP 501"):
+            lxdimg_nb.connect(f"https://127.0.0.1:{web.server_port}", server_cert=cert)
+        web.shutdown()
+        thread.join()
 
 
 def test_a_server_that_dies_is_one_error_and_its_return_is_no_trouble(server: RunningServer) -> None:

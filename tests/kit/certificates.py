@@ -17,10 +17,10 @@ from cryptography.x509.oid import NameOID
 from tests.kit.servers import RunningServer
 
 
-def pair(folder: Path, name: str = "client") -> tuple[Path, Path]:
+def pair(folder: Path, name: str = "client", *, until: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
     """A certificate that signs itself, and its key, as files `<name>.crt` and `<name>.key`.
 
-    It is a client's, or that of a web server at localhost.
+    It is a client's, or that of a web server at localhost, and valid until so long from now.
     """
     key = ec.generate_private_key(ec.SECP384R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -33,7 +33,7 @@ def pair(folder: Path, name: str = "client") -> tuple[Path, Path]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + until)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )

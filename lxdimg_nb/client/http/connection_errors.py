@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
+import requests
+
 from lxdimg_nb.client.http.socket_advice import permission_advice, start_advice
 
-__all__ = ["advise", "exception_chain", "explain"]
+__all__ = ["advise", "exception_chain", "explain", "without_request"]
 
 
 def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -30,6 +32,17 @@ def advise(error: BaseException | None, socket: str) -> tuple[str, ...]:
     missing = any(isinstance(cause, FileNotFoundError | ConnectionRefusedError) for cause in chain)
     command = start_advice(socket) if missing else ""
     return (command,) if command else ()
+
+
+def without_request(error: BaseException) -> BaseException:
+    """The same kind of error without the request that it came from, whose address and headers may be secret.
+
+    Its text is that of the cause at the bottom, such as `[Errno 111] Connection refused`.
+    """
+    outside = [e for e in exception_chain(error) if type(e).__module__.split(".")[0] not in ("requests", "urllib3")]
+    text = str(outside[-1]) if outside else type(error).__name__
+    kind = type(error) if isinstance(error, requests.RequestException | OSError) else ConnectionError
+    return kind(text)
 
 
 def explain(error: BaseException | None) -> str:

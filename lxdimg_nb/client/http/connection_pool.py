@@ -6,8 +6,10 @@ urllib3's own queue enters a lock in Python code, which a Ctrl-C can leave locke
 
 from __future__ import annotations
 
+import logging
 import queue
 import socket
+import ssl
 from collections import deque
 from typing import Any, TypeVar
 
@@ -16,10 +18,11 @@ import requests_unixsocket
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, unix_socket
+from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, pem_fingerprint, unix_socket
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock
+from lxdimg_nb.errors import InvalidRequestError, redact
 
-__all__ = ["ConnectionQueue", "TlsAdapter", "UnixAdapter", "open_socket"]
+__all__ = ["ConnectionQueue", "RedactedLog", "TlsAdapter", "UnixAdapter", "open_socket"]
 
 POOL_SIZE = 32
 
@@ -114,16 +117,52 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 
 
 class TlsAdapter(HTTPAdapter):
-    """TLS verified by certificate authorities, or by the fingerprint of one certificate, whatever names are in it."""
+    """TLS verified by certificate authorities, or by one certificate, whatever names and dates are in it.
 
-    def __init__(self, fingerprint: str = "") -> None:
-        self._pinned = {"assert_fingerprint": fingerprint, "assert_hostname": False} if fingerprint else {}
+    Args:
+        pinned: PEM text of that certificate, the only one to accept.
+    """
+
+    def __init__(self, pinned: str = "") -> None:
+        self._pinned: dict[str, Any] = {}
+        if pinned:
+            fingerprint = pem_fingerprint(pinned)
+            self._pinned = {"ssl_context": _pinned_context(pinned), "assert_fingerprint": fingerprint}
         super().__init__(pool_maxsize=POOL_SIZE)
+
+    def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
+        """Set what a connection is verified with; beside a pinned certificate there are no authorities."""
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        if self._pinned:
+            conn.ca_certs = conn.ca_cert_dir = None
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs.update(self._pinned, blocksize=BLOCK)
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _TlsPool}
+
+
+class RedactedLog(logging.Filter):
+    """A filter that masks secrets in addresses, for the debug log of urllib3."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask secrets in the arguments of a record, which is always kept."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(redact(value) if isinstance(value, str) else value for value in record.args)
+        return True
+
+
+def _pinned_context(pem: str) -> ssl.SSLContext:
+    """TLS settings with one certificate as the only authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    # It need not be an authority's, and is what it is whatever the clocks say (X509_V_FLAG_NO_CHECK_TIME).
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN | 0x200000
+    try:
+        context.load_verify_locations(cadata=pem)
+    except ssl.SSLError as error:
+        raise InvalidRequestError("the server certificate is no PEM certificate; give its file or text") from error
+    return context
 
 
 def open_socket(session: requests.Session, url: str) -> socket.socket:

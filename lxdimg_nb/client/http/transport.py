@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json as jsonlib
+import logging
 import socket as socketlib
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
-from lxdimg_nb.client.http.connection_errors import advise, exception_chain, explain
-from lxdimg_nb.client.http.connection_pool import TlsAdapter, UnixAdapter, open_socket
-from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint
+from lxdimg_nb.client.http.connection_errors import advise, exception_chain, explain, without_request
+from lxdimg_nb.client.http.connection_pool import RedactedLog, TlsAdapter, UnixAdapter, open_socket
+from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint, server_certificate
 from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.http.retry import retry
@@ -32,6 +34,7 @@ RETRIES = 3
 TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
+_REDACTED_LOG = RedactedLog()
 # Not http://, whose paths requests would normalise. The adapter knows the socket.
 _UNIX = "http+unix://localhost"
 
@@ -84,6 +87,8 @@ class Transport:
             return self._session
 
     def _new_session(self) -> requests.Session:
+        # Added once, however often this runs. urllib3 logs addresses with their queries.
+        logging.getLogger("urllib3.connectionpool").addFilter(_REDACTED_LOG)
         session = requests.Session()
         # REQUESTS_CA_BUNDLE would beat the pinned certificate, proxies make no sense for a socket.
         session.trust_env = False
@@ -98,8 +103,8 @@ class Transport:
             session.mount(_UNIX, UnixAdapter(end.socket))
             return session
         session.cert = end.cert
-        session.verify = False if end.pinned else end.ca or True
-        session.mount(end.base, TlsAdapter(pem_fingerprint(end.pinned) if end.pinned else ""))
+        session.verify = end.ca or True
+        session.mount(end.base, TlsAdapter(end.pinned))
         return session
 
     def close(self) -> None:
@@ -225,26 +230,40 @@ class Transport:
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as error:
-            raise self._wrong_certificate() from error
+            failure, cause = self._wrong_certificate(error), without_request(error)
         except TIMEOUTS as error:
-            raise self._timed_out(timeout) from error
+            failure, cause = self._timed_out(timeout), TimeoutError(str(without_request(error)))
         except BROKEN as error:
-            # A timeout within a reply comes as a broken connection. urllib3 calls a refused connection a timeout.
-            refused = urllib3.exceptions.NewConnectionError
-            causes = (cause for cause in exception_chain(error) if not isinstance(cause, refused))
-            for cause in causes:
-                if isinstance(cause, TIMEOUTS):
-                    raise self._timed_out(timeout) from cause
-            raise self._unreachable(error) from error
+            cause = without_request(error)
+            failure = self._timed_out(timeout) if _is_timeout(error) else self._unreachable(error)
+            cause = TimeoutError(str(cause)) if _is_timeout(error) else cause
+        # Outside of the blocks above, so that the original, with all that was sent, is not part of the chain.
+        raise failure from cause
 
     def _timed_out(self, timeout: float | None) -> ServerUnreachableError:
         return ServerUnreachableError(
             f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?"
         )
 
-    def _wrong_certificate(self) -> ServerUnreachableError:
+    def _wrong_certificate(self, error: BaseException) -> ServerUnreachableError:
+        """The error that TLS failed, as a rule because of the server's certificate, which is looked at to name it."""
+        parts, shown = urlsplit(self._base), ""
+        with suppress(LxdImageError):
+            shown = pem_fingerprint(server_certificate(parts.hostname or "", parts.port or 443))
+        pinned = pem_fingerprint(self.endpoint.pinned) if self.endpoint.pinned else ""
+        if not shown or shown == pinned:
+            return ServerUnreachableError(f"{self.url} refused the connection: {without_request(error)}")
+        if pinned:
+            return ServerUnreachableError(
+                f"{self.url} shows another certificate than the pinned one: expected {pinned}, got {shown}",
+                advice=(
+                    "somebody may be in between: compare with what 'lxc info' or 'incus info' says on the server",
+                    "if the server has a new one, pin that: enroll(…) with a trust token, or server_cert=",
+                ),
+            )
         return ServerUnreachableError(
-            f"{self.url} did not show the certificate that was expected; compare fingerprints, then pin it"
+            f"{self.url} shows a certificate that no authority of this system vouches for: {shown}",
+            advice=("compare it with what 'lxc info' or 'incus info' says on the server, then pin it: server_cert=",),
         )
 
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
@@ -265,9 +284,15 @@ class Transport:
         try:
             return open_socket(self._get_session(), self._base)
         except (ssl.SSLError, urllib3.exceptions.SSLError) as error:
-            raise self._wrong_certificate() from error
+            raise self._wrong_certificate(error) from error
         except BROKEN as error:
             raise self._unreachable(error) from error
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """Whether a broken connection is a timeout within a reply; urllib3 calls a refused connection a timeout, too."""
+    refused = urllib3.exceptions.NewConnectionError
+    return any(isinstance(e, TIMEOUTS) and not isinstance(e, refused) for e in exception_chain(error))
 
 
 def _sendable(body: Body | bytes | None) -> Any:

@@ -19,6 +19,7 @@ from lxdimg_nb.errors import (
     NotFoundError,
     UnexpectedReplyError,
 )
+from lxdimg_nb.text.secret import Secret, hide_address
 
 __all__ = ["WebClient"]
 
@@ -84,13 +85,13 @@ class WebClient:
             UnexpectedReplyError: too many redirects, or one to a place that is not allowed.
         """
         target = self._path + (f"/{quote(path, safe=_SAFE)}" if path else "") or "/"
-        target += f"?{self._query}" if self._query and not path else ""
+        target = Secret(target + f"?{self._query}") if self._query and not path else target
         origin, shown = self._origin, self.url + (f"/{path}" if path else "")
         with ExitStack() as stack:
             for _ in range(MAX_REDIRECTS + 1):
                 sent = dict(headers or {})
                 if self._authorization and origin == self._origin:
-                    sent["Authorization"] = self._authorization
+                    sent["Authorization"] = Secret(self._authorization)
                 stream = stack.enter_context(closing(self._host(origin).get(target, sent)))
                 if stream.status_code not in (301, 302, 303, 307, 308):
                     _check_status(stream.status_code, shown)
@@ -108,7 +109,7 @@ class WebClient:
             raise UnexpectedReplyError(f"{shown} redirects to something that is no https address") from error
         if origin != self._origin and _is_private(origin) and not _is_private(self._origin):
             raise UnexpectedReplyError(f"{shown} redirects to a private address; that is not followed")
-        return origin, (path or "/") + (f"?{query}" if query else "")
+        return origin, hide_address((path or "/") + (f"?{query}" if query else ""))
 
     def _host(self, origin: str) -> _Host:
         with self._lock:

@@ -1,0 +1,28 @@
+"""Texts that do not show themselves where all local variables are shown, as in a verbose traceback."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+__all__ = ["Secret", "hide_address"]
+
+# A name and password, or a query, which may be a signature or a one-time secret.
+_PRIVATE_ADDRESS = re.compile(r"^[^/?#]*//[^/?#]*@|\?")
+
+T = TypeVar("T")
+
+
+class Secret(str):
+    """A text like any other, whose repr is `'***'`. What is cut out of it is a plain text again."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def hide_address(address: T) -> T | Secret:
+    """The address, as a `Secret` if there is a password or a query in it; what is no text stays as it is."""
+    private = isinstance(address, str) and _PRIVATE_ADDRESS.search(address)
+    return Secret(address) if private else address

@@ -1,0 +1,165 @@
+"""No token, secret, password, signature or key shows in an error, its chain, its frames' variables, or a log."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import lxdimg_nb
+from lxdimg_nb import Client, demo
+from lxdimg_nb.demo import DemoServer
+from lxdimg_nb.errors import LxdImageError
+from lxdimg_nb.text.secret import Secret, hide_address
+from tests.kit import certificates, factory
+from tests.kit.canaries import leaks
+from tests.kit.homes import token_of
+from tests.kit.servers import RunningServer
+from tests.kit.sockets import free_port
+
+PASSWORD, SIGNATURE = "canary-password", "canary-signature"
+BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
+
+
+def seen_in(call: Callable[[], object], *canaries: str) -> list[str]:
+    """Where the canaries show in the error that a call raises."""
+    with pytest.raises(LxdImageError) as caught:
+        call()
+    assert pickle.loads(pickle.dumps(caught.value)).message == caught.value.message  # noqa: S301 - our own
+    return leaks(caught.value, canaries, own=__file__)
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 403}, {"cut_after": 10}, {"status": 404}])
+def test_a_token_does_not_show_when_a_server_refuses_it(demo: RunningServer, home: Path, fault: dict[str, int]) -> None:
+    url, token = demo.listen(), token_of(demo)
+    inside = base64.b64decode(token).decode().split('"secret": "')[1].split('"')[0]
+    demo.demo.faults.add(method="POST", path="/certificates", **fault)
+
+    assert seen_in(lambda: lxdimg_nb.enroll(url, token), token, inside) == []
+
+
+@pytest.mark.parametrize("server", ["lxd", "incus"], indirect=True)
+def test_a_token_that_was_used_does_not_show(server: RunningServer, home: Path) -> None:
+    url, token = server.listen(), token_of(server)
+    lxdimg_nb.enroll(url, token)
+    server.clean()
+
+    assert seen_in(lambda: lxdimg_nb.enroll(url, token), token) == []
+
+
+@pytest.mark.parametrize("text", ["canary-no-token", base64.b64encode(b'{"secret": "canary"').decode()])
+def test_what_is_no_token_does_not_show_either(home: Path, text: str) -> None:
+    assert seen_in(lambda: lxdimg_nb.enroll("https://127.0.0.1:1", text), text, "canary") == []
+
+
+@pytest.mark.parametrize("by", ["client", "server"])
+def test_the_password_and_the_query_of_an_address_do_not_show(client: Client, by: str) -> None:
+    url = f"https://me:{PASSWORD}@127.0.0.1:{free_port()}/image.tar.gz?signature={SIGNATURE}"
+
+    def call() -> object:
+        return client.images.create_from_url(url, by=by)  # type: ignore[arg-type]
+
+    # What a server says about its own failure is its text: it may name the address.
+    found = seen_in(call, PASSWORD, BASIC, *([SIGNATURE] if by == "client" else []))
+    assert found == []
+
+
+def test_the_password_of_a_catalogue_does_not_show(home: Path) -> None:
+    address = f"simplestreams+https://me:{PASSWORD}@127.0.0.1:{free_port()}/x"
+
+    assert seen_in(lambda: lxdimg_nb.connect(address), PASSWORD, BASIC) == []
+
+
+@pytest.mark.parametrize("mode", ["pull", "push", "relay"])
+@pytest.mark.parametrize("fault", [{"status": 500}, {"cut_after": 10}, {"fail_operation": "no"}])
+def test_the_one_time_secret_of_a_copy_does_not_show(
+    demo: RunningServer, monkeypatch: pytest.MonkeyPatch, other: DemoServer, mode: str, fault: dict[str, object]
+) -> None:
+    demo.add_image(factory.small(1))
+    secrets: list[str] = []
+    keep = Secret.__new__
+    monkeypatch.setattr(Secret, "__new__", lambda cls, text="": secrets.append(str(text)) or keep(cls, text))
+    other.faults.clear()
+    other.faults.add(method="POST", path="/1.0/images", **fault)
+    with lxdimg_nb.connect(demo.url) as source, lxdimg_nb.connect(other.url) as target:
+        image = source.images.all()[0]
+        demo.demo.faults.add(method="POST", path="/export", **fault)
+
+        with pytest.raises(LxdImageError) as caught:
+            image.copy(target, mode=mode)  # type: ignore[arg-type]
+
+    assert leaks(caught.value, [text for text in secrets if text], own=__file__) == []
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[DemoServer]:
+    with demo.start(inventory=False) as server:
+        yield server
+
+
+def test_keys_do_not_show(demo: RunningServer, tmp_path: Path) -> None:
+    (crt, key), (_, wrong) = certificates.pair(tmp_path, "a"), certificates.pair(tmp_path, "b")
+    line = Path(key).read_text().splitlines()[1]
+    dead = f"https://127.0.0.1:{free_port()}"
+
+    assert seen_in(lambda: lxdimg_nb.connect(demo.listen(), cert=(crt, wrong)), line, "PRIVATE KEY") == []
+    assert seen_in(lambda: lxdimg_nb.connect(dead, cert=(crt, key)), line, "PRIVATE KEY") == []
+
+
+def test_a_log_of_all_requests_shows_no_secret(
+    demo: RunningServer, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    fingerprint = demo.add_image(factory.small(1))
+    with caplog.at_level(logging.DEBUG), lxdimg_nb.connect(demo.url) as client:
+        secret = client.images.get(fingerprint).secret()
+        client.transport.request("GET", f"/1.0/images/{fingerprint}", params={"secret": secret})
+
+    assert "/1.0/images/" in caplog.text
+    assert secret not in caplog.text
+
+
+def test_a_planted_secret_is_found_wherever_it_is() -> None:
+    def inner(token: str) -> None:
+        try:
+            raise ValueError("bottom")
+        except ValueError as error:
+            raise LxdImageError("top", fact=1) from error
+
+    code = compile("def outer(call, token):\n    call(token)\n", "elsewhere.py", "exec")
+    space: dict[str, Callable[..., None]] = {}
+    exec(code, space)  # noqa: S102 - a frame of another file
+    for planted in ("canary", Secret("canary")):
+        with pytest.raises(LxdImageError) as caught:
+            space["outer"](inner, planted)
+        expected = [] if isinstance(planted, Secret) else ["LxdImageError: elsewhere.py:2 token"]
+        assert leaks(caught.value, ["canary"], own=__file__) == expected
+    assert leaks(ValueError("a canary"), ["canary"], own=__file__) == [
+        "ValueError: text",
+        "ValueError: repr",
+        "ValueError: args",
+    ]
+    error = LxdImageError("x")
+    error.__context__ = ValueError("canary")
+    assert len(leaks(error, ["canary"], own=__file__)) == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "hidden"),
+    [
+        ("https://host/x", False),
+        ("unix:///run/x@y", False),
+        ("https://host/a@b", False),
+        ("https://me:pass@host/x", True),
+        ("simplestreams+https://me@host", True),
+        ("https://host/x?sig=1", True),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_an_address_is_hidden_only_if_there_is_something_to_hide(address: object, hidden: bool) -> None:
+    assert hide_address(address) == address
+    assert (repr(hide_address(address)) == "'***'") is hidden

@@ -1,0 +1,44 @@
+"""Looks for secrets where errors keep what they know: texts, attributes, chains, and the local variables of frames."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Iterator
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """An error and everything it was made from or met, each once."""
+    seen: set[int] = set()
+    stack: list[BaseException | None] = [error]
+    while stack:
+        found = stack.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            stack += [found.__cause__, found.__context__]
+
+
+def leaks(error: BaseException, canaries: Iterable[str], *, own: str) -> list[str]:
+    """Where the canaries show: `type: where`, one each.
+
+    Args:
+        canaries: the secret texts.
+        own: the test's file, whose frames hold the secrets by right.
+    """
+    found: list[str] = []
+    for one in chain_of(error):
+        texts = {"text": str(one), "repr": repr(one), "attributes": repr(vars(one)), "args": repr(one.args)}
+        texts["notes"] = " ".join(getattr(one, "__notes__", ()))
+        for frame, line in traceback.walk_tb(one.__traceback__):
+            if frame.f_code.co_filename != own:
+                for name, value in frame.f_locals.items():
+                    texts[f"{frame.f_code.co_filename}:{line} {name}"] = _repr(value)
+        found += [f"{type(one).__name__}: {where}" for where, text in texts.items() if any(c in text for c in canaries)]
+    return found
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - a front end shows nothing of it either
+        return ""
