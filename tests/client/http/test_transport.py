@@ -22,7 +22,9 @@ def test_a_separate_socket_is_opened_with_the_certificates_of_requests(demo: Run
     with Transport(Endpoint(demo.https_url, pinned=pinned)).open_socket() as connected:
         assert isinstance(connected, ssl.SSLSocket)
     for endpoint in (Endpoint(demo.https_url, pinned=other), Endpoint(demo.https_url)):
-        with pytest.raises(ServerUnreachableError, match="shows (another certificate|a certificate that no authority)"):
+        with pytest.raises(
+            ServerUnreachableError, match=r"shows (another certificate|a certificate that no authority)"
+        ):
             Transport(endpoint).open_socket()
 
 
