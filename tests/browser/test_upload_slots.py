@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.kit import container_images as oci
 from tests.kit import factory
 from tests.kit.lab import SLOW
 from tests.kit.waiting import until
@@ -185,3 +186,22 @@ def test_a_file_that_is_no_image_is_refused_before_anything_goes_to_the_server(b
     expect(panel.locator(".lxi-upload").get_by_role("alert").first).to_contain_text("no archive", timeout=SLOW)
     expect(panel.locator(".lxi-upload").get_by_role("button", name="Upload", exact=True)).to_have_count(0)
     assert lxd.get("images") == []
+
+
+def test_a_docker_save_file_becomes_an_image_with_metadata_that_are_made(books, lxd, tmp_path):
+    file = tmp_path / "app.tar"
+    file.write_bytes(oci.docker_save(oci.Image([oci.system()])))
+    _, panel = books.browser(lxd)
+    upload = panel.locator(".lxi-upload")
+
+    begin(panel, file)
+    expect(upload.get_by_role("alert").last).to_contain_text("Metadata can be made", timeout=SLOW)
+    upload.get_by_label("Release").fill("9")
+    upload.get_by_role("button", name="Make the metadata").click()
+    expect(upload).to_contain_text("debian (/usr/lib/os-release: ID)", timeout=SLOW)
+    upload.get_by_label("Aliases").fill("app")
+    upload.get_by_role("button", name="Upload", exact=True).click()
+
+    expect(upload).to_contain_text("Imported as", timeout=SLOW)
+    image = lxd.get(f"images/{lxd.get('images/aliases/app')['target']}")
+    assert (image["properties"]["os"], image["properties"]["release"]) == ("debian", "9")

@@ -164,6 +164,13 @@ class ImageFiles:
         return problems
 
     @property
+    def needs_metadata(self) -> bool:
+        """Whether only the metadata are missing, and can be made of what lies in it."""
+        if self.split or not self.verdicts or self.verdicts[0].metadata is not None:
+            return False
+        return self.verdicts[0].kind == "qcow2" or self.verdicts[0].other[1] == MAKE_METADATA
+
+    @property
     def notes(self) -> list[str]:
         """What is worth knowing but not refused."""
         return [note for verdict in self.verdicts for note in verdict.notes]

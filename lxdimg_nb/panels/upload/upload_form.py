@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lxdimg_nb.client import Image, Images
+from lxdimg_nb.client import Image, Images, image_metadata
+from lxdimg_nb.client.files.formats.archive_contents import MAKE_METADATA
+from lxdimg_nb.client.files.metadata.metadata_tarball import ImageMetadata
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.client.verbs.write.check import Preflight
 from lxdimg_nb.panels.base.message_fields import int_field, names_field, str_field
@@ -35,6 +37,12 @@ class _Files:
     second: Path | None
     name: str
     spool_files: tuple[SpoolFile, ...] = ()
+    made: ImageMetadata | None = None
+
+    @property
+    def metadata(self) -> ImageMetadata | Path | None:
+        """The second file, or the metadata that were made instead of one."""
+        return self.made if self.made is not None else self.second
 
     def remove(self) -> None:
         """Delete what came from the browser."""
@@ -56,12 +64,15 @@ class UploadForm:
         self.spool = Spool()
         # What was checked and may be uploaded.
         self._checked: _Files | None = None
+        # What was checked and lacks only its metadata, and what was found about it.
+        self._bare: tuple[_Files, dict[str, Any]] | None = None
         self._running: Transfer | None = None
         self._receivers: dict[str, FileReceiver] = {}
         self._state: dict[str, Any] = {"state": "empty"}
         self.handlers: dict[str, Handler] = {
             "check": self._check,
             "complete": self._complete,
+            "make-metadata": self._make_metadata,
             "upload": self._upload,
             "unload": lambda _: self.close(),
             "file-begin": self._begin_file,
@@ -85,7 +96,9 @@ class UploadForm:
         self._receivers.clear()
         if self._checked is not None:
             self._checked.remove()
-        self._checked = self._running = None
+        if self._bare is not None:
+            self._bare[0].remove()
+        self._checked = self._running = self._bare = None
         self._set("empty")
 
     # Files from the browser
@@ -197,11 +210,56 @@ class UploadForm:
             if transfer is self._running:
                 self._set("refused", text=transfer.text)
             return
+        found = _view(transfer.result)
         if transfer.result.ok:
             self._checked = files
+        elif transfer.result.needs_metadata:
+            self._bare = files, found
         else:
             files.remove()
-        self._set("checked", job=transfer.number, **_view(transfer.result))
+        self._set("checked", job=transfer.number, **found)
+
+    # Metadata for a file that has none
+
+    def _make_metadata(self, content: Mapping[str, Any]) -> None:
+        bare, self._bare = self._bare, None
+        if bare is None or bare[0].images.project != self._panel.images.project:
+            self.close()
+            return
+        files = bare[0]
+        system, release, machine = (
+            str_field(content, key).strip() or None for key in ("os", "release", "architecture")
+        )
+
+        def work(report: Report) -> tuple[_Files, Preflight]:
+            made = image_metadata(files.path, os=system, release=release, architecture=machine, progress=report)
+            whole = replace(files, made=made)
+            return whole, files.images.check(files.path, whole.metadata, progress=report)
+
+        self._running = transfers.start(
+            f"Make metadata of {files.name}",
+            work,
+            where=self._panel.where,
+            result_text=lambda found: f"made for {short_fingerprint(found[1].fingerprint)}",
+            on_end=lambda transfer: self._panel.actor.post(lambda: self._metadata_made(transfer, bare)),
+        )
+        self._set("checking", job=self._running.number)
+
+    def _metadata_made(self, transfer: Transfer, bare: tuple[_Files, dict[str, Any]]) -> None:
+        if transfer is not self._running or transfer.state == "cancelled":
+            bare[0].remove()
+            if transfer is self._running:
+                self._set("refused", text=transfer.text)
+        elif transfer.error is not None:
+            self._bare = bare
+            self._set("checked", job=transfer.number, **{**bare[1], "problems": [sentence(transfer.text)]})
+        else:
+            files, found = transfer.result
+            if found.ok:
+                self._checked = files
+            else:
+                files.remove()
+            self._set("checked", job=transfer.number, **_view(found, files.made))
 
     def _upload(self, content: Mapping[str, Any]) -> None:
         files = self._checked
@@ -217,7 +275,7 @@ class UploadForm:
                 files.path,
                 public,
                 wait=True,
-                metadata=files.second,
+                metadata=files.metadata,
                 filename=files.name if files.second is None else None,
                 aliases=aliases,
                 progress=report,
@@ -240,9 +298,17 @@ class UploadForm:
             self._uploaded(transfer.result.record)
 
 
-def _view(found: Preflight) -> dict[str, Any]:
-    """Return the result of a check as a browser shows it."""
+def _view(found: Preflight, made: ImageMetadata | None = None) -> dict[str, Any]:
+    """Return the result of a check as a browser shows it.
+
+    Args:
+        made: metadata that were made for the file.
+    """
     problems = [sentence(p) for p in found.problems]
+    if found.needs_metadata:
+        advice = f"; {MAKE_METADATA}", f" ({MAKE_METADATA})"
+        what = [p.replace(advice[0], "").replace(advice[1], "") for p in found.problems]
+        problems = [*map(sentence, what), "Metadata can be made of what lies in it."]
     if found.exists:
         problems.append("This image is already on the server; there is nothing to upload.")
     if found.free is not None and found.free < found.needed:
@@ -259,8 +325,14 @@ def _view(found: Preflight) -> dict[str, Any]:
     notes = [sentence(n) for n in found.notes]
     if found.swapped:
         notes.append("The two files were given the other way round; they are sent in the right order.")
+    shown = [(name, value) for name, value in facts.items() if not found.needs_metadata or name == "Size"]
+    if made is not None:
+        notes += made.notes
+        shown = [(name, value) for name, value in shown if name not in ("Architecture", "Description")]
+        shown += [(fact.name.replace("_", " ").capitalize(), f"{fact.value} ({fact.source})") for fact in made.facts]
     return {
-        "facts": [{"name": name, "value": display.sanitize(value, 200)} for name, value in facts.items() if value],
+        "facts": [{"name": name, "value": display.sanitize(value, 200)} for name, value in shown if value],
+        "bare": found.needs_metadata,
         "problems": problems,
         "notes": notes,
         "ok": found.ok,

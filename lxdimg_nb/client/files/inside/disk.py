@@ -24,7 +24,10 @@ from lxdimg_nb.client.files.inside.system_facts import SystemFacts, read_system_
 __all__ = ["DiskFacts", "read_disk_facts"]
 
 BLOCK = 64 * 1024
-_ERRORS = (OSError, EOFError, ValueError, LookupError, RuntimeError, struct.error, zlib.error, lzma.LZMAError)
+_ERRORS = (
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, ArithmeticError),
+    *(struct.error, zlib.error, lzma.LZMAError),
+)
 # Where a file system begins so: the module that reads it, and its class.
 _FILE_SYSTEMS = (
     (1080, b"\x53\xef", "dissect.extfs", "ExtFS"),

@@ -42,15 +42,8 @@ _KINDS = {
 }
 # What reading a damaged file raises, in the package and in what it uses.
 _ERRORS = (
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
+    *(OSError, EOFError, ValueError, LookupError, RuntimeError, TypeError, ArithmeticError),
+    *(struct.error, zlib.error, lzma.LZMAError),
 )
 
 

@@ -40,6 +40,7 @@ class Preflight:
         free: bytes free where the server keeps images, None when it is not on this machine.
         needed: bytes the server wants free while it imports: it spools, then splits.
         swapped: the two files of a split image were given the other way round.
+        needs_metadata: only its metadata are missing, and `lxdimg.image_metadata()` makes them.
     """
 
     fingerprint: str
@@ -54,6 +55,7 @@ class Preflight:
     free: int | None = None
     needed: int = 0
     swapped: bool = False
+    needs_metadata: bool = False
     created_at: int = field(default=0, repr=False)
 
     @property
@@ -125,6 +127,7 @@ def _check(project: Project, files: ImageFiles, progress: ProgressArgument) -> P
         free=_free_space(project),
         needed=2 * size,
         swapped=files.swapped,
+        needs_metadata=files.needs_metadata,
         created_at=date if isinstance(date, int) else 0,
     )
 

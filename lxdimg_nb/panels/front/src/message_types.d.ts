@@ -430,6 +430,10 @@ export interface UploadChecked {
   state: "checked";
   job: number;
   ok: boolean;
+  /**
+   * Only its metadata are missing, and they can be made.
+   */
+  bare: boolean;
   facts: Fact[];
   problems: string[];
   notes: string[];
@@ -646,6 +650,7 @@ export interface ToKernel {
   complete: {
     path: string;
   };
+  "make-metadata": MakeMetadata;
   upload: {
     aliases: string;
     public: boolean;
@@ -736,3 +741,11 @@ export interface OfAlias {
  * via the `definition` "Nothing".
  */
 export interface Nothing5 {}
+/**
+ * Make the metadata of the file that was checked; what is empty is read from the file.
+ */
+export interface MakeMetadata {
+  os: string;
+  release: string;
+  architecture: string;
+}

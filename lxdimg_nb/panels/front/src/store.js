@@ -37,6 +37,7 @@
  * @property {string} problem
  * @property {string} aliases as typed
  * @property {boolean} public
+ * @property {{ os: string, release: string, architecture: string }} made what metadata are to say, as typed
  */
 
 /**
@@ -87,7 +88,17 @@ const initial = () => ({
   said: { number: 0, text: "" },
   row: 0,
   images: {},
-  upload: { open: false, way: "kernel", path: "", second: "", files: {}, problem: "", aliases: "", public: false },
+  upload: {
+    open: false,
+    way: "kernel",
+    path: "",
+    second: "",
+    files: {},
+    problem: "",
+    aliases: "",
+    public: false,
+    made: { os: "", release: "", architecture: "" },
+  },
   sending: false,
   bulk: { asking: "", name: "", value: "", folder: "" },
   links: {},

@@ -83,7 +83,9 @@ test("what the check found is shown, and the upload waits for the user", () => {
 
   kernel.show({ upload: { state: "checking", job: 1 }, transfers: [transfer({ fraction: 0.25 })] });
   expect(document.querySelector(".lxi-upload [role=progressbar]")?.getAttribute("aria-valuenow")).toBe("25");
-  kernel.show({ upload: { state: "checked", job: 1, ok: true, facts, problems: [], notes: ["Swapped."] } });
+  kernel.show({
+    upload: { state: "checked", job: 1, ok: true, bare: false, facts, problems: [], notes: ["Swapped."] },
+  });
   expect(text()).toContain("Swapped.");
   type(control("Aliases"), "web web/1");
   change(control("Public – visible without authentication to everyone who reaches the server"), true);
@@ -96,12 +98,24 @@ test("what the check found is shown, and the upload waits for the user", () => {
 test("a file with a problem cannot be uploaded", () => {
   const { kernel, root, find, submit } = form();
 
-  kernel.show({ upload: { state: "checked", job: 1, ok: false, facts: [], problems: [EVIL], notes: [] } });
+  kernel.show({ upload: { state: "checked", job: 1, ok: false, bare: false, facts: [], problems: [EVIL], notes: [] } });
   submit(find(".lxi-upload [role=alert]"));
 
   expect(root.querySelector(".lxi-upload button[type=submit]")).toBe(null);
   expect(find("[role=alert]").textContent).toContain("<script>");
   expect(kernel.take()).toEqual([]);
+});
+
+test("metadata that are missing can be made, and what is left empty is read from the file", () => {
+  const { kernel, control, type, submit, text } = form();
+  const problems = ["Its metadata are missing."];
+
+  kernel.show({ upload: { state: "checked", job: 1, ok: false, bare: true, facts: [], problems, notes: [] } });
+  expect(text()).toContain("Its metadata are missing.");
+  type(control("Architecture"), "arm64");
+  submit(control("Make the metadata"));
+
+  expect(kernel.take()).toEqual([{ type: "make-metadata", os: "", release: "", architecture: "arm64" }]);
 });
 
 test("nothing is sent as long as no file was chosen", () => {

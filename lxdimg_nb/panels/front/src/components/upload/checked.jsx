@@ -1,6 +1,6 @@
 // What the check found, and what else the server is to be told.
 
-import { h } from "preact";
+import { Fragment, h } from "preact";
 import { take } from "../../keyboard.js";
 import { Button } from "../controls/button.jsx";
 import { Checkbox } from "../controls/checkbox.jsx";
@@ -12,14 +12,15 @@ import { Message } from "../controls/message.jsx";
 /** @import * as messages from "../../message_types" */
 
 /** @param {{ app: App, upload: messages.UploadChecked }} props */
-export function Checked({ app, upload: { ok, facts, problems, notes } }) {
-  const { aliases, public: visible } = app.state.upload;
+export function Checked({ app, upload: { ok, bare, facts, problems, notes } }) {
+  const { aliases, public: visible, made } = app.state.upload;
   return (
     <form
       class="lxi-form"
       onSubmit={(event) => {
         event.preventDefault();
         if (ok) app.send("upload", { aliases, public: visible });
+        else if (bare) app.send("make-metadata", made);
       }}
     >
       {problems.map((text) => (
@@ -31,6 +32,7 @@ export function Checked({ app, upload: { ok, facts, problems, notes } }) {
           {text}
         </p>
       ))}
+      {bare && <MetadataFields app={app} />}
       {ok && (
         <Field
           id={app.id("aliases")}
@@ -55,8 +57,40 @@ export function Checked({ app, upload: { ok, facts, problems, notes } }) {
             {visible ? "Upload as public image" : "Upload"}
           </Button>
         )}
+        {bare && (
+          <Button type="submit" kind="primary">
+            Make the metadata
+          </Button>
+        )}
         <Button onClick={() => app.send("unload", {})}>Choose another file</Button>
       </div>
     </form>
+  );
+}
+
+const FIELDS = /** @type {const} */ ([
+  ["os", "System", "debian"],
+  ["release", "Release", "bookworm"],
+  ["architecture", "Architecture", "x86_64"],
+]);
+
+/** What the metadata are to say. @param {{ app: App }} props */
+function MetadataFields({ app }) {
+  const { made } = app.state.upload;
+  return (
+    <>
+      <p class="lxi-hint">What you leave empty is read from the file.</p>
+      {FIELDS.map(([name, label, placeholder], number) => (
+        <Field
+          key={name}
+          id={app.id(`made-${name}`)}
+          label={label}
+          value={made[name]}
+          placeholder={placeholder}
+          focus={number === 0}
+          onText={(text) => app.store.setUpload({ made: { ...made, [name]: text } })}
+        />
+      ))}
+    </>
   );
 }

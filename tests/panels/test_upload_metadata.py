@@ -1,0 +1,95 @@
+"""A file that lacks only its metadata: the upload offers to make them, and uploads it with them."""
+
+from __future__ import annotations
+
+import pytest
+
+import lxdimg_nb
+from tests.kit import container_images as oci
+from tests.kit import factory
+from tests.kit.container_images import Image, layer, member
+from tests.kit.frontend import browser, panels
+from tests.kit.waiting import until
+
+__all__ = ["panels"]
+
+
+@pytest.fixture
+def view(demo, panels):
+    """A view of the browser of the demo server's images."""
+    with lxdimg_nb.connect(demo.url) as client:
+        yield browser(client, panels)
+
+
+def check(view, path):
+    view.say("check", path=str(path), second="")
+    assert view.sees(lambda p: p["upload"]["state"] == "checked")
+    return view.parts["upload"]
+
+
+def make(view, **given):
+    view.say("make-metadata", **{"os": "", "release": "", "architecture": ""} | given)
+    assert view.sees(lambda p: p["upload"]["state"] == "checking" or p["upload"]["job"] > 1)
+    assert view.sees(lambda p: p["upload"]["state"] == "checked")
+    return view.parts["upload"]
+
+
+def test_a_docker_save_file_is_uploaded_with_metadata_that_are_made(demo, view, tmp_path):
+    path = tmp_path / "app.tar"
+    path.write_bytes(oci.docker_save(Image([oci.system()])))
+
+    bare = check(view, path)
+    made = make(view, release="9")
+    view.say("upload", aliases="app", public=False)
+    assert view.sees(lambda p: p["upload"]["state"] == "done")
+
+    assert (bare["ok"], bare["bare"]) == (False, True)
+    assert bare["problems"] == [
+        "There is no metadata.yaml in it: it is a container image (docker save, or an OCI layout).",
+        "Metadata can be made of what lies in it.",
+    ]
+    facts = {fact["name"]: fact["value"] for fact in made["facts"]}
+    assert (made["ok"], made["bare"], made["problems"]) == (True, False, [])
+    assert facts["Release"] == "9 (given)"
+    assert facts["Architecture"] == "x86_64 (the container image's configuration)"
+    image = demo.get(f"images/{demo.get('images/aliases/app')['target']}")
+    assert (image["properties"]["os"], image["properties"]["release"]) == ("debian", "9")
+
+
+def test_what_cannot_be_read_may_be_given_after_all(view, tmp_path):
+    path = tmp_path / "root.tar"
+    path.write_bytes(layer(member("etc/"), member("usr/")))
+
+    assert check(view, path)["bare"] is True
+    view.say("make-metadata", os="", release="", architecture="")
+    assert view.sees(lambda p: "name it: architecture" in "".join(p["upload"]["problems"]))
+    assert view.parts["upload"]["bare"] is True
+    view.say("make-metadata", os="", release="", architecture="arm64")
+
+    assert view.sees(lambda p: p["upload"]["state"] == "checked" and p["upload"]["ok"])
+
+
+@pytest.mark.parametrize("data", [factory.small(1), b"This is a letter.\n" * 40, factory.BROKEN["no date"]])
+def test_other_files_are_offered_nothing(view, tmp_path, data):
+    path = tmp_path / "file"
+    path.write_bytes(data)
+
+    found = check(view, path)
+    view.say("make-metadata", os="", release="", architecture="x86_64")
+
+    assert found["bare"] is False
+    assert view.sees(lambda p: p["upload"]["state"] == "empty")
+
+
+def test_another_file_may_be_chosen_instead(view, tmp_path):
+    path = tmp_path / "root.tar"
+    path.write_bytes(oci.system())
+
+    check(view, path)
+    view.say("unload")
+    assert view.sees(lambda p: p["upload"]["state"] == "empty")
+    view.say("make-metadata", os="", release="", architecture="")
+    view.settle()
+
+    assert view.parts["upload"]["state"] == "empty"
+    assert until(lambda: view.panel.upload._bare is None)
