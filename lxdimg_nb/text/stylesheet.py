@@ -25,7 +25,7 @@ _TONES = {
 _RULES = (
     ("", f"color:{_TEXT.format('inherit')};font-size:var(--jp-code-font-size,13px);line-height:1.45;max-width:100%"),
     # A table has its own scroll bars: only then can its header stay in sight.
-    (">div", "max-width:100%;max-height:min(60em,85vh);overflow:auto"),
+    (">div", "max-width:100%;max-height:min(80em,90vh);overflow:auto"),
     ("table", "border-collapse:separate;border-spacing:0;table-layout:auto;margin:0;width:auto;font-size:inherit"),
     ("tr,tbody tr:nth-child(n)", "background:none;padding:0"),
     ("tbody tr:hover", "background:var(--jp-layout-color2,rgba(128,128,128,.12))"),

@@ -105,7 +105,7 @@ def tables() -> Iterator[Table]:
     problem = "metadata.yaml has no creation_date: LXD and Incus refuse the image"
     yield Preflight(fingerprint(9), "unified", "container", "x86_64", {"os": "Debian"}, 300, (problem,)).table()
     yield inventory_table(inventory(HOSTILE), now=NOW)
-    many = [image(i, names=[f"web-{i}"], properties={"os": "Debian", "description": "a build"}) for i in range(40)]
+    many = [image(i, names=[f"web-{i}"], properties={"os": "Debian", "description": "a build"}) for i in range(50)]
     yield inventory_table(inventory(*many), now=NOW)
 
 

@@ -52,7 +52,7 @@ class Receipts(StyledFrame):
 
     def table(self) -> Table:
         names = list(self.columns)
-        if not {"state", "detail", "server", "project"} <= {*names}:
+        if not {"state", "detail", "action", "server", "project"} <= {*names}:
             return frame_table(self)
         # The place of all steps stands in the title.
         places = self[["server", "project"]].drop_duplicates().values.tolist()
@@ -60,4 +60,7 @@ class Receipts(StyledFrame):
         order = ["fingerprint", "alias", "state", "detail", "action", "size", *([] if where else ["server", "project"])]
         columns = [names.index(name) for name in order if name in names]
         shown = frame_table(self, title=" · ".join([self.summary, *where]), columns=columns)
-        return replace(shown, hidden=()) if where else shown
+        # What was to be done stands out less than what became of it.
+        at = shown.headers.index("action")
+        rows = tuple((*row[:at], str(row[at]), *row[at + 1 :]) for row in shown.rows)
+        return replace(shown, rows=rows, hidden=() if where else shown.hidden)
