@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 # A view reports every half minute; browsers slow the timers of hidden pages down to one a minute.
 VIEW_SECONDS = 150.0
 SNAPSHOT_SECONDS = 2.0
-# With script and style, which front ends may store as well, a notebook stays below 100 kB.
+# Whatever servers write, a notebook with a panel stays small.
 SNAPSHOT_BYTES = 18_000
 MAX_NOTICES = 4
 
