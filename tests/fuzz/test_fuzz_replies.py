@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import io
 import json
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from lxdimg_nb.client.enrolling import TrustToken
+from lxdimg_nb.client.events import Events, _LostError
 from lxdimg_nb.client.http.envelope import is_envelope, parse_reply
 from lxdimg_nb.client.http.multipart_reader import MultipartReader
 from lxdimg_nb.client.http.response_body import Stream
@@ -202,6 +204,29 @@ def test_an_event(data: Any) -> None:
 
     assert isinstance(event.action + event.source + event.project + event.type, str)
     assert isinstance(event.context, dict)
+
+
+class _Socket:
+    """A websocket that received one message."""
+
+    def __init__(self, message: bytes) -> None:
+        self._messages = [message, b""]
+
+    def recv(self) -> bytes:
+        return self._messages.pop(0)
+
+    def shutdown(self) -> None:
+        pass
+
+
+@fuzz("events, text", mutated([json.dumps(_LIFECYCLE).encode()]) | st.just(b"[" * 100_000))
+def test_the_text_of_an_event(message: bytes) -> None:
+    """It is an event, or the next message is read."""
+    events = object.__new__(Events)
+    events._lock, events._reading = threading.Lock(), threading.Lock()
+    events._socket = _Socket(message)
+    with contextlib.suppress(_LostError):
+        assert isinstance(events._receive(), Event)
 
 
 _LOCATION = [

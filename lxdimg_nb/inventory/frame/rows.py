@@ -165,7 +165,11 @@ class Row:
 
     @property
     def size(self) -> int:
-        return int(self._get("size") or 0)
+        value = self._get("size") or 0
+        try:
+            return int(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidRequestError(f"the column 'size' holds {str(value)[:40]!r}, not a number of bytes") from error
 
     @property
     def profiles(self) -> Sequence[str]:

@@ -116,10 +116,11 @@ def servers_of(frame: pd.DataFrame) -> tuple[dict[str, PlannedServer], str]:
     """
     if not schema.is_inventory(frame):
         raise InvalidRequestError("a plan is made from a frame of images, with their fingerprints as index")
-    levels = [found for name in ("server", "project", "fingerprint") if (found := level(frame, name)) is not None]
+    found = (level(frame, name) for name in ("server", "project", "fingerprint"))
+    levels = [[str(value) for value in values] for values in found if values is not None]
     if twice := [key for key, count in Counter(zip(*levels, strict=True)).items() if count > 1]:
         raise InvalidRequestError(
-            f"the image {str(twice[0][-1])[:12]} is in the frame twice; drop one: df[~df.index.duplicated()]"
+            f"the image {twice[0][-1][:12]} is in the frame twice; drop one: df[~df.index.duplicated()]"
         )
     attrs = frame.attrs
     if "server" in frame.index.names:
