@@ -24,7 +24,14 @@ from tornado.netutil import bind_unix_socket
 
 from .api import ROUTES
 from .api.transfer_routes import update_all
-from .folders import SOCKET_LIMIT, check_socket_path, lock_folder, sweep_temporary_folders, temporary_folder
+from .folders import (
+    SOCKET_LIMIT,
+    check_own_folder,
+    check_socket_path,
+    lock_folder,
+    sweep_temporary_folders,
+    temporary_folder,
+)
 from .http.application import application
 from .http.faults import Faults
 from .http.listeners import http_server, loopback
@@ -236,7 +243,8 @@ def start(
         The running server, a context manager.
 
     Raises:
-        ValueError: the product is unknown, the port is out of range, or the socket cannot have this path.
+        ValueError: the product is unknown, the port is out of range, the socket cannot have this path, or others may
+            write to the folder.
         RuntimeError: another demo server uses the folder or the socket, or the port is taken.
         OSError: the folder cannot be made or written to.
     """
@@ -257,6 +265,7 @@ def start(
         else:
             home = Path(folder).expanduser().resolve()
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            check_own_folder(home)
         place = home / "unix.socket" if socket is None else Path(socket).expanduser().resolve()
         if socket is None and len(os.fsencode(place)) > SOCKET_LIMIT:
             place = new_folder() / "unix.socket"

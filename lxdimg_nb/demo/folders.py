@@ -12,10 +12,18 @@ import os
 import re
 import shutil
 import socket as sockets
+import stat
 import tempfile
 from pathlib import Path
 
-__all__ = ["SOCKET_LIMIT", "check_socket_path", "lock_folder", "sweep_temporary_folders", "temporary_folder"]
+__all__ = [
+    "SOCKET_LIMIT",
+    "check_own_folder",
+    "check_socket_path",
+    "lock_folder",
+    "sweep_temporary_folders",
+    "temporary_folder",
+]
 
 SOCKET_LIMIT = 100
 """Longest path of a socket in bytes; the system's limit is 107 on Linux and 103 on macOS."""
@@ -24,13 +32,26 @@ _TEMPORARY = b"the temporary folder of a demo server of lxdimg_nb\n"
 _NAME = re.compile(r"lxdimg-\w{8}")
 
 
+def check_own_folder(folder: Path) -> None:
+    """Check that no other user could have put something into a folder, or could do so.
+
+    Raises:
+        ValueError: it belongs to another user, or everybody may write to it.
+    """
+    status = folder.stat()
+    if status.st_uid != os.geteuid():
+        raise ValueError(f"{folder} belongs to another user; give a folder of your own")
+    if status.st_mode & stat.S_IWOTH:
+        raise ValueError(f"everybody may write to {folder}; give a folder of your own, or take that away (chmod o-w)")
+
+
 def lock_folder(folder: Path) -> int:
     """Lock a folder for one server and return the handle of the lock, to be closed. It is no longer temporary.
 
     Raises:
         RuntimeError: another server uses it.
     """
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     if not _locked(handle):
         os.close(handle)
         raise RuntimeError(f"another demo server uses {folder}; close it or give another folder")

@@ -81,3 +81,52 @@ def test_a_port_in_use_is_reported_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert not (tmp_path / "unix.socket").exists()
     with demo.start(tmp_path, port=port, inventory=False) as server:
         assert server.https_url == f"https://127.0.0.1:{port}"
+
+
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+
+    with pytest.raises(ValueError, match="everybody may write"):
+        demo.start(tmp_path, inventory=False)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65_534, -1)
+
+    with pytest.raises(ValueError, match="another user"):
+        demo.start(tmp_path, inventory=False)
+
+
+def test_keys_and_state_are_the_users_alone_from_the_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the umask is, and whatever was in the place of the key."""
+    outside = tmp_path / "outside"
+    outside.write_text("mine")
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / "server.key").symlink_to(outside)
+    modes: dict[str, int] = {}
+    create = os.open
+
+    def noted(path: str | Path, flags: int, mode: int = 0o777, **more: int) -> int:
+        if flags & os.O_CREAT:
+            modes[Path(path).name] = mode
+        return create(path, flags, mode, **more)
+
+    before = os.umask(0)
+    try:
+        monkeypatch.setattr(os, "open", noted)
+        with demo.start(folder, inventory=False) as server:
+            found = {path.name: path.lstat().st_mode & 0o777 for path in folder.iterdir() if path.name != "images"}
+            assert server.socket.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+
+    assert outside.read_text() == "mine"
+    assert modes["server.key"] == modes["lock"] == 0o600
+    assert {mode for name, mode in found.items() if name != "server.crt"} == {0o600}
+    assert found["server.crt"] == 0o644

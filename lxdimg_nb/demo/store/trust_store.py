@@ -87,6 +87,12 @@ class Identity:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        with open(os.open(self.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(secret)
-        self.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        _write_new(self.key_file, secret, 0o600)
+        _write_new(self.certificate_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    """Write a file in the place of an older one or of a link, with its mode from the first byte on."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
+        file.write(content)
