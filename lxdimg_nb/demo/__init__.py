@@ -14,6 +14,16 @@ from .command_line import main
 from .demo_server import DemoServer, start
 from .filling import fill
 from .http.faults import Fault, Faults
-from .stock.sample_images import sample_image, sample_split_image
+from .stock.sample_images import sample_docker_image, sample_image, sample_split_image
 
-__all__ = ["DemoServer", "Fault", "Faults", "fill", "main", "sample_image", "sample_split_image", "start"]
+__all__ = [
+    "DemoServer",
+    "Fault",
+    "Faults",
+    "fill",
+    "main",
+    "sample_docker_image",
+    "sample_image",
+    "sample_split_image",
+    "start",
+]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import lxdimg_nb
 from lxdimg_nb import Client, demo
 from tests.kit.servers import RunningServer
 
@@ -47,6 +48,20 @@ def test_every_server_takes_a_split_sample_image(client: Client, tmp_path: Path)
     assert image.export(tmp_path).paths[1].read_bytes() == rootfs
     with tarfile.open(fileobj=io.BytesIO(rootfs)) as root:
         assert "etc/os-release" in root.getnames()
+
+
+def test_every_server_takes_a_docker_save_file_with_metadata_that_are_made(client: Client) -> None:
+    data = demo.sample_docker_image("app", os="Tour", created=DAY)
+    metadata = lxdimg_nb.image_metadata(data)
+
+    verdict = client.images.check(data, metadata=metadata)
+    image = client.images.create(data, metadata=metadata, wait=True)
+
+    assert verdict.problems == () == verdict.notes
+    assert (image.fingerprint, image.created_at) == (verdict.fingerprint, DAY)
+    assert image.properties["variant"] == "docker"
+    assert metadata.notes == (() if platform.machine() == "x86_64" else metadata.notes)
+    assert data == demo.sample_docker_image("app", os="Tour", created=DAY)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the init of sample images is for x86_64")

@@ -18,7 +18,7 @@ from lxdimg_nb.errors import InvalidRequestError
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = ("matplotlib", "pyarrow", "zstandard", "dask", "distributed", "jupyterlab")
+EXTRAS = ("matplotlib", "pyarrow", "zstandard", "PySquashfsImage", "dask", "distributed", "jupyterlab")
 ZSTD = b"\x28\xb5\x2f\xfd" + bytes(300)
 
 
@@ -56,8 +56,10 @@ def test_a_call_that_needs_an_extra_names_it_with_the_command(
 
 def test_what_cannot_be_read_without_an_extra_is_no_fault_of_the_file(bare: None, stocked: Client) -> None:
     verdict = stocked.images.check(ZSTD)
+    inside = stocked.images.check(b"hsqs" + bytes(600))
 
     assert "pip install 'lxdimg-nb[zstd]'" in " ".join(verdict.notes)
+    assert "pip install 'lxdimg-nb[inside]'" in " ".join(inside.notes)
 
 
 def test_lab_without_jupyterlab_names_its_extra(

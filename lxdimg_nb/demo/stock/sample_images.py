@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import random
 import secrets
@@ -11,7 +13,7 @@ from datetime import UTC, datetime
 from ..store.tarballs import metadata_yaml, tarball
 from .root_filesystems import init_program
 
-__all__ = ["sample_image", "sample_split_image"]
+__all__ = ["sample_docker_image", "sample_image", "sample_split_image"]
 
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _FOLDERS = ("bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "var")
@@ -70,6 +72,52 @@ def sample_split_image(
     """
     metadata, root, mtime = _content(name, os, release, created, size, files, properties)
     return tarball(metadata, compression="xz", mtime=mtime), tarball(root, mtime=mtime)
+
+
+def sample_docker_image(
+    name: str = "sample",
+    *,
+    os: str = "Sample",
+    release: str = "1",
+    created: datetime | None = None,
+    size: int = 0,
+    files: Mapping[str, str | bytes] | None = None,
+) -> bytes:
+    """The same root as `sample_image`, as the archive that `docker save NAME:latest` writes.
+
+    It has two layers: the root, and one in which /etc/os-release says `VARIANT_ID=docker`. It is no image of a server
+    as it is; `lxdimg.image_metadata()` makes the metadata that it lacks.
+
+    Returns:
+        The tarball, uncompressed.
+    """
+    _, root, mtime = _content(name, os, release, created, size, files, None)
+    release_file = root["etc/os-release"] or b""
+    layers = [
+        tarball(root, compression="", mtime=mtime),
+        tarball({"etc/os-release": release_file + b"VARIANT_ID=docker\n"}, compression="", mtime=mtime),
+    ]
+    machine = platform.machine().lower()
+    config = json.dumps(
+        {
+            "architecture": {kernel: go for go, kernel in _ARCHITECTURES.items()}.get(machine, machine),
+            "os": "linux",
+            "created": datetime.fromtimestamp(mtime, UTC).isoformat(),
+            "config": {"Cmd": ["/sbin/init"]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_sha256(layer)}" for layer in layers]},
+        }
+    ).encode()
+    archive: dict[str, bytes | None] = {f"{_sha256(layer)}/layer.tar": layer for layer in layers}
+    manifest = [{"Config": f"{_sha256(config)}.json", "RepoTags": [f"{name}:latest"], "Layers": [*archive]}]
+    return tarball(
+        archive | {f"{_sha256(config)}.json": config, "manifest.json": json.dumps(manifest).encode()},
+        compression="",
+        mtime=mtime,
+    )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _content(

@@ -162,7 +162,7 @@ def _property_facts(root: RootSource, given: Mapping[str, str], machine: Fact, m
 
     add("architecture", distribution_architecture(machine.value), "architecture")
     for key, names in (
-        ("os", ("ID",)),
+        ("os", ("ID", "NAME")),
         ("release", ("VERSION_CODENAME", "VERSION_ID", "BUILD_ID")),
         ("variant", ("VARIANT_ID",)),
     ):
