@@ -235,3 +235,13 @@ def test_the_client_takes_odd_names(server: RunningServer) -> None:
             image.delete_alias(name)
             image.add_alias(name)
         assert client.images.df().alias.item() in names
+
+
+def test_values_of_a_filter_are_offered_so_that_they_mean_themselves(lxdimg: Line, server: RunningServer) -> None:
+    wanted = server.add_image(factory.small(1), ["web"], {"team": "a,b", "owner": "w*"})
+    server.add_image(factory.small(2), ["db"], {"team": "a", "owner": "wx"})
+    assert until(lambda: "db" in lxdimg.complete("info "))
+
+    for typed, offered in (("team=a", "team='a,b'"), ("owner=w", "owner='w*'"), ("alias=w", "alias=web")):
+        assert offered in lxdimg.complete(f"list {typed}")
+        assert list(lxdimg(f"list {offered}").index) == [wanted]

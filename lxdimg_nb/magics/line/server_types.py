@@ -139,7 +139,10 @@ def _complete_filter(typed: str, ctx: click.Context) -> Iterator[CompletionItem]
         return
     # Values are separated by commas.
     before = typed[: max(term.end(), typed.rfind(",") + 1)]
-    yield from (completion(f"{before}{value}", "value") for value in _filter_values(known, term["field"]))
+    for value in _filter_values(known, term["field"]):
+        # These have a meaning in a filter; in quotes they have none.
+        quote = re.search(r"[,*?]", value) is not None
+        yield CompletionItem(f"{before}{value}", type="value", before=before if quote else "", quote=quote)
 
 
 def _filter_values(known: KnownImages | None, field: str) -> Sequence[str]:
