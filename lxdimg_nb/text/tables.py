@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lxdimg_nb.text.cells import SHORT, Badge, Kind, limit
 from lxdimg_nb.text.display import escape, sanitize
 from lxdimg_nb.text.stylesheet import CLASS, STYLE
 from lxdimg_nb.text.terminal import grid, left_out, paragraph, terminal_width
 
-__all__ = ["Table"]
+__all__ = ["ShownAsTable", "Table"]
 
 _TOOLTIP_LIMIT = 2000
 _SCROLLS = 20
@@ -123,3 +124,25 @@ class Table:
             text = f"<i>{text}</i>" if cell.tone == "quiet" else f'<b class="{cell.tone}">{text}</b>'
         tag = 'th scope="row"' if column == 0 and not any(self.headers) else "td"
         return f"<{tag}{style}{title}>{text}</{tag[:2]}>"
+
+
+class ShownAsTable:
+    """A value that IPython displays as its table, in a terminal and in a notebook; in a list it is one line."""
+
+    __slots__ = ()
+
+    def table(self) -> Table:
+        """The value as a table."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # IPython looks at one class after the other, and a __repr__ would win over what is inherited.
+        cls._repr_pretty_ = ShownAsTable._repr_pretty_  # type: ignore[method-assign]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        del cycle
+        printer.text(str(self.table()) if len(printer.stack) <= 1 else repr(self))

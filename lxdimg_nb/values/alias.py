@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lxdimg_nb.text.cells import Kind
-from lxdimg_nb.text.tables import Table
+from lxdimg_nb.text.tables import ShownAsTable, Table
 from lxdimg_nb.values.fingerprint import short_fingerprint
 from lxdimg_nb.values.json_fields import Json, string
 
@@ -13,7 +13,7 @@ __all__ = ["Alias"]
 
 
 @dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(ShownAsTable):
     """A name in a project that points at one image, its target."""
 
     name: str
@@ -37,6 +37,3 @@ class Alias:
         return Table(
             ("alias", "target", "type", "description"), (row,), kinds=(Kind.TEXT, Kind.CODE, Kind.LINE, Kind.PROSE)
         )
-
-    def _repr_html_(self) -> str:
-        return self.table().html()

@@ -10,7 +10,7 @@ from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.cells import Badge
 from lxdimg_nb.text.display import format_value, sanitize
 from lxdimg_nb.text.secret import Secret
-from lxdimg_nb.text.tables import Table
+from lxdimg_nb.text.tables import ShownAsTable, Table
 from lxdimg_nb.values.fingerprint import FINGERPRINT
 from lxdimg_nb.values.json_fields import Json, integer, mapping, parse_time, string
 
@@ -35,7 +35,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(ShownAsTable):
     """Background work of a server, at one moment."""
 
     id: str
@@ -122,6 +122,3 @@ class Operation:
             *([("error", self.error)] if self.error else []),
         )
         return Table(("", ""), rows, f"operation {sanitize(self.id, 40)}")
-
-    def _repr_html_(self) -> str:
-        return self.table().html()

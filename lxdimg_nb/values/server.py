@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.cells import badge
 from lxdimg_nb.text.display import format_value
-from lxdimg_nb.text.tables import Table
+from lxdimg_nb.text.tables import ShownAsTable, Table
 from lxdimg_nb.values.json_fields import Json, mapping, string, strings
 
 __all__ = ["ServerInfo"]
 
 
 @dataclass(frozen=True, slots=True)
-class ServerInfo:
+class ServerInfo(ShownAsTable):
     """What a server says about itself to one connection."""
 
     product: str
@@ -94,6 +94,3 @@ class ServerInfo:
             ("storage", format_value(self.storage_drivers)),
         )
         return Table(("", ""), rows, title or "server")
-
-    def _repr_html_(self) -> str:
-        return self.table().html()

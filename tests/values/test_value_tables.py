@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from IPython.lib.pretty import pretty
 
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, ServerInfo, image_table, images_table
@@ -84,6 +85,13 @@ def test_a_change_shows_before_and_after() -> None:
     seen = Change("ab" * 32, {"public": False}, {"public": True}).table()
 
     assert seen.rows == (("public", "no", "yes"),)
+
+
+def test_a_value_on_its_own_is_a_table_in_a_terminal_and_in_a_list_it_is_its_repr() -> None:
+    alias = Alias("web", "words", "ab" * 32)
+
+    assert pretty(alias) == str(alias.table())
+    assert pretty([alias]).startswith("[Alias(name='web'")
 
 
 def test_a_change_is_one_line_in_a_list_or_a_terminal() -> None:

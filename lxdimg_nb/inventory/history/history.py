@@ -30,6 +30,7 @@ from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.inventory.history.difference import Changes, diff
 from lxdimg_nb.inventory.history.parquet import from_table, parquet, to_table
 from lxdimg_nb.inventory.history.record import Moment, Record, combined, covered, end_of, scopes_of
+from lxdimg_nb.text import formats
 from lxdimg_nb.text.styled_frame import StyledFrame
 
 __all__ = ["History", "Record"]
@@ -66,7 +67,7 @@ class History:
         self._records: dict[Path, Record] = {}
 
     def __repr__(self) -> str:
-        return f"<History {self.folder}: {len(self._files())} records>"
+        return f"<History {self.folder}: {formats.plural(len(self._files()), 'record')}>"
 
     def record(self, frame: pd.DataFrame) -> Record:
         """Keep an inventory. Certificates, `extra`, and properties that look secret are left out.

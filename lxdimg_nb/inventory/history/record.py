@@ -15,6 +15,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import level
 from lxdimg_nb.inventory.history.redaction import redacted
+from lxdimg_nb.text import formats
 
 __all__ = ["Moment", "Record", "combined", "covered", "end_of", "scopes_of"]
 
@@ -22,7 +23,7 @@ Scope = tuple[str, str]
 """A server and a project, `*` for all projects."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Record:
     """One inventory in a history: when it was taken, its file, and the servers and projects it covers."""
 
@@ -30,6 +31,9 @@ class Record:
     path: Path
     scopes: tuple[Scope, ...]
     images: int
+
+    def __repr__(self) -> str:
+        return f"<Record {formats.timestamp(self.taken)}: {formats.plural(self.images, 'image')}, {self.path.name}>"
 
     def covers(self, server: str, project: str) -> bool:
         """Whether it says which images that project of that server had."""
