@@ -169,11 +169,19 @@ def _same_twice(tree: Tree, items: dict[str, Any]) -> None:
     tree.product("b:1:amd64", os="b", release="1", aliases="b")["versions"]["20240101"] = {"items": items}
 
 
-def _moved(site: Site, prefix: str) -> None:
-    _plain(site, f"{prefix}/moved")
-    for path in [path for path in site.files if path.startswith(f"{prefix}/moved/")]:
-        old = path.replace("/moved/", "/", 1)
-        site.answers[old] = lambda h, to=path: h.reply(302, b"", {"Location": to})  # type: ignore[misc]
+def _moved(name: str, *, all_files: bool = True) -> Publish:
+    """The image `a`, elsewhere on the server, which has two names; each file, or the index alone, says where."""
+
+    def publish(site: Site, prefix: str) -> None:
+        _plain(site, prefix)
+        _plain(site, f"{prefix}/moved")
+        for path in [path for path in site.files if path.startswith(f"{prefix}/moved/")]:
+            old = path.replace("/moved/", "/", 1)
+            if all_files or old == prefix + INDEX:
+                to = site.url.replace("127.0.0.1", name) + path
+                site.answers[old] = lambda h, to=to: h.reply(302, b"", {"Location": to})  # type: ignore[misc]
+
+    return publish
 
 
 def _signed(content: bytes) -> bytes:
@@ -206,7 +214,9 @@ _AGAIN = "try again later, or another mirror"
 
 ROWS: dict[str, Row] = {
     "plain": Row(_plain, "a", "a"),
-    "redirects": Row(_moved, "a", "a"),
+    "redirects": Row(_moved("127.0.0.1"), "a", "a"),
+    "redirects-to-another-host": Row(_moved("localhost"), "a", "a"),
+    "index-on-another-host": Row(_moved("localhost", all_files=False), "a", "a"),
     "index-nul": Row(_bytes(INDEX, lambda c: bytes(len(c))), REFUSED, REFUSED, says="nothing but NUL bytes"),
     "index-truncated": Row(_bytes(INDEX, lambda c: c[:100]), REFUSED, REFUSED, says=_AGAIN),
     "index-empty-file": Row(_bytes(INDEX, lambda _: b""), REFUSED, REFUSED, says="is empty"),

@@ -68,6 +68,17 @@ def test_lxc_and_incus_make_of_each_catalogue_what_the_table_says(listed: dict[s
     assert listed == said
 
 
+@pytest.fixture
+def authority(published: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An authority knows the certificate of the site, as far as it is not pinned."""
+    monkeypatch.setattr(
+        web_client,
+        "Endpoint",
+        lambda base, pinned="": Endpoint(base, pinned=pinned, ca="" if pinned else published.cert),
+    )
+
+
+@pytest.mark.usefixtures("authority")
 @pytest.mark.parametrize("name", ROWS)
 def test_what_can_be_read_is_read_and_the_rest_has_a_reason(published: Site, name: str, tmp_path: Path) -> None:
     row = ROWS[name]
