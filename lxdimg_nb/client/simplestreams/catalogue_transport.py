@@ -61,16 +61,24 @@ class _Fetching:
         self._left = MAX_BYTES
         self._deadline = time.monotonic() + MAX_SECONDS
 
-    def index(self) -> bytes:
-        """The index, or the signed one where there is no other."""
+    def paths(self, problems: Problems) -> list[str]:
+        """The products files that the index names, or the signed index where the other is missing or broken."""
         try:
-            return self._read(INDEX)[0] or b""
-        except NotFoundError:
+            return self._named(INDEX, problems)
+        except (NotFoundError, UnexpectedReplyError) as error:
             try:
-                return self._read(SIGNED_INDEX)[0] or b""
-            except ApiError:
-                pass
-            raise
+                found = self._named(SIGNED_INDEX, problems)
+            except (ApiError, UnexpectedReplyError):
+                raise error from error.__cause__
+            if not isinstance(error, NotFoundError):
+                problems.add(f"{INDEX}: {error}")
+            return found
+
+    def _named(self, index: str, problems: Problems) -> list[str]:
+        own = Problems()
+        found = read_index(self._read(index)[0] or b"", own, base=self._web.path)
+        problems.add_all([own])
+        return found
 
     def products(self, path: str, old: _ProductsFile | None) -> _ProductsFile:
         """A products file; the old one when it has not changed."""
@@ -133,10 +141,9 @@ class CatalogueTransport(Transport):
     def _fetch(self) -> Catalogue:
         fetching = _Fetching(self.web)
         problems = Problems()
-        index = fetching.index()
         files: dict[str, _ProductsFile] = {}
         failed: list[LxdImageError] = []
-        for path in read_index(index, problems, base=self.web.path):
+        for path in fetching.paths(problems):
             try:
                 files[path] = fetching.products(path, self._files.get(path))
             except (ApiError, UnexpectedReplyError) as error:

@@ -196,6 +196,12 @@ def _signed_only(site: Site, prefix: str) -> None:
     site.files[f"{prefix}/streams/v1/images.sjson"] = _signed(site.files.pop(prefix + PRODUCTS))
 
 
+def _broken_beside_a_signed_one(site: Site, prefix: str) -> None:
+    _plain(site, prefix)
+    site.files[f"{prefix}/streams/v1/index.sjson"] = _signed(site.files[prefix + INDEX])
+    site.files[prefix + INDEX] = bytes(700)
+
+
 def _both(site: Site, prefix: str) -> None:
     _plain(site, prefix)
     site.files[f"{prefix}/streams/v1/index.sjson"] = _signed(b"rubbish")
@@ -300,5 +306,6 @@ ROWS: dict[str, Row] = {
     ),
     "gzip-in-the-transfer": Row(_in_chunks, REFUSED, "a"),
     "signed-only": Row(_signed_only, REFUSED, "a"),
+    "signed-beside-a-broken-one": Row(_broken_beside_a_signed_one, REFUSED, "a", 1, "index.json"),
     "signed-too": Row(_both, "a", "a"),
 }
