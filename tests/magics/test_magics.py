@@ -101,7 +101,7 @@ def test_show_returns_the_writable_fields_as_yaml(kernel: Kernel, web: str) -> N
 
 
 def test_set_says_before_and_after_and_changes_the_server(kernel: Kernel, server: RunningServer, web: str) -> None:
-    cell = kernel.run("image = %lxdimg set web public=yes expires_at=2031-02-03\n")
+    cell = kernel.run("image = %lxdimg set web public=yes expires_at=2031-02-03 --yes\n")
 
     assert line(cell.stdout) == f"web ({web[:12]}): public no → yes, expires_at never → 2031-02-03 00:00 UTC"
     image = server.get(f"images/{web}")
@@ -113,7 +113,7 @@ def test_set_says_before_and_after_and_changes_the_server(kernel: Kernel, server
 def test_set_takes_several_images(kernel: Kernel, server: RunningServer, web: str) -> None:
     other = server.add_image(factory.small(2), aliases=["db"])
 
-    kernel.run("%lxdimg set web db public=yes")
+    kernel.run("%lxdimg set web db public=yes --yes")
 
     assert [server.get(f"images/{f}")["public"] for f in (web, other)] == [True, True]
 
@@ -325,7 +325,7 @@ def test_an_image_in_a_variable_is_read_again_and_its_unsent_changes_stay(
     kernel.run("edited.auto_update = True\nedited.properties = {'os': 'not sent'}")
     server.raw("PATCH", f"/1.0/images/{web}", json={"properties": {"os": "theirs"}})
 
-    kernel.run("%lxdimg set $image public=yes\n%lxdimg set-property $edited color red")
+    kernel.run("%lxdimg set $image public=yes -y\n%lxdimg set-property $edited color red")
 
     there = server.get(f"images/{web}")
     assert (there["public"], there["properties"]["os"], there["properties"]["color"]) == (True, "theirs", "red")

@@ -23,6 +23,7 @@ from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_text import image_name, image_yaml
 from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
+from lxdimg_nb.panels.base.ui_text import public_warning
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import WRITABLE, Change, writable_fields
 
@@ -50,21 +51,47 @@ def _update(image: Image) -> Image:
 @verb("set")
 @argument("first", "IMAGE", WordType(_first_images, IMAGES.complete))
 @argument("words", "FIELD=VALUE", first_matching(SETTING, IMAGES), many=True)
-def set_fields(invocation: Invocation, first: list[Image], words: Sequence[Any]) -> Any:
+@YES
+def set_fields(invocation: Invocation, first: list[Image], words: Sequence[Any], yes: bool) -> Any:
     """Set public, auto_update, expires_at or profiles of images.
 
-    expires_at takes a date, 90d or never; profiles takes names separated by commas. Several images may be named.
+    expires_at takes a date, 90d or never; profiles takes names separated by commas. Several images may be named. It
+    asks before an image is made public and before several are changed.
     """
     settings = [word for word in words if isinstance(word, Pair)]
     if not settings:
         raise InvalidRequestError(f"nothing to set; write {', '.join(f'{field}=…' for field in FIELDS)}")
     others = chain.from_iterable(word for word in words if not isinstance(word, Pair))
     images = list(dict.fromkeys([*first, *others]))
+    # Tried on copies, so that after a no nothing is left to send in the user's own objects.
+    _confirm_changes([_with_settings(Image(image.record, image.server_project), settings) for image in images], yes)
     for image in images:
-        for field, value in settings:
-            setattr(image, field, value)
-        _update(image)
+        _update(_with_settings(image, settings))
     return images[0] if len(images) == 1 else images
+
+
+def _with_settings(image: Image, settings: Sequence[Pair]) -> Image:
+    for field, value in settings:
+        setattr(image, field, value)
+    return image
+
+
+def _confirm_changes(copies: list[Image], yes: bool) -> None:
+    """Ask before images are made public, saying who will see them, and before more than one is changed."""
+    images = [image for image in copies if image.changes]
+    shown = [image for image in images if image.changes.get("public")]
+    if not shown and len(images) < 2:
+        return
+    lines = [f"{image_name(image)}: {', '.join(_change_lines(image))}" for image in images]
+    whose = {image.server: public_warning(image.server_project.info, image.project) for image in shown}
+    lines += [warning if len(whose) == 1 else f"{server}: {warning}" for server, warning in whose.items()]
+    what = f"Make {formats.plural(len(shown), 'image')} public" if shown else f"Change {len(images)} images"
+    confirm(f"{what}?" if len(shown) in (0, len(images)) else f"{what}, and change {len(images)}?", lines, yes=yes)
+
+
+def _change_lines(image: Image) -> list[str]:
+    """What sending an image would change, before → after."""
+    return Change(image.fingerprint, writable_fields(image.record), image.changes).lines()
 
 
 @verb("set-property")
@@ -117,7 +144,7 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
     fields = _fields(invocation.body)
     for name, value in fields.items():
         setattr(image, name, value)
-    lines = Change(image.fingerprint, writable_fields(image.record), image.changes).lines()
+    lines = _change_lines(image)
     if not lines:
         echo(f"{image_name(image)}: unchanged")
         return image
