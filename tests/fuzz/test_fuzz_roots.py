@@ -90,7 +90,7 @@ def _changed_layout(draw: st.DrawFn) -> bytes:
     return oci.oci_archive({**files, name: content})
 
 
-@fuzz("OCI documents", _changed_layout())
+@fuzz("OCI documents", _changed_layout(), quick=60)
 def test_the_documents_of_a_container_image(data: bytes) -> None:
     _made(data)
 
@@ -115,7 +115,7 @@ def _members(draw: st.DrawFn) -> tuple[tarfile.TarInfo, bytes]:
 _LAYERS = st.lists(st.lists(_members(), max_size=8).map(lambda members: layer(*members)), min_size=1, max_size=4)
 
 
-@fuzz("layers", _LAYERS)
+@fuzz("layers", _LAYERS, quick=100)
 def test_layers_of_all_kinds_of_members(layers: list[bytes]) -> None:
     _made(oci.docker_save(Image(layers)))
 
@@ -187,7 +187,7 @@ _SQUASHFS = _squashfs(
 
 
 @pytest.mark.skipif(not _SQUASHFS, reason="mksquashfs is not installed")
-@fuzz("squashfs", mutated([_SQUASHFS or b"hsqs"]))
+@fuzz("squashfs", mutated([_SQUASHFS or b"hsqs"]), quick=100)
 def test_a_squashfs(data: bytes) -> None:
     with open_squashfs(io.BytesIO(data)) as files:
         for path in ("metadata.yaml", "etc/os-release", "bin/sh", "usr/nothing/here"):

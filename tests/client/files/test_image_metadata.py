@@ -204,7 +204,7 @@ def test_docker_save_tells_its_platform_and_date() -> None:
     assert found["architecture"] == ("aarch64", "the container image's configuration")
     assert made.document["creation_date"] == oci.CREATED_SECONDS
     assert (found["names"][0], found["layers"][0], found["os"][0]) == ("app:1.0", "1", "debian")
-    assert "no /sbin/init" in made.notes[0]
+    assert "lxc.init.cmd = /bin/sh" in made.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -216,6 +216,7 @@ def test_docker_save_tells_its_platform_and_date() -> None:
         (layer(member("box.ovf", b"<xml>"), member("box-disk1.vmdk", b"KDMV")), "tar -xf FILE box-disk1.vmdk"),
         (layer(member("backup/"), member("backup/index.yaml", b"a: 1")), "lxc import FILE"),
         (b"KDMV" + bytes(80_000), "qemu-img convert"),
+        (layer(*(member(f"x/{name}/") for name in ("etc", "usr"))), "tar -C x -czf NEW.tar.gz"),
     ],
 )
 def test_what_cannot_become_an_image_is_refused(data: bytes, says: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import lxdimg_nb
 from lxdimg_nb import Client
 from lxdimg_nb.errors import InvalidImageError
-from tests.client.verdicts import archive_rows, disk_rows, metadata_rows
+from tests.client.verdicts import archive_rows, disk_rows, metadata_rows, root_rows
 from tests.client.verdicts.rows import Row
 from tests.conftest import missing
 from tests.kit import daemons, factory, servers
@@ -20,7 +20,7 @@ from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
 from tests.kit.sockets import multipart
 
-ROWS: dict[str, Row] = {**metadata_rows.ROWS, **disk_rows.ROWS, **archive_rows.ROWS}
+ROWS: dict[str, Row] = {**metadata_rows.ROWS, **disk_rows.ROWS, **archive_rows.ROWS, **root_rows.ROWS}
 
 
 @pytest.fixture(scope="module")

@@ -62,4 +62,20 @@ class ArchiveNames:
             )
         if self.is_root:
             return "the tarball of a root file system", MAKE_METADATA
+        folder = self._folder_with_root()
+        if folder:
+            return f"the tarball of a root file system in the folder {folder}", (
+                f"unpack it, and pack what is in {folder} without that folder: tar -C {folder} -czf NEW.tar.gz .; "
+                "then give NEW.tar.gz together with metadata=lxdimg.image_metadata('NEW.tar.gz')"
+            )
         return "", ""
+
+    def _folder_with_root(self) -> str:
+        """The folder in which a root file system lies; empty when there is none."""
+        tops = {name.partition("/")[0] for name in self._names}
+        found = (top for top in sorted(tops) if len(_SYSTEM & self._below(top)) >= 2)
+        return next(found, "")[:100]
+
+    def _below(self, folder: str) -> set[str]:
+        prefix = f"{folder}/"
+        return {name[len(prefix) :] for name in self._names if name.startswith(prefix)}

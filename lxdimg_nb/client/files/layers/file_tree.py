@@ -193,6 +193,11 @@ class FileTree:
 
     def _folder(self, layer: int, parts: list[str], whole: str) -> Node:
         """The folder at this path; folders that are missing are made, other files in the way give place."""
+        there: Node | None = self.root
+        for part in parts:  # as nearly always
+            there = there.children.get(part) if there is not None and there.children is not None else None
+        if there is not None and there.children is not None:
+            return there
         path = resolve(self, "/".join(parts))
         if path is None:
             raise InvalidImageError(f"the links before {whole[:80]!r} lead in a circle")

@@ -12,6 +12,8 @@ from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.client.files.root_source import RootSource, read_root
 from lxdimg_nb.client.files.source import Data
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
+from lxdimg_nb.text.display import sanitize
+from lxdimg_nb.values import json_fields
 from lxdimg_nb.values.architecture import distribution_architecture, kernel_architecture
 from lxdimg_nb.values.validation import checked_bool, checked_properties, checked_time
 
@@ -191,10 +193,11 @@ def _default_templates(facts: SystemFacts) -> dict[str, str]:
 
 
 def _notes(root: RootSource) -> list[str]:
-    notes = []
-    if not root.machine and root.facts.os_release_path and not root.facts.init:
-        notes.append(
-            "There is no /sbin/init in it: a container of it starts with another program, for example "
-            "-c raw.lxc='lxc.init.cmd = /bin/sh'."
-        )
-    return notes
+    if root.machine or root.facts.init or not (root.image or root.facts.os_release_path):
+        return []
+    config = json_fields.mapping(root.image.config.get("config")) if root.image else {}
+    command = " ".join([*json_fields.strings(config.get("Entrypoint")), *json_fields.strings(config.get("Cmd"))])
+    return [
+        "There is no /sbin/init in it: name the program with which a container of it starts, for example "
+        f"-c raw.lxc='lxc.init.cmd = {sanitize(command or '/bin/sh', 100)}'."
+    ]
