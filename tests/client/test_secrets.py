@@ -101,6 +101,15 @@ def other() -> Iterator[DemoServer]:
         yield server
 
 
+def test_what_is_sent_below_a_telling_key_does_not_show(client: Client) -> None:
+    def ask(**sent: object) -> Callable[[], object]:
+        return lambda: client.transport.request("POST", "/1.0/nowhere", **sent)  # type: ignore[arg-type]
+
+    assert seen_in(ask(params={"secret": "canary"}), "canary") == []
+    assert seen_in(ask(json={"trust_token": "canary", "password": "canary", "name": "x"}), "canary") == []
+    assert seen_in(ask(json={"name": "canary"}), "canary") != []
+
+
 def test_keys_do_not_show(demo: RunningServer, tmp_path: Path) -> None:
     (crt, key), (_, wrong) = certificates.pair(tmp_path, "a"), certificates.pair(tmp_path, "b")
     line = Path(key).read_text().splitlines()[1]

@@ -24,6 +24,7 @@ from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
 from lxdimg_nb.errors import LxdImageError, ServerUnreachableError, UnexpectedReplyError
+from lxdimg_nb.text.secret import hide_values
 
 __all__ = ["READ_TIMEOUT", "RETRIES", "TIMEOUTS", "Body", "Reply", "Stream", "Transport"]
 
@@ -143,6 +144,8 @@ class Transport:
         Source: LXD doc/rest-api.md, "Return values".
         """
 
+        params, json = hide_values(params), hide_values(json)
+
         def send() -> Reply:
             response = self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
             return self._read_reply(response)
@@ -179,6 +182,8 @@ class Transport:
             ApiError: the server refused.
             ServerUnreachableError: nobody answers, the connection broke or stalled.
         """
+
+        params = hide_values(params)
 
         def send() -> Stream:
             response = self._send("GET", path, params=params, headers=headers, timeout=timeout, stream=True)
