@@ -16,10 +16,12 @@ def test_a_docker_save_file_becomes_an_image(kernel: Kernel, server: RunningServ
 
     refused = kernel.run(f"%lxdimg import {path}", ok=False)
     checked = kernel.run(f"c = %lxdimg check {path}\nprint(c)")
+    seen = kernel.run(f"d = %lxdimg check {path} --make-metadata release=9 color=red\nprint(d.fingerprint)").stdout
     said = kernel.run(f"image = %lxdimg import {path} --make-metadata release=9 color=red --alias app\n").stdout
 
     assert "%lxdimg import FILE --make-metadata makes it an image" in refused.evalue
     assert "--make-metadata" in checked.stdout.replace("\n", " ")
+    assert kernel.value("image.fingerprint") in seen and "release 9 (given)" in seen
     assert "release 9 (given)" in said and "os debian (/usr/lib/os-release: ID)" in said
     image = server.get(f"images/{kernel.value('image.fingerprint')}")
     assert image["architecture"] == "x86_64"
@@ -34,7 +36,9 @@ def test_what_cannot_be_is_told_in_verbs(kernel: Kernel, server: RunningServer, 
     unknown = kernel.run(f"%lxdimg import {tmp_path}/empty.tar --make-metadata", ok=False)
     several = kernel.run(f"%lxdimg import {tmp_path}/two.tar --make-metadata", ok=False)
     third = kernel.run(f"%lxdimg import {tmp_path}/empty.tar {tmp_path}/two.tar --make-metadata", ok=False)
+    odd = kernel.run(f"%lxdimg check {tmp_path}/empty.tar color=red", ok=False)
 
+    assert "check takes a file" in odd.evalue
     assert "name it: architecture=x86_64" in unknown.evalue
     assert "choose one with image=NAME: a:1" in several.evalue
     assert "name only the root file system" in third.evalue

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Image
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, verb
-from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, VM
+from lxdimg_nb.magics.line.options import IMAGE_ARGUMENT, MAKE_METADATA, VM
 from lxdimg_nb.magics.line.server_types import IMAGE, KEY
-from lxdimg_nb.magics.line.types import FILE, FRAME_OR_FOLDER, is_frame
+from lxdimg_nb.magics.line.types import FILE, FRAME_OR_FOLDER, PAIR, Pair, first_matching, is_frame
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.messages import suggest
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_text import image_yaml
 from lxdimg_nb.magics.show.results import Check, ShownImage, Text
-from lxdimg_nb.magics.verbs.long_running import packed_folder
+from lxdimg_nb.magics.verbs.long_running import metadata_of, packed_folder
 
 if TYPE_CHECKING:
     from lxdimg_nb.magics.show.frames import Listing
@@ -62,15 +63,23 @@ def used_by(invocation: Invocation, image: Image) -> list[str]:
 
 @verb("check")
 @argument("file", "FILE", FILE)
-@argument("rootfs", "ROOTFS", FILE, required=False)
-def check(invocation: Invocation, file: Any, rootfs: Any) -> Check:
+@argument("words", "ROOTFS|KEY=VALUE", first_matching(PAIR, FILE), required=False, many=True)
+@MAKE_METADATA
+def check(invocation: Invocation, file: Any, words: Sequence[Any], make_metadata: bool) -> Check:
     """Inspect a file before an import: kind, problems, already there?
 
-    Nothing is sent. For a split image, name the metadata and the root file system.
+    Nothing is sent. For a split image, name the metadata and the root file system. With --make-metadata and KEY=VALUE,
+    as `import` would do it.
     """
     images = invocation.client().images
-    if rootfs is not None:
-        return Check.of(images.check(rootfs, metadata=file, progress=True))
+    values = dict(word for word in words if isinstance(word, Pair))
+    files = [word for word in words if not isinstance(word, Pair)]
+    if len(files) > (0 if make_metadata else 1) or (values and not make_metadata):
+        raise InvalidRequestError("check takes a file, or metadata and root file system, or --make-metadata KEY=VALUE")
+    if make_metadata:
+        return Check.of(images.check(file, metadata=metadata_of(file, values, True), progress=True))
+    if files:
+        return Check.of(images.check(files[0], metadata=file, progress=True))
     with packed_folder(file, True) as data:
         return Check.of(images.check(data, progress=True))
 
