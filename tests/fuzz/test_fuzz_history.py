@@ -26,7 +26,7 @@ _FILES = _recorded()
 _CHANGES = st.sampled_from(sorted(_FILES)).flatmap(lambda name: st.tuples(st.just(name), mutated([_FILES[name]])))
 
 
-@fuzz("history files", _CHANGES, quick=100)
+@fuzz("history files", _CHANGES)
 def test_a_history(change: tuple[str, bytes]) -> None:
     name, content = change
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from tests.kit.counts import count, long_run
 _T = TypeVar("_T")
 
 INPUTS = 2000
-QUICK = 200
+QUICK = 100
 # Beside what the process has already; one input is a few kB.
 MAX_MEMORY = 512 * 1024 * 1024
 # Of the processor, not of the clock: other work on the machine does not count.
