@@ -17,8 +17,8 @@ from lxdimg_nb.text.terminal import grid, left_out, paragraph, terminal_width
 __all__ = ["ShownAsTable", "Table"]
 
 _TOOLTIP_LIMIT = 2000
-_SCROLLS = 20
-"""With more rows a table may be higher than its frame, and is reached with the keyboard, too."""
+_NARROW = 2
+"""With more columns a table may be wider than its frame: it can be reached and scrolled with the keyboard, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Table:
     def html(self) -> str:
         """Return the table as HTML with its own style."""
         region = ""
-        if len(self.rows) > _SCROLLS:
-            region = f' tabindex="0" role="region" aria-label="{escape(self.title or "table")}"'
+        if len(self.headers) > _NARROW:
+            region = f' tabindex="0" role="group" aria-label="{escape(self.title or "table")}"'
         title = f'<p class="t">{escape(self.title, 400)}</p>' if self.title else ""
         parts = [STYLE, f'<div class="{CLASS}">{title}<div{region}><table>']
         styles = [self._style(i) for i in range(len(self.headers))]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.axe import findings
 from tests.kit.gallery import THEMES, TOLERANCE, WIDTHS, Gallery, difference, reference
 from tests.kit.lab import Books, Lab
 
@@ -37,6 +38,13 @@ def test_tables_look_as_in_the_reference_picture(gallery: Gallery, width: int, t
 
     seen.save(tmp_path / "seen.png")
     assert difference(seen, reference(width, theme)) < TOLERANCE, f"see {tmp_path}/seen.png"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_tables_can_be_read_and_reached_by_everybody(gallery: Gallery, theme: str, axe: str) -> None:
+    gallery.picture(700, theme)
+
+    assert findings(gallery.lab.page, axe, ".lxdimg") == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)

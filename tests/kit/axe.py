@@ -34,9 +34,9 @@ def script() -> str | None:
     return kept.read_text()
 
 
-def findings(page: Page, axe: str) -> list[str]:
-    """What it finds in our panels, in words."""
+def findings(page: Page, axe: str, within: str = ".lxi") -> list[str]:
+    """What it finds in our panels, or in other parts of the page, in words."""
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(axe)
-    result = page.evaluate("() => axe.run('.lxi', {resultTypes: ['violations']})")
+    result = page.evaluate("within => axe.run(within, {resultTypes: ['violations']})", within)
     return [f"{v['id']} ({v['impact']}): {v['nodes'][0]['html'][:200]}" for v in result["violations"]]
