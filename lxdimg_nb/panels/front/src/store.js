@@ -140,7 +140,7 @@ export class Store {
    * @returns {ImageDoings}
    */
   image(key) {
-    return this.state.images[key] ?? NOTHING;
+    return (Object.hasOwn(this.state.images, key) && this.state.images[key]) || NOTHING;
   }
 
   /**

@@ -44,7 +44,7 @@ test("a hundred thousand images are one page, with their number", () => {
   ]);
 });
 
-test("a page of the greatest length is drawn anew in no time", () => {
+test("rows that stay on a page are not made anew", () => {
   const rows = Array.from({ length: 100 }, (_, n) => row(n));
   const { kernel } = mount(parts(0, { list: page(100, { rows, size: 100 }) }));
   const tr = document.querySelector("tbody tr");
