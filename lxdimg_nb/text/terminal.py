@@ -6,6 +6,7 @@ import re
 import shutil
 import textwrap
 from collections.abc import Sequence
+from unicodedata import combining, east_asian_width
 
 from lxdimg_nb.text.cells import SHORT, Kind, limit
 from lxdimg_nb.text.display import sanitize
@@ -80,8 +81,8 @@ def _fitting(columns: Sequence[tuple[int, ...]], width: int) -> list[int]:
 
 def _widths(head: str, texts: Sequence[str], kind: Kind) -> tuple[int, ...]:
     """The widths that a column may have: its own, with sentences wrapped, with a short heading, with names cut."""
-    inner, short = max(map(len, texts), default=0), min(len(head), _HEAD)
-    natural = max(inner, len(head))
+    inner, short = max(map(_columns, texts), default=0), min(_columns(head), _HEAD)
+    natural = max(inner, _columns(head))
     soft = _LEAST.get(kind, inner) if kind is not Kind.PROSE or inner > SHORT else inner
     least = max(min(inner, soft), short)
     return (natural, *[least] * 3) if kind is Kind.PROSE else (natural, natural, max(inner, short), least)
@@ -91,13 +92,30 @@ def _row(row: Sequence[str], widths: Sequence[int], kinds: Sequence[Kind]) -> li
     """The lines of one row."""
     columns = []
     for cell, width, kind in zip(row, widths, kinds, strict=False):
-        parts = [sanitize(cell, width) if width else ""]
+        parts = [_cut(cell, width)]
         if kind is Kind.PROSE and len(cell) > width and _FINGERPRINT.fullmatch(cell):
             parts = [cell]  # whole, to be copied
-        elif kind is Kind.PROSE and len(cell) > width:
-            parts = textwrap.wrap(cell, width, max_lines=_MOST_LINES, placeholder=" …")
-        columns.append([part.rjust(width) if kind is Kind.NUMBER else part.ljust(width) for part in parts])
+        elif kind is Kind.PROSE and _columns(cell) > width:
+            letters = max(4, width * len(cell) // _columns(cell))
+            parts = [_cut(p, width) for p in textwrap.wrap(cell, letters, max_lines=_MOST_LINES, placeholder=" …")]
+        blanks = [" " * (width - _columns(part)) for part in parts]
+        columns.append([b + p if kind is Kind.NUMBER else p + b for b, p in zip(blanks, parts, strict=True)])
     height = max(map(len, columns), default=0)
-    blanks = [[" " * width] * (height - len(column)) for column, width in zip(columns, widths, strict=True)]
-    whole = [[*column, *blank] for column, blank in zip(columns, blanks, strict=True)]
+    whole = [[*column, *[" " * width] * (height - len(column))] for column, width in zip(columns, widths, strict=True)]
     return [(" " * _GAP).join(line).rstrip() for line in zip(*whole, strict=True)]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: Chinese, Japanese and Korean letters take two, accents none."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(c) in "WF" else 0 if combining(c) else 1 for c in text)
+
+
+def _cut(text: str, width: int) -> str:
+    """As much of a text as fits."""
+    if _columns(text) <= width:
+        return text
+    while text and _columns(text) >= width:
+        text = text[:-1]
+    return f"{text}…" if width else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 import pandas as pd
 import pytest
@@ -70,6 +71,19 @@ def test_without_a_width_a_row_is_a_line() -> None:
     assert second.startswith("keep")
 
 
+def test_wide_letters_take_two_columns() -> None:
+    table = Table(
+        ("alias", "size"),
+        (("日本語" * 30, "1 B"), ("e\u0301" * 3, "22 B"), ("web", "3 B")),
+        kinds=(Kind.TEXT, Kind.NUMBER),
+    )
+
+    lines = table.text(60).splitlines()
+
+    ends = {sum(2 if east_asian_width(c) == "W" else not combining(c) for c in line) for line in lines}
+    assert ends == {60}
+
+
 def test_columns_that_do_not_fit_are_named() -> None:
     table = Table(tuple(f"column_{i}" for i in range(30)), (("some text",) * 30,), hidden=("further",))
 
@@ -93,7 +107,7 @@ def test_text_and_names_fit_whatever_they_are(columns: list[tuple[Kind, str]], t
 
     lines = Table(tuple(head for _, head in columns), rows, "title", kinds=kinds).text(width).splitlines()
 
-    assert max(map(len, lines)) <= width
+    assert max(sum(2 if east_asian_width(c) in "WF" else not combining(c) for c in line) for line in lines) <= width
 
 
 def test_texts_stand_on_the_left_and_numbers_on_the_right() -> None:
