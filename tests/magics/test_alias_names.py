@@ -85,7 +85,7 @@ VERBS: dict[str, Use] = {
     "contents": lambda run, a, _: run(f"contents {a} {a}"),
     "export": lambda run, a, folder: run(f"export {a} {folder}"),
     "copy": lambda run, a, _: run(f"copy {a} there: --target-project other --alias {COLON} --reuse"),
-    "set": lambda run, a, _: run(f"set {a} {a} public=yes"),
+    "set": lambda run, a, _: run(f"set {a} {a} public=yes --yes"),
     "set-property": lambda run, a, _: run(f"set-property {a} k v"),
     "unset-property": lambda run, a, _: run(f"unset-property {a} k"),
     "edit": lambda run, a, _: run(f"edit {a}", body="public: no"),
@@ -182,7 +182,7 @@ def test_odd_names_are_offered_so_that_every_verb_takes_them(lxdimg: Line, serve
             offered += more
         for word in [*offered, written, f"there:{quoted(name)}"]:
             assert lxdimg(f"info {word}").fingerprint == fingerprint, (name, word)
-        lxdimg(f"set web {written} public=yes")
+        lxdimg(f"set web {written} public=yes --yes")
         lxdimg(f"alias rename {written} 'new:one'")
         lxdimg(f"alias rename there:new:one there:{quoted(name)}")
         lxdimg(f"alias delete {written}")
@@ -219,7 +219,7 @@ def test_an_alias_here_wins_over_a_remote_in_quotes_only(lxdimg: Line, server: R
     assert lxdimg("info 'there:web'").fingerprint == here
     assert lxdimg("info there:web").fingerprint == lxdimg("info there:'web'").fingerprint == there
     lxdimg.variables["names"] = ["there:web", "web"]
-    assert [i.fingerprint for i in lxdimg("set $names public=yes")] == [here, there]
+    assert [i.fingerprint for i in lxdimg("set $names public=yes --yes")] == [here, there]
 
 
 def test_the_client_takes_odd_names(server: RunningServer) -> None:
