@@ -38,7 +38,7 @@ def _made(data: bytes) -> None:
     metadata = lxdimg_nb.image_metadata(data)
     assert kernel_architecture(metadata.architecture)
     assert repr(metadata) and metadata._repr_html_()
-    with root_tarball(data, metadata) as file:
+    with root_tarball(data, metadata) as (file, _):
         if isinstance(file, Path):
             _check(file)
 

@@ -109,7 +109,8 @@ def _inspect_squashfs(source: Source) -> ImageInspection:
             rootfs = rootfs or ("virtual-machine" if files.read("rootfs.img", 1) is not None else "")
     except InvalidImageError as error:
         # Whether a server can read it is not known either.
-        return ImageInspection("squashfs", notes=(f"metadata.yaml was not checked: {error.message}",), whole=False)
+        note = f"metadata.yaml was not checked: {error.message}; if there is none in it, {MAKE_METADATA}"
+        return ImageInspection("squashfs", notes=(note,), whole=False)
     return ImageInspection("squashfs", metadata, rootfs, tuple(problems), tuple(_metadata_notes(metadata)))
 
 

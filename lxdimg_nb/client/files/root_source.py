@@ -23,7 +23,7 @@ from lxdimg_nb.client.files.layers.container_image import ContainerImage, choose
 from lxdimg_nb.client.files.layers.file_tree import FileTree
 from lxdimg_nb.client.files.layers.merge import content_reader, read_layers
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
-from lxdimg_nb.client.files.source import CountedFile, Data, Source, read_exactly, tail_of
+from lxdimg_nb.client.files.source import CountedFile, Data, Source, position_kept, read_exactly, tail_of
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import Progress, parse_time
@@ -75,7 +75,7 @@ def read_root(
     source = Source.of(data) if folder is None else None
     if source is not None and not source.rereadable:
         raise InvalidRequestError("this stream can be read only once; save it to a file first")
-    with reporting(progress) as reporter:
+    with position_kept(data), reporting(progress) as reporter:
         total = source.size if source is not None else None
 
         def report(done: int) -> None:
@@ -95,8 +95,13 @@ def read_root(
 
 def given_folder(data: Data) -> Path | None:
     """The folder that a path names; None for a file, and for what is no path."""
-    path = Path(fspath(data)).expanduser() if isinstance(data, str | PathLike) else None
-    return path if path is not None and path.is_dir() else None
+    if not isinstance(data, str | PathLike):
+        return None
+    try:
+        path = Path(fspath(data)).expanduser()
+        return path if path.is_dir() else None
+    except (OSError, ValueError, TypeError, RuntimeError):
+        return None  # no path at all, of which opening it tells
 
 
 def is_oci_folder(folder: Path) -> bool:

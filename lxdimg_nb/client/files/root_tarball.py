@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from lxdimg_nb.client.files.folder_archive import pack_root
-from lxdimg_nb.client.files.formats.archive import UncheckedError, open_tar, unpack_limit
+from lxdimg_nb.client.files.formats.archive import open_tar, unpack_limit
 from lxdimg_nb.client.files.formats.archive_contents import MAKE_METADATA, ArchiveNames
 from lxdimg_nb.client.files.formats.file_kinds import ARCHIVES, HEAD_SIZE, file_kind
 from lxdimg_nb.client.files.inspection import inspect_image
@@ -18,7 +19,7 @@ from lxdimg_nb.client.files.layers.container_image import choose_image
 from lxdimg_nb.client.files.layers.merge import read_layers, write_layers
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.client.files.root_source import given_folder, is_oci_folder
-from lxdimg_nb.client.files.source import Data, Source
+from lxdimg_nb.client.files.source import Data, Source, position_kept
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.values import Progress
 
@@ -28,36 +29,50 @@ __all__ = ["root_tarball"]
 QUICK_LOOK = 32 * 1024 * 1024
 FEW = 1000
 
+_SUFFIX = re.compile(r"(\.tar|\.oci|\.docker)?(\.[A-Za-z0-9]{1,4})?$")
+
 
 @contextmanager
-def root_tarball(data: Data, metadata: Data | None, *, progress: ProgressArgument = None) -> Iterator[Data]:
-    """What can be sent of a root file system; a tarball that is made for it exists until the block ends.
+def root_tarball(
+    data: Data, metadata: Data | None, *, progress: ProgressArgument = None
+) -> Iterator[tuple[Data, Data | None]]:
+    """What can be sent of a root file system, and its metadata; a tarball that is made exists until the block ends.
 
     Args:
         data: a container image, a folder, or what servers take as it is and what is given back as it is.
-        metadata: the metadata that go with it; their architecture chooses the container image's platform. None: it
-            is no split image.
+        metadata: what goes with it; the two are told apart by content. Their architecture chooses the container
+            image's platform. None: it is no split image.
         progress: True for a bar, or a callable; raising in it stops the work.
 
     Raises:
         InvalidImageError: a folder, without metadata; or what cannot be merged.
     """
+    if metadata is not None and not _is_made_into_tarball(data) and _is_made_into_tarball(metadata):
+        data, metadata = metadata, data
     folder = given_folder(data)
-    if folder is not None and metadata is None:
-        raise InvalidImageError(_describe_folder(folder))
-    with ExitStack() as stack:
-        parts = name = None
+    if metadata is None:
         if folder is not None:
-            parts, name = (open_folder(folder), folder.resolve().name) if is_oci_folder(folder) else (None, "")
-        elif metadata is not None and (source := Source.of(data)).rereadable and (kind := _container_kind(source)):
-            parts = stack.enter_context(open_tarball(kind, source, limit=unpack_limit(source.size)))
-            name = source.name
-        if parts is not None and metadata is not None:
-            yield stack.enter_context(_merged(parts, name or "image", metadata, progress))
-        elif folder is not None:
-            yield stack.enter_context(pack_root(folder, progress=progress))
-        else:
-            yield data
+            raise InvalidImageError(_describe_folder(folder))
+        yield data, metadata
+    elif folder is not None and is_oci_folder(folder):
+        with _merged(open_folder(folder), folder.resolve().name, metadata, progress) as path:
+            yield path, metadata
+    elif folder is not None:
+        with pack_root(folder, progress=progress) as path:
+            yield path, metadata
+    elif (kind := _container_kind(data)) is not None:
+        source = Source.of(data)
+        with (
+            open_tarball(kind, source, limit=unpack_limit(source.size)) as parts,
+            _merged(parts, source.name, metadata, progress) as path,
+        ):
+            yield path, metadata
+    else:
+        yield data, metadata
+
+
+def _is_made_into_tarball(data: Data) -> bool:
+    return given_folder(data) is not None or _container_kind(data) is not None
 
 
 def _describe_folder(folder: Path) -> str:
@@ -70,22 +85,23 @@ def _describe_folder(folder: Path) -> str:
     return f"{folder} is a folder; give the file of an image"
 
 
-def _container_kind(source: Source) -> str:
-    """How a container image's tarball is compressed; empty for what is no container image."""
-    with source.open() as file:
-        kind = file_kind(file.read(HEAD_SIZE))
-    if kind not in ARCHIVES:
-        return ""
+def _container_kind(data: Data) -> str | None:
+    """How a container image's tarball is compressed; None for what is no container image."""
+    source = Source.of(data)
+    if not source.rereadable:
+        return None
     names = ArchiveNames()
-    try:
-        with source.open() as file, open_tar(kind, file, limit=QUICK_LOOK) as tar:
-            for number, member in enumerate(tar):
-                names.add(member)
-                if names.is_container_image or number >= FEW:
-                    break
-    except (InvalidImageError, UncheckedError):
-        pass
-    return kind if names.is_container_image else ""
+    with position_kept(data):
+        with source.open() as file:
+            kind = file_kind(file.read(HEAD_SIZE))
+        with suppress(InvalidImageError), source.open() as file:
+            if kind in ARCHIVES:
+                with open_tar(kind, file, limit=QUICK_LOOK) as tar:
+                    for number, member in enumerate(tar):
+                        names.add(member)
+                        if names.is_container_image or number >= FEW:
+                            break
+    return kind if names.is_container_image else None
 
 
 @contextmanager
@@ -94,7 +110,7 @@ def _merged(parts: ImageParts, name: str, metadata: Data, progress: ProgressArgu
     image = choose_image(parts, name=choice, architecture=inspect_image(Source.of(metadata)).architecture or None)
     total = 2 * sum(layer.source.size or 0 for layer in image.layers)
     with tempfile.TemporaryDirectory(prefix="lxdimg-merge-") as temporary:
-        path = Path(temporary) / f"{name.partition('.')[0] or 'image'}.tar.gz"
+        path = Path(temporary) / f"{_SUFFIX.sub('', name) or 'image'}.tar.gz"
         with reporting(progress, name) as report, path.open("wb") as file:
             write_layers(
                 read_layers(image.layers, lambda done: report(Progress("pack", done, total))),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 
-__all__ = ["BLOCK", "CountedFile", "Data", "Source", "read_exactly", "tail_of"]
+__all__ = ["BLOCK", "CountedFile", "Data", "Source", "position_kept", "read_exactly", "tail_of"]
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
@@ -148,6 +149,22 @@ class _NonClosingFile(io.BufferedIOBase):
 
     def close(self) -> None:
         pass
+
+
+@contextmanager
+def position_kept(*given: Data | None) -> Iterator[None]:
+    """Put open files of the caller back to where they are, so that they can be read once more."""
+    positions = []
+    for data in given:
+        with suppress(OSError, AttributeError, ValueError):
+            if data is not None and not isinstance(data, bytes | bytearray | memoryview | str | os.PathLike):
+                positions.append((data, data.tell()))
+    try:
+        yield
+    finally:
+        for file, position in positions:
+            with suppress(OSError, ValueError):
+                file.seek(position)
 
 
 class CountedFile:

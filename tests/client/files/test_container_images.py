@@ -207,3 +207,55 @@ def test_the_merged_file_is_gone_afterwards(
         client.images.check(data, lxdimg_nb.image_metadata(data))
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [oci.docker_save(APP), oci.system()])
+def test_an_open_file_can_be_read_again_after_a_look(demo: RunningServer, tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "file.tar"
+    path.write_bytes(b"before" + data)
+
+    with lxdimg_nb.connect(demo.url) as client, path.open("rb") as file:
+        file.seek(6)
+        metadata = lxdimg_nb.image_metadata(file)
+        found = client.images.check(file, metadata)
+        image = client.images.create(file, metadata=metadata, wait=True)
+
+    assert (found.problems, image.fingerprint) == ((), found.fingerprint)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_metadata_may_come_first(demo: RunningServer, tmp_path: Path, folder: bool) -> None:
+    files = oci.oci_files(APP)
+    data = oci.oci_folder(files, tmp_path / "app") if folder else oci.oci_archive(files)
+    metadata = lxdimg_nb.image_metadata(data)
+
+    with lxdimg_nb.connect(demo.url) as client:
+        image = client.images.create(metadata, metadata=data, wait=True)
+        assert client.images.check(data, metadata).exists
+
+    assert image.properties["os"] == "debian"
+
+
+def test_names_of_other_tools_are_known() -> None:
+    """As jib, kaniko and crane write them: compressed layers, and a configuration without a suffix."""
+    config, packed = APP.configuration(), [gzip.compress(one, mtime=0) for one in APP.layers]
+    paths = [f"{oci.digest(one)[7:]}.tar.gz" for one in packed]
+    manifest = [{"Config": oci.digest(config), "RepoTags": ["app:1.0"], "Layers": paths}]
+    blobs = [member(name, content) for name, content in zip(paths[:2], packed, strict=False)]
+    data = layer(*blobs, member(oci.digest(config), config), member("manifest.json", json.dumps(manifest).encode()))
+
+    assert lxdimg_nb.image_metadata(data).properties["os"] == "debian"
+
+
+def test_one_image_under_two_names_is_one() -> None:
+    files = oci.oci_files(APP, Image(APP.layers, names=("app:latest",)))
+
+    assert lxdimg_nb.image_metadata(oci.oci_archive(files)).architecture == "x86_64"
+    assert lxdimg_nb.image_metadata(oci.oci_archive(files), image="latest").architecture == "x86_64"
+
+
+def test_a_layout_in_a_folder_of_a_tarball_is_told() -> None:
+    data = layer(member("app/"), *(member(f"app/{name}", content) for name, content in oci.oci_files(APP).items()))
+
+    with pytest.raises(InvalidImageError, match=r"an OCI layout in the folder app; .*image_metadata\('app'\)"):
+        lxdimg_nb.image_metadata(data)

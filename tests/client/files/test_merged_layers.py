@@ -35,14 +35,14 @@ BASE = layer(
 def merged(*layers: bytes) -> dict[str, tarfile.TarInfo]:
     """The members of what the layers make together, by name."""
     data = oci.docker_save(Image(layers))
-    with root_tarball(data, lxdimg_nb.image_metadata(data)) as path, tarfile.open(Path(str(path))) as tar:
+    with root_tarball(data, lxdimg_nb.image_metadata(data)) as (path, _), tarfile.open(Path(str(path))) as tar:
         return {info.name: info for info in tar}
 
 
 def content(*layers: bytes) -> dict[str, bytes]:
     """The content of the regular files of what the layers make together."""
     data = oci.docker_save(Image(layers))
-    with root_tarball(data, lxdimg_nb.image_metadata(data)) as path, tarfile.open(Path(str(path))) as tar:
+    with root_tarball(data, lxdimg_nb.image_metadata(data)) as (path, _), tarfile.open(Path(str(path))) as tar:
         read = ((info.name, tar.extractfile(info)) for info in tar if info.isreg() or info.islnk())
         return {name: file.read() for name, file in read if file is not None}
 
@@ -189,7 +189,7 @@ def test_the_same_layers_make_the_same_bytes() -> None:
     other = oci.oci_archive(oci.oci_files(Image([BASE, oci.system()]), compression="zstd"))
 
     def made(data: bytes) -> bytes:
-        with root_tarball(data, lxdimg_nb.image_metadata(data)) as path:
+        with root_tarball(data, lxdimg_nb.image_metadata(data)) as (path, _):
             return Path(str(path)).read_bytes()
 
     assert made(one) == made(one) == made(other)

@@ -13,7 +13,6 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client
-from lxdimg_nb.client.files.inside import squashfs
 from lxdimg_nb.errors import InvalidImageError
 from tests.conftest import missing
 from tests.kit import container_images as oci
@@ -110,7 +109,6 @@ def test_without_metadata_it_is_told_what_it_is_and_with_them_it_is_well(demo: R
 def without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if PySquashfsImage were not installed."""
     monkeypatch.setitem(sys.modules, "PySquashfsImage", None)
-    squashfs._image_class.cache_clear()
 
 
 def test_a_missing_extra_is_named(without_the_extra: None, demo: RunningServer, pack: Pack) -> None:

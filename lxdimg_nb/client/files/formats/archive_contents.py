@@ -13,28 +13,31 @@ MAX_NAMES = 20_000
 _SYSTEM = frozenset(
     {"bin", "dev", "etc", "home", "lib", "opt", "proc", "root", "run", "sbin", "srv", "sys", "usr", "var"}
 )
-# Docker's archives have their manifest at the end, after gigabytes of layers.
 _OCI = frozenset({"oci-layout", "blobs/sha256", "blobs/sha512"})
-_DOCKER = re.compile(r"[0-9a-f]{64}(\.json|\.tar|/VERSION|/json|/layer\.tar)")
+# Archives of docker have their manifest at the end, after gigabytes of layers. The names are those of docker, podman
+# and skopeo, and of jib, kaniko and crane.
+_DOCKER = re.compile(r"(sha256:)?[0-9a-f]{64}(\.json|\.tar|\.tar\.gz|/VERSION|/json|/layer\.tar)?")
 
 
 class ArchiveNames:
-    """Collects the names of a tarball's members, as far as they tell what it is."""
+    """Collects the names of a tarball's members, as far as they tell what it is.
+
+    Attributes:
+        is_container_image: whether it is a container image, of `docker save` or an OCI layout; known from its first
+            members.
+    """
 
     def __init__(self) -> None:
         self._names: set[str] = set()
+        self.is_container_image = False
 
     def add(self, member: tarfile.TarInfo) -> None:
         """Take note of a member."""
         parts = [part for part in member.name.split("/", 3) if part not in ("", ".")][:2]
         if parts and len(self._names) < MAX_NAMES:
-            self._names.add(parts[0])
-            self._names.add("/".join(parts))
-
-    @property
-    def is_container_image(self) -> bool:
-        """Whether it is a container image, of `docker save` or an OCI layout; known from its first members."""
-        return bool(self._names & _OCI) or any(_DOCKER.fullmatch(name) for name in self._names)
+            name = "/".join(parts)
+            self._names |= {parts[0], name}
+            self.is_container_image = self.is_container_image or name in _OCI or bool(_DOCKER.fullmatch(name))
 
     @property
     def is_root(self) -> bool:
@@ -62,6 +65,11 @@ class ArchiveNames:
             )
         if self.is_root:
             return "the tarball of a root file system", MAKE_METADATA
+        layout = next((name for name in sorted(names) if name.endswith("/oci-layout")), "").partition("/")[0][:100]
+        if layout:
+            return f"an OCI layout in the folder {layout}", (
+                f"unpack it: tar -xf FILE; then give {layout} together with metadata=lxdimg.image_metadata('{layout}')"
+            )
         folder = self._folder_with_root()
         if folder:
             return f"the tarball of a root file system in the folder {folder}", (

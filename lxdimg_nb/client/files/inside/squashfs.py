@@ -5,7 +5,6 @@ The package alone reads the whole tree first and decompresses without a limit, w
 
 from __future__ import annotations
 
-import functools
 import io
 import lzma
 import struct
@@ -138,7 +137,6 @@ def _read_errors() -> Iterator[None]:
         raise InvalidImageError(f"the squashfs cannot be read: {str(error)[:200] or type(error).__name__}") from error
 
 
-@functools.cache
 def _image_class() -> Any:
     """The package's class, reading lazily and within limits."""
     try:

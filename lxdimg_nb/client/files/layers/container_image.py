@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lxdimg_nb.client.files.layers.archive_files import MAX_JSON, ImageParts, parse_json
@@ -114,9 +114,10 @@ def _of_index(parts: ImageParts) -> Iterator[ContainerImage]:
                 waiting.append((document, depth + 1, names))
                 continue
             image = _of_manifest(parts, document, names)
-            if image is not None and digest not in seen:
-                seen[digest] = image
-                yield image
+            if image is not None:
+                known = seen.get(digest)
+                seen[digest] = replace(image, names=(*known.names, *names)) if known else image
+    yield from seen.values()
 
 
 def _of_manifest(parts: ImageParts, manifest: Mapping[str, Any], names: tuple[str, ...]) -> ContainerImage | None:
@@ -136,7 +137,7 @@ def _of_docker(parts: ImageParts) -> Iterator[ContainerImage]:
     for entry in _list(parts.json("manifest.json"))[:MAX_MANIFESTS]:
         entry = mapping(entry)
         name = string(entry.get("Config"))
-        digest = re.fullmatch(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?", name)
+        digest = re.fullmatch(r"(?:blobs/sha256/|sha256:)?([0-9a-f]{64})(?:\.json)?", name)
         config = _checked_json(parts, f"sha256:{digest[1]}", name) if digest else mapping(parts.json(name))
         files = [(parts.source(string(layer)), "") for layer in _list(entry.get("Layers"))]
         yield _image(tuple(string(tag) for tag in _list(entry.get("RepoTags"))), config, files)

@@ -158,9 +158,9 @@ def _property_facts(root: RootSource, given: Mapping[str, str], machine: Fact, m
         return found[key].value if key in found else ""
 
     def add(key: str, text: str, source: str) -> None:
-        text = text.strip()
+        text = sanitize(text, 500).strip()
         if text and key not in found:
-            found[key] = Fact(key, text[:500], source)
+            found[key] = Fact(key, text, source)
 
     add("architecture", distribution_architecture(machine.value), "architecture")
     for key, names in (

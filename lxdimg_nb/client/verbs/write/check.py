@@ -11,7 +11,7 @@ from lxdimg_nb.client.files.hashing import hash_sources
 from lxdimg_nb.client.files.image_files import ImageFiles
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.client.files.root_tarball import root_tarball
-from lxdimg_nb.client.files.source import Data
+from lxdimg_nb.client.files.source import Data, position_kept
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.text import formats
@@ -100,8 +100,8 @@ def check_image(
     progress: ProgressArgument = None,
 ) -> Preflight:
     """See `Images.check`."""
-    with root_tarball(data, metadata, progress=progress) as file:
-        return _check(project, ImageFiles.of(file, metadata, type), progress)
+    with position_kept(data, metadata), root_tarball(data, metadata, progress=progress) as given:
+        return _check(project, ImageFiles.of(*given, type), progress)
 
 
 def _check(project: Project, files: ImageFiles, progress: ProgressArgument) -> Preflight:

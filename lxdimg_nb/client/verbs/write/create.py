@@ -60,8 +60,8 @@ def create_image(
     if not wait and (settings.auto_update is not None or settings.profiles is not None):
         raise InvalidRequestError("auto_update and profiles are set when the image is there; use wait=True")
     names = checked_names(aliases, "an alias")
-    with root_tarball(data, metadata, progress=progress) as file:
-        files = ImageFiles.acceptable(file, metadata, type)
+    with root_tarball(data, metadata, progress=progress) as given:
+        files = ImageFiles.acceptable(*given, type)
         name = filename if filename is not None else files.name
         return _import(project, files, settings, names, name, wait=wait, progress=progress, exist_ok=exist_ok)
 
