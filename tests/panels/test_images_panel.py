@@ -82,6 +82,21 @@ def test_projects_are_switched(server, client, panels):
     assert view.sees(lambda p: p["header"]["live"] == "live")
 
 
+def test_after_a_project_that_cannot_be_read_views_are_told_which_one_they_show(demo, panels):
+    demo.add_project("other")
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        assert view.sees(lambda p: p["projects"] == ["default", "other"])
+        demo.stop()
+        del view.parts["header"]
+
+        view.say("project", project="other")
+
+        assert view.sees(lambda p: p["list"]["state"] == "failed" and p["header"]["project"] == "default")
+        assert view.parts["list"]["reason"]["title"] == "The server does not answer"
+    demo.restart()
+
+
 def test_a_project_may_show_the_images_of_another_project(server, client, panels):
     server.add_project("shared", features_images=False)
     fingerprint = server.add_image(factory.small(1), aliases=["web"])

@@ -159,6 +159,8 @@ class ImagesPanel(ImageActions):
             title = "The server does not trust this connection"
         self._failure = {"title": title, "text": error_text(error)}
         self.ready.set()
+        # A view shows the project that was asked for, but it may be the one of before.
+        self.show_header()
         self.show_list()
 
     def _switch_project(self, content: Mapping[str, Any]) -> None:
