@@ -47,6 +47,20 @@ def test_tables_can_be_read_and_reached_by_everybody(gallery: Gallery, theme: st
     assert findings(gallery.lab.page, axe, ".lxdimg") == []
 
 
+def test_the_header_of_a_long_table_stays_in_sight(gallery: Gallery) -> None:
+    box = gallery.output.locator(".lxdimg > div").last
+
+    scrolled, head, first = box.evaluate(
+        "e => { e.scrollTop = 200; const at = s => e.querySelector(s).getBoundingClientRect().top - "
+        "e.getBoundingClientRect().top; return [e.scrollTop, at('thead th'), at('tbody td')]; }"
+    )
+    box.evaluate("e => { e.scrollTop = 0; }")
+
+    assert scrolled == 200
+    assert abs(head) < 2
+    assert first < 0
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_seen(gallery: Gallery, fault: str) -> None:
     remove = gallery.spoil(FAULTS[fault])
