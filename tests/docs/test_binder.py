@@ -142,6 +142,16 @@ def _copy(source: Path, target: Path, binder: Binder) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_installed_has_the_bundle_of_panels_without_its_sources(binder: Binder) -> None:
+    (installed,) = (binder.folder / "env" / "lib").glob("python3*/site-packages/lxdimg_nb")
+
+    assert sorted(path.name for path in (installed / "panels" / "bundle").iterdir()) == [
+        "loader.js", "panel.css", "panel.js",
+    ]  # fmt: skip
+    assert not (installed / "panels" / "front").exists()
+
+
+@pytest.mark.slow
 def test_every_notebook_runs_for_a_user_without_rights_on_the_demo_server_of_binder(binder: Binder) -> None:
     done = binder.home / "done"
     notebooks = sorted(path.relative_to(binder.checkout) for path in (binder.checkout / "notebooks").glob("*.ipynb"))
