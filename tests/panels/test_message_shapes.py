@@ -40,7 +40,7 @@ VALUES = {
     "keys": [], "what": "page", "on": True, "project": "default", "chip": "public", "action": "property",
     "path": "/no/such", "second": "/no/such", "aliases": "", "public": False, "slot": "image", "modified": 7,
     "count": 1, "offset": 0, "restart": False, "ok": True, "folder": "/no/such", "target": "/no/such.socket",
-    "auto_update": False, "os": "", "release": "", "architecture": "",
+    "auto_update": False, "os": "", "release": "", "architecture": "", "image": "",
 }  # fmt: skip
 ENVELOPE = {"type", "view", "number", "buffers"}
 

@@ -29,7 +29,7 @@ def check(view, path):
 
 def make(view, **given):
     before = view.parts["upload"]["job"]
-    view.say("make-metadata", **{"os": "", "release": "", "architecture": ""} | given)
+    view.say("make-metadata", **{"os": "", "release": "", "architecture": "", "image": ""} | given)
     assert view.sees(lambda p: p["upload"]["state"] == "checked" and p["upload"]["job"] != before)
     return view.parts["upload"]
 
@@ -61,12 +61,28 @@ def test_what_cannot_be_read_may_be_given_after_all(view, tmp_path):
     path.write_bytes(layer(member("etc/"), member("usr/")))
 
     assert check(view, path)["bare"] is True
-    view.say("make-metadata", os="", release="", architecture="")
+    view.say("make-metadata", os="", release="", architecture="", image="")
     assert view.sees(lambda p: "name it: architecture" in "".join(p["upload"]["problems"]))
     assert view.parts["upload"]["bare"] is True
-    view.say("make-metadata", os="", release="", architecture="arm64")
+    view.say("make-metadata", os="", release="", architecture="arm64", image="")
 
     assert view.sees(lambda p: p["upload"]["state"] == "checked" and p["upload"]["ok"])
+
+
+def test_one_of_several_container_images_is_named(view, tmp_path):
+    path = tmp_path / "two.tar"
+    path.write_bytes(oci.docker_save(Image([oci.system()]), Image([oci.system(183)], "arm64", names=("b:2",))))
+
+    check(view, path)
+    view.say("make-metadata", os="", release="", architecture="", image="")
+    assert view.sees(lambda p: "name one below" in p["upload"]["problems"][0])
+    several = view.parts["upload"]
+    view.say("make-metadata", os="", release="", architecture="", image="b:2")
+
+    assert "name one below: app:1.0 (linux/amd64), b:2 (linux/arm64)" in several["problems"][0]
+    assert view.sees(
+        lambda p: p["upload"]["ok"] and any(f["value"].startswith("aarch64") for f in p["upload"]["facts"])
+    )
 
 
 @pytest.mark.parametrize("data", [factory.small(1), b"This is a letter.\n" * 40, factory.BROKEN["no date"]])
@@ -75,7 +91,7 @@ def test_other_files_are_offered_nothing(view, tmp_path, data):
     path.write_bytes(data)
 
     found = check(view, path)
-    view.say("make-metadata", os="", release="", architecture="x86_64")
+    view.say("make-metadata", os="", release="", architecture="x86_64", image="")
 
     assert found["bare"] is False
     assert view.sees(lambda p: p["upload"]["state"] == "empty")
@@ -88,7 +104,7 @@ def test_another_file_may_be_chosen_instead(view, tmp_path):
     check(view, path)
     view.say("unload")
     assert view.sees(lambda p: p["upload"]["state"] == "empty")
-    view.say("make-metadata", os="", release="", architecture="")
+    view.say("make-metadata", os="", release="", architecture="", image="")
     view.settle()
 
     assert view.parts["upload"]["state"] == "empty"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -227,12 +228,13 @@ class UploadForm:
             self.close()
             return
         files = bare[0]
-        system, release, machine = (
-            str_field(content, key).strip() or None for key in ("os", "release", "architecture")
-        )
+        names = ("os", "release", "architecture", "image")
+        system, release, machine, one = (str_field(content, name).strip() or None for name in names)
 
         def work(report: Report) -> tuple[_Files, Preflight]:
-            made = image_metadata(files.path, os=system, release=release, architecture=machine, progress=report)
+            made = image_metadata(
+                files.path, os=system, release=release, architecture=machine, image=one, progress=report
+            )
             whole = replace(files, made=made)
             return whole, files.images.check(files.path, whole.metadata, progress=report)
 
@@ -252,7 +254,8 @@ class UploadForm:
                 self._set("refused", text=transfer.text)
         elif transfer.error is not None:
             self._bare = bare
-            self._set("checked", job=transfer.number, **{**bare[1], "problems": [sentence(transfer.text)]})
+            told = sentence(re.sub(r"choose one with \w+=", "name one below", transfer.text))
+            self._set("checked", job=transfer.number, **{**bare[1], "problems": [told]})
         else:
             files, found = transfer.result
             if found.ok:

@@ -748,4 +748,8 @@ export interface MakeMetadata {
   os: string;
   release: string;
   architecture: string;
+  /**
+   * The name of one of several container images.
+   */
+  image: string;
 }

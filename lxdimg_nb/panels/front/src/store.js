@@ -37,7 +37,7 @@
  * @property {string} problem
  * @property {string} aliases as typed
  * @property {boolean} public
- * @property {{ os: string, release: string, architecture: string }} made what metadata are to say, as typed
+ * @property {{ os: string, release: string, architecture: string, image: string }} made what metadata are to say, as typed
  */
 
 /**
@@ -97,7 +97,7 @@ const initial = () => ({
     problem: "",
     aliases: "",
     public: false,
-    made: { os: "", release: "", architecture: "" },
+    made: { os: "", release: "", architecture: "", image: "" },
   },
   sending: false,
   bulk: { asking: "", name: "", value: "", folder: "" },

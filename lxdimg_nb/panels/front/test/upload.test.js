@@ -115,7 +115,7 @@ test("metadata that are missing can be made, and what is left empty is read from
   type(control("Architecture"), "arm64");
   submit(control("Make the metadata"));
 
-  expect(kernel.take()).toEqual([{ type: "make-metadata", os: "", release: "", architecture: "arm64" }]);
+  expect(kernel.take()).toEqual([{ type: "make-metadata", os: "", release: "", architecture: "arm64", image: "" }]);
 });
 
 test("nothing is sent as long as no file was chosen", () => {

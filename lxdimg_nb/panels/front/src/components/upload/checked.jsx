@@ -69,9 +69,10 @@ export function Checked({ app, upload: { ok, bare, facts, problems, notes } }) {
 }
 
 const FIELDS = /** @type {const} */ ([
-  ["os", "System", "debian"],
-  ["release", "Release", "bookworm"],
-  ["architecture", "Architecture", "x86_64"],
+  ["os", "System", "debian", ""],
+  ["release", "Release", "bookworm", ""],
+  ["architecture", "Architecture", "x86_64", ""],
+  ["image", "Container image", "app:1.0", "Only if the file holds several."],
 ]);
 
 /** What the metadata are to say. @param {{ app: App }} props */
@@ -80,13 +81,14 @@ function MetadataFields({ app }) {
   return (
     <>
       <p class="lxi-hint">What you leave empty is read from the file.</p>
-      {FIELDS.map(([name, label, placeholder], number) => (
+      {FIELDS.map(([name, label, placeholder, hint], number) => (
         <Field
           key={name}
           id={app.id(`made-${name}`)}
           label={label}
           value={made[name]}
           placeholder={placeholder}
+          hint={hint}
           focus={number === 0}
           onText={(text) => app.store.setUpload({ made: { ...made, [name]: text } })}
         />
