@@ -10,6 +10,7 @@ from tests.client.test_enroll import token_of
 from tests.kit import factory, streams
 from tests.kit.kernel import Kernel, remotes, running, store
 from tests.kit.servers import RunningServer
+from tests.kit.streams import Site
 
 
 def test_remotes_are_those_of_lxc_and_incus(kernel: Kernel, configuration: Path) -> None:
@@ -45,6 +46,22 @@ def test_a_catalogue_is_listed_inspected_and_copied_from(
     assert machine == "virtual-machine"
     assert server.get("images/aliases/noble")["target"] == copied[0]
     assert copied[1] is False
+
+
+def test_the_status_of_a_catalogue_tells_what_was_left_out(shared_kernel: Kernel, site: Site) -> None:
+    tree = streams.ubuntu()
+    for number in range(4):
+        tree.product(f"old:{number}:amd64", os="old", release=str(number))
+    tree.publish(site)
+    shared_kernel.run(f"%lxdimg connect simplestreams+{site.url} --server-cert {site.cert}")
+
+    status = shared_kernel.run("%lxdimg").text
+
+    assert "left out" in status
+    assert "the architecture 'pdp11' is not known" in status
+    assert "old:1:amd64: a product without versions" in status
+    assert "and 2 more" in status
+    assert "5 entries of the catalogue left out" in " ".join(shared_kernel.run("%lxdimg list").text.split())
 
 
 def test_a_server_is_not_a_catalogue(kernel: Kernel, server: RunningServer, configuration: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lxdimg_nb.client import Client, enroll
 from lxdimg_nb.client.config.remotes import remotes_by_name
+from lxdimg_nb.client.simplestreams.catalogue_client import CatalogueClient
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
 from lxdimg_nb.magics.line.server_types import SERVER
@@ -18,6 +19,7 @@ from lxdimg_nb.text.cells import badge
 from lxdimg_nb.text.tables import Table
 
 SHORT_LIST = 200
+SHOWN_PROBLEMS = 3
 PRODUCTS = {"lxd": "LXD", "incus": "Incus", "simplestreams": "simplestreams"}
 
 
@@ -110,9 +112,18 @@ def status(invocation: Invocation) -> Table:
         ("project", client.project + (" (with the images of default)" if info.shares_images else "")),
         ("access", badge(info.auth)),
         ("images", images),
+        *_left_out(client),
         ("next", "%lxdimg list, %lxdimg info NAME, %lxdimg panel, %lxdimg help"),
     )
     return Table(("", ""), rows, title=f"{PRODUCTS[info.product]}{' ' + info.name if info.name else ''}")
+
+
+def _left_out(client: Client) -> list[tuple[str, str]]:
+    """What of a catalogue cannot be read, a row each for the first few."""
+    problems = client.problems if isinstance(client, CatalogueClient) else ()
+    rows = [("" if number else "left out", problem) for number, problem in enumerate(problems[:SHOWN_PROBLEMS])]
+    more = client.images.left_out - len(rows)
+    return [*rows, ("", f"and {more:,} more; client.problems has the first hundred")] if more > 0 else rows
 
 
 def _image_count(session: Session, client: Client) -> str:
