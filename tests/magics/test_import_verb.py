@@ -33,11 +33,15 @@ def test_what_cannot_be_is_told_in_verbs(kernel: Kernel, server: RunningServer, 
     (tmp_path / "empty.tar").write_bytes(oci.layer(oci.member("etc/"), oci.member("usr/")))
     (tmp_path / "two.tar").write_bytes(oci.docker_save(Image([], names=["a:1"]), Image([], names=["b:1"])))
 
+    (tmp_path / "root/etc").mkdir(parents=True)
+
+    folder = kernel.run(f"%lxdimg import {tmp_path}/root", ok=False)
     unknown = kernel.run(f"%lxdimg import {tmp_path}/empty.tar --make-metadata", ok=False)
     several = kernel.run(f"%lxdimg import {tmp_path}/two.tar --make-metadata", ok=False)
     third = kernel.run(f"%lxdimg import {tmp_path}/empty.tar {tmp_path}/two.tar --make-metadata", ok=False)
     odd = kernel.run(f"%lxdimg check {tmp_path}/empty.tar color=red", ok=False)
 
+    assert "a root file system; %lxdimg import FILE --make-metadata makes it an image" in folder.evalue
     assert "check takes a file" in odd.evalue
     assert "name it: architecture=x86_64" in unknown.evalue
     assert "choose one with image=NAME: a:1" in several.evalue

@@ -28,7 +28,7 @@ from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import Progress, parse_time
 
-__all__ = ["RootSource", "given_folder", "is_oci_folder", "read_root"]
+__all__ = ["RootSource", "given_folder", "is_oci_folder", "is_root_folder", "read_root"]
 
 Report = Callable[[int], None]
 
@@ -109,10 +109,15 @@ def is_oci_folder(folder: Path) -> bool:
     return (folder / "oci-layout").is_file() or ((folder / "index.json").is_file() and (folder / "blobs").is_dir())
 
 
+def is_root_folder(folder: Path) -> bool:
+    """Whether a folder is a root file system without metadata."""
+    return not (folder / "metadata.yaml").is_file() and any((folder / name).is_dir() for name in ("etc", "usr", "bin"))
+
+
 def _read_folder(folder: Path) -> RootSource:
     if (folder / "metadata.yaml").is_file():
         raise InvalidImageError(f"{folder} is the folder of an image and has a metadata.yaml: import it as it is")
-    if not any((folder / name).is_dir() for name in ("etc", "usr", "bin")):
+    if not is_root_folder(folder):
         raise InvalidImageError(f"{folder} is no root file system: it has none of etc, usr and bin")
     return RootSource("the folder of a root file system", read_system_facts(FolderSystem(folder)))
 

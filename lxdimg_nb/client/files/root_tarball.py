@@ -18,7 +18,7 @@ from lxdimg_nb.client.files.layers.archive_files import ImageParts, open_folder,
 from lxdimg_nb.client.files.layers.container_image import choose_image
 from lxdimg_nb.client.files.layers.merge import read_layers, write_layers
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
-from lxdimg_nb.client.files.root_source import given_folder, is_oci_folder
+from lxdimg_nb.client.files.root_source import given_folder, is_oci_folder, is_root_folder
 from lxdimg_nb.client.files.source import Data, Source, position_kept
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.values import Progress
@@ -80,7 +80,7 @@ def _describe_folder(folder: Path) -> str:
         return f"{folder} is a folder; %lxdimg import packs it, or pack it: tar -C {folder} -czf FILE ."
     if is_oci_folder(folder):
         return f"{folder} is a container image (OCI layout); {MAKE_METADATA}"
-    if any((folder / name).is_dir() for name in ("etc", "usr", "bin")):
+    if is_root_folder(folder):
         return f"{folder} is the folder of a root file system; {MAKE_METADATA}"
     return f"{folder} is a folder; give the file of an image"
 

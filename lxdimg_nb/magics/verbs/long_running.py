@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lxdimg_nb.client import Client, Image, image_metadata
 from lxdimg_nb.client.files.folder_archive import pack_folder
 from lxdimg_nb.client.files.metadata.metadata_tarball import ImageMetadata
 from lxdimg_nb.client.files.progress import ProgressArgument
+from lxdimg_nb.client.files.root_source import given_folder, is_oci_folder, is_root_folder
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError
 from lxdimg_nb.magics.line.types import METADATA_FIELDS
 from lxdimg_nb.magics.session.messages import echo
@@ -94,12 +93,13 @@ def copy_image(
 
 @contextmanager
 def packed_folder(data: Any, progress: ProgressArgument) -> Iterator[Any]:
-    """Pack a folder to a temporary file; any other data is passed through."""
-    if isinstance(data, str | os.PathLike) and Path(data).expanduser().is_dir():
-        with pack_folder(Path(data).expanduser(), progress=progress) as path:
-            yield path
-    else:
+    """Pack the folder of an image to a temporary file; any other data is passed through."""
+    folder = given_folder(data)
+    if folder is None or is_root_folder(folder) or is_oci_folder(folder):
         yield data
+    else:
+        with pack_folder(folder, progress=progress) as path:
+            yield path
 
 
 def metadata_of(file: Any, values: Mapping[str, str], progress: ProgressArgument) -> ImageMetadata:
