@@ -30,7 +30,7 @@ STREETS = {
         "connecting enrolling",
     ],
     "client/files": [
-        "source progress bundle part_file hashing hashing_writer folder_archive",
+        "temporary_folder source progress bundle part_file hashing hashing_writer folder_archive",
         "formats",
         "inside",
         "inspection layers",

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import random
-import signal
-import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
 from lxdimg_nb import Client
 from lxdimg_nb.values import Progress
 from tests.kit.faulty import big, client, out
+from tests.kit.interrupts import interrupted
 from tests.kit.leftovers import only_right
 from tests.kit.proxy import Proxy
 from tests.kit.servers import RunningServer
@@ -24,40 +20,6 @@ from tests.kit.waiting import until
 pytestmark = pytest.mark.real
 
 __all__ = ["big", "client", "out"]
-
-
-class _InterruptedError(KeyboardInterrupt):
-    pass
-
-
-def interrupted(seconds: float, call: Callable[[], object]) -> None:
-    """Call, with a Ctrl-C after so many seconds, wherever the code is then.
-
-    That may be in a finalizer, which cannot raise, or within open(), which then leaves a file to be collected:
-    Python tells both as unraisable, and both are over when this returns.
-    """
-
-    def raise_it(_: int, __: FrameType | None) -> None:
-        raise _InterruptedError
-
-    def unraisable(told: sys.UnraisableHookArgs) -> None:
-        if not isinstance(told.exc_value, (_InterruptedError, ResourceWarning)):
-            tell(told)
-
-    before, tell = signal.signal(signal.SIGALRM, raise_it), sys.unraisablehook
-    sys.unraisablehook = unraisable
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        try:
-            call()
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    except _InterruptedError:
-        pass
-    finally:
-        signal.signal(signal.SIGALRM, before)
-        gc.collect()
-        sys.unraisablehook = tell
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -14,9 +14,9 @@ def only_right(out: Path, content: bytes) -> bool:
     """Nothing has a final name but the right bytes; what is not finished is ours alone."""
     for path in out.iterdir():
         if path.name.startswith("."):
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, f"others can read {path.name}"
         else:
-            assert path.read_bytes() == content
+            assert path.read_bytes() == content, f"{path.name} is not what was exported"
     return True
 
 

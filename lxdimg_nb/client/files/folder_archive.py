@@ -7,13 +7,13 @@ import gzip
 import os
 import stat
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
+from lxdimg_nb.client.files.temporary_folder import temporary_folder
 from lxdimg_nb.errors import InvalidImageError
 from lxdimg_nb.values import Progress
 
@@ -45,8 +45,8 @@ def pack_root(folder: Path, *, progress: ProgressArgument = None) -> Iterator[Pa
     Raises:
         InvalidImageError: something in it cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="lxdimg-pack-") as temporary:
-        path = Path(temporary) / f"{folder.resolve().name or 'image'}.tar.gz"
+    with temporary_folder("pack") as temporary:
+        path = temporary / f"{folder.resolve().name or 'image'}.tar.gz"
         try:
             _write(folder, path, progress)
         except OSError as error:

@@ -111,9 +111,10 @@ def commit_file(fd: int, temporary: Path, final: Path) -> None:
         InvalidRequestError: a folder has that name, or the disk does not take it.
     """
     try:
-        os.fchmod(fd, 0o666 & ~_umask())
         os.fsync(fd)
         os.replace(temporary, final)
+        # Afterwards: what is killed before leaves a file that nobody else can read.
+        os.fchmod(fd, 0o666 & ~_umask())
     except OSError as error:
         raise InvalidRequestError(f"cannot write {final}: {error.strerror}") from error
 

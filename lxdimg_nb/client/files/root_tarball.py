@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from lxdimg_nb.client.files.layers.merge import read_layers, write_layers
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
 from lxdimg_nb.client.files.root_source import given_folder, is_oci_folder, is_root_folder
 from lxdimg_nb.client.files.source import Data, Source, position_kept
+from lxdimg_nb.client.files.temporary_folder import temporary_folder
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.values import Progress
 
@@ -109,8 +109,8 @@ def _merged(parts: ImageParts, name: str, metadata: Data, progress: ProgressArgu
     choice = getattr(metadata, "image", None)
     image = choose_image(parts, name=choice, architecture=inspect_image(Source.of(metadata)).architecture or None)
     total = 2 * sum(layer.source.size or 0 for layer in image.layers)
-    with tempfile.TemporaryDirectory(prefix="lxdimg-merge-") as temporary:
-        path = Path(temporary) / f"{_SUFFIX.sub('', name) or 'image'}.tar.gz"
+    with temporary_folder("merge") as temporary:
+        path = temporary / f"{_SUFFIX.sub('', name) or 'image'}.tar.gz"
         with reporting(progress, name) as report, path.open("wb") as file:
             write_layers(
                 read_layers(image.layers, lambda done: report(Progress("pack", done, total))),
@@ -124,7 +124,7 @@ def _merged(parts: ImageParts, name: str, metadata: Data, progress: ProgressArgu
 class _Spool:
     """A temporary file; when its disk is full, that is no fault of what is read."""
 
-    def __init__(self, file: BinaryIO, folder: str) -> None:
+    def __init__(self, file: BinaryIO, folder: Path) -> None:
         self._file, self._folder = file, folder
 
     def write(self, data: bytes) -> int:

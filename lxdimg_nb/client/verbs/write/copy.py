@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
+from lxdimg_nb.client.files.temporary_folder import temporary_folder
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.export import export_files
 from lxdimg_nb.client.verbs.write.create import create_image
@@ -217,8 +216,8 @@ class _Copy:
 
     def relay(self) -> None:
         """Export to this machine, then import; verified on the way. Works between any two servers."""
-        with tempfile.TemporaryDirectory(prefix="lxdimg-relay-") as folder:
-            root, *rest = reversed(export_files(self.source, self.record, Path(folder), progress=self.report).paths)
+        with temporary_folder("relay") as folder:
+            root, *rest = reversed(export_files(self.source, self.record, folder, progress=self.report).paths)
             create_image(
                 self.target,
                 root,

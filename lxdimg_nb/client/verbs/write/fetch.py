@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from lxdimg_nb.client.config.remotes import find_remote
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
+from lxdimg_nb.client.files.temporary_folder import temporary_folder
 from lxdimg_nb.client.http.endpoint import read_pem
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.project import Project
@@ -129,8 +129,8 @@ def fetch_from_url(
         if settings.auto_update:
             raise InvalidRequestError("what the client fetched has no source to be updated from; use by='server'")
         name = Path(unquote(urlsplit(url).path)).name
-        with reporting(progress, name[:40]) as report, tempfile.TemporaryDirectory(prefix="lxdimg-url-") as folder:
-            path = Path(folder) / "image"
+        with reporting(progress, name[:40]) as report, temporary_folder("url") as folder:
+            path = folder / "image"
             _download(url, path, sha256, server_cert, max_size, report)
             return create_image(
                 project,
