@@ -155,8 +155,14 @@ class Proxy:
             try:
                 client, _ = self._listener.accept()
             except OSError:
-                return
-            server = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+                # Closed, or a test let this process run out of file descriptors for a while.
+                self._closed.wait(0.01)
+                continue
+            try:
+                server = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+            except OSError:
+                client.close()
+                continue
             try:
                 server.connect(str(self._upstream))
             except OSError:

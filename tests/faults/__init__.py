@@ -1,0 +1,1 @@
+"""Seeded random faults over everything that talks to a server."""
