@@ -39,7 +39,7 @@ export function Checked({ app, upload: { ok, bare, facts, problems, notes } }) {
           label="Aliases"
           value={aliases}
           placeholder="web web/2026-11"
-          hint="Separated by spaces; may be left empty."
+          hint="Separated by spaces, in quotes where a name contains one; may be left empty."
           onText={(text) => app.store.setUpload({ aliases: text })}
         />
       )}
