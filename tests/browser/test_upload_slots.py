@@ -195,7 +195,7 @@ def test_a_docker_save_file_becomes_an_image_with_metadata_that_are_made(books, 
     upload = panel.locator(".lxi-upload")
 
     begin(panel, file)
-    expect(upload.get_by_role("alert").last).to_contain_text("Metadata can be made", timeout=SLOW)
+    expect(upload.get_by_role("alert")).to_contain_text("it is a container image", timeout=SLOW)
     upload.get_by_label("Release").fill("9")
     upload.get_by_role("button", name="Make the metadata").click()
     expect(upload).to_contain_text("debian (/usr/lib/os-release: ID)", timeout=SLOW)

@@ -310,8 +310,7 @@ def _view(found: Preflight, made: ImageMetadata | None = None) -> dict[str, Any]
     problems = [sentence(p) for p in found.problems]
     if found.needs_metadata:
         advice = f"; {MAKE_METADATA}", f" ({MAKE_METADATA})"
-        what = [p.replace(advice[0], "").replace(advice[1], "") for p in found.problems]
-        problems = [*map(sentence, what), "Metadata can be made of what lies in it."]
+        problems = [sentence(p.replace(advice[0], "").replace(advice[1], "")) for p in found.problems]
     if found.exists:
         problems.append("This image is already on the server; there is nothing to upload.")
     if found.free is not None and found.free < found.needed:

@@ -207,6 +207,14 @@ def test_docker_save_tells_its_platform_and_date() -> None:
     assert "lxc.init.cmd = /bin/sh" in made.notes[0]
 
 
+def test_an_architecture_that_only_the_user_knows_is_taken() -> None:
+    data = oci.docker_save(Image([oci.system(999)], architecture="new"))
+
+    with pytest.raises(InvalidImageError, match="name it: architecture="):
+        lxdimg_nb.image_metadata(data)
+    assert lxdimg_nb.image_metadata(data, architecture="riscv64").architecture == "riscv64"
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -233,6 +241,10 @@ def test_what_cannot_become_an_image_is_refused(data: bytes, says: str) -> None:
         {"properties": {"a": 1}},
         {"creation_date": "yesterday"},
         {"creation_date": 10**12},
+        {"creation_date": True},
+        {"creation_date": 1.5},
+        {"image": 5},
+        {"image": ""},
         {"templates": "yes"},
         {"templates": {"etc/hosts": "x"}},
         {"templates": {"/../hosts": "x"}},

@@ -80,7 +80,9 @@ def choose_image(parts: ImageParts, *, name: str | None = None, architecture: st
         images = list(_of_docker(parts))
     if not images:
         raise InvalidImageError("it holds no image whose files are all there; save the image again")
-    fitting = [i for i in images if _has_name(i, name) and architecture in (None, i.architecture)]
+    fitting = [image for image in images if _has_name(image, name)]
+    if len(fitting) > 1 and architecture is not None:
+        fitting = [image for image in fitting if image.architecture == architecture]
     if len(fitting) == 1:
         return fitting[0]
     held = ", ".join(f"{', '.join(i.names) or 'without a name'} ({i.platform})" for i in images[:20])

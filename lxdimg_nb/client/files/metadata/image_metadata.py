@@ -15,7 +15,7 @@ from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.text.display import sanitize
 from lxdimg_nb.values import json_fields
 from lxdimg_nb.values.architecture import distribution_architecture, kernel_architecture
-from lxdimg_nb.values.validation import checked_bool, checked_properties, checked_time
+from lxdimg_nb.values.validation import checked_bool, checked_name, checked_properties, checked_time
 
 __all__ = ["image_metadata"]
 
@@ -76,6 +76,8 @@ def image_metadata(
     given |= checked_properties(properties or {})
     moment = _seconds(creation_date)
     texts = _checked_templates(templates)
+    if image is not None:
+        checked_name(image, "a container image")
     root = read_root(data, image=image, architecture=wanted or None, progress=progress)
     machine = Fact("architecture", wanted, _GIVEN) if wanted else _found_architecture(root)
     created = (moment, _GIVEN) if moment else _found_time(root)
@@ -111,12 +113,12 @@ def _seconds(value: date | str | int | None) -> int:
     """Seconds since 1970; 0 for None."""
     if value is None:
         return 0
-    if isinstance(value, int):
-        if not 0 < value <= _LATEST:
-            raise InvalidRequestError(f"creation_date is a time or seconds since 1970, not {value}")
-        return value
-    moment = checked_time(value)
-    return int(moment.timestamp()) if moment is not None else 0
+    if isinstance(value, date | str):
+        moment = checked_time(value)
+        value = int(moment.timestamp()) if moment is not None else 0
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LATEST:
+        raise InvalidRequestError(f"creation_date is a time after 1970, one as text, or seconds since 1970: {value!r}")
+    return value
 
 
 def _checked_templates(templates: bool | Mapping[str, str]) -> dict[str, str] | None:
