@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.axe import findings
-from tests.kit.gallery import THEMES, TOLERANCE, WIDTHS, Gallery, difference, reference
+from tests.kit.comparison import TOLERANCE, difference
+from tests.kit.gallery import THEMES, WIDTHS, Gallery, reference
 from tests.kit.lab import Books, Lab
 
 FAULTS = {

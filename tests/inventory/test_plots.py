@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -17,6 +18,8 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import InventoryFrame, make_frame
 from lxdimg_nb.inventory.plot_style import BLUE, ORANGE, SKY
 from lxdimg_nb.values import ImageRecord
+from tests.kit import gallery
+from tests.kit.comparison import TOLERANCE, difference
 from tests.kit.inventories import NOW, days_ago, fingerprint, image, inventory
 
 KINDS = ("size", "uploads", "ages", "usage", "drift")
@@ -225,3 +228,21 @@ def test_a_chosen_style_is_kept() -> None:
 
     assert ax.figure.patch.get_visible()
     assert {to_hex(t.get_color()) for t in ax.figure.findobj(Text) if t.get_text()} == {"#ffffff"}
+
+
+def test_all_plots_look_as_in_the_reference_picture(tmp_path: Path) -> None:
+    seen = gallery.plots()
+
+    seen.save(tmp_path / "seen.png")
+    # After a change that was looked at: python -m tests.kit.gallery
+    assert difference(seen, gallery.reference_of_plots()) < TOLERANCE, f"see {tmp_path}/seen.png"
+
+
+def test_another_colour_or_text_on_a_plot_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lxdimg_nb.inventory.plots.ORANGE", "#00aa00")
+    colour = difference(gallery.plots(), gallery.reference_of_plots())
+    monkeypatch.undo()
+    monkeypatch.setattr("lxdimg_nb.inventory.plots.bytes_axis", lambda *_: None)
+    axis = difference(gallery.plots(), gallery.reference_of_plots())
+
+    assert min(colour, axis) > TOLERANCE

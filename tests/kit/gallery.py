@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import pandas as pd
-from PIL import Image, ImageFilter
+from matplotlib import pyplot
+from PIL import Image
 
 import lxdimg_nb
 from lxdimg_nb.client.verbs.write.check import Preflight
@@ -25,11 +25,13 @@ from lxdimg_nb.inventory.plans.receipts import Outcome, Receipts
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, ServerInfo, image_table, images_table
+from tests.kit.comparison import half
 from tests.kit.hostile_text import HOSTILE
 from tests.kit.inventories import NOW, days_ago, fingerprint, image, inventory
 from tests.kit.lab import Books, Lab, running_lab
 
 REFERENCES = Path(__file__).parents[1] / "browser" / "pictures"
+_PLOTS = REFERENCES / "plots.png"
 WIDTHS = (700, 1100, 1600)
 THEMES = ("light", "dark")
 CODE = "from IPython.display import HTML, display\nfrom tests.kit import gallery\ndisplay(HTML(gallery.page()))"
@@ -41,11 +43,6 @@ _SETTLED = """width => {
   window.lxdimgSize = `${w} ${h}`;
   return settled;
 }"""
-_TILE = 24
-TOLERANCE = 6.0
-"""Largest mean difference, of 255, between the same small parts of two pictures; letters drawn by another version of
-Chromium differ by less, a word that has moved by more."""
-
 _SYSTEMS = (
     ("Ubuntu", "noble", "ubuntu/24.04"), ("Ubuntu", "focal", "ubuntu/20.04"), ("Debian", "bookworm", "debian/12"),
     ("Debian", "bookworm", ""), ("Debian", "bookworm", ""), ("Alpine", "3.18", "alpine/3.18"),
@@ -154,23 +151,32 @@ class Gallery:
         return half(Image.open(io.BytesIO(shot)))
 
 
-def half(shot: Image.Image) -> Image.Image:
-    """A picture at half its size."""
-    return shot.convert("RGB").resize((shot.width // 2, shot.height // 2), Image.Resampling.BOX)
+def plots() -> Image.Image:
+    """All plots below each other, on a white page and on a dark one, at half their size."""
+    frame = inventory(*_images()).assign(used_by=[["default/c1"], *[[] for _ in range(7)]])
+    twins = [image(0, project=project, names=["same"]) for project in ("blue", "red")]
+    fleet = inventory(*twins, *(image(i, project=f"{i}", names=["web"]) for i in (1, 2)), all_projects=True)
+    plot = frame.lxdimg.plot
+    drawn = []
+    for ax in (plot.size(), plot.uploads(), plot.ages(now=NOW), plot.usage(now=NOW), fleet.lxdimg.plot.drift()):
+        ax.figure.savefig(shot := io.BytesIO(), format="png", dpi=100)
+        drawn.append(Image.open(shot).convert("RGBA"))
+        pyplot.close(ax.figure)
+    width, height = max(one.width for one in drawn), sum(one.height for one in drawn)
+    sheet = Image.new("RGBA", (2 * width, height), "white")
+    sheet.paste("#111111", (width, 0, 2 * width, height))
+    top = 0
+    for one in drawn:
+        for left in (0, width):
+            sheet.alpha_composite(one, (left, top))
+        top += one.height
+    return half(sheet)
 
 
-def difference(one: Image.Image, other: Image.Image) -> float:
-    """How much two pictures differ where they differ most: the mean of a small part, of 255; 255 for other sizes."""
-    if abs(one.width - other.width) > 2 or abs(one.height - other.height) > 0.01 * other.height:
-        return 255.0
-    size = (min(one.width, other.width), min(one.height, other.height))
-    # Blurred, for letters whose edges are drawn a little differently.
-    blurred = [p.convert("RGB").crop((0, 0, *size)).filter(ImageFilter.BoxBlur(2)) for p in (one, other)]
-    left, right = (np.asarray(p, dtype=float) for p in blurred)
-    apart = np.abs(left - right).mean(axis=2)
-    rows, columns = (length // _TILE for length in apart.shape)
-    tiles = apart[: rows * _TILE, : columns * _TILE].reshape(rows, _TILE, columns, _TILE).mean(axis=(1, 3))
-    return float(tiles.max())
+def reference_of_plots() -> Image.Image:
+    """The reference picture of `plots()`."""
+    with Image.open(_PLOTS) as kept:
+        return kept.convert("RGB")
 
 
 def reference(width: int, theme: str) -> Image.Image:
@@ -189,6 +195,9 @@ def main() -> None:
     if chromium is None:
         sys.exit("Chromium is not installed (as root on Debian, tests/run installs it)")
     REFERENCES.mkdir(exist_ok=True)
+    matplotlib.use("Agg")
+    plots().quantize(64, method=Image.Quantize.MAXCOVERAGE).save(_PLOTS, optimize=True)
+    print(f"{_PLOTS.name}: {_PLOTS.stat().st_size:,} bytes")
     with running_lab(chromium) as lab:
         gallery = Gallery(lab, Books(lab))
         for theme in THEMES:
