@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import strategies as st
 
 from lxdimg_nb.inventory import History, plan
 from tests.kit import inventories
 from tests.kit.fuzz import fuzz, mutated
+
+pytestmark = pytest.mark.slow
 
 
 def _recorded() -> dict[str, bytes]:

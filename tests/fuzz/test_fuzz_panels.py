@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from lxdimg_nb.client.http.web_client import WebClient
@@ -22,6 +23,8 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.panels.upload.spool_file import Spool
 from tests.kit.fuzz import fuzz, odd_json
 from tests.kit.streams import linuxcontainers
+
+pytestmark = pytest.mark.slow
 
 _MESSAGES: dict[str, dict[str, Any]] = {
     "search": {"query": "os=debian size>1"},
