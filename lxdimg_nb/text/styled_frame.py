@@ -84,6 +84,7 @@ def frame_table(
     title: str = "",
     columns: Sequence[int] | None = None,
     words: bool = True,
+    whole: bool = False,
 ) -> Table:
     """Return a frame as a table with sizes, ages and short fingerprints.
 
@@ -95,6 +96,7 @@ def frame_table(
         title: above the table.
         columns: positions of the columns to show, in this order; by default the first 30.
         words: format columns that are named like sizes, and leave out an index of row numbers.
+        whole: show every row.
     """
     moment = now or datetime.now(UTC)
     names = list(frame.columns)
@@ -106,7 +108,7 @@ def frame_table(
         column_format(n, d, measures=words)
         for n, d in zip(shown, [*dtypes, *(frame.dtypes.iloc[i] for i in at)], strict=True)
     ]
-    part, gap = _head_and_tail(frame)
+    part, gap = (frame, None) if whole else _head_and_tail(frame)
     cells = [
         [form.cell(value, moment) for form, value in zip(kept, _values(part, row, at, levels), strict=True)]
         for row in range(len(part))

@@ -189,6 +189,15 @@ def test_a_plan_is_a_frame_and_reads_well() -> None:
     assert "nothing to do" in repr(lxdimg.plan.prune(df, expired=True))
 
 
+def test_what_a_long_plan_would_change_is_shown_before_what_stays() -> None:
+    df = inventory(*builds(150), *(image(f"web {i}", names=[f"web-{i}"], properties={}) for i in range(100)))
+
+    table = lxdimg.plan.prune(df, keep_last=1, grace="0s").table()
+
+    assert [row[0] for row in table.rows] == ["delete"] * 149 + ["keep"] * 51
+    assert table.note == "and 50 more: plan.frame has all"
+
+
 def test_rows_can_be_struck_out_by_hand() -> None:
     plan = lxdimg.plan.prune(inventory(*builds(4)), keep_last=1)
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan"]
 
+MOST_ROWS = 200
+
 
 class Plan:
     """Intended changes to images; displayed as a table, available as a frame, carried out by `apply`.
@@ -124,7 +126,11 @@ class Plan:
         places = [name for name in ("server", "project") if shown[name].nunique() > 1]
         says_more = any(step.words not in ("", step.action) for step in self.steps)
         names = ["alias", "reason", *(["change"] if says_more else []), "size", *places]
-        return frame_table(shown.set_index(["action", "fingerprint"])[names], title=self.summary)
+        # A plan is reviewed: what would be changed is shown before what stays, and not only both ends.
+        rows = shown.set_index(["action", "fingerprint"])[names].head(MOST_ROWS)
+        table = frame_table(rows, title=self.summary, whole=True)
+        left = len(shown) - len(rows)
+        return replace(table, note=f"and {left:,} more: plan.frame has all" if left > 0 else "")
 
     @property
     def summary(self) -> str:
