@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -54,3 +56,51 @@ def test_an_error_while_it_is_deleted_does_not_replace_the_one_that_led_there(mo
         patch.setattr(os, "open", refuse)
         raise KeyError
     (folder / "left").touch()
+
+
+LEAVE = """
+import os, sys
+from lxdimg_nb.client.files.temporary_folder import temporary_folder
+with temporary_folder("test") as folder:
+    (folder / "image").write_bytes(b"x")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_is_used_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", LEAVE]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True) as killed,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True) as alive,
+    ):
+        assert killed.stdout is not None
+        assert alive.stdout is not None
+        left, used = Path(killed.stdout.readline().strip()), Path(alive.stdout.readline().strip())
+        killed.kill()
+        killed.wait(20)
+        for name in ("lxdimg-other-abcd1234", "lxdimg-test-mine", "mine"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "lxdimg-test-link1234").symlink_to(tmp_path / "mine")
+        (tmp_path / "lxdimg-test-file1234").touch()
+        assert left.exists()
+
+        with temporary_folder("test") as mine, temporary_folder("test") as another:
+            assert not left.exists()
+            assert (used / "image").exists()
+            assert mine.exists()
+            assert another.exists()
+        alive.communicate("", timeout=20)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "lxdimg-other-abcd1234",
+        "lxdimg-test-file1234",
+        "lxdimg-test-link1234",
+        "lxdimg-test-mine",
+        "mine",
+    ]
