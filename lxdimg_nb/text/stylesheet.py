@@ -7,9 +7,11 @@ of the page.
 
 from __future__ import annotations
 
-__all__ = ["CLASS", "STYLE"]
+__all__ = ["CLASS", "NO_MATH", "STYLE"]
 
 CLASS = "lxdimg"
+NO_MATH = "mathjax_ignore tex2jax_ignore"
+"""Jupyter typesets what is between dollar signs as a formula, also links in it; here it is a server's text."""
 _SCOPE = f".{CLASS}" * 3
 _TEXT = "var(--jp-content-font-color1,var(--vscode-editor-foreground,{}))"
 _FAINT = "var(--jp-content-font-color2,var(--vscode-descriptionForeground,inherit))"

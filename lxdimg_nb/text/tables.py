@@ -11,7 +11,7 @@ from typing import Any
 
 from lxdimg_nb.text.cells import SHORT, Badge, Kind, limit
 from lxdimg_nb.text.display import escape, sanitize
-from lxdimg_nb.text.stylesheet import CLASS, STYLE
+from lxdimg_nb.text.stylesheet import CLASS, NO_MATH, STYLE
 from lxdimg_nb.text.terminal import grid, left_out, paragraph, terminal_width
 
 __all__ = ["ShownAsTable", "Table"]
@@ -67,7 +67,7 @@ class Table:
         if len(self.headers) > _NARROW:
             region = f' tabindex="0" role="group" aria-label="{escape(self.title or "table")}"'
         title = f'<p class="t">{escape(self.title, 400)}</p>' if self.title else ""
-        parts = [STYLE, f'<div class="{CLASS}">{title}<div{region}><table>']
+        parts = [STYLE, f'<div class="{CLASS} {NO_MATH}">{title}<div{region}><table>']
         styles = [self._style(i) for i in range(len(self.headers))]
         if any(self.headers):
             heads = "".join(f'<th scope="col"{s}>{escape(h)}</th>' for s, h in zip(styles, self.headers, strict=True))

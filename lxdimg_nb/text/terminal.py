@@ -28,7 +28,7 @@ def terminal_width() -> int:
 def paragraph(text: str, width: int | None) -> list[str]:
     """Sanitized text in lines of that width; in one line with None."""
     line = sanitize(text, 1000)
-    return [line] if width is None else _wrap(line, width) or [""]
+    return [line] if width is None else textwrap.wrap(line, width) or [""]
 
 
 def left_out(names: Sequence[str], count: int) -> str:
@@ -96,7 +96,8 @@ def _row(row: Sequence[str], widths: Sequence[int], kinds: Sequence[Kind]) -> li
         if kind is Kind.PROSE and len(cell) > width and _FINGERPRINT.fullmatch(cell):
             parts = [cell]  # whole, to be copied
         elif kind is Kind.PROSE and _columns(cell) > width:
-            parts = _wrap(cell, width, _MOST_LINES)
+            letters = max(4, width * len(cell) // _columns(cell))
+            parts = [_cut(p, width) for p in textwrap.wrap(cell, letters, max_lines=_MOST_LINES, placeholder=" …")]
         blanks = [" " * (width - _columns(part)) for part in parts]
         columns.append([b + p if kind is Kind.NUMBER else p + b for b, p in zip(blanks, parts, strict=True)])
     height = max(map(len, columns), default=0)
@@ -118,13 +119,3 @@ def _cut(text: str, width: int) -> str:
     while text and _columns(text) >= width:
         text = text[:-1]
     return f"{text}…" if width else ""
-
-
-def _wrap(text: str, width: int, most: int | None = None) -> list[str]:
-    """A text in lines that fit, at most so many."""
-    lines = [text]
-    for letters in range(width, 3, -1):
-        lines = textwrap.wrap(text, letters, max_lines=most, placeholder=" …")
-        if all(_columns(line) <= width for line in lines):
-            break
-    return [_cut(line, width) for line in lines]

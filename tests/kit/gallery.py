@@ -196,7 +196,7 @@ def main() -> None:
         sys.exit("Chromium is not installed (as root on Debian, tests/run installs it)")
     REFERENCES.mkdir(exist_ok=True)
     matplotlib.use("Agg")
-    plots().save(_PLOTS, optimize=True)
+    plots().quantize(64, method=Image.Quantize.MAXCOVERAGE).save(_PLOTS, optimize=True)
     print(f"{_PLOTS.name}: {_PLOTS.stat().st_size:,} bytes")
     with running_lab(chromium) as lab:
         gallery = Gallery(lab, Books(lab))

@@ -48,7 +48,7 @@ class Page(HTMLParser):
         self.text += data + " "
 
 
-ALLOWED = {"style", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "p", "b", "i"}
+ALLOWED = {"style", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "p", "b", "i", "code"}
 FIXED = {"style": "text-align:left", "role": "group", "tabindex": "0"}
 
 

@@ -74,7 +74,7 @@ def test_pages_made_of_it_show_escaped_rows(saved, exporter):
 
     page, _ = exporter().from_notebook_node(book)
 
-    table = page[page.index('<div class="lxdimg">') :]
+    table = page[page.index('<div class="lxdimg ') :]
     assert "9999-" in table
     assert "&lt;img src=x" in table
     assert "<img" not in table
