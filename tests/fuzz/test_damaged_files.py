@@ -56,7 +56,7 @@ def test_a_file_that_is_damaged_anywhere_is_judged_or_refused(kind: str) -> None
     tried = 0
     with bounded_memory():
         for offset in range(0, len(data), step):
-            for change in (0xFF, 0x01, 0x80) if long_run() else (0xFF,):
+            for change in (0xFF, 0x01, 0x80) if long_run() and len(data) < 4000 else (0xFF,):
                 damaged = data[:offset] + bytes([data[offset] ^ change]) + data[offset + 1 :]
                 try:
                     read(damaged)
