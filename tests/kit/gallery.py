@@ -144,6 +144,8 @@ class Gallery:
     def picture(self, width: int, theme: str) -> Image.Image:
         """The output in a window of that width, at half its size."""
         self.lab.theme(theme)
+        # Not over a row, which would be highlighted.
+        self.lab.page.mouse.move(0, 0)
         self.lab.page.set_viewport_size({"width": width, "height": 7500})
         # Lab lays out a notebook again a moment after its window has another size.
         self.lab.page.wait_for_function(_SETTLED, arg=width, polling=250)
