@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.kit.streams import Site
 
 MISSING = "missing here: "
+# Each is quick, but there are many.
+FUZZ = Path(__file__).parent / "fuzz"
 
 # jsonschema, which comes with Jupyter, does without it; with it, every process compiles 38 grammars for two seconds.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
@@ -142,21 +144,30 @@ def client(server: RunningServer) -> Iterator[Client]:
         yield connected
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder where lxc keeps its remotes, as far as the kernel knows; at first there are none."""
+    """The folder where lxc keeps its remotes, as far as the kernel knows; at the start of a file there are none."""
     return tmp_path_factory.mktemp("lxc")
 
 
-@pytest.fixture(scope="module")
-def shared_kernel(tmp_path_factory: pytest.TempPathFactory, configuration: Path) -> Iterator[Kernel]:
-    """A kernel with the magics, connected to nothing."""
+@pytest.fixture(scope="session")
+def running_kernel(tmp_path_factory: pytest.TempPathFactory, configuration: Path) -> Iterator[Kernel]:
+    """The session's kernel, as the test before left it."""
     from tests.kit.kernel import running
 
     home = {"LXD_CONF": str(configuration), "INCUS_CONF": str(configuration / "none")}
     with running(tmp_path_factory.mktemp("kernel"), **home, HOME=str(configuration)) as kernel:
-        kernel.run("%load_ext lxdimg_nb")
         yield kernel
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(running_kernel: Kernel, configuration: Path) -> Iterator[Kernel]:
+    """A kernel with the magics, connected to nothing, and without a variable of another file's."""
+    for path in configuration.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    running_kernel.run("%load_ext lxdimg_nb")
+    yield running_kernel
+    running_kernel.run("%unload_ext lxdimg_nb\n%reset -f")
 
 
 @pytest.fixture
@@ -235,13 +246,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a real daemon or a browser by the fixtures it asks for, and put the longest first."""
+    """Mark tests by the fixtures they ask for and by their folder, and put the longest first."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if {"lxd_daemon", "incus_daemon", "real"} & set(fixtures):
             item.add_marker(pytest.mark.real)
         if "chromium" in fixtures:
             item.add_marker(pytest.mark.browser)
+        if item.path.parent == FUZZ:
+            item.add_marker(pytest.mark.slow)
     # A worker takes a file at a time: a long file that is begun last would keep one busy while the others have ended.
     browser, slow = ({item.path for item in items if item.get_closest_marker(name)} for name in ("browser", "slow"))
     items.sort(

@@ -77,6 +77,7 @@ def test_a_file_name_stands_for_one_thing() -> None:
     assert twice(PACKAGE) == []
 
 
+@pytest.mark.slow
 def test_every_module_says_what_is_in_it() -> None:
     assert silent(PACKAGE, TESTS) == []
 

@@ -28,7 +28,7 @@ def terminal_width() -> int:
 def paragraph(text: str, width: int | None) -> list[str]:
     """Sanitized text in lines of that width; in one line with None."""
     line = sanitize(text, 1000)
-    return [line] if width is None else textwrap.wrap(line, width) or [""]
+    return [line] if width is None else _wrapped(line, width) or [""]
 
 
 def left_out(names: Sequence[str], count: int) -> str:
@@ -103,6 +103,23 @@ def _row(row: Sequence[str], widths: Sequence[int], kinds: Sequence[Kind]) -> li
     height = max(map(len, columns), default=0)
     whole = [[*column, *[" " * width] * (height - len(column))] for column, width in zip(columns, widths, strict=True)]
     return [(" " * _GAP).join(line).rstrip() for line in zip(*whole, strict=True)]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of so many columns; words that are wider are broken."""
+    if text.isascii():
+        return textwrap.wrap(text, width)
+    lines, line = [], ""
+    for word in text.split():
+        if line and _columns(f"{line} {word}") > width:
+            lines.append(line)
+            line = ""
+        while _columns(word) > width:
+            fits = next(i for i in range(len(word), 0, -1) if i == 1 or _columns(word[:i]) <= width)
+            lines.append(word[:fits])
+            word = word[fits:]
+        line = f"{line} {word}".strip()
+    return [*lines, line] if line else lines
 
 
 def _columns(text: str) -> int:

@@ -49,6 +49,7 @@ def test_the_remotes_project_is_worked_in_unless_another_is_named(server: Runnin
         assert client.project == "web"
 
 
+@pytest.mark.slow
 def test_the_next_address_is_tried_when_one_is_silent(server: RunningServer, home: Path) -> None:
     folder = home / ".config/incus"
     entry = listen(server, folder, "lab")

@@ -175,6 +175,7 @@ def test_a_listing_holds_what_the_server_sent_and_little_more(real: RunningServe
         assert held(client.images.records) < 12 * sent + 100_000
 
 
+@pytest.mark.slow
 def test_an_export_interrupted_and_repeated_in_one_session_hashes_nothing_twice(
     server: RunningServer, client: Client, big: Path, tmp_path: Path
 ) -> None:
@@ -204,6 +205,7 @@ def test_an_export_interrupted_and_repeated_in_one_session_hashes_nothing_twice(
     assert next(tmp_path.iterdir()).read_bytes() == big.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_part_file_outlives_a_server_that_is_down(
     server: RunningServer, proxy: Proxy, client: Client, big: Path, tmp_path: Path
 ) -> None:

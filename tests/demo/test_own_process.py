@@ -140,6 +140,7 @@ def test_a_kill_at_any_moment_loses_no_image_and_leaves_no_stray_file(tmp_path: 
         assert {path.name for path in (folder / "images").iterdir()} == {image["fingerprint"] for image in images}
 
 
+@pytest.mark.slow
 def test_a_large_body_streams_to_disk_in_constant_memory(tmp_path: Path) -> None:
     process = _own_process(tmp_path / "s", "--empty", "--no-https")
     place = tmp_path / "s" / "unix.socket"

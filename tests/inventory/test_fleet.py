@@ -85,6 +85,7 @@ def test_the_frame_has_the_columns_of_one_servers_frame(start: Callable[[], Runn
     pd.testing.assert_frame_equal(pd.DataFrame(df.droplevel("server")), pd.DataFrame(alone))
 
 
+@pytest.mark.slow
 def test_dead_slow_untrusted_and_broken_servers_cost_their_row_and_nothing_else(
     start: Callable[[], RunningServer], silent: str
 ) -> None:
@@ -203,6 +204,7 @@ def test_clients_that_were_given_are_left_open_until_close_and_own_ones_are_clos
     assert given.closed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
 def test_any_executor_will_do(kind: Any, start: Callable[[], RunningServer]) -> None:
     import multiprocessing

@@ -238,6 +238,7 @@ def test_all_plots_look_as_in_the_reference_picture(tmp_path: Path) -> None:
     assert difference(seen, gallery.reference_of_plots()) < TOLERANCE, f"see {tmp_path}/seen.png"
 
 
+@pytest.mark.slow
 def test_another_colour_or_text_on_a_plot_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lxdimg_nb.inventory.plots.ORANGE", "#00aa00")
     colour = difference(gallery.plots(), gallery.reference_of_plots())

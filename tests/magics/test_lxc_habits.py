@@ -18,6 +18,7 @@ def kernel(kernel: Kernel, server: RunningServer) -> Kernel:
     return kernel
 
 
+@pytest.mark.slow
 def test_the_short_verbs_of_lxc_are_taken(kernel: Kernel, server: RunningServer) -> None:
     server.add_project("other")
 

@@ -17,6 +17,7 @@ def web(kernel: Kernel, server: RunningServer) -> str:
     return server.add_image(factory.small(1), aliases=["web"])
 
 
+@pytest.mark.slow
 def test_making_public_says_who_will_see_it_and_asks(kernel: Kernel, server: RunningServer, web: str) -> None:
     kernel.run("image = %lxdimg info web\n")
 

@@ -16,6 +16,7 @@ prune:
 """
 
 
+@pytest.mark.slow
 def test_a_plan_is_made_reviewed_and_applied(kernel: Kernel, server: RunningServer) -> None:
     goes = server.add_image(factory.small(1))
     stays = [server.add_image(factory.small(6), aliases=["named"]), server.add_image(factory.small(2))]

@@ -44,6 +44,7 @@ def running(shared_kernel: Kernel, demo: RunningServer) -> Kernel:
     return shared_kernel
 
 
+@pytest.mark.slow
 def test_publish_makes_an_image_of_an_instance(instance: Kernel, server: RunningServer) -> None:
     cell = instance.run("image = %lxdimg publish c1 os=mine --alias golden --compression none\n")
 

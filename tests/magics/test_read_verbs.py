@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.kit import factory
 from tests.kit.kernel import Kernel
 from tests.kit.servers import RunningServer
 
 
+@pytest.mark.slow
 def test_used_by_names_the_instances(kernel: Kernel, server: RunningServer) -> None:
     server.add_instance("c1", server.add_image(factory.small(1), aliases=["web"]))
 

@@ -13,6 +13,7 @@ from tests.kit.servers import RunningServer
 from tests.kit.streams import Site
 
 
+@pytest.mark.slow
 def test_remotes_are_those_of_lxc_and_incus(kernel: Kernel, configuration: Path) -> None:
     remotes(configuration, staging={"addr": "https://192.0.2.1:8443", "protocol": "lxd", "project": "web"})
 
@@ -129,6 +130,7 @@ def test_another_demo_is_not_started_beside_the_first(shared_kernel: Kernel) -> 
     assert same is True
 
 
+@pytest.mark.slow
 def test_without_a_server_it_says_what_to_do(tmp_path: Path) -> None:
     with running(tmp_path, HOME=str(tmp_path)) as kernel:
         kernel.run("%load_ext lxdimg_nb")
@@ -142,6 +144,7 @@ def test_without_a_server_it_says_what_to_do(tmp_path: Path) -> None:
     assert "start it, or correct $LXD_DIR and $INCUS_DIR, where it was looked for" in verb.stderr
 
 
+@pytest.mark.slow
 def test_the_environment_names_the_server(tmp_path: Path, demo: RunningServer) -> None:
     fingerprint = demo.add_image(factory.small(1), aliases=["web"])
 

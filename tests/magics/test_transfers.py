@@ -145,6 +145,7 @@ def test_waiting_for_a_failed_transfer_raises_its_error(kernel: Kernel, web: str
     assert web[:12] in cell.stderr
 
 
+@pytest.mark.slow
 def test_a_cancelled_transfer_is_no_error(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 400 << 20)
@@ -217,6 +218,7 @@ def test_an_interrupted_export_says_that_it_can_be_resumed(
     assert (tmp_path / "out.tar").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupted_import_leaves_nothing(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 400 << 20)

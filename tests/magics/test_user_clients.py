@@ -41,6 +41,7 @@ def names(kernel: Kernel) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_one_client_is_used_and_a_line_says_so_once(notebook: Kernel, server: RunningServer) -> None:
     server.add_image(factory.small(1), ["here"])
     notebook.run(f"client = lxdimg.connect({server.url!r})")

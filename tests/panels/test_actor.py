@@ -9,6 +9,8 @@ import textwrap
 import threading
 import time
 
+import pytest
+
 from lxdimg_nb.panels.base.actor import Actor
 from tests.kit.waiting import until
 
@@ -107,6 +109,7 @@ def test_a_closed_actor_takes_nothing_more():
     assert seen == [1]
 
 
+@pytest.mark.slow
 def test_python_ends_while_a_panel_still_exists(tmp_path):
     # It is closed by its __del__. A thread that is started there would be waited for forever.
     script = """

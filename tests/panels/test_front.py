@@ -16,7 +16,9 @@ def front() -> None:
         missing(why)
 
 
-@pytest.mark.parametrize("script", ["lint", "types", "test", "check"])
+@pytest.mark.parametrize(
+    "script", ["types", "check", *(pytest.param(script, marks=pytest.mark.slow) for script in ("lint", "test"))]
+)
 def test_the_script_of_package_json_passes(front, script):
     done = node.run("run", "--silent", script)
 

@@ -194,6 +194,7 @@ def test_chips_and_words_narrow_together():
     assert aliases(table) == []
 
 
+@pytest.mark.slow
 def test_a_page_of_a_hundred_thousand_images_is_small():
     table = table_of(100_000)
     table.size = 50

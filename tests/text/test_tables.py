@@ -110,6 +110,15 @@ def test_text_and_names_fit_whatever_they_are(columns: list[tuple[Kind, str]], t
     assert max(sum(2 if east_asian_width(c) in "WF" else not combining(c) for c in line) for line in lines) <= width
 
 
+def test_the_names_of_columns_left_out_fit_with_wide_letters() -> None:
+    heads = ("", "", "", "名前名前名前名前", "名前名前名前名前", "11")
+
+    lines = Table(heads, (("000000000",) * 6,), "名前 " * 30).text(41).splitlines()
+
+    assert max(sum(2 if east_asian_width(c) in "WF" else 1 for c in line) for line in lines) <= 41
+    assert "名前名前名前名前, 11" in " ".join(lines)
+
+
 def test_texts_stand_on_the_left_and_numbers_on_the_right() -> None:
     page = PLAN.html()
 
