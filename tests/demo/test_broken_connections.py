@@ -14,6 +14,7 @@ from lxdimg_nb.demo.store.daemon import Daemon
 from tests.kit import factory
 from tests.kit.demo_http import ask, connection, upload
 from tests.kit.sockets import UnixConnection
+from tests.kit.waiting import until
 
 
 def test_an_upload_that_breaks_off_leaves_nothing() -> None:
@@ -23,13 +24,11 @@ def test_an_upload_that_breaks_off_leaves_nothing() -> None:
         cut.putheader("Content-Length", "500000")
         cut.endheaders()
         cut.send(bytes(200_000))
+        images = server.folder / "images"
+        assert until(lambda: list(images.iterdir()))
         cut.close()
-        for _ in range(500):
-            if not list((server.folder / "images").iterdir()):
-                break
-            threading.Event().wait(0.01)
 
-        assert list((server.folder / "images").iterdir()) == []
+        assert until(lambda: not list(images.iterdir()))
         assert ask(server.socket, "GET", "/1.0/operations").metadata == {}
 
 
