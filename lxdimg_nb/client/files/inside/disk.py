@@ -19,6 +19,7 @@ from lxdimg_nb.client.files.inside.efi_loaders import boot_files
 from lxdimg_nb.client.files.inside.elf import EFI_LOADERS
 from lxdimg_nb.client.files.inside.partitions import ROOT_TYPES, Partition, read_partitions
 from lxdimg_nb.client.files.inside.qcow2 import Qcow2File
+from lxdimg_nb.client.files.inside.seekable_file import SeekableFile
 from lxdimg_nb.client.files.inside.system_facts import SystemFacts, read_system_facts
 
 __all__ = ["DiskFacts", "read_disk_facts"]
@@ -153,30 +154,17 @@ def _part(disk: io.BufferedIOBase, place: Partition) -> io.BufferedIOBase:
     return io.BufferedReader(_Part(disk, place.offset, place.size), BLOCK)
 
 
-class _Part(io.RawIOBase):
+class _Part(SeekableFile):
     """A part of a disk as a file of its own."""
 
     def __init__(self, disk: io.BufferedIOBase, offset: int, size: int) -> None:
-        self._disk, self._offset, self._size, self._position = disk, offset, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
+        super().__init__(size)
+        self._disk, self._offset = disk, offset
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
         self._disk.seek(self._offset + self._position)
-        found = self._disk.read(max(0, min(len(view), self._size - self._position)))
+        found = self._disk.read(max(0, min(len(view), self.size - self._position)))
         view[: len(found)] = found
         self._position += len(found)
         return len(found)

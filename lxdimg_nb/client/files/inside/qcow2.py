@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from lxdimg_nb.client.files.inside.seekable_file import SeekableFile
+
 __all__ = ["Qcow2File"]
 
 _OFFSET = 0x00FF_FFFF_FFFF_FE00
@@ -16,7 +18,7 @@ _COMPRESSED, _ZERO = 1 << 62, 1
 _READABLE = 0b1011
 
 
-class Qcow2File(io.RawIOBase):
+class Qcow2File(SeekableFile):
     """The virtual disk as a file.
 
     Args:
@@ -36,26 +38,11 @@ class Qcow2File(io.RawIOBase):
         features = struct.unpack_from(">Q", head, 72)[0] if version == 3 and len(head) >= 80 else 0
         if version not in (2, 3) or not 9 <= self._bits <= 21 or backing or crypt or features & ~_READABLE:
             raise ValueError("its content cannot be read here")
-        self.size = int(size)
+        super().__init__(int(size))
         self._zstd = bool(features & 8) and len(head) > 104 and head[104] == 1
         self._cluster_size = 1 << self._bits
-        self._position = 0
         self._tables: dict[int, bytes] = {}
         self._cluster: tuple[int, bytes] = (-1, b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
