@@ -47,32 +47,37 @@ def root_tarball(
     Raises:
         InvalidImageError: a folder, without metadata; or what cannot be merged.
     """
-    if metadata is not None and not _is_made_into_tarball(data) and _is_made_into_tarball(metadata):
-        data, metadata = metadata, data
-    folder = given_folder(data)
     if metadata is None:
-        if folder is not None:
+        if (folder := given_folder(data)) is not None:
             raise InvalidImageError(_describe_folder(folder))
         yield data, metadata
-    elif folder is not None and is_oci_folder(folder):
-        with _merged(open_folder(folder), folder.resolve().name, metadata, progress) as path:
-            yield path, metadata
-    elif folder is not None:
-        with pack_root(folder, progress=progress) as path:
-            yield path, metadata
-    elif (kind := _container_kind(data)) is not None:
+        return
+    folder, kind = _made_of(data)
+    if folder is None and kind is None:
+        folder, kind = _made_of(metadata)
+        if folder is None and kind is None:
+            yield data, metadata
+            return
+        data, metadata = metadata, data
+    if folder is None:
         source = Source.of(data)
         with (
-            open_tarball(kind, source, limit=unpack_limit(source.size)) as parts,
+            open_tarball(str(kind), source, limit=unpack_limit(source.size)) as parts,
             _merged(parts, source.name, metadata, progress) as path,
         ):
             yield path, metadata
+    elif is_oci_folder(folder):
+        with _merged(open_folder(folder), folder.resolve().name, metadata, progress) as path:
+            yield path, metadata
     else:
-        yield data, metadata
+        with pack_root(folder, progress=progress) as path:
+            yield path, metadata
 
 
-def _is_made_into_tarball(data: Data) -> bool:
-    return given_folder(data) is not None or _container_kind(data) is not None
+def _made_of(data: Data) -> tuple[Path | None, str | None]:
+    """The folder, or how a container image's tarball is compressed; neither for what is sent as it is."""
+    folder = given_folder(data)
+    return folder, _container_kind(data) if folder is None else None
 
 
 def _describe_folder(folder: Path) -> str:
