@@ -8,6 +8,7 @@ repeated after a lost connection, and an instance that is made changes `last_use
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -59,6 +60,10 @@ class Live:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._records: dict[str, ImageRecord] = {}
+        # Images of which somebody has seen another record than the one known here.
+        self._doubtful: set[str] = set()
+        # Held from the reading of records until they are stored, so that an older reply never replaces a newer one.
+        self._reading = threading.RLock()
         self._state = "live"
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
@@ -138,6 +143,16 @@ class Live:
                     self._listeners.remove(listener)
 
         return stop
+
+    def reload(self, fingerprint: str) -> None:
+        """Read an image again, and call the listeners even if it is what was known: they may have seen another one.
+
+        Raises:
+            LxdImageError: it cannot be read; the listeners are called when it is read the next time.
+        """
+        with self._changed:
+            self._doubtful.add(fingerprint)
+        self._fetch([fingerprint])
 
     def wait_until(self, condition: Callable[[list[ImageRecord]], bool], *, timeout: float = 10.0) -> bool:
         """Wait until what is known fulfils a condition; False when it did not in so many seconds."""
@@ -247,16 +262,18 @@ class Live:
     def _fetch(self, fingerprints: Iterable[str]) -> None:
         found: list[ImageRecord] = []
         gone: list[str] = []
-        for fingerprint in dict.fromkeys(f for f in fingerprints if FINGERPRINT.match(f)):
-            try:
-                self.fetched += 1
-                found.append(self._project.read(fingerprint))
-            except NotFoundError:
-                gone.append(fingerprint)
-        self._store(found, gone)
+        with self._reading:
+            for fingerprint in dict.fromkeys(f for f in fingerprints if FINGERPRINT.match(f)):
+                try:
+                    self.fetched += 1
+                    found.append(self._project.read(fingerprint))
+                except NotFoundError:
+                    gone.append(fingerprint)
+            news = self._store(found, gone)
+        self._tell_news(news)
 
     def _drop(self, fingerprints: Iterable[str]) -> None:
-        self._store([], fingerprints)
+        self._tell_news(self._store([], fingerprints))
 
     def _compare(self) -> None:
         """Find what is new and what is gone by the project's own count, without a listing."""
@@ -274,32 +291,43 @@ class Live:
         """Everything again: what was edited while nobody listened is in no count."""
         try:
             self._compare()
-            fresh = {r.fingerprint: r for r in list_records(self._project)}
+            self._list()
         except LxdImageError:
             self._tell((), (), "lost")
             return False
-        self._store(fresh.values(), [f for f in list(self._records) if f not in fresh])
         self._tell((), (), "live")
         return True
 
     def _poll(self) -> None:
         while not self._closed.wait(POLL_SECONDS):
-            try:
-                fresh = {r.fingerprint: r for r in list_records(self._project)}
-            except LxdImageError:
-                continue
-            self._store(fresh.values(), [f for f in list(self._records) if f not in fresh])
+            with contextlib.suppress(LxdImageError):
+                self._list()
 
-    def _store(self, found: Iterable[ImageRecord], gone: Iterable[str]) -> None:
+    def _list(self) -> None:
+        with self._reading:
+            fresh = {r.fingerprint: r for r in list_records(self._project)}
+            news = self._store(fresh.values(), [f for f in list(self._records) if f not in fresh])
+        self._tell_news(news)
+
+    def _store(self, found: Iterable[ImageRecord], gone: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Store what was read; return the fingerprints of what changed and of what was removed."""
         with self._changed:
-            changed = {r.fingerprint for r in found if _differs(self._records.get(r.fingerprint), r)}
+            changed = {
+                r.fingerprint
+                for r in found
+                if r.fingerprint in self._doubtful or _differs(self._records.get(r.fingerprint), r)
+            }
             removed = {f for f in gone if f in self._records}
             for record in found:
                 self._records[record.fingerprint] = record
             for fingerprint in removed:
                 del self._records[fingerprint]
-        if changed or removed:
-            self._tell(changed, removed, self._state)
+            self._doubtful -= changed | removed
+            return changed, removed
+
+    def _tell_news(self, news: tuple[set[str], set[str]]) -> None:
+        if any(news):
+            self._tell(*news, self._state)
 
     def _tell(self, changed: Iterable[str], removed: Iterable[str], state: str) -> None:
         with self._changed:

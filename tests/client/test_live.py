@@ -50,6 +50,20 @@ def test_closing_ends_an_iteration_that_waits(client: Client) -> None:
     assert list(events) == []
 
 
+def test_an_image_that_is_read_again_on_demand_is_told_of_even_if_it_is_the_same(
+    server: RunningServer, client: Client
+) -> None:
+    fingerprint = server.add_image(factory.small(1))
+    told: list[LiveChange] = []
+    with client.images.live() as live:
+        live.subscribe(told.append)
+
+        live.reload(fingerprint)
+        live.reload("0" * 64)
+
+        assert [change.changed for change in told] == [{fingerprint}]
+
+
 def test_events_reconnect_and_say_so(server: RunningServer, client: Client) -> None:
     with client.events(["lifecycle"]) as events:
         server.restart()

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
 import lxdimg_nb
+from lxdimg_nb.client.live import Live
+from lxdimg_nb.panels.image import editor
 from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.images.announcement import announcement
 from lxdimg_nb.values import ImageRecord
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd, browser, opened, panels
+from tests.kit.waiting import until
 
 __all__ = ["panels"]
+
+
+def opened_in_list(client, panels, fingerprint):
+    view = browser(client, panels)
+    opened(view, fingerprint)
+    return view
 
 
 def row(number, alias="", **raw):
@@ -54,3 +67,73 @@ def test_a_change_made_elsewhere_is_announced_once_in_both_panels_and_none_made_
             told = [t["parts"]["news"]["number"] for t in view.told if t["type"] == "parts" and "news" in t["parts"]]
             assert len(told) == len(set(told))
         assert len([t for t in views[0].told if t["type"] == "parts" and "news" in t["parts"]]) == 1
+
+
+@pytest.mark.parametrize("hears", ["after the answer", "before the answer"])
+def test_a_value_that_is_put_back_elsewhere_before_its_event_is_heard_is_shown(demo, panels, monkeypatch, hears):
+    """Then the list knows of no change at all, and the panel shows what it wrote itself."""
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
+    heard = threading.Event()
+    apply, write = Live._apply, editor.write_edit
+
+    def late(live, event):
+        assert heard.wait(10)
+        apply(live, event)
+
+    def written(*arguments):
+        record = write(*arguments)
+        demo.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": False})
+        if hears == "before the answer":
+            heard.set()
+            assert until(lambda: live.fetched >= 2)
+        return record
+
+    monkeypatch.setattr(Live, "_apply", late)
+    monkeypatch.setattr(editor, "write_edit", written)
+    with lxdimg_nb.connect(demo.url) as client:
+        view = opened_in_list(client, panels, fingerprint)
+        live = view.panel._lists[0]._live
+
+        view.say("set", key=f"default/{fingerprint}", field="public", value=True, confirmed=True)
+
+        assert view.sees(lambda p: p["detail"]["result"]["good"])
+        heard.set()
+        assert view.sees(lambda p: not p["detail"]["public"]["on"])
+        assert not view.panel.table.rows[f"default/{fingerprint}"].record.public
+
+
+def test_an_event_that_comes_while_the_panel_of_an_image_writes_is_not_forgotten(demo, panels, monkeypatch):
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
+    write = editor.write_edit
+    with lxdimg_nb.connect(demo.url) as client:
+        panel = client.images.get("web").panel()
+        panels(panel)
+        view = FrontEnd(panel).begin()
+        events = []
+        asked = threading.Event()
+        reread, throttle = panel.reread, panel.actor.throttle
+
+        def ask():
+            if len(events) == 2:
+                asked.set()
+            reread()
+
+        def hear(key, step):
+            if threading.current_thread().name == "lxdimg-watch":
+                events.append(key)
+            throttle(key, step)
+
+        def written(*arguments):
+            monkeypatch.setattr(panel, "reread", ask)
+            monkeypatch.setattr(panel.actor, "throttle", hear)
+            record = write(*arguments)
+            demo.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": False})
+            assert asked.wait(10)
+            return record
+
+        monkeypatch.setattr(editor, "write_edit", written)
+        assert view.sees(lambda p: p["header"]["live"] == "live")
+        view.say("set", key=f"default/{fingerprint}", field="public", value=True, confirmed=True)
+
+        assert view.sees(lambda p: p["detail"]["result"]["good"])
+        assert view.sees(lambda p: not p["detail"]["public"]["on"])

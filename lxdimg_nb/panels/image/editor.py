@@ -69,6 +69,10 @@ class Editor:
         started: called when a write of a row begins.
         changed: called with the new record of a row, None if the image is gone.
         ended: called with the result of a write.
+
+    Attributes:
+        busy: keys of the rows that are being written.
+        rereading: keys of the rows that are being read again.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Editor:
         self._changed = changed
         self._ended = ended
         self.busy: set[str] = set()
+        self.rereading: set[str] = set()
 
     def set_field(self, row: Row, edit: FieldEdit, *, force: bool = False) -> None:
         """Change one field, unless somebody else has changed it since it was seen."""
@@ -163,13 +168,16 @@ class Editor:
         """Read an image again and report it; then call a function unless the image is gone."""
 
         def read(record: ImageRecord) -> None:
+            self.rereading.discard(row.key)
             self._changed(row, record)
             then()
 
         def failed(error: Exception) -> None:
+            self.rereading.discard(row.key)
             if isinstance(error, NotFoundError):
                 self._changed(row, None)
             else:
                 then()
 
+        self.rereading.add(row.key)
         self._actor.in_background(partial(self._project_of(row).read, row.record.fingerprint), read, failed)

@@ -45,9 +45,13 @@ class ImagePanel(ImageActions):
         self.on_shown()
 
     def reread(self) -> None:
-        """Read the image again, unless it is being written."""
+        """Read the image again, once what is being written or read has ended: its record may be an older one."""
         before = self.open
-        if before is not None and before.key not in self.editor.busy:
+        if before is None:
+            return
+        if before.key in self.editor.busy or before.key in self.editor.rereading:
+            self.actor.throttle("reread", self.reread)
+        else:
             self.editor.reread(before, lambda: self._announce_change(before))
 
     def _announce_change(self, before: Row) -> None:

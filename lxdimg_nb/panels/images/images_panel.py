@@ -222,6 +222,9 @@ class ImagesPanel(ImageActions):
         elif row.key in self.table.rows and record is not self.table.rows[row.key].record:
             self.table.put(Row(row.key, record, row.server))
         super().changed(row, record)
+        for images in self._lists:
+            if record is not None and images.server == row.server:
+                images.compare(self.actor, record)
         self.actor.throttle("list", self.show_list)
 
     def replaced(self, row: Row, record: ImageRecord) -> None:

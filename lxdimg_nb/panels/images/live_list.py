@@ -28,6 +28,7 @@ class LiveList:
         warning: why the list is not complete.
 
     Attributes:
+        server: as above.
         left_out: entries of a catalogue that cannot be read.
 
     Raises:
@@ -35,7 +36,7 @@ class LiveList:
     """
 
     def __init__(self, images: Images | None, server: str = "", warning: str = "") -> None:
-        self._server = server
+        self.server = server
         self._project = images.project if images is not None else ""
         self._records: list[ImageRecord] = []
         self.left_out = 0
@@ -63,7 +64,7 @@ class LiveList:
     def rows(self) -> list[Row]:
         """Return every image in its latest state."""
         records = self._live.records() if self._live is not None else self._records
-        return [Row.of(record, self._server) for record in records]
+        return [Row.of(record, self.server) for record in records]
 
     def follow(
         self, actor: Actor, changed: Callable[[list[Row], list[str]], object], state_changed: Callable[[], object]
@@ -81,8 +82,8 @@ class LiveList:
                 touched |= change.changed | change.removed
             if touched:
                 found = {fingerprint: live.get(fingerprint) for fingerprint in touched}
-                rows = [Row.of(record, self._server) for record in found.values() if record is not None]
-                gone = [row_key(self._project, f, self._server) for f, record in found.items() if record is None]
+                rows = [Row.of(record, self.server) for record in found.values() if record is not None]
+                gone = [row_key(self._project, f, self.server) for f, record in found.items() if record is None]
                 changed(rows, gone)
             state_changed()
 
@@ -92,6 +93,17 @@ class LiveList:
             actor.throttle(f"live-{id(self)}", report)
 
         self._stop = live.subscribe(listen)
+
+    def compare(self, actor: Actor, record: ImageRecord) -> None:
+        """Read an image again, and report it, unless a record that was read elsewhere is the latest known here.
+
+        The other one may be older, and what is known here the same again when its event is heard.
+        """
+        live = self._live
+        if live is None or (known := live.get(record.fingerprint)) is None or known.raw == record.raw:
+            return
+        # Without a reply the image is reported when it is read the next time.
+        actor.in_background(lambda: live.reload(record.fingerprint), lambda _: None, lambda _: None)
 
     def close(self) -> None:
         """Stop following. The connection is closed in a thread, because that may take a moment."""
