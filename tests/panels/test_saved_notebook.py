@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import nbclient
 import nbformat
 import pytest
 from nbconvert import HTMLExporter, MarkdownExporter
 
+from lxdimg_nb.panels.base import front_end
 from tests.kit.kernel import ROOT
 
 pytestmark = pytest.mark.slow
@@ -67,14 +70,29 @@ def test_a_notebook_with_ten_thousand_images_is_small_and_holds_no_secret(saved)
 @pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
 def test_pages_made_of_it_show_escaped_rows(saved, exporter):
     book = nbformat.read(saved[0], as_version=4)
-    for output in book.cells[0].outputs:
-        # What GitHub and nbviewer do, which run no script.
-        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    book.metadata.pop("widgets")
+    assert book.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
 
     page, _ = exporter().from_notebook_node(book)
 
+    assert '<script type="application/vnd.jupyter.widget-view+json"' not in page
     table = page[page.index('<div class="lxdimg ') :]
     assert "9999-" in table
     assert "&lt;img src=x" in table
     assert "<img" not in table
+
+
+@pytest.mark.parametrize(
+    ("says", "voila", "found"),
+    [({"allow_stdin": False}, "", False), ({"allow_stdin": True}, "", True), ({}, "", True)]
+    + [({"allow_stdin": False}, "a kernel", True)],
+)
+def test_a_front_end_is_told_from_a_program_that_runs_the_notebook(says, voila, found, monkeypatch):
+    kernel = SimpleNamespace(get_parent=lambda _: {"content": says})
+    monkeypatch.setattr(front_end, "get_ipython", lambda: SimpleNamespace(kernel=kernel))
+    monkeypatch.setenv("VOILA_KERNEL_ID", voila)
+
+    assert front_end.has_front_end() is found
+
+
+def test_without_a_kernel_there_may_be_a_front_end():
+    assert front_end.has_front_end()

@@ -18,6 +18,7 @@ import anywidget
 
 from lxdimg_nb.panels.base import assets
 from lxdimg_nb.panels.base.actor import Actor
+from lxdimg_nb.panels.base.front_end import has_front_end
 from lxdimg_nb.panels.base.message_fields import int_field, str_field
 from lxdimg_nb.panels.base.transfers import transfers
 from lxdimg_nb.panels.base.ui_text import error_text
@@ -215,6 +216,8 @@ class Panel(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle: Any = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        if not has_front_end():
+            data.pop("application/vnd.jupyter.widget-view+json", None)
         table = self.snapshot()
         return {**data, "text/plain": str(table), "text/html": table.html()}, metadata
 
