@@ -83,8 +83,12 @@ def test_pages_made_of_it_show_escaped_rows(saved, exporter):
 
 @pytest.mark.parametrize(
     ("says", "voila", "found"),
-    [({"allow_stdin": False}, "", False), ({"allow_stdin": True}, "", True), ({}, "", True)]
-    + [({"allow_stdin": False}, "a kernel", True)],
+    [
+        ({"allow_stdin": False}, "", False),
+        ({"allow_stdin": True}, "", True),
+        ({}, "", True),
+        ({"allow_stdin": False}, "a kernel", True),
+    ],
 )
 def test_a_front_end_is_told_from_a_program_that_runs_the_notebook(says, voila, found, monkeypatch):
     kernel = SimpleNamespace(get_parent=lambda _: {"content": says})
