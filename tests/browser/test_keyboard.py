@@ -204,7 +204,7 @@ def test_an_image_is_edited_exported_and_deleted_by_keys_alone(keys, lxd, tmp_pa
         keys.enter(str(folder))
         expect(panel.locator(".lxi-job")).to_have_count(1, timeout=SLOW)
         keys.back(f"Cancel Export web to {folder}").press("Enter")
-        keys.sees("Stopping", where=".lxi-job")
+        keys.sees("Cancelling", where=".lxi-job")
         held.set()
         keys.sees("Cancelled; exported there again, it goes on where it stopped", where=".lxi-job")
         assert [f for f in folder.iterdir() if f.suffix != ".part"] == []

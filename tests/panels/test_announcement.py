@@ -1,4 +1,4 @@
-"""What screen readers are told of changes that others made."""
+"""What a panel tells of changes that others made, and of errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb.client.live import Live
+from lxdimg_nb.errors import ServerUnreachableError
+from lxdimg_nb.panels.base.ui_text import error_text
 from lxdimg_nb.panels.image import editor
 from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.images.announcement import announcement
@@ -44,6 +46,12 @@ def test_nothing_is_said_of_what_is_known_or_written_here():
 
     assert announcement(before, [row(1, "web")], ["no such key"]) == ""
     assert announcement(before, [row(1, public=True)], [row(2).key], busy={row(1).key, row(2).key}) == ""
+
+
+def test_an_error_is_described_with_everything_that_can_be_done():
+    error = ServerUnreachableError("nobody answers", advice=("start it", "or see <b>elsewhere</b>"))
+
+    assert error_text(error) == "Nobody answers. Start it. Or see <b>elsewhere</b>."
 
 
 def test_a_change_made_elsewhere_is_announced_once_in_both_panels_and_none_made_here(demo, panels):

@@ -16,11 +16,11 @@ _LIMIT = 600
 
 
 def error_text(error: BaseException) -> str:
-    """Describe an error in a sentence or two."""
+    """Describe an error in a few sentences, with what to do about it."""
     if isinstance(error, NotAllowedError):
         return sentence(f"The server does not allow that: {error.message}")
     if isinstance(error, LxdImageError):
-        more = [*getattr(error, "advice", ())[:1], *getattr(error, "__notes__", ())]
+        more = [*getattr(error, "advice", ()), *getattr(error, "__notes__", ())]
         return " ".join(sentence(text) for text in (error.message, *more))
     if isinstance(error, OSError) and error.strerror:
         name = f" ({error.filename})" if error.filename else ""

@@ -32,6 +32,7 @@ test("a transfer is cancelled once", () => {
 
   control("Cancel Export web").click();
   kernel.show({ transfers: [transfer({ stopping: true })] });
+  expect(control("Cancel Export web").textContent).toBe("Cancelling …");
   control("Cancel Export web").click();
 
   expect(kernel.take()).toEqual([{ type: "cancel", job: 1 }]);

@@ -53,7 +53,7 @@ function Transfer({ app, transfer }) {
         <ProgressBar fraction={fraction} label={title} />
       )}
       <span class="lxi-job-text" dir="auto" title={text} role={over ? "status" : undefined}>
-        {state === "waiting" ? "waiting for its turn" : text}
+        {state === "waiting" && !stopping ? "waiting for its turn" : text}
       </span>
       {files.map(({ path }) => (
         <FetchLink key={path} path={path} url={app.state.links[path]} />
@@ -64,7 +64,7 @@ function Transfer({ app, transfer }) {
           aria-disabled={stopping || undefined}
           onClick={() => !stopping && app.send("cancel", { job })}
         >
-          {stopping ? "Stopping …" : "Cancel"}
+          {stopping ? "Cancelling …" : "Cancel"}
         </Button>
       )}
     </li>
