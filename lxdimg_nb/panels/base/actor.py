@@ -66,19 +66,20 @@ class Actor:
         self._context = contextvars.copy_context()
         self.post(step)
 
-    def post(self, step: Step) -> None:
-        """Run a step after those posted before. Does nothing when the actor is closed or Python ends."""
+    def post(self, step: Step) -> bool:
+        """Run a step after those posted before. Returns False, and does nothing, when it is closed or Python ends."""
         if sys.is_finalizing():
             # A panel that lives until then is closed by its __del__. A thread started there never begins, and
             # Thread.start() would wait for it forever.
-            return
+            return False
         with self._lock:
             if self._closed:
-                return
+                return False
             self._inbox.put((self._context.copy(), step))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
                 self._thread.start()
+            return True
 
     def throttle(self, key: str, step: Step) -> None:
         """Run a step soon: for one key at most ten times a second, and once after the last call."""
@@ -89,7 +90,9 @@ class Actor:
         def run_latest() -> None:
             with self._lock:
                 latest = self._throttled.pop(key)
-            self._ran[key] = time.monotonic()
+            now = time.monotonic()
+            # Of those that ran long ago nothing needs to be known.
+            self._ran = {k: ran for k, ran in self._ran.items() if now - ran < THROTTLE_SECONDS} | {key: now}
             latest()
 
         if not waiting:
@@ -105,9 +108,17 @@ class Actor:
         self._timers[key] = (when, step)
 
     def in_background(
-        self, job: Callable[[], T], then: Callable[[T], object], failed: Callable[[Exception], object]
+        self,
+        job: Callable[[], T],
+        then: Callable[[T], object],
+        failed: Callable[[Exception], object],
+        unwanted: Callable[[T], object] = lambda _: None,
     ) -> None:
-        """Run a job that may take long in another thread, and then one of the two functions in the actor's."""
+        """Run a job that may take long in another thread, and then one of the two functions in the actor's.
+
+        Args:
+            unwanted: called in the other thread with the result when the actor has been closed meanwhile.
+        """
 
         def run() -> None:
             try:
@@ -116,7 +127,8 @@ class Actor:
                 reason = error
                 self.post(lambda: failed(reason))
             else:
-                self.post(lambda: then(result))
+                if not self.post(lambda: then(result)):
+                    unwanted(result)
 
         context = self._context.copy()
         threading.Thread(target=context.run, args=(run,), name=f"{self.name}-work", daemon=True).start()

@@ -47,6 +47,10 @@ class Panel(anywidget.AnyWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        # ipywidgets opens a comm for it as well and leaves that open; a user may assign another one.
+        self._own_layout = self.layout
+        # Set by `close`, in the actor's thread.
+        self.ended = False
         self.actor = Actor(
             f"lxdimg-panel-{next(_numbers)}",
             on_error=lambda error: self.notice(error_text(error)),
@@ -118,6 +122,11 @@ class Panel(anywidget.AnyWidget):
         self._views.pop(str_field(content, "view"), None)
         self._count_views()
 
+    def expect_view(self) -> None:
+        """Hide the panel after some time if no view appears."""
+        if not self._views:
+            self.actor.call_later("views", VIEW_SECONDS, self._count_views)
+
     def _count_views(self) -> None:
         now = time.monotonic()
         self._views = {view: seen for view, seen in self._views.items() if now - seen < VIEW_SECONDS}
@@ -130,13 +139,13 @@ class Panel(anywidget.AnyWidget):
         if self._stop_listening is not None:
             self._stop_listening()
             self._stop_listening = None
-            self.on_hidden()
+        self.on_hidden()
 
     def on_shown(self) -> None:
         """Called when the first view appears."""
 
     def on_hidden(self) -> None:
-        """Called when the last view has gone."""
+        """Called when the last view has gone, and when the panel is closed, even if there was none."""
 
     # Messages out; only the actor sends
 
@@ -227,6 +236,12 @@ class Panel(anywidget.AnyWidget):
     def close(self) -> None:
         """End the panel: its thread, its connections and its views. Transfers go on."""
         if hasattr(self, "actor"):
-            self.actor.post(self._hide)
+            self.actor.post(self.end)
             self.actor.close()
+            self._own_layout.close()
         super().close()
+
+    def end(self) -> None:
+        """Called in the actor's thread when the panel is closed."""
+        self.ended = True
+        self._hide()

@@ -6,6 +6,7 @@ import contextvars
 import itertools
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -253,8 +254,24 @@ class Transfers:
         finally:
             if on_end is not None:
                 on_end(transfer)
+            if transfer.error is not None:
+                _release_locals(transfer.error)
+            # This frame is part of the error's traceback, too.
+            del work, result_text, on_end
             transfer._ended.set()
             self._notify()
+
+
+def _release_locals(error: BaseException) -> None:
+    """Free what the calls that an error came through worked with: the panel, for one. Their names and lines stay."""
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            left += [one.__cause__, one.__context__]
 
 
 # One list for the kernel: a panel that is opened again after its page was reloaded shows what still runs.

@@ -30,7 +30,7 @@ class ImagePanel(ImageActions):
         self._watch: _Watch | None = None
 
     def on_shown(self) -> None:
-        if self.open is not None:
+        if self.open is not None and not self.ended:
             self.editor.reread(self.open)
             self._watch = _Watch(self, self.open.record.fingerprint)
 

@@ -48,17 +48,28 @@ class FleetPanel(ImagesPanel):
         server = self._clients.get(name, self._servers[name])
         try:
             client = server if isinstance(server, Client) else server() if callable(server) else connect(server)
-            self.actor.post(lambda: self._clients.update({name: client}))
+            if not self.actor.post(lambda: self._connected(name, client)):
+                # The panel has been closed meanwhile.
+                self._disconnect(name, client)
+                return LiveList(None, name)
             return LiveList(client.images, name)
         except LxdImageError as error:
             return LiveList(None, name, error_text(error))
 
-    def close(self) -> None:
-        super().close()
-        # What the panel connected to itself; a transfer that still runs opens a connection of its own again.
-        for name, client in list(self._clients.items()):
-            if client is not self._servers[name]:
-                client.close()
+    def _connected(self, name: str, client: Client) -> None:
+        self._clients[name] = client
+        if self.ended:
+            self._disconnect(name, client)
+
+    def _disconnect(self, name: str, client: Client) -> None:
+        """Close what the panel connected to itself; a transfer that still runs opens a connection of its own again."""
+        if client is not self._servers[name]:
+            client.close()
+
+    def end(self) -> None:
+        super().end()
+        for name, client in self._clients.items():
+            self._disconnect(name, client)
 
     def header(self) -> dict[str, Any]:
         clients = list(self._clients.items())[:8]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -89,9 +89,8 @@ class ImagesPanel(ImageActions):
         self._close_lists()
 
     def _close_lists(self) -> None:
-        for images in self._lists:
-            images.close()
-        self._lists.clear()
+        _close_all(self._lists)
+        self._lists = []
         self._show_live()
 
     def _show_live(self) -> None:
@@ -105,6 +104,7 @@ class ImagesPanel(ImageActions):
             self.read_lists,
             lambda found: self._loaded(attempt, found),
             lambda error: self._not_loaded(attempt, error),
+            unwanted=_close_all,
         )
 
     def read_lists(self) -> list[LiveList]:
@@ -123,9 +123,8 @@ class ImagesPanel(ImageActions):
         return self._attempt
 
     def _loaded(self, attempt: int, found: list[LiveList]) -> None:
-        if attempt != self._attempt:
-            for images in found:
-                images.close()
+        if attempt != self._attempt or self.ended:
+            _close_all(found)
             return
         self._close_lists()
         self._lists = found
@@ -143,6 +142,8 @@ class ImagesPanel(ImageActions):
         elif self.open is not None:
             self.changed(self.open, None)
         self.ready.set()
+        # The list was read for a static table, or for a view that has gone meanwhile.
+        self.expect_view()
         self._show_live()
         self.show_header()
         self.show_list()
@@ -309,10 +310,9 @@ class ImagesPanel(ImageActions):
         self.open = None
         self.show_detail()
 
-    def close(self) -> None:
-        if hasattr(self, "upload"):
-            self.actor.post(self.upload.close)
-        super().close()
+    def end(self) -> None:
+        self.upload.close()
+        super().end()
 
     # Without a browser
 
@@ -336,3 +336,8 @@ class ImagesPanel(ImageActions):
             note = f", {left_out:,} left out" if left_out else ""
             return f"{count} of the catalogue {display.sanitize(self.images.url, 120)}{note}"
         return f"{count} of {product_name(info)}, project {display.sanitize(self.images.info.project, 64)}"
+
+
+def _close_all(lists: Iterable[LiveList]) -> None:
+    for images in lists:
+        images.close()
