@@ -23,6 +23,7 @@ from lxdimg_nb.client.config.remotes import default_remotes, find_remote, find_r
 from lxdimg_nb.client.http.endpoint import Endpoint, https_base, read_pem
 from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
 from lxdimg_nb.client.project import open_project
+from lxdimg_nb.client.verbs.read.cluster_members import know_members
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
 from lxdimg_nb.text.secret import hide_address
 
@@ -285,7 +286,9 @@ def _open(endpoint: Endpoint, project: str | None, timeout: float) -> Client:
     signed = endpoint.cert is not None or bool(endpoint.bearer)
     transport = Transport(endpoint, timeout=timeout, authenticated=signed)
     try:
-        return Client(open_project(transport, project or "default"))
+        opened = open_project(transport, project or "default")
+        know_members(opened)
+        return Client(opened)
     except BaseException:
         transport.close()
         raise

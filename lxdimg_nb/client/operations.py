@@ -101,7 +101,7 @@ class Operations:
             left = STEP if deadline is None else max(0.0, deadline - time.monotonic())
             current = self._poll(operation, 1 if progress else min(STEP, left), what)
             if current.done:
-                return _successful(current, what)
+                return self._successful(current, what)
             if progress:
                 progress(current.progress or Progress("server", text=_named(what, current)))
             if deadline is not None and time.monotonic() >= deadline:
@@ -126,7 +126,7 @@ class Operations:
             except NotFoundError:
                 if refused.status_code == 404:
                     raise
-                raise _failed(_named(what, operation), refused.message, path[-36:]) from refused
+                raise self._failed(_named(what, operation), refused.message, path[-36:]) from refused
 
     def cancel(self, operation: Operation | str) -> None:
         """Ask the server to stop an operation.
@@ -139,14 +139,21 @@ class Operations:
         """
         self._transport.request("DELETE", _path(operation))
 
+    def _successful(self, operation: Operation, what: str) -> Operation:
+        if operation.succeeded:
+            return operation
+        name = _named(what, operation)
+        if operation.status_code == 401:
+            raise OperationCancelledError(f"{name} was cancelled", operation_id=operation.id)
+        raise self._failed(name, operation.error or operation.status, operation.id)
 
-def _successful(operation: Operation, what: str) -> Operation:
-    if operation.succeeded:
-        return operation
-    name = _named(what, operation)
-    if operation.status_code == 401:
-        raise OperationCancelledError(f"{name} was cancelled", operation_id=operation.id)
-    raise _failed(name, operation.error or operation.status, operation.id)
+    def _failed(self, name: str, reason: str, operation_id: str) -> OperationFailedError:
+        trouble = self._transport.cluster.trouble() if self._transport.cluster else ""
+        return OperationFailedError(
+            f"{name} failed on the server: {reason}{'; ' if trouble else ''}{trouble}",
+            operation_id=operation_id,
+            reason=reason,
+        )
 
 
 def _named(what: str, operation: Operation | str) -> str:
@@ -154,10 +161,6 @@ def _named(what: str, operation: Operation | str) -> str:
     if what or isinstance(operation, str):
         return what or "the operation"
     return _MISNOMERS.get(operation.description, operation.description) or "the operation"
-
-
-def _failed(name: str, reason: str, operation_id: str) -> OperationFailedError:
-    return OperationFailedError(f"{name} failed on the server: {reason}", operation_id=operation_id, reason=reason)
 
 
 def _path(operation: Operation | str) -> str:

@@ -9,6 +9,7 @@ import pytest
 import lxdimg_nb as lxdimg
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import Fleet, History, InventoryFrame, diff
+from lxdimg_nb.text import formats
 from tests.kit import factory
 from tests.kit.inventories import Canned, fingerprint, image
 from tests.kit.servers import RunningServer
@@ -152,3 +153,32 @@ def test_a_fleet_shows_who_it_is_and_who_answered() -> None:
     assert "&lt;b&gt;" in asked_nobody
     assert "partial" in fleet._repr_html_()
     assert "<b>" not in fleet._repr_html_()
+
+
+def test_members_of_one_cluster_are_counted_once(demo: RunningServer) -> None:
+    """All of them show the certificate of the cluster, as here the one server does under three names."""
+    for seed in range(2):
+        demo.add_image(factory.small(seed), ["web"] if seed else ())
+    other = Canned(image(7, size=1000))
+
+    with lxdimg.connect(demo.url) as client:
+        fleet = Fleet({"c1": client, "c2": client, "c3": client, "elsewhere": other})
+        df = fleet.df()
+
+    stored = sum(len(factory.small(seed)) for seed in range(2))
+    assert len(df) == 7
+    assert df.lxdimg.summary().attrs["bytes"] == stored + 1000
+    assert f"{formats.size(stored + 1000)} · 4 of 4 servers" in df._repr_html_()
+    assert "c1, c2, c3 have the same images, counted once" in df._repr_html_()
+    assert df.lxdimg.duplicates(per=["alias"]).empty
+    assert set(fleet.drift(by="image").loc[df.loc["c1"].index[0][1], ["c1", "c2", "c3"]]) == {True}
+    notes = fleet.status()["error"].to_dict()
+    assert notes["c1"] == notes["elsewhere"] == ""
+    assert notes["c2"] == notes["c3"] == "the same images as c1: one cluster, or one server under two names"
+
+
+def test_servers_whose_certificate_is_not_known_are_not_taken_for_one() -> None:
+    df = Fleet({"a": Canned(image(0)), "b": Canned(image(0))}).df()
+
+    assert "counted once" not in df._repr_html_()
+    assert len(df.lxdimg.duplicates()) == 2

@@ -104,6 +104,10 @@ class Proxy:
         """What `lxdimg_nb.connect` takes."""
         return f"unix://{self.socket}"
 
+    def send_to(self, upstream: Path) -> None:
+        """Send what connects from here on to another server."""
+        self._upstream = upstream
+
     def inject(self, fault: Fault, path: str = "", method: str = "") -> Fault:
         """Have a fault meet the next requests whose path matches."""
         fault.path, fault.method = re.compile(path), method

@@ -14,15 +14,21 @@ from lxdimg_nb.errors import ApiError, ServerUnreachableError
 
 __all__ = ["retry"]
 
+# A cluster without a leader looks for one for 10 s before it refuses (LXD 5.0.2, Incus 6.0.4).
+PATIENCE = 15.0
+
 T = TypeVar("T")
 
 
 def retry(attempts: int, timeouts: tuple[type[BaseException], ...], call: Callable[[], T]) -> T:
     """The result of `call`, repeated while the connection breaks or the server is still starting (503).
 
+    After 15 s a refusal is final.
+
     Args:
         timeouts: causes of a `ServerUnreachableError` that are not retried: who does not answer is not asked again.
     """
+    end = time.monotonic() + PATIENCE
     for attempt in range(1, attempts):
         try:
             return call()
@@ -30,7 +36,7 @@ def retry(attempts: int, timeouts: tuple[type[BaseException], ...], call: Callab
             if isinstance(error.__cause__, timeouts):
                 raise
         except ApiError as error:
-            if error.status_code != 503:
+            if error.status_code != 503 or time.monotonic() > end:
                 raise
         time.sleep(0.1 * 4 ** (attempt - 1) * (1 + random.random() / 4))  # noqa: S311
     return call()

@@ -23,7 +23,7 @@ from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, pars
 from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
-from lxdimg_nb.errors import LxdImageError, ServerUnreachableError, UnexpectedReplyError
+from lxdimg_nb.errors import ApiError, LxdImageError, ServerUnreachableError, UnexpectedReplyError
 from lxdimg_nb.text.secret import hide_values
 
 __all__ = ["READ_TIMEOUT", "RETRIES", "TIMEOUTS", "Body", "Reply", "Stream", "Transport"]
@@ -49,6 +49,16 @@ class Body(Protocol):
     def read(self, size: int = -1, /) -> bytes | FileBlock: ...
 
 
+class Cluster(Protocol):
+    """What a connection to a member of a cluster says in its errors."""
+
+    def advice(self) -> tuple[str, ...]:
+        """What to do when this member does not answer."""
+
+    def trouble(self) -> str:
+        """Which members do not answer, as the cluster says when asked; empty when all do."""
+
+
 class Transport:
     """Requests to one server. Safe to use from several threads.
 
@@ -64,6 +74,7 @@ class Transport:
         self._authenticated = authenticated
         self._session: requests.Session | None = None
         self.closed = False
+        self.cluster: Cluster | None = None
         self._lock = threading.Lock()
         self.listings = SingleFlight(endpoint.url)
 
@@ -147,10 +158,44 @@ class Transport:
         params, json = hide_values(params), hide_values(json)
 
         def send() -> Reply:
-            response = self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
-            return self._read_reply(response)
+            return self.exchange(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
 
-        return retry(RETRIES if method == "GET" else 1, TIMEOUTS, send)
+        with self._naming_members():
+            return retry(RETRIES if method == "GET" else 1, TIMEOUTS, send)
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        body: Body | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """As `request`, but sent once, and no cluster is asked about an error."""
+        params, json = hide_values(params), hide_values(json)
+        return self._read_reply(
+            self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
+        )
+
+    @contextmanager
+    def _naming_members(self) -> Iterator[None]:
+        """Say which members of a cluster do not answer where that may be why the server failed."""
+        try:
+            yield
+        except ApiError as error:
+            if self.cluster is None or error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            trouble = self.cluster.trouble()
+            if not trouble:
+                raise
+            raise ApiError(
+                f"{error.message}; {trouble}",
+                status_code=error.status_code,
+                server_text=error.__dict__.get("server_text", ""),
+            ) from error
 
     def _read_reply(self, response: requests.Response) -> Reply:
         try:
@@ -194,7 +239,9 @@ class Transport:
                 raise self._unreachable(None)
             return Stream(response, self.url)
 
-        with closing(retry(RETRIES, TIMEOUTS, send)) as body:
+        with self._naming_members():
+            opened = retry(RETRIES, TIMEOUTS, send)
+        with closing(opened) as body:
             yield body
 
     def _refusal(self, response: requests.Response) -> LxdImageError:
@@ -247,7 +294,8 @@ class Transport:
 
     def _timed_out(self, timeout: float | None) -> ServerUnreachableError:
         return ServerUnreachableError(
-            f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?"
+            f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?",
+            advice=self.cluster.advice() if self.cluster else (),
         )
 
     def _wrong_certificate(self, error: BaseException) -> ServerUnreachableError:
@@ -273,6 +321,7 @@ class Transport:
 
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
         advice = advise(error, self.endpoint.socket) if self.endpoint.socket else ()
+        advice += self.cluster.advice() if self.cluster else ()
         return ServerUnreachableError(f"{self.url} is not reachable: {explain(error)}", advice=advice)
 
     def _unexpected(self, response: requests.Response) -> UnexpectedReplyError:

@@ -17,6 +17,7 @@ from lxdimg_nb.client.config.remotes import remotes
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError
 from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.fleet.server_query import Answer, DaemonThreadExecutor, Query, connected, query_server
+from lxdimg_nb.inventory.frame.conditions import same_servers
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, Part, fleet_frame
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lxdimg_nb.client import Client
 
 __all__ = ["Fleet"]
+
+_SAME = "the same images as {}: one cluster, or one server under two names"
 
 
 class Fleet:
@@ -158,19 +161,21 @@ class Fleet:
         Returns:
             A row a server: `state` is ok, partial (images are missing, or who uses them), untrusted (public
             images only), refused, unreachable, timeout or failed; `images`, `seconds`, product, version, url,
-            project, and `error`.
+            project, and `error`, which also says which servers are members of one cluster.
         """
         if not self._answers:
             self.df()
+        same = same_servers({name: answer.server for name, answer in self._answers.items()})
+        notes = {name: _SAME.format(names[0]) for names in same for name in names[1:]}
         rows = [
             {
                 "state": answer.state,
-                "error": answer.error,
+                "error": "; ".join(text for text in (answer.error, notes.get(name)) if text),
                 "images": answer.images,
                 "seconds": round(answer.seconds, 3),
                 **{key: (answer.server or {}).get(key, "") for key in ("product", "version", "url", "project")},
             }
-            for answer in self._answers.values()
+            for name, answer in self._answers.items()
         ]
         return StyledFrame(rows, index=pd.Index(list(self._answers), name="server"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -27,6 +27,7 @@ __all__ = [
     "idle_since",
     "matching",
     "product",
+    "same_servers",
     "stored_images",
     "unused",
     "used",
@@ -135,9 +136,24 @@ def expired(frame: pd.DataFrame, now: datetime) -> pd.Series[bool]:
 
 
 def stored_images(frame: pd.DataFrame) -> list[tuple[str, str]]:
-    """The server and fingerprint of each row: a server stores an image once for all of its projects."""
+    """The server and fingerprint of each row: a server, or a cluster, has an image once for all of its projects."""
     servers = level(frame, "server") or [frame.attrs.get("server", "")] * len(frame)
-    return list(zip(servers, level(frame, "fingerprint") or [], strict=True))
+    first = {name: names[0] for names in same_servers(frame.attrs.get("servers")) for name in names}
+    return list(zip((first.get(name, name) for name in servers), level(frame, "fingerprint") or [], strict=True))
+
+
+def same_servers(servers: object) -> list[list[str]]:
+    """Names of a fleet that stand for one: members of a cluster, or a server named twice.
+
+    Args:
+        servers: what a fleet's frame has as `attrs["servers"]`. All members of a cluster show one certificate.
+    """
+    found: dict[str, list[str]] = {}
+    for name, facts in servers.items() if isinstance(servers, Mapping) else ():
+        identity = facts.get("identity") if isinstance(facts, Mapping) else None
+        if identity:
+            found.setdefault(str(identity), []).append(str(name))
+    return [names for names in found.values() if len(names) > 1]
 
 
 def product(frame: pd.DataFrame, per: Sequence[str] = PRODUCT) -> pd.Series[Any]:

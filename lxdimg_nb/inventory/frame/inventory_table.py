@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lxdimg_nb.inventory.frame import schema
+from lxdimg_nb.inventory.frame import conditions, schema
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import sanitize
 from lxdimg_nb.text.styled_frame import frame_table
@@ -54,12 +54,17 @@ def _essential(names: list[Any]) -> list[int]:
 
 def _title(frame: pd.DataFrame) -> str:
     parts = [formats.plural(len(frame), "image")]
-    if "size" in frame.columns and len(frame):
-        parts.append(formats.size(int(frame["size"].sum())))
     attrs = frame.attrs
+    same = conditions.same_servers(attrs.get("servers"))
+    if "size" in frame.columns and len(frame):
+        sizes = frame["size"]
+        if same and "server" in frame.index.names:
+            sizes = sizes[~pd.Series(conditions.stored_images(frame), index=frame.index).duplicated()]
+        parts.append(formats.size(int(sizes.sum())))
     if attrs.get("server"):
         project = attrs.get("project", "default")
         parts.append(sanitize(f"{attrs['server']}, {'all projects' if project == '*' else f'project {project}'}"))
+    parts += [f"{sanitize(', '.join(names), 200)} have the same images, counted once" for names in same]
     if attrs.get("left_out"):
         parts.append(f"{formats.plural(attrs['left_out'], 'entry')} of the catalogue left out, see client.problems")
     return " · ".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import compress
+from itertools import compress, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,16 +108,19 @@ class InventoryAccessor:
             per: columns or properties that make two images builds of one product.
 
         Returns:
-            With `kind`: `copies` (one image in several projects or servers; a server stores it once) or
+            With `kind`: `copies` (one image in several projects or servers; a server stores it once, and members
+            of one cluster are one server) or
             `builds` (several builds of one product in one project), `group`, and `reason`.
         """
         parts = []
         fingerprints = pd.Series(level(self._frame, "fingerprint") or [], index=self._frame.index, dtype=object)
+        stored = zip(conditions.stored_images(self._frame), level(self._frame, "project") or repeat(""), strict=False)
+        once = ~pd.Series([*stored], dtype=object).duplicated().to_numpy()
         for kind, noun, group in (
             ("copies", "place", fingerprints),
             ("builds", "build", conditions.product(self._frame, per)),
         ):
-            counts = group.map(group.value_counts()).fillna(0).astype(int)
+            counts = group.map(group[once].value_counts()).fillna(0).astype(int)
             words = [formats.plural(count, noun) for count in counts]
             part = self._select(counts > 1, kind=[kind] * len(group), group=[str(g) for g in group], reason=words)
             parts.append(part.sort_values("group", kind="stable"))

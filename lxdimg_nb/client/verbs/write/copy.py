@@ -15,7 +15,7 @@ from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.edit import edit_image
 from lxdimg_nb.client.verbs.write.manage_aliases import create_alias
 from lxdimg_nb.client.verbs.write.settings import Settings, free_aliases, known_profiles
-from lxdimg_nb.client.verbs.write.wait import wait_for_import, wait_or_cancel
+from lxdimg_nb.client.verbs.write.wait import wait_for_import, wait_or_cancel, warn_of_copies
 from lxdimg_nb.errors import (
     ImageExistsError,
     InvalidRequestError,
@@ -196,6 +196,10 @@ class _Copy:
                 wait_or_cancel(source, sending, self.report, f"sending the image {record.fingerprint[:12]}", "")
             except NotFoundError:
                 pass  # the server no longer knows how it ended; the target's images tell
+            except OperationFailedError as error:
+                if not (target.info.cluster and target.holds(record.fingerprint)):
+                    raise
+                warn_of_copies(record.fingerprint, error)
         except BaseException:
             try:
                 target.operations.cancel(token)
