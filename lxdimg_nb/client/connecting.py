@@ -7,7 +7,7 @@ import ssl
 import sys
 from pathlib import Path
 from typing import Literal, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from lxdimg_nb.client.client import Client
 from lxdimg_nb.client.config.client_config import Remote
@@ -69,6 +69,7 @@ def connect(
         NotAllowedError: the server does not trust this client's certificate.
         InvalidRequestError: an impossible address, or an unknown remote.
     """
+    server = hide_address(server)
     if not isinstance(demo, bool) and demo != "fallback":
         raise InvalidRequestError(f"demo is True, False or 'fallback', and not {demo!r}")
     if demo is True:
@@ -76,8 +77,7 @@ def connect(
             raise InvalidRequestError("demo=True starts a server of its own; leave out the server, or demo=True")
         return _connect_demo(project, timeout)
     if server is None:
-        server = os.environ.get("LXDIMG_URL") or None
-    server = hide_address(server)
+        server = hide_address(os.environ.get("LXDIMG_URL") or None)
     if server is None:
         return _connect_local_or_demo(project, timeout) if demo else _connect_local(project, timeout)
     if server in ("unix://", "unix:"):
@@ -90,8 +90,8 @@ def connect(
     if address.startswith("simplestreams+https://"):
         if cert is not None or project not in (None, "default"):
             raise InvalidRequestError("a simplestreams server has no projects and asks for no client certificate")
-        return _connect_catalogue(address.removeprefix("simplestreams+"), server_cert, timeout)
-    scheme = urlsplit(address).scheme
+        return _connect_catalogue(hide_address(address.removeprefix("simplestreams+")), server_cert, timeout)
+    scheme = address.partition(":")[0].lower() if ":" in address else ""
     if scheme == "https":
         known = find_remote_by_address(address) if cert is None and server_cert is None else None
         if known is not None:
@@ -201,7 +201,7 @@ def _connect_remote(
     for address in remote.addresses:
         try:
             if remote.protocol == "simplestreams":
-                url = address.replace("://", f"://{remote.userinfo}@", 1) if remote.userinfo else address
+                url = hide_address(address.replace("://", f"://{remote.userinfo}@", 1) if remote.userinfo else address)
                 return _connect_catalogue(url, server_cert or remote.server_cert or None, timeout)
             if remote.local:
                 return _connect_local(project, timeout, remote.product)
@@ -218,7 +218,6 @@ def _connect_remote(
 def _connect_catalogue(url: str, server_cert: _PathLike | None, timeout: float) -> Client:
     from lxdimg_nb.client.simplestreams import catalogue_client
 
-    url = hide_address(url)
     return catalogue_client.connect(url, pinned=_read_pinned(server_cert), timeout=timeout)
 
 

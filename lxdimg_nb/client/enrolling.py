@@ -34,7 +34,7 @@ from lxdimg_nb.errors import (
     NotAllowedError,
     ServerUnreachableError,
 )
-from lxdimg_nb.text.secret import Secret
+from lxdimg_nb.text.secret import Secret, hide_values, inner_frames_hidden
 from lxdimg_nb.values import FINGERPRINT, ServerInfo, parse_time
 
 __all__ = ["enroll"]
@@ -83,8 +83,8 @@ class TrustToken:
 def _decoded(token: Secret) -> dict[str, Any]:
     """The JSON object in a token, empty if there is none; no error, which would hold the token, leaves here."""
     if len(token) <= MAX_TOKEN:
-        with suppress(binascii.Error, ValueError, RecursionError):
-            data = json.loads(base64.b64decode(token, validate=True))
+        with suppress(binascii.Error, ValueError, RecursionError), inner_frames_hidden():
+            data = json.loads(base64.b64decode(token, validate=True), object_hook=hide_values)
             return data if isinstance(data, dict) else {}
     return {}
 
@@ -125,9 +125,7 @@ def enroll(
 
     Source: POST /1.0/certificates (LXD, Incus), POST /1.0/auth/identities/tls (LXD 6).
     """
-    if token is None:
-        token, server = server, ""
-    token = Secret(token)
+    server, token = (server, Secret(token)) if token is not None else ("", Secret(server))
     trust_token = TrustToken.parse(token)
     if name is not None:
         config_writer.check_remote_name(name)

@@ -21,6 +21,7 @@ from lxdimg_nb.errors import (
     NotFoundError,
     ServerUnreachableError,
 )
+from lxdimg_nb.text.secret import Secret, inner_frames_hidden
 from lxdimg_nb.values import Event
 from lxdimg_nb.values.validation import checked_names
 
@@ -71,12 +72,13 @@ class Events:
         raw = self._transport.open_socket()
         end = self._transport.endpoint
         address = "ws://localhost" if end.socket else "wss" + end.base.removeprefix("https")
-        headers = [f"Authorization: Bearer {end.bearer}"] if end.bearer else []
+        headers = [Secret(f"Authorization: Bearer {end.bearer}")] if end.bearer else []
         try:
             # An Origin header that is not the server's own is refused (LXD shared/ws/upgrader.go).
-            connected: Any = websocket.create_connection(
-                address + self._path, socket=raw, suppress_origin=True, timeout=READ_TIMEOUT, header=headers
-            )
+            with inner_frames_hidden():
+                connected: Any = websocket.create_connection(
+                    address + self._path, socket=raw, suppress_origin=True, timeout=READ_TIMEOUT, header=headers
+                )
         except websocket.WebSocketBadStatusException as error:
             raw.close()
             status = error.status_code

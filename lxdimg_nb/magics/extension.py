@@ -21,6 +21,13 @@ from lxdimg_nb.magics.verbs.root import LXDIMG, run
 from lxdimg_nb.text.formats import plural
 
 
+class _Variables(ChainMap[str, Any]):
+    """The variables of the user, which a verbose traceback does not show once more."""
+
+    def __repr__(self) -> str:
+        return "<the variables of the user>"
+
+
 @magics_class
 class LxdimgMagics(Magics):
     """The magic `%lxdimg`. Its only state is the connected server."""
@@ -60,8 +67,9 @@ class LxdimgMagics(Magics):
     @line_cell_magic
     def lxdimg(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Images of LXD and Incus: `%lxdimg` shows the connection, `%lxdimg help` lists all verbs."""
+        variables, local_ns = _Variables(dict(local_ns or {}), self.shell.user_ns), None
         try:
-            result = self._run(line, cell, ChainMap(dict(local_ns or {}), self.shell.user_ns))
+            result = self._run(line, cell, variables)
             return None if silenced(line) and self._is_statement(line) else result
         except LxdImageError as error:
             if self.debug:

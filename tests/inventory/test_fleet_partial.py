@@ -11,8 +11,10 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory import Fleet, History, InventoryFrame, diff
 from lxdimg_nb.text import formats
 from tests.kit import factory
+from tests.kit.canaries import leaks
 from tests.kit.inventories import Canned, fingerprint, image
 from tests.kit.servers import RunningServer
+from tests.kit.sockets import free_port
 
 
 def half_of_b(*images: int) -> InventoryFrame:
@@ -182,3 +184,21 @@ def test_servers_whose_certificate_is_not_known_are_not_taken_for_one() -> None:
 
     assert "counted once" not in df._repr_html_()
     assert len(df.lxdimg.duplicates()) == 2
+
+
+@pytest.mark.parametrize("how", ["list", "mapping"])
+def test_a_password_in_an_address_is_in_no_name_frame_status_or_error(how: str) -> None:
+    address = f"simplestreams+https://me:canary@127.0.0.1:{free_port()}/images"
+    fleet = Fleet([address] if how == "list" else {address: address})
+
+    shown = [fleet.names, fleet, fleet._repr_html_(), fleet.df().attrs, fleet.status().to_string(), fleet._repr_html_()]
+    with pytest.raises(InvalidRequestError) as unknown, fleet.connected(["nobody"]):
+        pass
+    with fleet.connected(fleet.names) as (_, lost):
+        shown.append(lost)
+
+    assert fleet.names == [address.replace("me:canary@", "")]
+    assert leaks(unknown.value, ["canary"], own=__file__) == []
+    assert [one for one in map(repr, shown) if "canary" in one] == []
+    # It is still sent where it belongs.
+    assert "canary" in str(fleet._servers[fleet.names[0]])

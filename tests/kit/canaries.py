@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -42,3 +45,18 @@ def _repr(value: object) -> str:
         return repr(value)
     except Exception:  # noqa: BLE001 - a front end shows nothing of it either
         return ""
+
+
+def shown(error: BaseException) -> str:
+    """What verbose tracebacks show of an error: that of `traceback` with locals, and that of IPython.
+
+    The frames of tests at its beginning, which hold the secrets by right, are left out.
+    """
+    from IPython.core.ultratb import VerboseTB
+
+    start = error.__traceback__
+    while start is not None and Path(start.tb_frame.f_code.co_filename).is_relative_to(TESTS):
+        start = start.tb_next
+    plain = traceback.TracebackException(type(error), error, start, capture_locals=True)
+    verbose = VerboseTB(theme_name="nocolor", include_vars=True)
+    return "".join(plain.format()) + "\n" + str(verbose.text(type(error), error, start))

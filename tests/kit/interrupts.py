@@ -1,4 +1,4 @@
-"""A Ctrl-C at a given time, wherever the code is then."""
+"""A Ctrl-C at a given time, or at every line where something can be seen."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
-__all__ = ["InterruptedByTestError", "interrupted"]
+__all__ = ["InterruptedByTestError", "Line", "interrupted", "interrupted_at", "lines_that_see"]
 
 
 class InterruptedByTestError(KeyboardInterrupt):
@@ -47,3 +48,56 @@ def interrupted(seconds: float, call: Callable[[], object]) -> bool:
         gc.collect()
         sys.unraisablehook = tell
     return False
+
+
+Line = tuple[str, int]
+"""A file and a line of it."""
+
+
+def lines_that_see(texts: list[str], call: Callable[[], object]) -> list[Line]:
+    """The lines that a call runs through while a local variable of their function shows one of the texts.
+
+    Args:
+        texts: may still grow, as secrets are made.
+    """
+    found: dict[Line, None] = {}
+    tracing = sys.gettrace()
+
+    def look(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line" and any(text in _locals(frame) for text in texts):
+            found[frame.f_code.co_filename, frame.f_lineno] = None
+        return look
+
+    sys.settrace(look)
+    try:
+        call()
+    finally:
+        sys.settrace(tracing)
+    return list(found)
+
+
+def _locals(frame: FrameType) -> str:
+    try:
+        return repr(frame.f_locals)
+    except Exception:  # noqa: BLE001 - half-made objects have no repr
+        return ""
+
+
+def interrupted_at(line: Line, call: Callable[[], object]) -> BaseException | None:
+    """What a call raises with a Ctrl-C when it comes to that line for the first time; None if it ends without."""
+    tracing = sys.gettrace()
+
+    def wait(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line" and (frame.f_code.co_filename, frame.f_lineno) == line:
+            sys.settrace(None)
+            raise InterruptedByTestError
+        return wait if frame.f_code.co_filename == line[0] or event != "call" else None
+
+    sys.settrace(wait)
+    try:
+        call()
+    except BaseException as error:  # noqa: BLE001 - whatever became of the interrupt
+        return error
+    finally:
+        sys.settrace(tracing)
+    return None

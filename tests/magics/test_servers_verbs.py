@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,30 @@ def test_a_token_enrols_and_is_never_shown(
     for shown in (typed, cell):
         assert token not in shown.stdout + shown.stderr + shown.evalue + shown.text
     assert kernel.value("client.url, client.info.trusted") == (url, True)
+
+
+def test_the_traceback_of_a_refused_token_or_address_in_a_variable_does_not_show_it(
+    kernel: Kernel, server: RunningServer, configuration: Path
+) -> None:
+    (configuration / "vault").mkdir()
+    url, vault = server.listen(), configuration / "vault" / "secret"
+    kernel.run("import pathlib\n%xmode Verbose")
+    words = {f"connect {url} --token $held": "canary", "connect $held": "", "import $held --sha256 " + "0" * 64: ""}
+    for line, kind in words.items():
+        token = base64.b64encode(b'{"secret": "canary"').decode()
+        vault.write_text(token if kind else "https://me:canary@127.0.0.1:1/x?signature=canary")
+        kernel.run(f"held = pathlib.Path({str(vault)!r}).read_text()")
+
+        failed = kernel.run(f"%lxdimg {line}", ok=False)
+        traced = kernel.run("%tb", ok=False)
+        kernel.run("del held")
+
+        said = failed.stderr + failed.evalue + traced.stdout + traced.stderr + str(traced.outputs)
+        assert failed.status == "error"
+        assert "magics/extension.py" in said
+        assert token not in said, line
+        assert [row for row in said.replace("\\n", "\n").splitlines() if "canary" in row] == [], line
+    kernel.run("%xmode Context")
 
 
 def test_a_password_in_an_address_is_not_shown(kernel: Kernel, server: RunningServer, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import lxdimg_nb
 from lxdimg_nb.inventory import Fleet
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd, panels
+from tests.kit.sockets import free_port
 from tests.kit.waiting import until
 
 __all__ = ["panels"]
@@ -73,3 +74,13 @@ def test_changes_of_two_servers_at_the_same_time_both_arrive(demo, panels):
         busy.set()
 
         assert view.sees(lambda p: keys(p) == {f"one/default/{image}", f"two/default/{made.fingerprint}"})
+
+
+def test_a_password_of_a_server_is_not_shown(demo, panels):
+    address = f"simplestreams+https://me:canary@127.0.0.1:{free_port()}/images"
+    panel = Fleet([demo.url, address]).panel()
+    panels(panel)
+    view = FrontEnd(panel).begin()
+
+    assert view.sees(lambda p: "127.0.0.1" in str(p["notices"]) and p["header"]["address"])
+    assert "canary" not in str(view.parts) + panel.title() + repr(panel.get_state())

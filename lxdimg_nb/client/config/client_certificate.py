@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lxdimg_nb.client.config.client_config import ClientConfig
 from lxdimg_nb.client.config.config_writer import write_file
 from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.text.secret import Secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -37,19 +38,17 @@ def ensure_key_pair(config: ClientConfig) -> tuple[str, str]:
     return str(cert), str(key)
 
 
-def _new_key() -> bytes:
+def _new_key() -> Secret:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    return ec.generate_private_key(ec.SECP384R1()).private_bytes(
-        # The form that LXD and Incus write; their old versions read no other.
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
+    # The form that LXD and Incus write; their old versions read no other.
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    key = ec.generate_private_key(ec.SECP384R1())
+    return Secret(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode())
 
 
-def _self_signed(key: Path) -> bytes:
+def _self_signed(key: Path) -> str:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -81,7 +80,7 @@ def _self_signed(key: Path) -> bytes:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(signer, hashes.SHA384())
     )
-    return certificate.public_bytes(serialization.Encoding.PEM)
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _user() -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lxdimg_nb.errors import InvalidRequestError, NotAllowedError
+from lxdimg_nb.text.secret import Secret, hide_address, hide_addresses, inner_frames_hidden
 from lxdimg_nb.values import parse_time
 
 __all__ = ["ClientConfig", "Remote", "client_configs", "read_config"]
@@ -82,7 +83,7 @@ class Remote:
         """Whether it is the daemon of this machine, wherever its socket is."""
         return self.addresses in (("unix://",), ("unix:",))
 
-    def bearer(self) -> str:
+    def bearer(self) -> Secret:
         """The token of an earlier login by OIDC.
 
         Raises:
@@ -100,7 +101,7 @@ class Remote:
             raise NotAllowedError(
                 f"the remote {self.name} wants a login by OIDC; run '{program} info {self.name}:' once, then connect"
             )
-        return token
+        return Secret(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +143,13 @@ class ClientConfig:
         for folder in (*self.folders, *self.shared):
             entries = read_config(folder).get("remotes")
             for name, entry in entries.items() if isinstance(entries, dict) else ():
-                if isinstance(entry, dict):
-                    own = folder if folder in self.folders else self.folder
-                    # YAML reads an unquoted number or "on" as something else than text.
-                    found.setdefault(str(name), self._remote(str(name), entry, folder, own))
-        for name, entry in self.built_in.items():
-            found.setdefault(name, self._remote(name, entry, None, self.folder))
+                if not isinstance(entry, dict):
+                    continue
+                own = folder if folder in self.folders else self.folder
+                # YAML reads an unquoted number or "on" as something else than text.
+                found.setdefault(str(name), self._remote(str(name), entry, folder, own))
+        for name, known in self.built_in.items():
+            found.setdefault(name, self._remote(name, known, None, self.folder))
         return found
 
     def default(self) -> Remote | None:
@@ -165,9 +167,9 @@ class ClientConfig:
         return known.get(name or "local")
 
     def _remote(self, name: str, entry: Mapping[str, Any], folder: Path | None, own: Path) -> Remote:
-        written = _text(entry, "addr").split(",")
+        written = [hide_address(part) for part in _text(entry, "addr").split(",")]
         last = entry.get("last_working_address")
-        parts = sorted((text for part in written if (text := part.strip())), key=lambda address: address != last)
+        parts = sorted((hide_address(part.strip()) for part in written if part.strip()), key=lambda part: part != last)
         addresses = [_split_userinfo(address) for address in parts]
         protocol = _text(entry, "protocol") or ("incus" if self.name == "incus" else "lxd")
         public = entry.get("public") is True
@@ -185,7 +187,7 @@ class ClientConfig:
             server_cert=_existing((folder or own) / "servercerts" / f"{name}.crt") if safe else "",
             ca=_existing(own / "client.ca") if signed else "",
             folder=str(folder or ""),
-            userinfo=next((userinfo for _, userinfo in addresses if userinfo), ""),
+            userinfo=next((userinfo for _, userinfo in addresses if userinfo), Secret("")),
         )
 
     def _key_pair(self, name: str, own: Path, entry: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -227,7 +229,7 @@ def _from_environment(variable: str) -> tuple[Path, ...]:
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
-    """The `config.yml` of a folder; empty when there is none.
+    """The `config.yml` of a folder; empty when there is none. Addresses with a password are a `Secret`.
 
     Raises:
         InvalidRequestError: it cannot be read.
@@ -238,18 +240,24 @@ def read_config(folder: Path) -> Mapping[str, Any]:
             return {}
         if path.stat().st_size > MAX_CONFIG:
             raise InvalidRequestError(f"{path} is too large for a list of remotes")
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        loaded = _load_yaml(path)
+    except OSError as error:
         raise InvalidRequestError(f"cannot read the remotes in {path}: {error}") from error
+    if isinstance(loaded, str):
+        raise InvalidRequestError(f"{path} {loaded}")
+    return loaded
+
+
+def _load_yaml(path: Path) -> Mapping[str, Any] | str:
+    """The content of a file, or what is wrong. Errors of yaml quote the file, whose addresses may hold passwords."""
     import yaml
 
-    try:
-        loaded = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InvalidRequestError(f"{path} is no proper YAML; lxc and incus cannot read it either") from error
-    if loaded is not None and not isinstance(loaded, dict):
-        raise InvalidRequestError(f"{path} is no list of remotes")
-    return loaded or {}
+    with inner_frames_hidden():
+        try:
+            loaded = hide_addresses(yaml.safe_load(path.read_bytes()))
+        except (yaml.YAMLError, RecursionError, ValueError):
+            return "is no proper YAML; lxc and incus cannot read it either"
+    return loaded or {} if loaded is None or isinstance(loaded, dict) else "is no list of remotes"
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:
@@ -261,9 +269,7 @@ def _existing(path: Path) -> str:
     return str(path) if path.is_file() else ""
 
 
-def _split_userinfo(address: str) -> tuple[str, str]:
+def _split_userinfo(address: str) -> tuple[str, Secret]:
     """The address without, and the name and password that the address of a simplestreams server may hold."""
-    scheme, mark, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    userinfo, at, host = host.rpartition("@")
-    return (f"{scheme}{mark}{host}{slash}{path}", userinfo) if mark and at else (address, "")
+    userinfo = Secret(address.partition("://")[2].partition("/")[0].rpartition("@")[0])
+    return (address.replace(f"{userinfo}@", "", 1), userinfo) if userinfo else (address, userinfo)

@@ -14,6 +14,7 @@ from typing import Any
 
 from lxdimg_nb.client.config.client_config import ClientConfig, read_config
 from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.text.secret import Secret, inner_frames_hidden
 
 __all__ = ["check_remote_name", "write_file", "write_remote", "write_server_certificate"]
 
@@ -34,7 +35,7 @@ def write_server_certificate(config: ClientConfig, name: str, pem: str) -> Path:
     """Pin the certificate of a remote's server; returns its path."""
     path = config.folder / "servercerts" / f"{name}.crt"
     _make_folder(config.folder)
-    write_file(path, pem.encode(), mode=0o644)
+    write_file(path, pem, mode=0o644)
     return path
 
 
@@ -46,6 +47,10 @@ def write_remote(config: ClientConfig, name: str, entry: Mapping[str, Any]) -> N
     """
     import yaml
 
+    class Dumper(yaml.SafeDumper):
+        """Writes a `Secret` as the text that it is."""
+
+    Dumper.add_representer(Secret, lambda dumper, text: dumper.represent_str(str(text)))
     path = config.folder / "config.yml"
     content = dict(read_config(config.folder))
     known = content.get("remotes")
@@ -56,13 +61,15 @@ def write_remote(config: ClientConfig, name: str, entry: Mapping[str, Any]) -> N
     content["remotes"] = known | {name: dict(entry)}
     content.setdefault("aliases", {})
     mode = path.stat().st_mode & 0o777 if path.is_file() else 0o600
-    write_file(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode(), mode=mode)
+    with inner_frames_hidden():
+        text = Secret(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True))
+    write_file(path, text, mode=mode)
 
 
-def write_file(path: Path, content: bytes, *, mode: int, replace: bool = True) -> None:
+def write_file(path: Path, text: str, *, mode: int, replace: bool = True) -> None:
     """Write a file under a temporary name, sync and rename it; without `replace` an existing one stays.
 
-    A missing folder is made for the user alone.
+    A missing folder is made for the user alone. A key is given as a `Secret`.
 
     Raises:
         InvalidRequestError: it cannot be written.
@@ -75,7 +82,7 @@ def write_file(path: Path, content: bytes, *, mode: int, replace: bool = True) -
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with open(fd, "wb") as file:
-                file.write(content)
+                file.write(text.encode())
                 os.fchmod(file.fileno(), mode)
                 file.flush()
                 os.fsync(file.fileno())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError
@@ -21,9 +21,9 @@ _ERRORS: Mapping[int, type[ApiError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful envelope: its metadata, and facts from the headers."""
+    """A successful envelope: its metadata, which is not shown, and facts from the headers."""
 
-    metadata: Any
+    metadata: Any = field(repr=False)
     status_code: int
     etag: str = ""
     operation: str = ""

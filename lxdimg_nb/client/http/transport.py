@@ -24,7 +24,7 @@ from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
 from lxdimg_nb.errors import ApiError, LxdImageError, ServerUnreachableError, UnexpectedReplyError
-from lxdimg_nb.text.secret import hide_values
+from lxdimg_nb.text.secret import Secret, hide_inner_frames, hide_values, inner_frames_hidden
 
 __all__ = ["READ_TIMEOUT", "RETRIES", "TIMEOUTS", "Body", "Reply", "Stream", "Transport"]
 
@@ -110,7 +110,7 @@ class Transport:
             session.headers.update({"X-LXD-authenticated": "true", "X-Incus-authenticated": "true"})
         end = self.endpoint
         if end.bearer:
-            session.headers["Authorization"] = f"Bearer {end.bearer}"
+            session.headers["Authorization"] = Secret(f"Bearer {end.bearer}")
         if end.socket:
             session.mount(_UNIX, UnixAdapter(end.socket))
             return session
@@ -199,7 +199,10 @@ class Transport:
 
     def _read_reply(self, response: requests.Response) -> Reply:
         try:
-            envelope = jsonlib.loads(response.content)
+            # A token operation holds a secret, which no traceback shows.
+            hook = hide_values if all(w in response.content for w in (b'"secret"', b'"token"')) else None
+            with inner_frames_hidden():
+                envelope = jsonlib.loads(response.content, object_hook=hook)
         except RecursionError as error:
             raise self._unexpected(response) from error
         except ValueError as error:
@@ -289,6 +292,9 @@ class Transport:
             cause = without_request(error)
             failure = self._timed_out(timeout) if _is_timeout(error) else self._unreachable(error)
             cause = TimeoutError(str(cause)) if _is_timeout(error) else cause
+        except BaseException as error:
+            hide_inner_frames(error)
+            raise
         # Outside of the blocks above, so that the original, with all that was sent, is not part of the chain.
         raise failure from cause
 

@@ -19,7 +19,7 @@ from lxdimg_nb.errors import (
     NotFoundError,
     UnexpectedReplyError,
 )
-from lxdimg_nb.text.secret import Secret, hide_address
+from lxdimg_nb.text.secret import Secret, hide_address, inner_frames_hidden, shown_address
 
 __all__ = ["WebClient"]
 
@@ -56,8 +56,8 @@ class WebClient:
         self._timeout = timeout
         self._hosts = {self._origin: _Host(Endpoint(self._origin, pinned=pinned), timeout=timeout)}
         self._lock = threading.Lock()
-        userinfo = urlsplit(url).netloc.rpartition("@")[0]
-        self._authorization = f"Basic {base64.b64encode(unquote(userinfo).encode()).decode()}" if userinfo else ""
+        userinfo = Secret(url.partition("//")[2].partition("/")[0].rpartition("@")[0])
+        self._authorization = _basic(userinfo) if userinfo else ""
 
     @property
     def url(self) -> str:
@@ -91,7 +91,7 @@ class WebClient:
             for _ in range(MAX_REDIRECTS + 1):
                 sent = dict(headers or {})
                 if self._authorization and origin == self._origin:
-                    sent["Authorization"] = Secret(self._authorization)
+                    sent["Authorization"] = self._authorization
                 stream = stack.enter_context(closing(self._host(origin).get(target, sent)))
                 if stream.status_code not in (301, 302, 303, 307, 308):
                     _check_status(stream.status_code, shown)
@@ -126,23 +126,31 @@ class WebClient:
                 host.close()
 
 
+def _basic(userinfo: str) -> Secret:
+    """The header that logs in with a name and a password."""
+    with inner_frames_hidden():
+        return Secret(f"Basic {base64.b64encode(unquote(userinfo).encode()).decode()}")
+
+
 def _split_url(url: str) -> tuple[str, str, str]:
     """Origin, path and query of an https address.
 
     Raises:
         InvalidRequestError: anything else.
     """
-    parts = urlsplit(url)
+    address, query = shown_address(url.partition("#")[0]), Secret(url.partition("#")[0].partition("?")[2])
     bad = any(ord(c) <= 32 or ord(c) == 127 for c in url)
     try:
+        parts = urlsplit(address)
         port = parts.port
     except ValueError:
         bad, port = True, None
-    if parts.scheme != "https" or not parts.hostname or bad:
+    if bad or parts.scheme != "https" or not parts.hostname:
+        # A password may hold whatever ends it in an address.
         shown = url.rpartition("@")[2].partition("?")[0][:200]
         raise InvalidRequestError(f"{shown!r} is no https address")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"https://{host}" + (f":{port}" if port else ""), parts.path, parts.query
+    return f"https://{host}" + (f":{port}" if port else ""), parts.path, query
 
 
 def _is_private(origin: str) -> bool:

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import sqlite3
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from .database import Store
@@ -82,17 +83,16 @@ class Identity:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(key, hashes.SHA384())
         )
-        secret = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        _write_new(self.key_file, secret, 0o600)
-        _write_new(self.certificate_file, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        _write_new(self.key_file, lambda: key.private_bytes(pem, form, serialization.NoEncryption()), 0o600)
+        _write_new(self.certificate_file, lambda: certificate.public_bytes(pem), 0o644)
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file in the place of an older one or of a link, with its mode from the first byte on."""
+def _write_new(path: Path, content: Callable[[], bytes], mode: int) -> None:
+    """Write a file in the place of an older one or of a link, with its mode from the first byte on.
+
+    The content is made when it is written, so that no traceback shows a key.
+    """
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
-        file.write(content)
+        file.write(content())

@@ -20,6 +20,7 @@ from lxdimg_nb.inventory.fleet.server_query import Answer, DaemonThreadExecutor,
 from lxdimg_nb.inventory.frame.conditions import same_servers
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, Part, fleet_frame
 from lxdimg_nb.text import display, formats
+from lxdimg_nb.text.secret import hide_address, hide_addresses, shown_address
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 from lxdimg_nb.text.tables import Table
 
@@ -36,7 +37,7 @@ class Fleet:
 
     Args:
         servers: clients, remotes, addresses, or functions that connect, or one of these; a mapping gives them
-            names.
+            names. A password in an address is not part of the server's name.
         executor: any `concurrent.futures.Executor`, also that of a Dask cluster (`client.get_executor()`); by
             default threads. One that uses other processes takes remotes and addresses, but no clients.
         timeout: seconds that a server has to answer completely.
@@ -52,18 +53,22 @@ class Fleet:
         executor: Executor | None = None,
         timeout: float = 60.0,
     ) -> None:
+        servers = hide_address(servers)
         if isinstance(servers, str) or hasattr(servers, "images"):
             servers = [servers]
         if not isinstance(servers, Iterable):
             raise InvalidRequestError("a fleet is made of clients, remotes or addresses: Fleet(['staging', client])")
-        pairs = servers.items() if isinstance(servers, Mapping) else [(_name(spec), spec) for spec in servers]
+        servers = hide_addresses(dict(servers) if isinstance(servers, Mapping) else list(servers))
+        pairs = servers.items() if isinstance(servers, dict) else [(_name(spec), spec) for spec in servers]
         self._servers: dict[str, Any] = {}
-        for name, spec in pairs:
+        for given, spec in pairs:
+            # The name is in the frame, in titles and in messages.
+            name = shown_address(str(given))
             if name in self._servers:
                 raise InvalidRequestError(
                     f"two servers of the fleet are called {name!r}; give them names: Fleet({{'name': server, …}})"
                 )
-            self._servers[str(name)] = spec
+            self._servers[name] = spec
         if not self._servers:
             raise InvalidRequestError("a fleet has at least one server")
         self._executor = executor

@@ -21,6 +21,7 @@ from lxdimg_nb.magics.session.image_lookup import client_named, image_named, ima
 from lxdimg_nb.magics.session.known_images import KnownImages
 from lxdimg_nb.magics.session.session import Invocation, remote_names
 from lxdimg_nb.magics.show.columns import COLUMN_LETTERS
+from lxdimg_nb.text.secret import hide_address
 
 if TYPE_CHECKING:
     from lxdimg_nb.panels.base.transfers import Transfer
@@ -216,7 +217,7 @@ def _server(word: Word, ctx: click.Context) -> Client | str:
 
     value = word.value
     if value is None or isinstance(value, os.PathLike):
-        return word.text.removesuffix(":")
+        return hide_address(word.text.removesuffix(":"))
     if isinstance(value, DemoServer):
         return value.url
     if not isinstance(value, Client):

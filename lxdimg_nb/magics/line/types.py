@@ -18,6 +18,7 @@ from lxdimg_nb.filters.fields import BOOLEAN_FIELDS, BOOLEANS
 from lxdimg_nb.magics.line.words import Word
 from lxdimg_nb.magics.session.messages import did_you_mean, suggest
 from lxdimg_nb.text import formats
+from lxdimg_nb.text.secret import Secret
 
 METADATA_FIELDS = (
     "os",
@@ -214,7 +215,7 @@ def _token(word: Word, ctx: click.Context) -> str:
         raise InvalidRequestError(
             "what is typed here stays in the history: write --token - to be asked for it, or --token $variable"
         )
-    return word.text
+    return Secret(word.text)
 
 
 def _result_name(word: Word, ctx: click.Context) -> str:

@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from lxdimg_nb.errors import InvalidRequestError
+from lxdimg_nb.text.secret import hide_address
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TERM = re.compile(r"[A-Za-z_][\w.-]*\s*(?:[!<>=]=|[<>=])\s*")
@@ -50,14 +51,23 @@ class Word(str):
         variable: str = "",
     ) -> Word:
         word = super().__new__(cls, f"\0{text}" if protected and text.startswith("-") else text)
-        word.text, word.typed, word.start = text, text if typed is None else typed, start
+        word.text, word.typed, word.start = _hidden(text), text if typed is None else typed, start
         word.protected, word.value, word.variable = protected, value, variable
         return word
+
+    def __repr__(self) -> str:
+        """What was typed, and not what a variable holds, which may be a token."""
+        return f"Word(${self.variable})" if self.variable else f"Word({_hidden(str(self))!r})"
 
     @classmethod
     def of(cls, text: str) -> Word:
         """Make a text a word; a word stays as it is. The value in `--name=value` arrives as a plain text."""
         return text if isinstance(text, cls) else cls(text)
+
+
+def _hidden(text: str) -> str:
+    """The word, hidden if it is an address with a password."""
+    return hide_address(text) if "://" in text else text
 
 
 def split(line: str, variables: Mapping[str, Any] | None = None, *, open_end: bool = False) -> list[Word]:

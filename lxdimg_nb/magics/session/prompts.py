@@ -10,6 +10,7 @@ from IPython.core.error import StdinNotImplementedError
 from lxdimg_nb.errors import InvalidRequestError, OperationCancelledError
 from lxdimg_nb.magics.session.messages import echo
 from lxdimg_nb.text.display import sanitize
+from lxdimg_nb.text.secret import Secret, inner_frames_hidden
 
 MAX_LINES = 20
 
@@ -37,12 +38,13 @@ def confirm(question: str, lines: Sequence[str], *, yes: bool) -> None:
         raise OperationCancelledError("nothing was done: the answer was not yes")
 
 
-def secret(question: str) -> str:
+def secret(question: str) -> Secret:
     """Ask for a text that is neither shown nor stored; InvalidRequestError if there is no answer."""
     try:
-        answer = getpass(question)
+        with inner_frames_hidden():
+            answer = Secret(getpass(question).strip())
     except (StdinNotImplementedError, EOFError, OSError) as error:
         raise InvalidRequestError("nothing was done: nobody can answer here; give it in a variable") from error
-    if not answer.strip():
+    if not answer:
         raise InvalidRequestError("nothing was done: the answer is empty")
-    return answer.strip()
+    return answer

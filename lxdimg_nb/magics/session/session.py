@@ -17,6 +17,7 @@ from lxdimg_nb.errors import InvalidRequestError, LxdImageError, NotFoundError, 
 from lxdimg_nb.magics.session.known_images import KnownImages
 from lxdimg_nb.magics.session.messages import did_you_mean, echo
 from lxdimg_nb.magics.session.user_clients import describe, only_client, same_server_key, user_clients
+from lxdimg_nb.text.secret import hide_address, shown_address
 
 
 def remote_names() -> list[str]:
@@ -144,9 +145,9 @@ class Session:
         """Connect to this server the next time one is needed."""
         with self._lock:
             self.reset()
-            self._wanted = where
+            self._wanted = hide_address(where)
             self._origin = "chosen" if where else ""
-            self._connected(where)
+            self._connected(shown_address(where))
 
     def reset(self) -> None:
         """Close every client opened here and drop their known images; keep the demo server."""

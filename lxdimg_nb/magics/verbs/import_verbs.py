@@ -36,6 +36,7 @@ from lxdimg_nb.magics.verbs.long_running import (
     point_aliases,
     run_or_start,
 )
+from lxdimg_nb.text.secret import shown_address
 
 _TYPES = {"container": "container", "vm": "virtual-machine", None: None}
 
@@ -115,7 +116,7 @@ def import_image(
                 image = client.images.create(data, progress=progress, **as_file, **options)
         return point_aliases(client, image, aliases if reuse else ())
 
-    path = str(file).partition("?")[0] if isinstance(file, str | os.PathLike) else ""
+    path = shown_address(str(file)) if isinstance(file, str | os.PathLike) else ""
     return run_or_start(
         invocation,
         f"import of {Path(path).name or 'an image'}",

@@ -20,6 +20,7 @@ from lxdimg_nb.panels.image.editor import Editor, EditResult
 from lxdimg_nb.panels.image.field_edit import FieldEdit, parse_expiry, parse_profiles
 from lxdimg_nb.panels.image.image_row import Row, image_name
 from lxdimg_nb.text import display
+from lxdimg_nb.text.secret import hide_address, shown_address
 from lxdimg_nb.values import ImageRecord, short_fingerprint
 
 __all__ = ["ImageActions"]
@@ -319,7 +320,7 @@ class ImageActions(Panel):
         )
 
     def _copy(self, row: Row, content: Mapping[str, Any]) -> None:
-        target, image = str_field(content, "target").strip(), self.image(row)
+        target, image = hide_address(str_field(content, "target").strip()), self.image(row)
         if not target:
             self.show_problem(row, "Say where to: a remote's name or an address")
             return
@@ -340,7 +341,8 @@ class ImageActions(Panel):
                 return f"{text}, and will be kept current"
             return f"{text}, but the server there could not fetch it itself, so it will not be kept current"
 
-        self._start_transfer(row, f"Copy {image_name(row.record)} to {target}", work, result_text=result_text)
+        title = f"Copy {image_name(row.record)} to {shown_address(target)}"
+        self._start_transfer(row, title, work, result_text=result_text)
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
         image, folder = self.image(row), Path(str_field(content, "folder").strip() or Path.cwd()).expanduser()
