@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings
 
-from tests.kit import counts, daemons, factory, servers, turns
+from tests.kit import counts, daemons, factory, servers
 from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MISSING = "missing here: "
 # Each is quick, but there are many.
 FUZZ = Path(__file__).parent / "fuzz"
+BROWSER = Path(__file__).parent / "browser"
 
 # jsonschema, which comes with Jupyter, does without it; with it, every process compiles 38 grammars for two seconds.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
@@ -234,19 +235,10 @@ def chromium() -> str:
     missing("Chromium is not installed (as root on Debian, tests/run installs it)")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder where the workers of this run take turns."""
-    if hasattr(config, "workerinput"):
-        return
-    # A run within a test of another run is not one of its workers.
-    os.environ.pop(turns.FOLDER, None)
-    if getattr(config.option, "numprocesses", None):
-        os.environ[turns.FOLDER] = folder = tempfile.mkdtemp(prefix="lxdimg-turns-")
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the fixtures they ask for and by their folder, and put the longest first."""
+    if not counts.long_run():
+        items[:] = _one_server_each(items)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if {"lxd_daemon", "incus_daemon", "real"} & set(fixtures):
@@ -261,16 +253,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         key=lambda item: (
             item.path not in browser,
             item.path not in slow,
-            item.get_closest_marker("alone") is not None,
         )
     )
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a test that measures while no other worker runs one."""
-    with turns.turn(alone=item.get_closest_marker("alone") is not None):
-        return (yield)
+def _one_server_each(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Leave each test in a browser one of its servers, in turn: what is clicked is the same on all of them."""
+    tests: dict[tuple[str, ...], list[pytest.Item]] = {}
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if item.path.parent == BROWSER and (kinds := {"server", "real"} & parameters.keys()):
+            others = (str(value) for name, value in parameters.items() if name not in kinds)
+            tests.setdefault((item.nodeid.partition("[")[0], *others), []).append(item)
+    left = {id(group[number % len(group)]) for number, group in enumerate(tests.values())}
+    parametrized = {id(item) for group in tests.values() for item in group}
+    return [item for item in items if id(item) in left or id(item) not in parametrized]
 
 
 @pytest.hookimpl(wrapper=True)

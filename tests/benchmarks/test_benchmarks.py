@@ -20,7 +20,6 @@ from tests.kit.lab import PLACE
 PIECES = 6
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_the_benchmark_of_panels_measures_every_part_beside_its_peers(chromium, tmp_path):
     begin = processor_times()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
@@ -11,15 +10,10 @@ from tests.kit.lab import SLOW, opened
 from tests.kit.waiting import until
 
 
-@pytest.fixture(params=["lxd", "incus"])
-def daemon(request):
-    return request.getfixturevalue(request.param)
-
-
-def test_a_property_is_edited_in_place_and_undone(books, daemon):
-    fingerprint = daemon.add_image(factory.small(1), properties={"note": "old"})
-    before = daemon.get(f"images/{fingerprint}")["properties"]
-    _, panel = books.browser(daemon)
+def test_a_property_is_edited_in_place_and_undone(books, real):
+    fingerprint = real.add_image(factory.small(1), properties={"note": "old"})
+    before = real.get(f"images/{fingerprint}")["properties"]
+    _, panel = books.browser(real)
     detail = opened(panel, fingerprint)
 
     detail.get_by_role("button", name="Edit note").click()
@@ -27,16 +21,16 @@ def test_a_property_is_edited_in_place_and_undone(books, daemon):
     detail.get_by_label("Value of note").press("Enter")
 
     expect(detail.get_by_role("status")).to_contain_text("Note old → new", timeout=SLOW)
-    assert daemon.get(f"images/{fingerprint}")["properties"] == before | {"note": "new"}
+    assert real.get(f"images/{fingerprint}")["properties"] == before | {"note": "new"}
     detail.get_by_role("button", name="Undo").click()
     expect(detail.get_by_role("status")).to_contain_text("Note new → old", timeout=SLOW)
-    assert daemon.get(f"images/{fingerprint}")["properties"] == before
+    assert real.get(f"images/{fingerprint}")["properties"] == before
 
 
-def test_expiry_and_profiles_are_set_without_touching_the_rest(books, daemon):
-    fingerprint = daemon.add_image(factory.small(2), public=True)
-    before = daemon.get(f"images/{fingerprint}")
-    _, panel = books.browser(daemon)
+def test_expiry_and_profiles_are_set_without_touching_the_rest(books, real):
+    fingerprint = real.add_image(factory.small(2), public=True)
+    before = real.get(f"images/{fingerprint}")
+    _, panel = books.browser(real)
     detail = opened(panel, fingerprint)
 
     detail.get_by_role("button", name="Edit expires").click()
@@ -44,15 +38,15 @@ def test_expiry_and_profiles_are_set_without_touching_the_rest(books, daemon):
     detail.get_by_role("button", name="Save").click()
 
     expect(detail.get_by_role("status")).to_contain_text("2031-02-03", timeout=SLOW)
-    image = daemon.get(f"images/{fingerprint}")
+    image = real.get(f"images/{fingerprint}")
     assert image["expires_at"].startswith("2031-02-03")
     assert image == before | {"expires_at": image["expires_at"]}
 
 
-def test_an_alias_is_added_moved_and_removed(books, daemon):
-    other = daemon.add_image(factory.small(3), aliases=["web"])
-    fingerprint = daemon.add_image(factory.small(4))
-    _, panel = books.browser(daemon)
+def test_an_alias_is_added_moved_and_removed(books, real):
+    other = real.add_image(factory.small(3), aliases=["web"])
+    fingerprint = real.add_image(factory.small(4))
+    _, panel = books.browser(real)
     detail = opened(panel, fingerprint)
 
     detail.get_by_role("button", name="Add an alias").click()
@@ -60,23 +54,23 @@ def test_an_alias_is_added_moved_and_removed(books, daemon):
     detail.get_by_label("New alias").press("Enter")
 
     expect(detail.get_by_role("alert")).to_contain_text("points at another image", timeout=SLOW)
-    assert daemon.get("images/aliases/web")["target"] == other
+    assert real.get("images/aliases/web")["target"] == other
     detail.get_by_role("button", name="Move it here").click()
     expect(detail.locator(".lxi-tags")).to_contain_text("web", timeout=SLOW)
-    assert daemon.get("images/aliases/web")["target"] == fingerprint
+    assert real.get("images/aliases/web")["target"] == fingerprint
     detail.get_by_role("button", name="Remove the alias web").click()
     detail.get_by_role("button", name="Remove", exact=True).click()
     expect(detail).to_contain_text("No alias points at it", timeout=SLOW)
-    assert daemon.get("images/aliases") == []
+    assert real.get("images/aliases") == []
 
 
-def test_a_conflict_shows_both_values_and_lets_the_user_choose(books, daemon):
-    fingerprint = daemon.add_image(factory.small(5), properties={"note": "seen"})
-    _, panel = books.browser(daemon)
+def test_a_conflict_shows_both_values_and_lets_the_user_choose(books, real):
+    fingerprint = real.add_image(factory.small(5), properties={"note": "seen"})
+    _, panel = books.browser(real)
     detail = opened(panel, fingerprint)
     detail.get_by_role("button", name="Edit note").click()
     detail.get_by_label("Value of note").fill("mine")
-    assert daemon.raw("PATCH", f"/1.0/images/{fingerprint}", json={"properties": {"note": "theirs"}}).status == 200
+    assert real.raw("PATCH", f"/1.0/images/{fingerprint}", json={"properties": {"note": "theirs"}}).status == 200
 
     detail.get_by_label("Value of note").press("Enter")
 
@@ -84,44 +78,44 @@ def test_a_conflict_shows_both_values_and_lets_the_user_choose(books, daemon):
     expect(alert).to_contain_text("nothing was written", timeout=SLOW)
     expect(alert).to_contain_text("theirs")
     expect(alert).to_contain_text("mine")
-    assert daemon.get(f"images/{fingerprint}")["properties"]["note"] == "theirs"
+    assert real.get(f"images/{fingerprint}")["properties"]["note"] == "theirs"
     detail.get_by_role("button", name="Write mine over it").click()
     expect(detail.get_by_role("status")).to_contain_text("→ mine", timeout=SLOW)
-    assert daemon.get(f"images/{fingerprint}")["properties"]["note"] == "mine"
+    assert real.get(f"images/{fingerprint}")["properties"]["note"] == "mine"
 
 
-def test_deleting_asks_first(books, daemon):
-    fingerprint = daemon.add_image(factory.small(6), aliases=["web"])
-    _, panel = books.browser(daemon)
+def test_deleting_asks_first(books, real):
+    fingerprint = real.add_image(factory.small(6), aliases=["web"])
+    _, panel = books.browser(real)
     detail = opened(panel, fingerprint)
 
     detail.get_by_role("button", name="Delete …").click()
 
-    assert daemon.get("images") != []
+    assert real.get("images") != []
     detail.get_by_role("button", name="Delete", exact=True).click()
     expect(panel).to_contain_text("Deleted web", timeout=SLOW)
-    assert daemon.get("images") == []
+    assert real.get("images") == []
 
 
-def test_changes_made_elsewhere_appear_by_themselves(books, daemon, tmp_path):
-    fingerprint = daemon.add_image(factory.small(7))
+def test_changes_made_elsewhere_appear_by_themselves(books, real, tmp_path):
+    fingerprint = real.add_image(factory.small(7))
     home = tmp_path / "home"
     home.mkdir()
-    cli = CommandLine("incus" if daemon.kind == "incus" else "lxc", daemon.folder, home)
-    _, panel = books.browser(daemon)
+    cli = CommandLine("incus" if real.kind == "incus" else "lxc", real.folder, home)
+    _, panel = books.browser(real)
     detail = opened(panel, fingerprint)
     expect(panel.locator(".lxi-live")).to_contain_text("live")
 
     cli("image", "set-property", fingerprint, "note", "by the command line")
     cli("image", "alias", "create", "named", fingerprint)
-    daemon.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
-    second = daemon.add_image(factory.small(8), aliases=["later"])
+    real.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+    second = real.add_image(factory.small(8), aliases=["later"])
 
     expect(detail).to_contain_text("by the command line", timeout=3000)
     expect(detail.locator(".lxi-title")).to_have_text("named", timeout=3000)
     expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "true", timeout=3000)
     expect(panel.locator(f'tr[data-key$="{second}"]')).to_contain_text("later", timeout=3000)
-    daemon.wait(daemon.raw("DELETE", f"/1.0/images/{second}"))
+    real.wait(real.raw("DELETE", f"/1.0/images/{second}"))
     expect(panel.locator(f'tr[data-key$="{second}"]')).to_have_count(0, timeout=3000)
 
 

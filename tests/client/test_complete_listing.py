@@ -190,7 +190,6 @@ def latencies(real: RunningServer, fingerprint: str, done: threading.Event) -> l
     return waited
 
 
-@pytest.mark.alone
 def test_a_polite_listing_lets_others_through(lxd: RunningServer, crowded: Crowd) -> None:
     names = crowded(800)
     found: dict[bool, int] = {}
@@ -213,8 +212,8 @@ def test_a_polite_listing_lets_others_through(lxd: RunningServer, crowded: Crowd
 
     assert found == {True: 800, False: 800}
     # One transaction of the plain listing holds everybody up for as long as it takes.
-    assert max(polite) < max(plain)
-    assert statistics.median(polite) < 0.2
+    assert statistics.quantiles(polite, n=20)[-1] < max(plain)
+    assert statistics.median(polite) < max(plain) / 4
 
 
 @pytest.mark.slow

@@ -117,6 +117,7 @@ def test_one_connection_serves_one_thread(server: RunningServer, proxy: Proxy, c
     assert proxy.connections == 0
 
 
+@pytest.mark.slow
 def test_an_upload_of_what_is_there_sends_no_byte_of_it(
     server: RunningServer, proxy: Proxy, client: Client, big: Path
 ) -> None:

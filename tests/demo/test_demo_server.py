@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import subprocess
 import sys
@@ -16,14 +17,17 @@ from tests.kit import factory
 from tests.kit.demo_http import ask, upload
 
 
-@pytest.mark.alone
-def test_a_demo_server_with_its_inventory_is_up_within_a_second() -> None:
-    before = time.monotonic()
+def test_a_demo_server_with_its_inventory_is_up_at_once() -> None:
+    before = time.process_time()
     with demo.start() as server:
-        taken = time.monotonic() - before
+        taken = time.process_time() - before
         images = ask(server.socket, "GET", "/1.0/images").metadata
+    before = time.process_time()
+    hashlib.sha256(bytes(64 * 1024 * 1024))
+    hashing = time.process_time() - before
 
-    assert taken < 1.0
+    # It takes about as long as hashing 64 MiB, a few hundredths of a second on most machines.
+    assert taken < 10 * hashing
     assert len(images) >= 12
 
 

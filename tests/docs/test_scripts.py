@@ -31,7 +31,7 @@ START = ROOT / "notebooks" / "start"
 TOKEN = "a-token-for-one-test"
 MARK = "LXDIMG_TEST_MARK"
 # What tests/conftest.py imports.
-KIT = ("counts.py", "daemons.py", "factory.py", "servers.py", "sockets.py", "turns.py", "waiting.py")
+KIT = ("counts.py", "daemons.py", "factory.py", "servers.py", "sockets.py", "waiting.py")
 
 
 class Terminal:

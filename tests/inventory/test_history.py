@@ -55,6 +55,7 @@ def test_what_was_recorded_comes_back_with_its_dtypes(tmp_path: Path) -> None:
     assert back.attrs["taken"] == df.attrs["taken"].replace(".000000", "")
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(

@@ -34,9 +34,10 @@ def script() -> str | None:
     return kept.read_text()
 
 
-def findings(page: Page, axe: str, within: str = ".lxi") -> list[str]:
-    """What it finds in our panels, or in other parts of the page, in words."""
+def findings(page: Page, axe: str, within: str = ".lxi", *, colours: bool = False) -> list[str]:
+    """What it finds in our panels or elsewhere in the page, in words; with `colours` only what a theme changes."""
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(axe)
-    result = page.evaluate("within => axe.run(within, {resultTypes: ['violations']})", within)
+    options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast"]} if colours else {})
+    result = page.evaluate("([within, options]) => axe.run(within, options)", [within, options])
     return [f"{v['id']} ({v['impact']}): {v['nodes'][0]['html'][:200]}" for v in result["violations"]]
