@@ -23,6 +23,7 @@ import nbformat
 import pytest
 
 from tests.conftest import missing
+from tests.kit.counts import long_run
 from tests.kit.requirements import closure
 from tests.kit.sockets import free_port
 from tests.kit.waiting import until
@@ -152,9 +153,12 @@ def test_what_is_installed_has_the_bundle_of_panels_without_its_sources(binder: 
 
 
 @pytest.mark.slow
-def test_every_notebook_runs_for_a_user_without_rights_on_the_demo_server_of_binder(binder: Binder) -> None:
+def test_notebooks_run_for_a_user_without_rights_on_the_demo_server_of_binder(binder: Binder) -> None:
     done = binder.home / "done"
     notebooks = sorted(path.relative_to(binder.checkout) for path in (binder.checkout / "notebooks").glob("*.ipynb"))
+    if not long_run():
+        # test_notebooks.py runs all of them on a demo server.
+        notebooks = [path for path in notebooks if path.stem in ("inventory", "tour")]
 
     convert = ["python", "-m", "nbconvert", "--to", "notebook", "--execute", f"--output-dir={done}"]
     halves = [map(str, notebooks[::2]), map(str, notebooks[1::2])]

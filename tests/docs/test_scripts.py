@@ -175,10 +175,11 @@ def test_check_executes_the_tour_on_the_demo_server_and_prints_the_frame(home: d
     assert re.match(r"The tour ran without an error: \d+ cells in \d+ s\.", lines[-1])
 
 
-def test_check_takes_the_tour_to_the_server_it_is_told(home: dict[str, str], lxd: RunningServer):
+def test_check_takes_the_tour_to_the_server_it_is_told(home: dict[str, str], project: Path, lxd: RunningServer):
     lxd.add_image(factory.small(1), ["only-here"])
+    write_tour(project, "import lxdimg_nb", "df = lxdimg_nb.connect().images.df()")
 
-    run = check(home | {"LXDIMG_URL": lxd.url})
+    run = check(home | {"LXDIMG_URL": lxd.url}, project / "notebooks" / "start")
 
     assert run.returncode == 0, run.stderr
     assert "demo server" not in run.stderr
@@ -270,6 +271,14 @@ def project(tmp_path: Path) -> Path:
     (libraries / "ours.pth").write_text("\n".join([*(path for path in sys.path if "site-packages" in path), str(ROOT)]))
     subprocess.run(["bash", "-c", ". tests/environment.sh && stamp >.venv/.installed-test"], cwd=folder, check=True)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache of mypy's for all projects: it reads Python's own types once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MYPY_CACHE_DIR", str(tmp_path_factory.mktemp("mypy")))
+        yield
 
 
 def run_tests(project: Path, *arguments: str, workers: str = "0") -> subprocess.CompletedProcess[str]:
