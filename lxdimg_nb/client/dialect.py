@@ -22,6 +22,8 @@ _HEX = re.compile(r"^[0-9a-f]+$")
 
 COMPRESSIONS = ("bzip2", "gzip", "lzma", "pigz", "pzstd", "squashfs", "xz", "zstd", "none")
 _INCUS_COMPRESSIONS = ("lz4", "pxz")
+# Incus shared/validate, since 6.0.6: levels and this, so that no option can name a file.
+_COMPRESSION_OPTION = re.compile(r"-[1-9]|--rsyncable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,15 @@ class Dialect:
         """A compression as it was given, if the product knows it; servers put it in a command line (CVE-2026-28384).
 
         Raises:
-            InvalidRequestError: any other.
+            InvalidRequestError: any other, or an option that is neither a level nor `--rsyncable`.
         """
         known = (*COMPRESSIONS, *_INCUS_COMPRESSIONS) if self.incus else COMPRESSIONS
-        if name not in known:
+        program, *options = name.split(" ")
+        if program not in known:
             raise InvalidRequestError(f"{name!r} is no compression; one of {', '.join(known)}")
+        if options and (program in ("none", "squashfs") or not all(map(_COMPRESSION_OPTION.fullmatch, options))):
+            raise InvalidRequestError(
+                f"the compression {name!r} has options that may not be given; write {program!r} alone, or gzip, xz "
+                "and the like with a level from -1 to -9 or --rsyncable: 'gzip -9'"
+            )
         return name

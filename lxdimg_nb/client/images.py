@@ -247,7 +247,8 @@ class Images(ImageReader):
             public: let everybody fetch it.
             properties: None keeps those of the instance's image; a mapping replaces them, on Incus it adds to them.
             expires_at: a time, or one as text, `2030-01-31T00:00:00Z`; None for never.
-            compression: `gzip`, `zstd`, `xz`, `none` …; None is the server's own setting.
+            compression: `gzip`, `zstd`, `xz`, `none` …, also with a level (`xz -9`) or `--rsyncable`; None is the
+                server's own setting.
             format: `unified` or `split`, where the server can choose (Incus).
             stop: stop the instance for the while, without asking it, when it runs, and start it again.
             progress: True for a bar, or a callable; raising in it ends the waiting.

@@ -55,8 +55,18 @@ def test_compressions_are_those_of_the_product() -> None:
     assert lxd.check_compression("xz") == "xz"
     with pytest.raises(InvalidRequestError, match="no compression"):
         lxd.check_compression("lz4")
-    with pytest.raises(InvalidRequestError, match="no compression"):
-        incus.check_compression("xz -9")
+
+
+@pytest.mark.parametrize(
+    "name", ["xz --files=/etc/shadow", "gzip  -9", "none -1", "squashfs -1", "zstd -19", "xz -9\n"]
+)
+def test_options_of_a_compression_are_levels_and_name_no_file(name: str) -> None:
+    lxd, incus = Dialect(info("lxd", "5.0.2")), Dialect(info("incus", "6.0.4"))
+
+    assert [d.check_compression("gzip --rsyncable -9") for d in (lxd, incus)] == ["gzip --rsyncable -9"] * 2
+    for dialect in (lxd, incus):
+        with pytest.raises(InvalidRequestError, match="may not be given"):
+            dialect.check_compression(name)
 
 
 def test_public_outside_the_default_project_is_refused_where_the_server_would() -> None:

@@ -190,8 +190,8 @@ class RunningServer:
 
     # Between tests
 
-    def clean(self) -> None:
-        """Leave nothing of a test behind: images, instances, profiles, projects, certificates, settings."""
+    def clean(self, *, certificates: bool = True) -> None:
+        """Leave nothing of a test behind: images, instances, profiles, projects, settings, certificates if asked."""
         projects = [_last(url) for url in self._list("projects")] or ["default"]
         for project in projects:
             for url in self._list("instances", project):
@@ -204,7 +204,7 @@ class RunningServer:
         for project in projects:
             if project != "default":
                 self._remove(f"/1.0/projects/{project}")
-        for url in self._list("certificates"):
+        for url in self._list("certificates") if certificates else ():
             self._remove(f"/1.0/certificates/{_last(url)}")
         self._cancel_tokens()
         self._reset_settings()

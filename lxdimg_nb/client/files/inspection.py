@@ -30,6 +30,11 @@ from lxdimg_nb.values.architecture import is_new_architecture, kernel_architectu
 __all__ = ["ImageInspection", "inspect_image", "inspect_root", "inspect_to_the_end"]
 
 MAX_MEMBERS = 20_000
+# What a server reads and writes itself in an instance; links could lead it anywhere on its disk.
+OWN_PLACES = {
+    **dict.fromkeys(("rootfs", "templates", "exec-output"), "folder"),
+    **dict.fromkeys(("metadata.yaml", "backup.yaml", "rootfs.img"), "file"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,8 @@ def inspect_to_the_end(
         elif found.is_archive and (found.metadata is not None or not found.problems):
             limit = unpack_limit(source.size)
             try:
-                problem = find_damage(found.kind, CountedFile(file, report), limit=limit)
+                kinds = {} if found.metadata is None else OWN_PLACES
+                problem = find_damage(found.kind, CountedFile(file, report), limit=limit, kinds=kinds)
             except UncheckedError as error:
                 note = f"{what} was not checked to its end: {error.message}"
     problems = [f"{what} cannot be unpacked: {problem}; fetch or make it again"] if problem else []

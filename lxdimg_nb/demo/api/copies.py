@@ -1,12 +1,13 @@
-"""Copies of images from other servers.
+"""Copies of images from other servers: asked for, or fetched for an instance and then marked as cached.
 
-Source: `POST /1.0/images` with a source on LXD 5.0.2: what is taken from the source, what from the request,
-and the texts of errors.
+Source: `POST /1.0/images` and `POST /1.0/instances` with a source on LXD 5.0.2 and Incus 6.0.4: what is taken from the
+source, what from the request, what from a cached image, and the texts of errors.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +22,14 @@ from ..store.background_operations import Operation
 from ..store.daemon import Daemon
 from ..store.flavours import NEVER
 from ..store.go_json import now_text
-from ..store.image_records import Record
+from ..store.image_records import ImageRow, Record
 from ..store.refusals import Refusal
 from .image_routes import announce, known_profiles
 
-__all__ = ["fetch", "locate", "path_with", "pull"]
+__all__ = ["cached_image", "fetch", "locate", "path_with", "pull"]
 
 _NATIVE = ("", "lxd", "incus")
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,63 @@ async def pull(call: Call, body: dict[str, Any], operation: Operation) -> None:
     source = _trusting_itself(daemon, source)
     peer = Peer(source.get("server", ""), source.get("certificate", ""))
     found = await daemon.in_worker(locate, daemon, peer, source)
-    record = found.record
-    if daemon.images.exact(project, record.fingerprint) is None:
+    record, aliases = found.record, body.get("aliases", [])
+    here = daemon.images.exact(project, record.fingerprint)
+    if here is None:
         await fetch(call, operation, project, peer, found)
+    elif call.incus and not aliases:
+        # Incus 6.0.4 gives the image its own aliases once more, and fails.
+        aliases = daemon.images.aliases_of(here)
     image = daemon.images.exact(project, record.fingerprint)
     if image is None:
         raise Refusal(404, "Image not found")
     record = daemon.images.update(image, **_asked(call, image.record, body)).record
     daemon.operations.progress(operation, fingerprint=record.fingerprint, size=str(record.size))
-    announce(call, project, record, body.get("aliases", []))
+    announce(call, project, record, aliases)
+
+
+async def cached_image(call: Call, source: Mapping[str, Any], operation: Operation) -> ImageRow:
+    """The image of another server that an instance is made of, downloaded and marked as cached if it is not there.
+
+    An image that was cached under the same alias before is preferred to a newer build, whichever project holds it.
+    """
+    daemon, project = call.daemon, call.images_project()
+    source = _trusting_itself(daemon, source)
+    peer = Peer(source["server"], source.get("certificate", ""))
+    found = await daemon.in_worker(locate, daemon, peer, source)
+    record, settings = found.record, daemon.store.settings()
+    kept = [image.record for image in daemon.images.with_source() if _is_cached_of(image.record, record)]
+    if kept and settings.get("images.auto_update_interval") != "0":
+        record = kept[0]
+    here = daemon.images.exact(project, record.fingerprint)
+    if here is not None:
+        return here
+    keep_current = record.update_source is not None and settings.get("images.auto_update_cached") != "false"
+    record = replace(record, cached=True, auto_update=keep_current, profiles=("default",))
+    if daemon.images.paths(record.fingerprint)[0].exists():
+        image = daemon.images.add(project, replace(record, last_used_at=NEVER, uploaded_at=now_text()))
+        announce(call, project, image.record, ())
+        return image
+    await fetch(call, operation, project, peer, replace(found, record=record))
+    made = daemon.images.exact(project, record.fingerprint)
+    if made is None:
+        raise Refusal(404, "Image not found")
+    return made
+
+
+def _is_cached_of(kept: Record, offered: Record) -> bool:
+    """Whether an image is cached, and was fetched from where another one is offered now, for the same use."""
+    keys = ("server", "protocol", "alias")
+    one, other = kept.update_source or {}, offered.update_source or {}
+    alike = bool(other) and all(one.get(key) == other.get(key) for key in keys)
+    return kept.cached and alike and (kept.type, kept.architecture) == (offered.type, offered.architecture)
 
 
 def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
-    """The fields that the request changes: all of them or none, and never the expiry."""
+    """The fields that the request changes: all of them or, on LXD, none, and never the expiry."""
     asked: dict[str, Any] = {}
     properties = body.get("properties", {})
-    if body.get("public") or body.get("auto_update") or body.get("filename") or properties:
+    if call.incus or body.get("public") or body.get("auto_update") or body.get("filename") or properties:
         merged = record.properties | properties
         asked = {
             "public": body.get("public", False),
@@ -72,7 +115,7 @@ def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
         }
     if call.incus and "profiles" in body:
         asked["profiles"] = known_profiles(call, body["profiles"])
-    return asked | ({"cached": False} if record.cached else {})
+    return asked
 
 
 def _trusting_itself(daemon: Daemon, source: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -188,13 +231,14 @@ def _in_server(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
         raise Refusal(500, text) from refusal
     project = source.get("project", "")
     query = {"project": project} if project else {}
-    wanted = source.get("fingerprint") or source["alias"]
-    if not source.get("fingerprint"):
+    wanted = asked = source.get("fingerprint") or source["alias"]
+    # lxc and incus put the alias of a public image in the place of the fingerprint.
+    if not _FINGERPRINT.fullmatch(asked):
         try:
-            alias = peer.json("GET", path_with(f"/1.0/images/aliases/{quote(wanted, safe='')}", query))
+            alias = peer.json("GET", path_with(f"/1.0/images/aliases/{quote(asked, safe='')}", query))
             wanted = str(alias["metadata"]["target"])
         except Refusal:
-            wanted = source["alias"]
+            wanted = asked
     if source.get("secret"):
         query["secret"] = source["secret"]
     try:

@@ -1,4 +1,4 @@
-"""`/1.0/instances`: records of instances made from images; nothing ever runs in them.
+"""`/1.0/instances`: records of instances made from images, also of other servers; nothing ever runs in them.
 
 They exist so that images are in use: `volatile.base_image` of an instance or a snapshot is the fingerprint of
 the image it came from.
@@ -26,6 +26,7 @@ from ..store.go_json import etag, now_text
 from ..store.image_records import ImageRow
 from ..store.instance_records import STOPPED, WRITABLE, instance_document, restored, snapshot_document, updated
 from ..store.refusals import Refusal
+from .copies import cached_image
 
 __all__ = ["routes"]
 
@@ -34,7 +35,11 @@ _INSTANCES_POST = Struct(
     "InstancesPost",
     "name string, type string, architecture string, config map[string]string, devices any, profiles []string,"
     "description string",
-    source=Struct("InstanceSource", "type string, alias string, fingerprint string"),
+    source=Struct(
+        "InstanceSource",
+        "type string, alias string, fingerprint string, server string, protocol string, certificate string,"
+        "secret string, project string, mode string",
+    ),
 )
 _INSTANCE_PUT = Struct(
     "InstancePut",
@@ -157,11 +162,17 @@ def post_instance(call: Call) -> Reply:
     wanted = body.get("profiles", [])
     for profile in _unknown_profiles(call, wanted):
         raise Refusal(500, f'Requested profile "{profile}" doesn\'t exist')
-    image = _image_of(call, source)
+    elsewhere = bool(source.get("server"))
+    found = None if elsewhere else _image_of(call, source)
 
-    async def work(_operation: Operation) -> None:
+    async def work(operation: Operation) -> None:
+        kind = {"image_type": body.get("type") or "container"}
+        image = await cached_image(call, source | kind, operation) if elsewhere else found
         if source["type"] == "image" and image is None:
             raise Refusal(500, "Image not provided for instance creation")
+        if image is not None and body.get("type") not in (None, "", image.record.type):
+            text = f'Requested image\'s type "{image.record.type}" doesn\'t match instance type "{body["type"]}"'
+            raise Refusal(500, text)
         if len(set(wanted)) < len(wanted):
             raise Refusal(500, "Failed creating instance record: Duplicate profile found in request")
         _add_instance(call, name, image, body)

@@ -13,6 +13,7 @@ from ..http.routing import Call, Routes
 from ..stock.simplestreams_tree import tree
 from ..store.go_json import etag
 from ..store.refusals import Refusal
+from .transfer_routes import prune_cached
 
 __all__ = ["routes"]
 
@@ -55,6 +56,8 @@ def configure(call: Call) -> Reply:
         for key, value in settled.items():
             call.store.set_setting(key, value)
     call.send_event("config-updated", "/1.0", "default")
+    if "images.remote_cache_expiry" in settled:
+        prune_cached(call.daemon)
     return sync({})
 
 

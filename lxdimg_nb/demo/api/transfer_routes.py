@@ -1,4 +1,4 @@
-"""Images fetched again from their source, and images sent to other servers.
+"""Images fetched again from their source, cached images that nobody used, and images sent to other servers.
 
 Source: `POST /1.0/images/{fp}/refresh` on LXD 5.0.2: what moves to the newer build and what is lost; and
 `POST /1.0/images/{fp}/export`, which fails for a prefix and at once for a dead target.
@@ -7,9 +7,11 @@ Source: `POST /1.0/images/{fp}/refresh` on LXD 5.0.2: what moves to the newer bu
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ..http.file_replies import form_data
 from ..http.go_structs import Struct
@@ -19,14 +21,16 @@ from ..http.routing import Call, Caller, Routes
 from ..store.background_operations import Operation
 from ..store.daemon import Daemon
 from ..store.event_hub import Requestor
+from ..store.flavours import NEVER
 from ..store.image_records import ImageRow
 from ..store.refusals import Refusal
 from .copies import fetch, locate, path_with
 from .image_routes import writable
 
-__all__ = ["routes", "update_all"]
+__all__ = ["prune_cached", "routes", "update_all"]
 
 routes = Routes()
+_KEPT_DAYS = "10"
 _EXPORT = Struct(
     "ImageExportPost",
     "target string, certificate string, secret string, project string, profiles []string, aliases []api.ImageAlias",
@@ -56,6 +60,24 @@ async def update_all(daemon: Daemon) -> int:
             await daemon.operations.start(image.project, "Updating images", work).done.wait()
             count += daemon.images.exact(image.project, image.record.fingerprint) is None
     return count
+
+
+def prune_cached(daemon: Daemon) -> Operation:
+    """Delete the cached images that were not used for so many days as their project or the server says."""
+    usual = daemon.store.settings().get("images.remote_cache_expiry") or _KEPT_DAYS
+
+    async def work(_operation: Operation) -> None:
+        for row in daemon.store.select("projects"):
+            days = int(json.loads(row["config"]).get("images.remote_cache_expiry") or usual)
+            for image in daemon.images.of_project(row["name"]) if days > 0 else ():
+                record = image.record
+                used = record.uploaded_at if record.last_used_at == NEVER else record.last_used_at
+                if record.cached and datetime.fromisoformat(used) + timedelta(days=days) < datetime.now(UTC):
+                    daemon.images.delete(image)
+                    url = f"/1.0/images/{record.fingerprint}"
+                    daemon.events.lifecycle("image-deleted", url, image.project, None)
+
+    return daemon.operations.start("default", "Cleaning up expired images", work)
 
 
 async def _renew(call: Call, image: ImageRow, operation: Operation) -> bool:
@@ -116,8 +138,10 @@ def _send(daemon: Daemon, peer: Peer, image: ImageRow, body: dict[str, Any]) -> 
     else:
         whole = (first, 0, first.stat().st_size)
         sent = Reply(200, {"Content-Type": "application/octet-stream"}, [whole])
+    profiles = urlencode([("profile", name) for name in body.get("profiles", [])])
     for prefix in ("X-LXD-", "X-Incus-"):
         sent.headers |= {f"{prefix}fingerprint": fingerprint, f"{prefix}secret": body.get("secret", "")}
+        sent.headers |= {f"{prefix}profiles": profiles} if profiles else {}
     project = {"project": body["project"]} if body.get("project") else {}
     reply = peer.json("POST", path_with("/1.0/images", project), body=sent.blocks(), headers=sent.headers)
     secret = str((reply["metadata"].get("metadata") or {}).get("secret", ""))

@@ -6,7 +6,7 @@ import io
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -97,8 +97,18 @@ def read_decompressed(kind: str, file: io.BufferedIOBase, size: int) -> bytes:
         return b"".join(blocks)
 
 
-def find_damage(kind: str, file: Any, *, limit: int) -> str:
+NO_KINDS: Mapping[str, str] = {}
+_TYPES = {tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link", tarfile.DIRTYPE: "a folder"}
+
+
+def find_damage(kind: str, file: Any, *, limit: int, kinds: Mapping[str, str] = NO_KINDS) -> str:
     """Why servers cannot unpack an archive to its end; empty when they can.
+
+    Args:
+        kind: as of `file_kind`.
+        file: read from where it is.
+        limit: decompressed bytes.
+        kinds: what members of these names must be, `file` or `folder`, however often they come.
 
     Raises:
         UncheckedError: more than `limit` decompressed bytes, or zstd without the package for it.
@@ -107,9 +117,13 @@ def find_damage(kind: str, file: Any, *, limit: int) -> str:
     try:
         stream = cast(BinaryIO, _Limited(_decompressed(kind, file), limit))
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=StrictInfo) as tar:
-            while tar.next() is not None:
+            while (member := tar.next()) is not None:
                 count += 1
                 tar.members.clear()  # type: ignore[attr-defined]
+                name = member.name.removeprefix("./").rstrip("/")
+                wanted = kinds.get(name)
+                if wanted and not (member.isreg() if wanted == "file" else member.isdir()):
+                    return f"{name} is no {wanted} in it but {_TYPES.get(member.type, 'something else')}"
         # tar does not read behind a tarball's end, so its decompressor fails only with what fits into the pipe.
         left = PIPE if kind != "tar" else 0
         while left > 0 and (block := stream.read(left)):
