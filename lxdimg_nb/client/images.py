@@ -52,7 +52,7 @@ class Images(ImageReader):
         Args:
             data: bytes, path or binary file of a unified image, or of the root file system of a split one. With
                 `metadata` also a container image (`docker save`, OCI layout) or the folder of a root file system.
-            public: visible without authentication.
+            public: visible without authentication, to everybody who reaches the server; it does not ask.
             wait: until the server has the image. Otherwise `.operation` of the result is running.
             metadata: the metadata tarball of a split image, as `lxdimg.image_metadata()` makes it; the two are told
                 apart by content.
@@ -114,7 +114,7 @@ class Images(ImageReader):
             server: `https://cloud-images.ubuntu.com/releases`, or the name of such a remote: `ubuntu`.
             alias: as the catalogue has it, for example `24.04` or `24.04/arm64`; or a full fingerprint, which
                 cannot be refreshed.
-            public: visible without authentication.
+            public: visible without authentication, to everybody who reaches the server; it does not ask.
             auto_update: let the server fetch newer builds on its own.
             type: `container` or `virtual-machine`; None is the server's choice: container.
             server_cert: the simplestreams server's certificate, where authorities do not know it: a path or PEM text.
@@ -166,7 +166,7 @@ class Images(ImageReader):
         Args:
             url: of a unified image. By the client, `https://` only: redirects are followed to https, and never from
                 a public host to a private one.
-            public: visible without authentication.
+            public: visible without authentication, to everybody who reaches the server; it does not ask.
             auto_update: let the server look for newer ones, where it fetches itself.
             sha256: what the file must be, 64 hexadecimal digits: its fingerprint. None takes what comes.
             by: `client` fetches here, checks and imports; `server` has the server fetch, which wants the web server
@@ -244,7 +244,7 @@ class Images(ImageReader):
         Args:
             instance: name of an instance of this project, or `instance/snapshot`.
             aliases: names for the image.
-            public: let everybody fetch it.
+            public: let everybody fetch it who reaches the server; it does not ask.
             properties: None keeps those of the instance's image; a mapping replaces them, on Incus it adds to them.
             expires_at: a time, or one as text, `2030-01-31T00:00:00Z`; None for never.
             compression: `gzip`, `zstd`, `xz`, `none` …, also with a level (`xz -9`) or `--rsyncable`; None is the

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.cells import badge
-from lxdimg_nb.text.display import format_value
+from lxdimg_nb.text.display import format_value, sanitize
 from lxdimg_nb.text.tables import ShownAsTable, Table
 from lxdimg_nb.values.json_fields import Json, mapping, string, strings
 
@@ -80,6 +80,23 @@ class ServerInfo(ShownAsTable):
     def version_tuple(self) -> tuple[int, ...]:
         """The version as numbers, `(5, 0, 2)`; empty if the server hides it."""
         return tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
+
+    def public_warning(self, project: str) -> str:
+        """Say who will be able to see a public image of a project."""
+        address = self.config.get("core.https_address")
+        text = "Anyone who can reach this server will be able to list and download it, without any authentication"
+        if isinstance(address, str) and address:
+            addresses = ", ".join(f"https://{sanitize(a, 60)}" for a in self.addresses[:3])
+            more = f" and {len(self.addresses) - 3} more" if len(self.addresses) > 3 else ""
+            text += f". The server answers at {addresses or sanitize(address, 60)}{more}"
+        elif self.trusted:
+            text += (
+                ". The server listens on no network address at the moment (core.https_address is not set), "
+                "so this takes effect as soon as it does"
+            )
+        if project != "default":
+            text += f". The image is in the project {sanitize(project, 60)}"
+        return f"{text}."
 
     def table(self, title: str = "") -> Table:
         """Product, project, access and addresses, one a row."""

@@ -13,9 +13,12 @@ def test_edit_makes_a_cell_that_can_be_run(kernel: Kernel, server: RunningServer
     made = kernel.run("%lxdimg edit web").payload[0]["text"]
 
     edited = made.replace("public: false", "public: true").replace("os: Ubuntu", "os: Mine\n  version: 11.10")
-    cell = kernel.run(edited)
+    asked = kernel.run(edited, answer="n", ok=False)
+    cell = kernel.run(edited, answer="y")
 
     image = server.get(f"images/{web}")
+    assert "making it public?" in asked.stdout
+    assert "without any authentication" in asked.stdout
     assert made.startswith("%%lxdimg edit web --base ")
     assert "public no → yes" in cell.stdout
     assert "os Ubuntu → Mine" in cell.stdout

@@ -64,7 +64,7 @@ def test_publish_to_a_remote_copies_the_image_with_its_aliases_and_does_not_keep
     taken = instance.run("%lxdimg publish c1 elsewhere: os=other --alias golden", ok=False)
 
     assert cell.stdout.startswith("published c1 as golden (")
-    assert cell.stdout.endswith(f", public on {elsewhere.url}\n")
+    assert f", public on {elsewhere.url}\npublic: Anyone who can reach this server" in cell.stdout
     assert there == (elsewhere.url, True, ["golden"], "mine")
     assert "'golden' is taken" in taken.stderr
     assert server.get("images") == before

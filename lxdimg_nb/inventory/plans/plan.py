@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.inventory.frame.column_builders import text_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame
 from lxdimg_nb.inventory.plans.apply import Rules, apply_steps, clients_for
+from lxdimg_nb.inventory.plans.consequences import consequences
 from lxdimg_nb.inventory.plans.receipts import Outcome, Receipts
 from lxdimg_nb.inventory.plans.step import KEEP, PlannedServer, Step
 from lxdimg_nb.text import display, formats
@@ -182,7 +183,7 @@ class Plan:
         steps = self.actions
         outcomes: list[Outcome] = []
         with clients_for(steps, self.servers, self.project, client) as clients:
-            agreed = confirm or not steps or _confirmed(self.summary)
+            agreed = confirm or not steps or _confirmed([*consequences(steps, clients.by_server), self.summary])
             try:
                 if not agreed:
                     outcomes += [Outcome(step, "not tried", "not confirmed") for step in steps]
@@ -202,9 +203,10 @@ class Plan:
         return self.receipts
 
 
-def _confirmed(summary: str) -> bool:
+def _confirmed(sentences: Sequence[str]) -> bool:
+    question = "\n".join(sentences)
     try:
-        answer = input(f"{summary}. Do it? Type yes: ")
+        answer = input(f"{question}. Do it? Type yes: ")
     except (EOFError, OSError, NotImplementedError) as exc:
         raise InvalidRequestError(
             "nobody is there to ask; look at the plan, then call apply(client, confirm=True)"

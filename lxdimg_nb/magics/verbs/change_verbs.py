@@ -22,8 +22,8 @@ from lxdimg_nb.magics.session.messages import echo, suggest
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_text import image_name, image_yaml
+from lxdimg_nb.magics.verbs.asking import public_warnings
 from lxdimg_nb.magics.verbs.inspect_verbs import missing_property
-from lxdimg_nb.panels.base.ui_text import public_warning
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import WRITABLE, Change, writable_fields
 
@@ -83,8 +83,7 @@ def _confirm_changes(copies: list[Image], yes: bool) -> None:
     if not shown and len(images) < 2:
         return
     lines = [f"{image_name(image)}: {', '.join(_change_lines(image))}" for image in images]
-    whose = {image.server: public_warning(image.server_project.info, image.project) for image in shown}
-    lines += [warning if len(whose) == 1 else f"{server}: {warning}" for server, warning in whose.items()]
+    lines += public_warnings(shown)
     what = f"Make {formats.plural(len(shown), 'image')} public" if shown else f"Change {len(images)} images"
     confirm(f"{what}?" if len(shown) in (0, len(images)) else f"{what}, and change {len(images)}?", lines, yes=yes)
 
@@ -126,7 +125,7 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
     """Edit an image as YAML, in a cell of its own.
 
     %lxdimg edit IMAGE makes the cell; running it writes the YAML. Fields that are left out keep their value, except
-    that properties are replaced as a whole; it asks before one is removed.
+    that properties are replaced as a whole; it asks before one is removed and before the image is made public.
     """
     typed, image = named_image
     if invocation.body is None:
@@ -149,8 +148,11 @@ def edit(invocation: Invocation, named_image: tuple[str, Image], base: str | Non
         echo(f"{image_name(image)}: unchanged")
         return image
     removed = sorted(image.record.properties.keys() - fields["properties"].keys()) if "properties" in fields else []
-    if removed and not yes:
-        confirm(f"Change {image_name(image)}, removing {', '.join(removed)}?", lines, yes=False)
+    public = [image] if image.changes.get("public") else []
+    if (removed or public) and not yes:
+        what = [f"removing {', '.join(removed)}"] if removed else []
+        what += ["making it public"] if public else []
+        confirm(f"Change {image_name(image)}, {' and '.join(what)}?", [*lines, *public_warnings(public)], yes=False)
     else:
         for line in lines:
             echo(f"  {line}")

@@ -28,6 +28,7 @@ from lxdimg_nb.magics.line.server_types import REMOTE_COLON, REMOTE_NAME, Remote
 from lxdimg_nb.magics.line.types import FILE, PAIR, Choice, Pair, first_matching
 from lxdimg_nb.magics.session.prompts import confirm
 from lxdimg_nb.magics.session.session import Invocation
+from lxdimg_nb.magics.verbs.asking import MAY_HOLD_KEYS, public_note
 from lxdimg_nb.magics.verbs.long_running import (
     copy_image,
     describe,
@@ -123,6 +124,7 @@ def import_image(
         work,
         lambda image: f"imported {describe(image)}, on {client.url}",
         where=client.url,
+        note=public_note(public, client),
     )
 
 
@@ -209,6 +211,7 @@ def publish(
         here if target is client else there,
         lambda image: f"published {name} as {describe(image)}{where}",
         where=target.url,
+        note=public_note(public, target, MAY_HOLD_KEYS),
     )
 
 

@@ -29,11 +29,17 @@ def run_or_start(
     describe_result: Callable[[_T], str],
     *,
     where: str,
+    note: str = "",
 ) -> _T | None:
-    """Do the work with a progress bar, or start it in the background; `describe_result` makes the line to print."""
+    """Do the work with a progress bar, or start it in the background.
+
+    Args:
+        describe_result: makes the line to print.
+        note: a line below, also in the background.
+    """
     if not invocation.background:
         result = work(True)
-        echo(describe_result(result))
+        _say(describe_result(result), note)
         return result
     if invocation.result_name is not None:
         raise InvalidRequestError(
@@ -42,8 +48,13 @@ def run_or_start(
     from lxdimg_nb.panels.base.transfers import transfers
 
     transfer = transfers.start(title, work, where=where, result_text=describe_result)
-    echo(f"transfer {transfer.number} has started: {title}; %lxdimg transfers {transfer.number} waits for it")
+    _say(f"transfer {transfer.number} has started: {title}; %lxdimg transfers {transfer.number} waits for it", note)
     return None
+
+
+def _say(*lines: str) -> None:
+    for line in filter(None, lines):
+        echo(line)
 
 
 def point_aliases(client: Client, image: Image, aliases: Iterable[str]) -> Image:

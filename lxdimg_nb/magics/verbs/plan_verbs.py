@@ -145,14 +145,18 @@ def _plan_in(word: Word, ctx: click.Context) -> Plan:
 @YES
 def apply_plan(invocation: Invocation, plan: Plan, yes: bool) -> Any:
     """Apply a plan, after asking; each image is read again first."""
+    from lxdimg_nb.inventory.plans.consequences import consequences
+
     if not plan:
         echo(plan.summary)
         return None
     lines = [
         f"{step.action}  {step.alias or step.fingerprint[:12]}  {step.words}  {step.reason}" for step in plan.actions
     ]
-    confirm(f"{plan.summary}. Apply it?", lines, yes=yes)
-    receipts = plan.apply(_clients(invocation, plan), confirm=True)
+    clients = _clients(invocation, plan)
+    by_name = clients if isinstance(clients, dict) else dict.fromkeys(plan.servers, clients)
+    confirm(f"{plan.summary}. Apply it?", [*consequences(plan.actions, by_name), *lines], yes=yes)
+    receipts = plan.apply(clients, confirm=True)
     echo(receipts.summary)
     return receipts
 

@@ -170,7 +170,7 @@ def _stop_demo(session: Session) -> None:
         session.connect_lazily("")
     session.demo.close()
     session.demo = None
-    echo("the demo server has stopped")
+    echo("the demo server has stopped, and its images are gone")
 
 
 VERBS = (connect, remotes, status, run_demo)

@@ -10,11 +10,12 @@ from lxdimg_nb.client import Image
 from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.magics.line.command import argument, flag, option, verb
-from lxdimg_nb.magics.line.options import ALIASES, BACKGROUND, IMAGE_ARGUMENT, IMAGES_ARGUMENT, PUBLIC, REUSE, VM
+from lxdimg_nb.magics.line.options import ALIASES, BACKGROUND, IMAGE_ARGUMENT, IMAGES_ARGUMENT, PUBLIC, REUSE, VM, YES
 from lxdimg_nb.magics.line.server_types import IMAGES, PROJECT, REMOTE_COLON, separate_remote
 from lxdimg_nb.magics.line.types import FILE, Choice, first_matching
 from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_text import image_name
+from lxdimg_nb.magics.verbs.asking import confirm_many, public_note
 from lxdimg_nb.magics.verbs.long_running import copy_image, describe, run_or_start
 
 
@@ -54,10 +55,12 @@ def export(invocation: Invocation, image: Image, target: Any, bundle: bool, side
 @option("--target-project", type=PROJECT, metavar="PROJECT", help="into this project")
 @REUSE
 @BACKGROUND
-def copy(invocation: Invocation, words: Sequence[Any], target_project: str | None, **options: Any) -> Any:
+@YES
+def copy(invocation: Invocation, words: Sequence[Any], target_project: str | None, yes: bool, **options: Any) -> Any:
     """Copy images to another server or project.
 
-    The copy is private without --public. To another project of the same server, --target-project is enough.
+    The copy is private without --public; it asks before it makes several public copies. To another project of the
+    same server, --target-project is enough.
     """
     remote, found = separate_remote(words)
     images: list[Image] = list(dict.fromkeys(chain.from_iterable(found)))
@@ -68,6 +71,9 @@ def copy(invocation: Invocation, words: Sequence[Any], target_project: str | Non
     if len(images) > 1 and options["aliases"]:
         raise InvalidRequestError("--alias names one image; copy the images one by one, or use --copy-aliases")
     target = invocation.session.client_for(remote, target_project)
+    if options["public"] and len(images) > 1:
+        warning = target.info.public_warning(target.project)
+        confirm_many(f"To {target.url}, project {target.project}: make public copies of", images, [warning], yes=yes)
 
     def copy_one(image: Image) -> Image | None:
         return run_or_start(
@@ -76,6 +82,7 @@ def copy(invocation: Invocation, words: Sequence[Any], target_project: str | Non
             lambda progress: copy_image(image, target, progress, **options),
             lambda made: f"copied {describe(made)}, to project {target.project} on {target.url}",
             where=target.url,
+            note=public_note(options["public"] and len(images) == 1, target),
         )
 
     made = [copy_one(image) for image in images]
@@ -85,8 +92,11 @@ def copy(invocation: Invocation, words: Sequence[Any], target_project: str | Non
 @verb("refresh")
 @IMAGES_ARGUMENT
 @BACKGROUND
-def refresh(invocation: Invocation, images: list[Image]) -> Any:
-    """Have the server fetch newer builds of images."""
+@YES
+def refresh(invocation: Invocation, images: list[Image], yes: bool) -> Any:
+    """Have the server fetch newer builds of images; asks before it refreshes several."""
+    gone = "A newer build takes the place of an image under a new fingerprint; the build that is there will be gone."
+    confirm_many("Refresh", images, [gone], yes=yes)
 
     def refresh_one(image: Image) -> Image | None:
         def said(now: Image) -> str:

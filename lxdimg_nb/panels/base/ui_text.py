@@ -1,4 +1,4 @@
-"""Texts that panels show: errors, servers, and what a public image means."""
+"""Texts that panels show: errors and servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lxdimg_nb.errors import LxdImageError, NotAllowedError
 from lxdimg_nb.text import display
 from lxdimg_nb.values import ImageRecord, ServerInfo
 
-__all__ = ["error_text", "no_update_reason", "product_name", "public_warning", "sentence", "untrusted_warning"]
+__all__ = ["error_text", "no_update_reason", "product_name", "sentence", "untrusted_warning"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,24 +52,6 @@ def untrusted_warning(info: ServerInfo, url: str) -> str:
         f"To be trusted, run '{program} config trust add' on the server and "
         f"lxdimg_nb.enroll({display.sanitize(url, 120)!r}, token=…) here, then connect again."
     )
-
-
-def public_warning(info: ServerInfo, project: str) -> str:
-    """Say who will be able to see a public image."""
-    address = info.config.get("core.https_address")
-    text = "Anyone who can reach this server will be able to list and download it, without any authentication"
-    if isinstance(address, str) and address:
-        addresses = ", ".join(f"https://{display.sanitize(a, 60)}" for a in info.addresses[:3])
-        more = f" and {len(info.addresses) - 3} more" if len(info.addresses) > 3 else ""
-        text += f". The server answers at {addresses or display.sanitize(address, 60)}{more}"
-    elif info.trusted:
-        text += (
-            ". The server listens on no network address at the moment (core.https_address is not set), "
-            "so this takes effect as soon as it does"
-        )
-    if project != "default":
-        text += f". The image is in the project {display.sanitize(project, 60)}"
-    return f"{text}."
 
 
 def no_update_reason(record: ImageRecord) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from lxdimg_nb.panels.base.ui_text import no_update_reason, public_warning
+from lxdimg_nb.panels.base.ui_text import no_update_reason
 from lxdimg_nb.panels.image.image_row import Row, image_name, main_alias
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, ServerInfo
@@ -73,7 +73,7 @@ def _public(record: ImageRecord, info: ServerInfo) -> dict[str, Any]:
         text = "Visible to everyone who can reach the server, without authentication."
     else:
         text = "Only clients the server trusts can see it."
-    locked, danger = _read_only_reason(info), public_warning(info, record.project)
+    locked, danger = _read_only_reason(info), info.public_warning(record.project)
     return {"on": record.public, "text": text, "locked": locked, "danger": danger}
 
 

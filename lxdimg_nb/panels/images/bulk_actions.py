@@ -17,7 +17,7 @@ from lxdimg_nb.inventory.plans.plan import Plan
 from lxdimg_nb.panels.base.message_fields import str_field
 from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
-from lxdimg_nb.panels.base.ui_text import error_text, no_update_reason, public_warning, sentence
+from lxdimg_nb.panels.base.ui_text import error_text, no_update_reason, sentence
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.image.image_row import main_alias
 from lxdimg_nb.panels.images.table import ImageTable
@@ -213,7 +213,7 @@ def _view(made: Plan, action: str, images: Images) -> dict[str, Any]:
     yes = {"delete": f"Delete {count}", "public": f"Make {count} public"}.get(action, f"Change {count}")
     danger = ""
     if action == "public" and made:
-        danger = public_warning(images.info, images.project)
+        danger = images.info.public_warning(images.project)
     elif action == "delete" and made:
         danger = f"{count} and their aliases will be gone from the server. Instances made from them stay."
     return {
