@@ -56,6 +56,8 @@ class Day:
             assert until(lambda w=wanted: all(a.heard >= b for a, b in zip(self.lives, w, strict=True))), self.lives
             if cutting:
                 wrong += self.wrong()
+            # As a page does: it is still there.
+            self.view.say("here")
             self.view.told.clear()
         self.changes.settle()
         wrong += self.wrong()

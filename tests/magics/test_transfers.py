@@ -182,15 +182,17 @@ def test_an_error_after_the_import_says_that_the_image_is_there(
     assert cell.stderr.count("\n") == 1
 
 
-def test_a_progress_bar_leaves_no_thread_behind(kernel: Kernel, tmp_path: Path) -> None:
+def test_a_progress_bar_leaves_no_thread_and_no_widget_behind(kernel: Kernel, tmp_path: Path) -> None:
     path = tmp_path / "big.tar"
     factory.big(path, 50 << 20)
+    kernel.run("from ipywidgets.widgets.widget import _instances\nbefore = set(_instances)")
     kernel.run("import lxdimg_nb.client.files.progress as telling, threading; telling.BAR_DELAY = 0.0")
 
     cell = kernel.run(f"%lxdimg import {path}")
 
     assert cell.outputs
     assert "tqdm_monitor" not in kernel.value("[thread.name for thread in threading.enumerate()]")
+    assert kernel.value("[type(w).__name__ for key, w in _instances.items() if key not in before]") == []
 
 
 def test_an_interrupted_export_says_that_it_can_be_resumed(

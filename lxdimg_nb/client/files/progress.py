@@ -87,6 +87,10 @@ class reporting:  # noqa: N801 - used as a with statement's verb
         class Bar(tqdm):  # type: ignore[type-arg]
             monitor_interval = 0  # otherwise tqdm starts a thread that stays
 
+            def close(self) -> None:
+                super().close()
+                _close_widgets(getattr(self, "container", None))
+
         in_bytes = progress.phase != "server"
         return Bar(
             total=progress.total,
@@ -98,3 +102,13 @@ class reporting:  # noqa: N801 - used as a with statement's verb
             mininterval=0.1,
             delay=max(0.0, BAR_DELAY - (time.monotonic() - self._begin)),
         )
+
+
+def _close_widgets(container: Any) -> None:
+    """Close what a notebook's bar is made of: tqdm closes the box alone, and leaves ten comms open with each bar."""
+    # The bar of a call that failed stays as it was.
+    if container is not None and container.comm is None:
+        for widget in container.children:
+            for part in (widget.style, widget.layout, widget):
+                part.close()
+        container.layout.close()
