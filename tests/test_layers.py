@@ -41,7 +41,14 @@ STREETS = {
     "inventory": ["frame", "fleet", "plot_style", "plots", "questions", "history", "plans"],
     "panels": ["base", "image", "upload", "images"],
     "magics": ["session", "show", "line", "verbs", "extension shell_command"],
-    "demo": ["store", "http", "stock", "api", "filling folders log_filter demo_server command_line __main__"],
+    "demo": [
+        "versions",
+        "store",
+        "http",
+        "stock",
+        "api",
+        "filling folders log_filter demo_server command_line __main__",
+    ],
 }
 # Where a call of the user's leads up: the function is one import and one call.
 DOORS = {

@@ -21,7 +21,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--socket", help="path of its unix socket (default: in the folder)")
     parser.add_argument("--port", type=int, default=0, help="port of its TLS listener on 127.0.0.1 (default: any)")
     parser.add_argument("--no-https", action="store_true", help="listen on the unix socket only")
-    parser.add_argument("--product", choices=("lxd", "incus"), default="lxd", help="server to imitate")
+    imitated = parser.add_mutually_exclusive_group()
+    imitated.add_argument("--product", choices=("lxd", "incus"), default="lxd", help="server to imitate")
+    imitated.add_argument("--as", dest="version", metavar="PRODUCT-VERSION", help="version to imitate, as lxd-6.9")
     parser.add_argument("--empty", action="store_true", help="start without images")
     return parser
 
@@ -36,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     options = _parser().parse_args(argv)
+    name = options.product if options.version is None else options.version
+    product, dash, version = name.partition("-")
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
@@ -44,14 +48,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         with start(
             options.folder,
             https=not options.no_https,
-            product=options.product,
+            product=product,
+            version=version if dash else None,
             inventory=not options.empty,
             socket=options.socket,
             port=options.port,
         ) as server:
             also = f" and at {server.https_url}" if server.https_url else ""
             sys.stdout.write(
-                f"This is a demo server: it looks like {options.product}, its images are small, nothing runs.\n"
+                f"This is a demo server: it looks like {server.product} {server.version}, its images are small, "
+                "nothing runs.\n"
                 f"It listens at {server.url}{also}; end it with Ctrl-C.\n"
             )
             sys.stdout.flush()

@@ -38,8 +38,8 @@ from .http.listeners import http_server, loopback
 from .log_filter import LogFilter
 from .stock.initial_inventory import fill_inventory
 from .store.daemon import Daemon
-from .store.flavours import flavour_named
 from .store.trust_store import trust
+from .versions.flavours import Flavour, flavour_named
 
 __all__ = ["DemoServer", "start"]
 
@@ -61,22 +61,24 @@ class DemoServer:
         https_url: its address on loopback TLS, or None.
         certificate: its certificate as PEM, to pin.
         product: `lxd` or `incus`, whichever it imitates.
+        version: the version of it, as it says itself.
         faults: faults on demand, see `Faults`.
         requests: (method, path with query) of the last ten thousand requests, oldest first.
     """
 
     def __init__(
-        self, *, folder: Path, socket: Path, product: str, https_port: int | None, cleanup: contextlib.ExitStack
+        self, *, folder: Path, socket: Path, flavour: Flavour, https_port: int | None, cleanup: contextlib.ExitStack
     ) -> None:
         self.folder = folder
         self.socket = socket
         self.url = f"unix://{socket}"
         self.https_url: str | None = None
         self.certificate = ""
-        self.product = product
+        self.product = flavour.product
+        self.version = flavour.version
         self.faults = Faults()
         self.requests: deque[tuple[str, str]] = deque(maxlen=_REQUESTS_KEPT)
-        self._flavour = flavour_named(product)
+        self._flavour = flavour
         self._https_port = https_port
         self._cleanup = cleanup
         self._pid = os.getpid()
@@ -222,6 +224,7 @@ def start(
     *,
     https: bool = True,
     product: str = "lxd",
+    version: str | None = None,
     inventory: bool = True,
     socket: str | Path | None = None,
     port: int = 0,
@@ -234,7 +237,9 @@ def start(
         folder: holds its state, which survives in it; without one, a temporary folder that is removed with
             the server, or by the next start if the process was killed.
         https: also listen on loopback TLS.
-        product: the server to imitate, `lxd` or `incus`.
+        product: the server to imitate, `lxd` or `incus`, as Debian ships it (LXD 5.0.2, Incus 6.0.4).
+        version: the version of it to imitate instead, for example "6.9"; `5.21` is the newest known 5.21. A folder
+            keeps what it was filled with under another version.
         inventory: fill an empty server with a believable inventory.
         socket: the path of the unix socket; by default in the folder.
         port: the port of the TLS listener; 0 for any free one.
@@ -243,12 +248,12 @@ def start(
         The running server, a context manager.
 
     Raises:
-        ValueError: the product is unknown, the port is out of range, the socket cannot have this path, or others may
-            write to the folder.
+        ValueError: the product or its version is unknown, the port is out of range, the socket cannot have this path,
+            or others may write to the folder.
         RuntimeError: another demo server uses the folder or the socket, or the port is taken.
         OSError: the folder cannot be made or written to.
     """
-    flavour_named(product)
+    flavour = flavour_named(product if version is None else f"{product}-{version}")
     if not 0 <= port <= 65_535:
         raise ValueError(f"a port is a number up to 65535, or 0 for any free one, and not {port}")
     with contextlib.ExitStack() as cleanup:
@@ -275,7 +280,7 @@ def start(
         server = DemoServer(
             folder=home,
             socket=place,
-            product=product,
+            flavour=flavour,
             https_port=port if https else None,
             cleanup=cleanup.pop_all(),
         )

@@ -10,7 +10,7 @@ from .demo_server import DemoServer
 from .folders import lock_folder
 from .stock.tiny_images import add_tiny_images
 from .store.database import Store
-from .store.flavours import flavour_named
+from .versions.flavours import flavour_named
 
 __all__ = ["fill"]
 

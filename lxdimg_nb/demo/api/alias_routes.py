@@ -15,6 +15,8 @@ from ..store.event_hub import url_of
 from ..store.go_json import etag_of
 from ..store.image_records import ImageRow
 from ..store.refusals import Refusal
+from ..versions import facts
+from ..versions.names import fault_of_name
 from .image_routes import may_use
 
 __all__ = ["routes"]
@@ -50,7 +52,9 @@ def add_alias(call: Call) -> Reply:
     body = call.json(_ALIAS)
     name, target = body.get("name", ""), body.get("target", "")
     if not name or not target:
-        raise Refusal(400, "name and target are required")
+        alias = "Alias name" if call.does(facts.ALIAS_NAMES) else "name"
+        raise Refusal(400, f"{alias} and target are required")
+    check_name(call, name)
     if call.images.has_alias(project, name):
         raise Refusal(409, f'Alias "{name}" already exists')
     image = call.images.find(project, target)
@@ -58,6 +62,13 @@ def add_alias(call: Call) -> Reply:
     url = call.daemon.events.alias_url(name)
     call.send_event("image-alias-created", url, call.project, {"target": image.record.fingerprint})
     return created(url_of(url, call.project))
+
+
+def check_name(call: Call, name: str) -> None:
+    """Raise a Refusal for the name of a new alias that this version does not take."""
+    fault = fault_of_name(name, slashes=True) if call.does(facts.ALIAS_NAMES) else ""
+    if fault:
+        raise Refusal(400, f"Invalid image alias name: {fault}")
 
 
 def _alias_etag(row: sqlite3.Row) -> str:
@@ -98,7 +109,7 @@ def patch_alias(call: Call, name: str) -> Reply:
     """Change an alias in part; LXD 5.0.2 deadlocks here for 20 s and fails, and only its error is imitated."""
     project = call.images_project()
     row = call.images.alias(project, name)
-    if not call.incus:
+    if call.does(facts.ALIAS_PATCH_FAILS):
         raise Refusal(500, "context deadline exceeded")
     call.check_etag(_alias_etag(row))
     body = call.json(_ALIAS_PUT)
@@ -112,6 +123,7 @@ def rename_alias(call: Call, name: str) -> Reply:
     """Rename an alias."""
     project = call.images_project()
     new = call.json(Struct("ImageAliasesEntryPost", "name string")).get("name", "")
+    check_name(call, new)
     if call.images.has_alias(project, new):
         raise Refusal(409, f'Alias "{new}" already exists')
     call.images.rename_alias(project, name, new)

@@ -21,6 +21,7 @@ from ..store.background_operations import Operation
 from ..store.go_json import etag
 from ..store.refusals import Refusal
 from ..store.trust_store import find_trusted, trust
+from ..versions import facts
 
 __all__ = ["routes"]
 
@@ -88,6 +89,12 @@ def delete_certificate(call: Call, name: str) -> Reply:
 def post_certificate(call: Call) -> Reply:
     """Trust a certificate, issue a token, or trust a stranger who sends a token or the password."""
     body = call.json(_POST)
+    if body.get("password") and call.does(facts.PASSWORD_REFUSED):
+        raise Refusal(501, "Password authentication is no longer supported, please update your client")
+    if call.caller.trusted and body.get("trust_token") and call.does(facts.TRUSTED_CONFLICT):
+        if call.redeem("trust", _secret_in(body["trust_token"]), "") is None:
+            raise Refusal(403, "not authorized")
+        raise Refusal(409, "Client is already trusted")
     if call.caller.trusted and body.get("token"):
         return _issue(call, body)
     granted: dict[str, Any] = body
@@ -150,11 +157,12 @@ def _admission(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Refusal: 403; neither is valid.
     """
-    password = body.get("trust_token" if call.incus else "password", "")
+    takes_password = call.does(facts.PASSWORD_TOKEN)
+    password = body.get("password", "") if takes_password else ""
     trusted = call.store.setting("core.trust_password")
-    if password and not call.incus and trusted and hmac.compare_digest(trusted.encode(), password.encode()):
+    if password and trusted and hmac.compare_digest(trusted.encode(), password.encode()):
         return {"name": body.get("name", "")}
-    secret = _secret_in(password)
+    secret = _secret_in(password or (body.get("trust_token", "") if call.does(facts.TRUST_TOKEN) else ""))
     operation: Operation | None = call.redeem("trust", secret, "") if secret else None
     if operation is None:
         raise Refusal(403, "not authorized")

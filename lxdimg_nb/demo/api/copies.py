@@ -20,10 +20,11 @@ from ..http.simplestreams_reader import find_image
 from ..http.upload_body import Spool
 from ..store.background_operations import Operation
 from ..store.daemon import Daemon
-from ..store.flavours import NEVER
 from ..store.go_json import now_text
 from ..store.image_records import ImageRow, Record
 from ..store.refusals import Refusal
+from ..versions import facts
+from ..versions.flavours import NEVER
 from .image_routes import announce, known_profiles
 
 __all__ = ["cached_image", "fetch", "locate", "path_with", "pull"]
@@ -113,7 +114,7 @@ def _asked(call: Call, record: Record, body: dict[str, Any]) -> dict[str, Any]:
             "filename": body.get("filename", ""),
             "properties": {key: text for key, text in merged.items() if text},
         }
-    if call.incus and "profiles" in body:
+    if call.does(facts.PROFILES_HEADER) and "profiles" in body:
         asked["profiles"] = known_profiles(call, body["profiles"])
     return asked
 

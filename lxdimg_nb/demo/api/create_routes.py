@@ -9,6 +9,7 @@ Source: LXD REST API; replies of LXD 5.0.2 and Incus 6.0.4 to good and bad bodie
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,13 +19,14 @@ from ..http.replies import Reply
 from ..http.routing import Call, Routes
 from ..http.upload_body import Spool
 from ..store.background_operations import Operation
-from ..store.flavours import NEVER
 from ..store.go_json import from_epoch, now_text
 from ..store.image_inspection import ImageFacts, facts_of
 from ..store.image_records import Record
 from ..store.refusals import Dropped, Refusal
+from ..versions import facts
+from ..versions.flavours import NEVER
 from .copies import pull
-from .image_routes import IMAGE_FIELDS, announce, known_profiles
+from .image_routes import IMAGE_FIELDS, announce, check_public, known_profiles
 from .publishing import check_compression, publish, publishable
 
 __all__ = ["routes"]
@@ -56,7 +58,8 @@ def post_image(call: Call) -> Reply:
 
 
 def _post(call: Call, spool: Spool) -> Reply:
-    call.images_project("Fetch project database object: ")
+    loaded = call.does(facts.PROJECT_LOADED)
+    call.images_project(f'Failed to load project "{call.project}": ' if loaded else "Fetch project database object: ")
     if not call.caller.trusted and not (call.header("secret") and call.header("fingerprint")):
         raise Refusal(403, "not authorized")
     text = spool.text(_JSON_LIMIT)
@@ -72,6 +75,7 @@ def _post(call: Call, spool: Spool) -> Reply:
             if not call.caller.trusted:
                 raise Refusal(403, "not authorized")
             return _from_request(call, body)
+    check_public(call, public=_truth(call.header("public")))
     return _upload(call, spool)
 
 
@@ -89,12 +93,14 @@ def _upload(call: Call, spool: Spool) -> Reply:
 
     async def work(operation: Operation) -> None:
         try:
-            facts = await daemon.in_worker(_facts, spool)
+            described = await daemon.in_worker(_facts, call, spool)
             wanted = call.header("fingerprint")
             if wanted and wanted != spool.fingerprint:
-                raise Refusal(500, f"fingerprints don't match, got {spool.fingerprint} expected {wanted}")
+                raise Refusal(500, f"{_mismatch(call)}, got {spool.fingerprint} expected {wanted}")
+            if call.does(facts.PROFILES_FIRST):
+                known_profiles(call, _names(call, "profiles", "profile"))
             daemon.operations.progress(operation, fingerprint=spool.fingerprint, size=str(spool.size))
-            _add_image(call, project, spool, facts, token)
+            _add_image(call, project, spool, described, token)
         finally:
             spool.discard()
 
@@ -102,17 +108,24 @@ def _upload(call: Call, spool: Spool) -> Reply:
     return call.start("Downloading image", work, metadata=secret)
 
 
-def _facts(spool: Spool) -> ImageFacts:
+def _facts(call: Call, spool: Spool) -> ImageFacts:
     if spool.error:
         raise Refusal(500, spool.error)
-    return facts_of(spool.files[0], split=spool.split, virtual_machine=spool.virtual_machine)
+    file, new = spool.files[0], call.does(facts.YAML_CONSTRUCTS)
+    try:
+        return facts_of(file, split=spool.split, virtual_machine=spool.virtual_machine, go_yaml_4=new)
+    except Refusal as refusal:
+        what, separator, name = refusal.text.partition("supported: ")
+        if separator and call.does(facts.QUOTED_ARCHITECTURE):
+            raise Refusal(500, f"{what}{separator}{json.dumps(name)}") from refusal
+        raise
 
 
-def _add_image(call: Call, project: str, spool: Spool, facts: ImageFacts, token: Operation | None) -> None:
+def _add_image(call: Call, project: str, spool: Spool, described: ImageFacts, token: Operation | None) -> None:
     daemon = call.daemon
-    properties = dict(facts.properties or {})
+    properties = dict(described.properties or {})
     if call.header("properties"):
-        if facts.properties is None:
+        if described.properties is None:
             # A real daemon panics here and exits; a demo server inside a kernel must not.
             raise Refusal(500, "assignment to entry in nil map")
         properties |= dict(parse_qsl(call.header("properties"), keep_blank_values=True, errors="replace"))
@@ -122,19 +135,21 @@ def _add_image(call: Call, project: str, spool: Spool, facts: ImageFacts, token:
     record = Record(
         fingerprint=spool.fingerprint,
         size=spool.size,
-        type=facts.type,
-        architecture=facts.architecture,
-        created_at=from_epoch(facts.creation_date),
+        type=described.type,
+        architecture=described.architecture,
+        created_at=from_epoch(described.creation_date),
         uploaded_at=now_text(),
-        expires_at=from_epoch(facts.expiry_date) if facts.expiry_date else daemon.flavour.no_expiry,
+        expires_at=from_epoch(described.expiry_date) if described.expiry_date else daemon.flavour.no_expiry,
         filename=spool.filename if spool.split else call.header("filename"),
-        public=call.header("public").lower() in ("1", "true", "yes", "on"),
+        public=_truth(call.header("public")),
         properties=properties,
         profiles=known_profiles(call, profiles) if profiles else ("default",),
     )
     aliases = [{"name": name, "description": ""} for name in _names(call, "aliases", "alias")]
     if token is not None and token.metadata:
         wanted = token.metadata
+        if wanted["properties"] is None and call.does(facts.TOKEN_PROPERTIES):
+            raise Refusal(500, 'Invalid type for field "properties"')
         record = replace(
             record,
             expires_at=wanted["expires_at"],
@@ -146,11 +161,24 @@ def _add_image(call: Call, project: str, spool: Spool, facts: ImageFacts, token:
     announce(call, project, record, aliases)
 
 
+def _truth(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes", "on")
+
+
+def _mismatch(call: Call) -> str:
+    if call.does(facts.FINGERPRINTS_DO_NOT):
+        return "Fingerprints do not match"
+    return "Fingerprints don't match" if call.does(facts.CAPITAL_FINGERPRINTS) else "fingerprints don't match"
+
+
+_HEADERS = {"profiles": facts.PROFILES_HEADER, "aliases": facts.ALIASES_HEADER}
+
+
 def _names(call: Call, header: str, key: str) -> list[str]:
-    """The names in a header that only Incus reads."""
-    text = call.header(header) if call.incus else ""
+    """The names in a header that not every version reads."""
+    text = call.header(header) if call.does(_HEADERS[header]) else ""
     names = [name for found, name in parse_qsl(text) if found == key]
-    return names or ([text] if text else [])
+    return names or ([text] if text and call.incus else [])
 
 
 # Requests
@@ -160,9 +188,12 @@ def _from_request(call: Call, body: dict[str, Any]) -> Reply:
     if "source" not in body:
         raise Dropped
     source = body["source"]
+    check_public(call, public=body.get("public", False))
     if source.get("mode") == "push":
         return _upload_token(call, body, source)
     kind = source.get("type", "")
+    if kind == "url" and call.does(facts.NO_URL_SOURCE):
+        raise Refusal(400, "Image download from client-specified URL is not supported")
     if kind in ("instance", "container", "virtual-machine", "snapshot"):
         if not call.incus:
             check_compression(call, body.get("compression_algorithm", ""))

@@ -14,13 +14,15 @@ from ..http.go_structs import Struct
 from ..http.replies import RawJson, Reply, sync
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
-from ..store.flavours import NEVER
+from ..store.event_hub import url_of
 from ..store.image_inspection import extension_of
 from ..store.image_records import ImageRow, Record
 from ..store.refusals import Dropped, Refusal
+from ..versions import facts
+from ..versions.flavours import NEVER
 from .list_filter import matches, parse_filter
 
-__all__ = ["IMAGE_FIELDS", "announce", "known_profiles", "may_use", "routes", "writable"]
+__all__ = ["IMAGE_FIELDS", "announce", "check_public", "find", "known_profiles", "may_use", "routes", "writable"]
 
 routes = Routes()
 IMAGE_FIELDS = "auto_update bool, properties map[string]string, public bool, expires_at time, profiles []string"
@@ -30,27 +32,42 @@ _IMAGE_PUT = Struct("ImagePut", IMAGE_FIELDS)
 @routes.add("GET", "/1.0/images", open_to_all=True)
 def list_images(call: Call) -> Reply:
     """Every image of the project as URL or, with recursion, as document."""
-    flavour = call.daemon.flavour
-    everywhere = flavour.is_incus and call.query.get("all-projects") == "true"
-    if everywhere and call.project != "default":
+    everywhere = call.query.get("all-projects") == "true" and call.does(facts.ALL_PROJECTS)
+    if everywhere and (call.project != "default" if call.incus else call.query.get("project")):
         raise Refusal(400, "Cannot specify a project when requesting all projects")
-    hidden = not call.caller.trusted if everywhere else not may_use(call) and call.project != "default"
-    if flavour.is_incus and hidden:
-        raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
+    _check_stranger(call, everywhere=everywhere)
     project = None if everywhere else call.images_project()
     public_only = not may_use(call)
     clauses = parse_filter(call.query.get("filter", ""))
     if not clauses and call.recursion == 0 and project is not None:
         return sync([f"/1.0/images/{name}" for name in call.images.fingerprints(project, public_only=public_only)])
+    if everywhere and call.caller.projects is not None and not call.incus:
+        raise Refusal(403, "not authorized")
     if everywhere and call.caller.projects is not None:
         documents = [text for name in call.caller.projects for text in call.images.documents(name)]
     else:
         documents = call.images.documents(project, public_only=public_only)
     if clauses:
-        documents = [text for text in documents if matches(json.loads(text), clauses, typed=flavour.is_incus)]
+        typed, any_of = call.does(facts.TYPED_FILTERS), call.does(facts.FILTER_ANY_OF)
+        documents = [text for text in documents if matches(json.loads(text), clauses, typed=typed, any_of=any_of)]
     if call.recursion == 0:
-        return sync([f"/1.0/images/{json.loads(text)['fingerprint']}" for text in documents])
+        return sync([_url(call, json.loads(text), everywhere=everywhere) for text in documents])
     return sync(RawJson(f"[{','.join(documents)}]"))
+
+
+def _check_stranger(call: Call, *, everywhere: bool) -> None:
+    """Raise a Refusal where a stranger asks for more than the public images of the project default."""
+    hidden = not call.caller.trusted if everywhere else not may_use(call) and call.project != "default"
+    if hidden and call.does(facts.UNTRUSTED_REFUSED):
+        raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
+    if hidden and not call.caller.trusted and call.does(facts.UNTRUSTED_DEFAULT_ONLY):
+        text = "Untrusted callers may only access public images in the default project"
+        raise Refusal(403, text) if everywhere else Refusal(404, "not found")
+
+
+def _url(call: Call, image: dict[str, str], *, everywhere: bool) -> str:
+    path = f"/1.0/images/{image['fingerprint']}"
+    return url_of(path, image["project"], always=True) if everywhere and call.does(facts.PROJECT_IN_URLS) else path
 
 
 def may_use(call: Call) -> bool:
@@ -66,7 +83,7 @@ def visible(call: Call, prefix: str) -> ImageRow:
         Refusal: 404, or 500 where several match.
     """
     try:
-        image = call.images.find(call.images_project(), prefix)
+        image = find(call, prefix)
     except Refusal as refusal:
         if refusal.code == 404 and call.incus:
             raise Refusal(404, f'Image "{prefix}" not found') from refusal
@@ -97,7 +114,30 @@ def writable(call: Call, name: str) -> ImageRow:
     """
     if not may_use(call):
         raise Refusal(403, "not authorized")
-    return call.images.find(call.images_project(), name)
+    return find(call, name)
+
+
+def find(call: Call, prefix: str) -> ImageRow:
+    """The image with this prefix.
+
+    Raises:
+        Refusal: 404, 500 where several match, or 400 for what can be no prefix.
+    """
+    if call.does(facts.LONG_PREFIX):
+        what = "Image fingerprint prefix must contain"
+        if len(prefix) < 12:
+            raise Refusal(400, f"{what} 12 characters or more")
+        if len(prefix) > 64:
+            raise Refusal(400, "Image fingerprint cannot be longer than 64 characters")
+        if not set(prefix) <= set("0123456789abcdef"):
+            raise Refusal(400, f"{what} only lowercase hexadecimal characters")
+    return call.images.find(call.images_project(), prefix)
+
+
+def check_public(call: Call, *, public: bool) -> None:
+    """Raise a Refusal where an image of the request's project cannot be public."""
+    if public and call.does(facts.PUBLIC_IN_DEFAULT_ONLY) and call.images_project() != "default":
+        raise Refusal(400, "Images can only be marked public in the default project")
 
 
 @routes.add("PUT", "/1.0/images/{name}")
@@ -106,6 +146,7 @@ def put_image(call: Call, name: str) -> Reply:
     image = writable(call, name)
     call.check_etag(image.record.etag)
     body = call.json(_IMAGE_PUT)
+    check_public(call, public=body.get("public", False))
     fields: dict[str, object] = {
         "public": body.get("public", False),
         "auto_update": body.get("auto_update", False),
@@ -140,6 +181,7 @@ def patch_image(call: Call, name: str) -> Reply:
     image = writable(call, name)
     call.check_etag(image.record.etag)
     body = call.json(_IMAGE_PUT)
+    check_public(call, public=body.get("public", image.record.public))
     if image.record.properties and _says_null(call.body, "properties"):
         raise Dropped
     merged = {**image.record.properties, **body.get("properties", {})}
@@ -176,7 +218,7 @@ def delete_image(call: Call, name: str) -> Reply:
                 call.send_event("image-alias-deleted", call.daemon.events.alias_url(alias["name"]), call.project)
 
     suffix = f"?project={quote(call.project, safe='')}"
-    shown = url + suffix if call.incus and call.project != "default" else url
+    shown = url + suffix if call.does(facts.EMPTY_RESOURCES) and call.project != "default" else url
     return call.start("Deleting image", work, resources={"images": [shown]})
 
 
@@ -189,14 +231,20 @@ def export_image(call: Call, name: str) -> Reply:
     if not first.exists():
         raise Refusal(404, "Image file not found")
     extension = extension_of(first)
+    more = {"X-Incus-Type": "incus"} if call.does(facts.TYPE_HEADER) else {}
     if second is not None:
         kind = "rootfs.img" if image.record.type == "virtual-machine" else "rootfs"
         metadata = ("metadata", f"meta-{fingerprint}{extension}", first)
         form = form_data([metadata, (kind, f"{fingerprint}{extension_of(second)}", second)])
         form.pieces.append(form.pieces[-1])  # LXD 5.0.2 and Incus 6.0.4 close it twice.
+        form.headers |= more
+        if call.does(facts.SPLIT_RETRIEVED):
+            call.send_event("image-retrieved", f"/1.0/images/{fingerprint}", call.project)
         return form
     call.send_event("image-retrieved", f"/1.0/images/{fingerprint}", call.project)
-    return file_reply(first, f"{fingerprint}{extension}", call.headers, incus=call.incus)
+    reply = file_reply(first, f"{fingerprint}{extension}", call.headers, new_go=call.does(facts.NEW_GO))
+    reply.headers |= more
+    return reply
 
 
 @routes.add("POST", "/1.0/images/{name}/secret")

@@ -21,11 +21,11 @@ from ..http.replies import Reply, sync
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.event_hub import url_of
-from ..store.flavours import NEVER
 from ..store.go_json import etag, now_text
 from ..store.image_records import ImageRow
 from ..store.instance_records import STOPPED, WRITABLE, instance_document, restored, snapshot_document, updated
 from ..store.refusals import Refusal
+from ..versions.flavours import NEVER
 from .copies import cached_image
 
 __all__ = ["routes"]

@@ -70,12 +70,19 @@ def _length(words: list[str]) -> int:
     raise Refusal(500, "Invalid filter: unterminated quote")
 
 
-def matches(image: dict[str, Any], clauses: list[Clause], *, typed: bool) -> bool:
-    """Whether an image matches; `typed` as Incus compares, else as LXD 5.0.2."""
+def matches(image: dict[str, Any], clauses: list[Clause], *, typed: bool, any_of: bool = False) -> bool:
+    """Whether an image matches.
+
+    Args:
+        image: its document.
+        clauses: of the filter.
+        typed: compare by type, as all but LXD 5.0.2 do.
+        any_of: a comma separates texts of which one must be equal, as on Incus 6.12 and newer.
+    """
     test: Callable[[dict[str, Any], Clause], bool] = _typed if typed else _textual
     passed = True
     for clause in clauses:
-        one = test(image, clause) != clause.negated
+        one = (_any_of if any_of else test)(image, clause) != clause.negated
         if clause.joiner == "or":
             passed = passed or one
         elif clause.joiner == "and":
@@ -108,6 +115,13 @@ def _textual(image: dict[str, Any], clause: Clause) -> bool:
     value = _value(image, clause.field)
     equal = isinstance(value, str) and "_at" not in clause.field and _text_equal(value, clause.value)
     return not equal if clause.operator == "ne" else equal
+
+
+def _any_of(image: dict[str, Any], clause: Clause) -> bool:
+    value = _value(image, clause.field)
+    if "," in clause.value and isinstance(value, str) and clause.operator in ("eq", "ne"):
+        return (value in clause.value.split(",")) == (clause.operator == "eq")
+    return _typed(image, clause)
 
 
 def _typed(image: dict[str, Any], clause: Clause) -> bool:

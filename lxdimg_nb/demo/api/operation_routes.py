@@ -14,6 +14,7 @@ from ..http.replies import Reply, sync
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
 from ..store.refusals import Refusal
+from ..versions import facts
 
 __all__ = ["routes"]
 
@@ -23,12 +24,12 @@ routes = Routes()
 @routes.add("GET", "/1.0/operations")
 def list_operations(call: Call) -> Reply:
     """Operations by status, as URLs or documents."""
-    everywhere = call.query.get("all-projects") == "true" and call.incus
+    everywhere = call.query.get("all-projects") == "true"
     listed: dict[str, list[Any]] = {}
     for operation in call.daemon.operations.listed(None if everywhere else call.project):
         shown: Any = f"/1.0/operations/{operation.id}"
         if call.recursion:
-            shown = operation.document(call.daemon.flavour)
+            shown = _document(call, operation)
         listed.setdefault(operation.status.lower(), []).append(shown)
     return sync(dict(sorted(listed.items())))
 
@@ -36,7 +37,15 @@ def list_operations(call: Call) -> Reply:
 @routes.add("GET", "/1.0/operations/{name}")
 def get_operation(call: Call, name: str) -> Reply:
     """One operation."""
-    return sync(call.daemon.operations.get(name).document(call.daemon.flavour))
+    return sync(_document(call, call.daemon.operations.get(name)))
+
+
+def _document(call: Call, operation: Operation) -> dict[str, Any]:
+    document = operation.document(call.daemon.flavour)
+    if call.does(facts.PROGRESS_IN_EVENTS_ONLY):
+        known = document["metadata"] or {}
+        document["metadata"] = {key: value for key, value in known.items() if not key.endswith("progress")}
+    return document
 
 
 @routes.add("DELETE", "/1.0/operations/{name}")
@@ -64,21 +73,21 @@ async def wait_for_operation(call: Call, name: str) -> Reply:
     try:
         await asyncio.wait_for(operation.done.wait(), None if seconds < 0 else max(seconds, 0.001))
     except TimeoutError:
-        if call.incus:
-            raise Refusal(500, "context deadline exceeded", status=200) from None
-    return _outcome(call, operation)
-
-
-def _outcome(call: Call, operation: Operation) -> Reply:
-    if call.incus and operation.status == "Failure":
-        raise Refusal(operation.error_code, operation.error, status=200)
+        if call.does(facts.WAIT_ERROR):
+            raise _wait_error(call, 500, "context deadline exceeded") from None
+    if operation.error and call.does(facts.WAIT_ERROR):
+        raise _wait_error(call, operation.error_code, operation.error)
     return sync(operation.document(call.daemon.flavour))
+
+
+def _wait_error(call: Call, code: int, text: str) -> Refusal:
+    return Refusal(code, text, status=code if call.does(facts.WAIT_STATUS) else 200)
 
 
 @routes.add("GET", "/1.0/operations/{name}/websocket", open_to_all=True)
 def no_websocket(call: Call, name: str) -> Reply:
     """Operations of the demo server have no websocket."""
     if not call.query.get("secret"):
-        raise Refusal(400, "Missing websocket secret" if call.incus else "missing secret")
+        raise Refusal(400, "Missing websocket secret" if call.does(facts.NEW_GO) else "missing secret")
     call.daemon.operations.get(name)
     raise Refusal(400, "This operation can't be connected to")

@@ -13,9 +13,12 @@ from urllib.parse import quote
 from ..http.go_structs import Struct
 from ..http.replies import Reply, created, sync
 from ..http.routing import Call, Routes
+from ..store.background_operations import Operation
 from ..store.event_hub import url_of
 from ..store.go_json import etag
 from ..store.refusals import Refusal
+from ..versions import facts
+from ..versions.names import fault_of_name
 
 __all__ = ["routes"]
 
@@ -104,6 +107,8 @@ def add_project(call: Call) -> Reply:
     """Create a project."""
     body = call.json(_PROJECT)
     name = body.get("name", "")
+    if call.does(facts.API_NAMES):
+        _check_name("project", name)
     wrong = (
         (not name, "No name provided"),
         ("/" in name, "Project names may not contain slashes"),
@@ -116,12 +121,19 @@ def add_project(call: Call) -> Reply:
     _check_keys(body.get("config", {}))
     if call.store.find("projects", name=name):
         text = f'Failed creating project "{name}": Failed adding database record: '
-        if call.incus:
+        if call.incus and not call.does(facts.API_NAMES):
             raise Refusal(500, text + 'Failed to create "projects" entry: UNIQUE constraint failed: projects.name')
-        raise Refusal(409, text + 'This "projects" entry already exists')
+        what = "Project" if call.incus else "projects"
+        raise Refusal(409, text + f'This "{what}" entry already exists')
     call.store.add_project(name, body.get("description", ""), body.get("config", {}))
     call.send_event("project-created", f"/1.0/projects/{name}", name, plain=True)
     return created(f"/1.0/projects/{quote(name, safe='')}")
+
+
+def _check_name(kind: str, name: str) -> None:
+    fault = fault_of_name(name, slashes=False)
+    if fault:
+        raise Refusal(400, f"Invalid {kind} name: {fault}")
 
 
 def _check_keys(config: dict[str, str]) -> None:
@@ -230,6 +242,8 @@ def add_profile(call: Call) -> Reply:
     name = body.get("name", "")
     if not name:
         raise Refusal(400, "No name provided")
+    if call.does(facts.API_NAMES):
+        _check_name("profile", name)
     if "/" in name:
         raise Refusal(400, "Profile names may not contain slashes")
     for key in body.get("config", {}):
@@ -252,6 +266,12 @@ def put_profile(call: Call, name: str) -> Reply:
     """Replace a profile."""
     row = _profile(call, name)
     body = call.json(_PROFILE)
+
+    async def work(_operation: Operation) -> None:
+        call.store.update("profiles", row["id"], **_profile_fields(body))
+
+    if call.does(facts.PROFILES_IN_BACKGROUND):
+        return call.start("Updating profile", work, resources={"profiles": [f"/1.0/profiles/{quote(name, safe='')}"]})
     call.store.update("profiles", row["id"], **_profile_fields(body))
     return sync({})
 

@@ -20,12 +20,13 @@ from typing import Any
 
 from ..http.routing import Call
 from ..store.background_operations import Operation
-from ..store.flavours import NEVER
 from ..store.go_json import now_text
 from ..store.image_inspection import facts_of
 from ..store.image_records import Record
 from ..store.refusals import Refusal
 from ..store.tarballs import metadata_yaml, tarball
+from ..versions import facts
+from ..versions.flavours import NEVER
 from .image_routes import announce, known_profiles
 
 __all__ = ["check_compression", "publish", "publishable"]
@@ -115,14 +116,15 @@ async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> 
         properties = own | (properties or {})
     created = int(time.time())
     text = metadata_yaml(architecture=instance["architecture"], creation_date=created, properties=properties)
-    content = await daemon.in_worker(_tarball, text, instance["name"], base, compression)
-    fingerprint = hashlib.sha256(content).hexdigest()
-    daemon.operations.progress(operation, fingerprint=fingerprint, size=str(len(content)))
+    split = body.get("format") == "split" and call.does(facts.SPLIT_FORMAT)
+    contents = await daemon.in_worker(_tarballs, text, instance["name"], base, compression, split)
+    fingerprint, size = hashlib.sha256(b"".join(contents)).hexdigest(), sum(map(len, contents))
+    daemon.operations.progress(operation, fingerprint=fingerprint, size=str(size))
     if daemon.images.exact(project, fingerprint) is not None:
         raise Refusal(500, f"The image already exists: {fingerprint}")
     record = Record(
         fingerprint=fingerprint,
-        size=len(content),
+        size=size,
         type=instance["type"],
         architecture=instance["architecture"],
         created_at=now_text(),
@@ -134,12 +136,14 @@ async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> 
         properties=properties,
         profiles=known_profiles(call, body.get("profiles", ["default"])),
     )
-    path = daemon.store.blobs / f"upload-{fingerprint}"
+    paths = [daemon.store.blobs / f"upload-{fingerprint}{number}" for number, _ in enumerate(contents)]
     try:
-        path.write_bytes(content)
-        daemon.images.install(project, record, [path])
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        daemon.images.install(project, record, paths)
     finally:
-        path.unlink(missing_ok=True)
+        for path in paths:
+            path.unlink(missing_ok=True)
     announce(call, project, record, aliases)
 
 
@@ -150,13 +154,18 @@ def _own_properties(base: Path | None) -> dict[str, str] | None:
     return None
 
 
-def _tarball(text: str, name: str, base: Path | None, compression: str) -> bytes:
+def _tarballs(text: str, name: str, base: Path | None, compression: str, split: bool) -> list[bytes]:
+    """The tarball of an image, or those of its metadata and of its root file system."""
     files: dict[str, bytes | None] = {"metadata.yaml": text.encode(), "rootfs": None, "rootfs/etc": None}
     files["rootfs/etc/hostname"] = f"{name}\n".encode()
     if base is not None and base.stat().st_size < _COPY_LIMIT:
         files |= _root_of(base)
     packed = {"none": "", "bzip2": "bz2", "xz": "xz", "lzma": "xz"}.get(compression, "gz")
-    return tarball(files, compression=packed, mtime=int(time.time()))
+    parts = [files]
+    if split:
+        root = {path.removeprefix("rootfs/"): content for path, content in files.items() if path.startswith("rootfs/")}
+        parts = [{"metadata.yaml": files["metadata.yaml"]}, root]
+    return [tarball(part, compression=packed, mtime=int(time.time())) for part in parts]
 
 
 def _root_of(base: Path) -> dict[str, bytes | None]:

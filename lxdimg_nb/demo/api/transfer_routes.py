@@ -21,9 +21,10 @@ from ..http.routing import Call, Caller, Routes
 from ..store.background_operations import Operation
 from ..store.daemon import Daemon
 from ..store.event_hub import Requestor
-from ..store.flavours import NEVER
 from ..store.image_records import ImageRow
 from ..store.refusals import Refusal
+from ..versions import facts
+from ..versions.flavours import NEVER
 from .copies import fetch, locate, path_with
 from .image_routes import writable
 
@@ -112,9 +113,13 @@ async def _renew(call: Call, image: ImageRow, operation: Operation) -> bool:
 async def push(call: Call, name: str) -> Reply:
     """Send an image to another server, which has issued a token for it."""
     image = writable(call, name)
+    late = call.does(facts.PUSH_CONNECTS_LATE)
+    if late and not call.body.strip():
+        raise Refusal(500, "EOF")
     body = call.json(_EXPORT) if call.body.strip() else {}
     peer = Peer(body.get("target", ""), body.get("certificate", ""))
-    await call.daemon.in_worker(peer.json, "GET", "/1.0")
+    if not late:
+        await call.daemon.in_worker(peer.json, "GET", "/1.0")
 
     async def work(_operation: Operation) -> None:
         if len(name) != 64:

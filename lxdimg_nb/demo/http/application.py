@@ -24,6 +24,7 @@ from ..store.daemon import Daemon
 from ..store.event_hub import Listener, Requestor
 from ..store.refusals import Dropped, Refusal
 from ..store.trust_store import find_trusted
+from ..versions import facts
 from .faults import Fault, Faults
 from .permissions import forbid
 from .replies import Reply, refused
@@ -35,6 +36,8 @@ __all__ = ["application"]
 _BODY_LIMIT = 64 << 20
 _LAGGING = 16 << 20
 _TYPES = {"operation", "logging", "lifecycle"}
+_TITLES = {"not authorized": "Forbidden", "not found": "Not Found", "not implemented": "Not Implemented"}
+_BROWSER_TYPES = ("application/json", "application/octet-stream", "multipart/form-data")
 _log = logging.getLogger(__name__)
 
 RequestLog = deque[tuple[str, str]]
@@ -88,10 +91,22 @@ class _Handler(web.RequestHandler):
         self._requests.append((method, uri))
         self._caller = self._identify()
         self._fault = self._faults.for_request(method, uri)
+        self._check_browser()
         if self._fault.latency:
             await asyncio.sleep(self._fault.latency)
         if self._fault.status:
             raise Refusal(self._fault.status, "The demo server was told to fail here")
+
+    def _check_browser(self) -> None:
+        """Raise a Refusal for what a browser sends for another site's page, or with an odd type."""
+        flavour, headers = self._daemon.flavour, self.request.headers
+        if headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and flavour.does(facts.FETCH_SITE_REFUSED):
+            raise Refusal(403, "Forbidden Sec-Fetch-Site header value")
+        if headers.get("User-Agent", "").startswith("Mozilla") and flavour.does(facts.BROWSER_TYPES):
+            kind = headers.get("Content-Type", "").partition(";")[0].strip()
+            known = _BROWSER_TYPES if self.request.path == "/1.0/images" else _BROWSER_TYPES[:1]
+            if (kind or headers.get("Content-Length", "0") != "0") and kind not in known:
+                raise Refusal(415, "Unsupported Content-Type for this request")
 
     def _identify(self) -> Caller:
         """Everybody on the unix socket is trusted; on TLS, a certificate of the trust store is."""
@@ -130,8 +145,12 @@ class _Handler(web.RequestHandler):
         if not reply.chunked and reply.status != 304:
             self.set_header("Content-Length", str(reply.length))
 
+    def _refused(self, refusal: Refusal) -> Reply:
+        words = _TITLES.get(refusal.text) if self._daemon.flavour.does(facts.TITLE_TEXTS) else None
+        return refused(Refusal(refusal.code, words, status=refusal.status) if words else refusal)
+
     def _refuse(self, refusal: Refusal) -> None:
-        reply = refused(refusal)
+        reply = self._refused(refusal)
         self._set_head(reply)
         self.finish(b"".join(reply.blocks()))
 
@@ -208,7 +227,7 @@ class ApiHandler(_Handler):
             except Dropped:
                 self.detach().close()
             except Refusal as refusal:
-                await self._send(refused(refusal))
+                await self._send(self._refused(refusal))
             except StreamClosedError:
                 raise
             except Exception as error:  # noqa: BLE001 - it is reported to the client
@@ -276,7 +295,9 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
     _listener: Listener | None = None
 
     def check_origin(self, origin: str) -> bool:
-        """Trust depends on the socket or the certificate, not on the page."""
+        """Trust depends on the socket or the certificate; newer versions also ask for the page of this very host."""
+        if self._daemon.flavour.does(facts.FOREIGN_ORIGIN_REFUSED):
+            return super().check_origin(origin)
         return bool(origin)
 
     async def prepare(self) -> None:
@@ -291,13 +312,15 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
     def _new_listener(self) -> Listener:
         if not self._caller.trusted:
             raise Refusal(403, "not authorized")
-        incus = self._daemon.flavour.is_incus
+        flavour = self._daemon.flavour
         query = self._query
         types = frozenset(query["type"].split(",")) if query.get("type") else frozenset(_TYPES)
-        known = _TYPES | ({"network-acl"} if incus else set())
+        known = _TYPES | ({"network-acl"} if flavour.is_incus else set())
         wrong = sorted(types - known)
         if wrong:
-            raise Refusal(400 if incus else 500, f'"{wrong[0]}" isn\'t a supported event type')
+            raise Refusal(
+                400 if flavour.does(facts.EVENT_TYPE_400) else 500, f'"{wrong[0]}" isn\'t a supported event type'
+            )
         everywhere = query.get("all-projects") == "true"
         if everywhere and query.get("project"):
             raise Refusal(400, "Cannot specify a project when requesting all projects")

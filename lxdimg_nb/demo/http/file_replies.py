@@ -17,7 +17,7 @@ from .replies import Reply, Span
 __all__ = ["file_reply", "form_data"]
 
 
-def file_reply(path: Path, name: str, headers: Mapping[str, str], *, incus: bool) -> Reply:
+def file_reply(path: Path, name: str, headers: Mapping[str, str], *, new_go: bool) -> Reply:
     """A file, or the ranges of it that the request headers ask for."""
     state = path.stat()
     size = state.st_size
@@ -31,7 +31,7 @@ def file_reply(path: Path, name: str, headers: Mapping[str, str], *, incus: bool
         wanted = None
     ranges = [] if wanted is None else _ranges(wanted, size)
     if isinstance(ranges, str):
-        return _unsatisfiable(shown, ranges, size, incus=incus)
+        return _unsatisfiable(shown, ranges, size, new_go=new_go)
     shown["Accept-Ranges"] = "bytes"
     if not ranges:
         return Reply(200, shown, [(path, 0, size)])
@@ -80,12 +80,12 @@ def _ranges(text: str, size: int) -> list[tuple[int, int]] | str:
     return found
 
 
-def _unsatisfiable(headers: dict[str, str], text: str, size: int, *, incus: bool) -> Reply:
+def _unsatisfiable(headers: dict[str, str], text: str, size: int, *, new_go: bool) -> Reply:
     headers |= {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
     if text != "invalid range":
         headers["Content-Range"] = f"bytes */{size}"
     body = f"{text}\n".encode()
-    return Reply(416, headers, [body], announced=None if incus else size)
+    return Reply(416, headers, [body], announced=None if new_go else size)
 
 
 def _byte_ranges(path: Path, headers: dict[str, str], ranges: list[tuple[int, int]], size: int) -> Reply:

@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from ..store.refusals import Refusal
 
-__all__ = ["Struct", "decode"]
+__all__ = ["Struct", "Words", "decode"]
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)?(T\d\d:\d\d:\d\d(?:\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
 _LAYOUT = "2006-01-02T15:04:05Z07:00"
 _DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True)
+class Words:
+    """Which Go it is whose errors are imitated.
+
+    Attributes:
+        new_go: report bad times in the words of Go 1.20 and newer.
+        names_keys: name the key of a map in its errors, and refuse a number for a time before it is read.
+    """
+
+    new_go: bool = False
+    names_keys: bool = False
 
 
 class Struct:
@@ -46,13 +60,13 @@ _PYTHON: dict[str, type] = {
 }
 
 
-def decode(body: bytes, shape: Struct, *, incus: bool = False, map_type: str = "") -> dict[str, Any]:
+def decode(body: bytes, shape: Struct, *, words: Words, map_type: str = "") -> dict[str, Any]:
     """The body as a dict of known fields, each of its type; absent and null fields are left out.
 
     Args:
         body: as received. Bytes after the first JSON value are ignored, as Go's decoder does.
         shape: what may be in it.
-        incus: report bad times in the words of the newer Go that Incus is built with.
+        words: of the Go that the daemon is built with.
         map_type: the Go type that a PATCH reads the body into first, for its errors.
 
     Raises:
@@ -64,7 +78,7 @@ def decode(body: bytes, shape: Struct, *, incus: bool = False, map_type: str = "
     if not isinstance(value, dict):
         kind = map_type or f"api.{shape.name}"
         raise Refusal(400, f"json: cannot unmarshal {_kind(value)} into Go value of type {kind}")
-    read: dict[str, Any] = _read(value, shape, shape.name, incus)
+    read: dict[str, Any] = _read(value, shape, shape.name, words)
     return read
 
 
@@ -116,9 +130,11 @@ def _kind(value: Any) -> str:
     return next((name for kind, name in names if isinstance(value, kind)), "null")
 
 
-def _read(item: Any, kind: str | Struct, where: str, incus: bool) -> Any:
+def _read(item: Any, kind: str | Struct, where: str, words: Words) -> Any:
     if kind == "time":
-        return _time(item, incus=incus)
+        if words.names_keys and not isinstance(item, str):
+            raise Refusal(400, f"json: cannot unmarshal {_kind(item)} into Go struct field {where} of type time.Time")
+        return _time(item, new_go=words.new_go)
     if kind == "any":
         return item
     name, wanted = (f"api.{kind.name}", dict) if isinstance(kind, Struct) else (kind, _PYTHON[kind])
@@ -128,39 +144,40 @@ def _read(item: Any, kind: str | Struct, where: str, incus: bool) -> Any:
     if isinstance(kind, Struct):
         known = {key.lower(): inner for key, inner in item.items() if inner is not None}
         return {
-            key: _read(inner, kind.fields[key], f"{where}.{key}", incus)
+            key: _read(inner, kind.fields[key], f"{where}.{key}", words)
             for key, inner in known.items()
             if key in kind.fields
         }
     if kind == "[]api.ImageAlias":
-        return [{"name": "", "description": "", **_read(inner, _ALIAS, where, incus)} for inner in item]
+        return [{"name": "", "description": "", **_read(inner, _ALIAS, where, words)} for inner in item]
     if kind == "[]string":
-        return [_read("" if inner is None else inner, "string", where, incus) for inner in item]
+        return [_read("" if inner is None else inner, "string", where, words) for inner in item]
     if kind == "map[string]string":
-        return {key: _read("" if inner is None else inner, "string", where, incus) for key, inner in item.items()}
+        places = {key: f"{where}.{key}" if words.names_keys else where for key in item}
+        return {key: _read("" if inner is None else inner, "string", places[key], words) for key, inner in item.items()}
     return item
 
 
-def _time(item: Any, *, incus: bool) -> str:
+def _time(item: Any, *, new_go: bool) -> str:
     """An RFC 3339 time with an offset, as it was written; a Refusal names its first wrong part."""
     quoted = json.dumps(item, ensure_ascii=False)
     if not isinstance(item, str):
-        if incus:
+        if new_go:
             raise Refusal(400, "Time.UnmarshalJSON: input is not a JSON string")
-        raise _time_error(quoted, quoted, '"', incus=incus)
+        raise _time_error(quoted, quoted, '"', new_go=new_go)
     found = _TIME.match(item)
     parts = found.groups() if found else (None, None, None)
     rest = item
     for part, layout in zip(parts, ("2006", "T", "Z07:00"), strict=True):
         if part is None:
-            raise _time_error(item if incus else quoted, rest if incus else rest + '"', layout, incus=incus)
+            raise _time_error(item if new_go else quoted, rest if new_go else rest + '"', layout, new_go=new_go)
         rest = rest[len(part) :]
     if rest:
         raise Refusal(400, f"parsing time {json.dumps(quoted)}: extra text: {json.dumps(rest)}")
     return item
 
 
-def _time_error(value: str, rest: str, wanted: str, *, incus: bool) -> Refusal:
-    layout = _LAYOUT if incus else f'"{_LAYOUT}"'
+def _time_error(value: str, rest: str, wanted: str, *, new_go: bool) -> Refusal:
+    layout = _LAYOUT if new_go else f'"{_LAYOUT}"'
     value, layout, rest, wanted = (json.dumps(part, ensure_ascii=False) for part in (value, layout, rest, wanted))
     return Refusal(400, f"parsing time {value} as {layout}: cannot parse {rest} as {wanted}")

@@ -51,10 +51,10 @@ class Peer:
             with contextlib.suppress(OSError):
                 sock.shutdown(sockets.SHUT_RDWR)
 
-    def _connection(self, path: str) -> http.client.HTTPConnection:
+    def _connection(self, method: str, path: str) -> http.client.HTTPConnection:
         host, scheme = self._parts.hostname, self._parts.scheme
         if scheme not in ("https", "http") or not host:
-            raise Refusal(500, f'Get "{self.url}{path}": unsupported protocol scheme "{scheme}"')
+            raise Refusal(500, f'{method.title()} "{self.url}{path}": unsupported protocol scheme "{scheme}"')
         if scheme == "http":
             return http.client.HTTPConnection(host, self._parts.port or 80, timeout=_TIMEOUT)
         context = ssl.create_default_context()
@@ -73,7 +73,7 @@ class Peer:
         body: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        connection = self._open = self._connection(path)
+        connection = self._open = self._connection(method, path)
         with contextlib.closing(connection):
             try:
                 connection.connect()

@@ -7,8 +7,8 @@ imitated.
 
 from __future__ import annotations
 
-from ..store.flavours import Flavour
 from ..store.refusals import Refusal
+from ..versions.flavours import Flavour
 
 __all__ = ["forbid"]
 

@@ -13,11 +13,15 @@ from ..store.database import Store
 from ..store.event_hub import Requestor
 from ..store.image_records import Images
 from ..store.refusals import Refusal
-from .go_structs import Struct, decode
+from ..versions import facts
+from ..versions.facts import Fact
+from .go_structs import Struct, Words, decode
 from .replies import Reply, accepted
 from .upload_body import Spool
 
 __all__ = ["Call", "Caller", "Route", "Routes"]
+
+_SMALL_BODY = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class Call:
         """Whether the server imitates Incus."""
         return self.daemon.flavour.is_incus
 
+    def does(self, fact: Fact) -> bool:
+        """Whether a fact is true of the imitated version."""
+        return self.daemon.flavour.does(fact)
+
     @property
     def project(self) -> str:
         """The project that the request names, or `default`."""
@@ -84,7 +92,13 @@ class Call:
     def json(self, shape: Struct) -> dict[str, Any]:
         """The body, read into a structure."""
         loose = ("jmap.Map" if self.incus else "shared.Jmap") if self.method == "PATCH" else ""
-        return decode(self.body, shape, incus=self.incus, map_type=loose)
+        if len(self.body) > _SMALL_BODY and self.does(facts.SMALL_BODIES):
+            raise Refusal(400, "http: request body too large")
+        return decode(self.body, shape, words=self._words, map_type=loose)
+
+    @property
+    def _words(self) -> Words:
+        return Words(new_go=self.does(facts.NEW_GO), names_keys=self.does(facts.GO_KEYS))
 
     def images_project(self, complaint: str = "Check if project has images: fetch project: ") -> str:
         """The project that holds the images of the request's project."""
@@ -122,6 +136,7 @@ class Call:
             origin=(self.method, self.path),
             resources=resources,
             metadata=metadata,
+            requestor=self.caller.requestor,
         )
         return self.accepted(operation)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ..store.flavours import NEVER, Flavour
 from ..store.image_records import Record
 from ..store.refusals import Refusal
+from ..versions.flavours import NEVER, Flavour
 from .peers import Peer
 
 __all__ = ["find_image"]

@@ -10,10 +10,10 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from ..store.flavours import NEVER
 from ..store.go_json import from_epoch
 from ..store.image_records import Record
 from ..store.tarballs import metadata_yaml, tarball
+from ..versions.flavours import NEVER
 from .root_filesystems import empty_disk, squashfs
 
 __all__ = ["BUILDS", "NEWER", "Build", "Content", "content_of"]

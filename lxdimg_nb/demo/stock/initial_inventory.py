@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import date
 
 from ..store.daemon import Daemon
-from ..store.flavours import NEVER
 from ..store.go_json import nanos_text
 from ..store.image_records import ImageRow
 from ..store.instance_records import instance_document, snapshot_document
+from ..versions.flavours import NEVER
 from .builds import BUILDS, Build, content_of
 
 __all__ = ["fill_inventory"]

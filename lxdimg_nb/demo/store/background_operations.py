@@ -9,11 +9,12 @@ import asyncio
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..versions import facts
+from ..versions.flavours import Flavour
 from .event_hub import Events, Requestor
-from .flavours import Flavour
 from .go_json import now_text
 from .refusals import Refusal
 
@@ -37,6 +38,7 @@ class Operation:
     Attributes:
         kind: `task` or `token`.
         origin: method and path of the request that started it.
+        requestor: who sent that request.
         error_code: the code of the error that Incus' `/wait` replies with: 404, 500, ...
         purpose: what a token is for, with the details that its use needs.
     """
@@ -57,13 +59,19 @@ class Operation:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     origin: tuple[str, str] = ("", "")
+    requestor: Requestor | None = None
 
     def document(self, flavour: Flavour) -> dict[str, Any]:
         """The operation as the API shows it."""
         resources: Any = self.resources
-        if resources is None and flavour.is_incus:
+        if resources is None and flavour.does(facts.EMPTY_RESOURCES):
             resources = {}
-        return {
+        metadata: Any = self.metadata
+        if metadata is None and flavour.does(facts.EMPTY_METADATA):
+            metadata = {}
+        if flavour.does(facts.ENTITY_URL) and self.resources:
+            metadata = {"entity_url": next(iter(self.resources.values()))[0], **metadata}
+        document = {
             "id": self.id,
             "class": self.kind,
             "description": self.description,
@@ -72,11 +80,16 @@ class Operation:
             "status": self.status,
             "status_code": _CODES[self.status],
             "resources": resources,
-            "metadata": None if self.metadata is None else dict(sorted(self.metadata.items())),
-            "may_cancel": self.may_cancel,
+            "metadata": None if metadata is None else dict(sorted(metadata.items())),
+            "may_cancel": self.may_cancel or flavour.does(facts.ALWAYS_CANCELLABLE),
             "err": self.error,
-            "location": "none",
         }
+        if flavour.does(facts.ERROR_CODE):
+            document["err_code"] = self.error_code if self.error else 0
+        document["location"] = "none"
+        if self.requestor is not None and flavour.does(facts.REQUESTOR):
+            document["requestor"] = asdict(self.requestor)
+        return document
 
 
 class Operations:
@@ -97,9 +110,12 @@ class Operations:
         origin: tuple[str, str] = ("", ""),
         resources: dict[str, list[str]] | None = None,
         metadata: dict[str, Any] | None = None,
+        requestor: Requestor | None = None,
     ) -> Operation:
         """Start a task; an exception of its work becomes its error."""
-        operation = Operation(project, description, resources=resources, metadata=metadata, origin=origin)
+        operation = Operation(
+            project, description, resources=resources, metadata=metadata, origin=origin, requestor=requestor
+        )
         self._begin(operation)
         operation.task = asyncio.get_running_loop().create_task(self._run(operation, work))
         return operation
@@ -134,6 +150,8 @@ class Operations:
             status = "Success"
         except asyncio.CancelledError:
             operation.error = "context canceled"
+            if self._flavour.does(facts.ALWAYS_CANCELLABLE):
+                status = "Cancelled"
         except Refusal as refusal:
             operation.error = refusal.text
             if refusal.code in (403, 404, 409):
@@ -194,7 +212,7 @@ class Operations:
         """
         if operation.done.is_set():
             raise Refusal(400, "Only running operations can be cancelled")
-        if not operation.may_cancel:
+        if not operation.may_cancel and not self._flavour.does(facts.ALWAYS_CANCELLABLE):
             raise Refusal(400, "This operation can't be cancelled")
         if operation.task is not None:
             operation.task.cancel()

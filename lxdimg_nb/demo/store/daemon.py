@@ -12,10 +12,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..versions import facts
+from ..versions.flavours import Flavour
 from .background_operations import Operations
 from .database import Store
 from .event_hub import Events
-from .flavours import Flavour
 from .image_records import Images
 from .trust_store import Identity
 
@@ -85,13 +86,15 @@ class Daemon:
             "api_version": "1.0",
             "auth": "trusted" if trusted else "untrusted",
             "public": False,
-            "auth_methods": ["tls"],
+            "auth_methods": ["tls", "bearer"] if self.flavour.does(facts.BEARER) else ["tls"],
         }
         if not trusted:
             if not self.flavour.is_incus:
                 del shown["config"]
+            if self.flavour.does(facts.EXTENSIONS_HIDDEN):
+                shown["api_extensions"] = None
             return shown
-        if self.flavour.is_incus:
+        if self.flavour.does(facts.USER_SHOWN):
             shown |= {"auth_user_name": user, "auth_user_method": "unix"}
         shown["environment"] = self._environment(project)
         return shown

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .flavours import Flavour
+from ..versions.flavours import Flavour
 from .refusals import Refusal
 
 __all__ = ["Store"]

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
-from .flavours import Flavour
+from ..versions import facts
+from ..versions.flavours import Flavour
 from .go_json import compact, now_text
 
 __all__ = ["Events", "Listener", "Requestor", "url_of"]
@@ -36,9 +37,9 @@ class Listener:
     cut: Callable[[], None]
 
 
-def url_of(path: str, project: str) -> str:
-    """The URL of something in a project: other than `default`, it shows in the query."""
-    return path if project == "default" else f"{path}?project={quote(project, safe='')}"
+def url_of(path: str, project: str, *, always: bool = False) -> str:
+    """The URL of something in a project: other than `default`, or `always`, it shows in the query."""
+    return path if project == "default" and not always else f"{path}?project={quote(project, safe='')}"
 
 
 class Events:
@@ -118,6 +119,6 @@ class Events:
 
     def alias_url(self, name: str) -> str:
         """The URL of an alias in lists, `Location` headers and events."""
-        for _ in range(self._flavour.alias_escapes):
+        for _ in range(1 + self._flavour.does(facts.ALIAS_ESCAPED_TWICE)):
             name = quote(name, safe="")
         return f"/1.0/images/aliases/{name}"

@@ -98,17 +98,39 @@ def extension_of(path: Path) -> str:
     return found[1] if found else ""
 
 
-def facts_of(path: Path, *, split: bool, virtual_machine: bool = False) -> ImageFacts:
+def facts_of(path: Path, *, split: bool, virtual_machine: bool = False, go_yaml_4: bool = False) -> ImageFacts:
     """Read the metadata of an image.
 
     Args:
         path: the unified tarball, or the metadata tarball of a split image.
         split: whether it is the latter.
         virtual_machine: for a split image, whether its second part is a disk.
+        go_yaml_4: read metadata.yaml as newer Incus does: dates are no texts, and errors have other words.
 
     Raises:
         Refusal: with the text that a daemon's operation fails with.
     """
+    try:
+        return _facts_of(path, split=split, virtual_machine=virtual_machine, dates_are_texts=not go_yaml_4)
+    except Refusal as refusal:
+        if go_yaml_4:
+            raise Refusal(500, _in_words_of_go_yaml_4(refusal)) from refusal
+        raise
+
+
+def _in_words_of_go_yaml_4(refusal: Refusal) -> str:
+    text = refusal.text
+    cause = refusal.__cause__
+    if isinstance(cause, yaml.MarkedYAMLError) and cause.problem_mark is not None:
+        mark, context = cause.problem_mark, f" ({cause.context})" if cause.context else ""
+        problem = text.partition(": ")[2].partition(": ")[2]
+        return f"go-yaml load error in parser{context} at L{mark.line + 1}.C{mark.column + 1}: {problem}"
+    if text.startswith("yaml: input error"):
+        return f"go-yaml load error in reader at <unknown position>: {text.removeprefix('yaml: ')}"
+    return text.replace("unmarshal errors:\n  ", "construct errors: ").replace("cannot unmarshal", "cannot construct")
+
+
+def _facts_of(path: Path, *, split: bool, virtual_machine: bool, dates_are_texts: bool) -> ImageFacts:
     found = _sniff(path)
     if found is None or found[0] == "qcow2":
         raise Refusal(500, "Unsupported compression")
@@ -122,7 +144,7 @@ def facts_of(path: Path, *, split: bool, virtual_machine: bool = False) -> Image
         kind = "virtual-machine" if virtual_machine else "container"
     elif not kind:
         raise Refusal(500, "Invalid instance type")
-    return _parse_facts(text, kind)
+    return _parse_facts(text, kind, dates_are_texts=dates_are_texts)
 
 
 def _scan(path: Path, packing: str, *, split: bool) -> tuple[bytes | None, str]:
@@ -185,7 +207,7 @@ def _unpacked(path: Path, packing: str) -> Iterator[IO[bytes]]:
             child.kill()
 
 
-def _parse_facts(text: bytes, kind: str) -> ImageFacts:
+def _parse_facts(text: bytes, kind: str, *, dates_are_texts: bool) -> ImageFacts:
     """The facts in metadata.yaml of an image of this type.
 
     Raises:
@@ -203,6 +225,8 @@ def _parse_facts(text: bytes, kind: str) -> ImageFacts:
         fields = _fields(loader, root)
         created = _integer(fields.get("creation_date"))
         expiry = _integer(fields.get("expiry_date"))
+        if not dates_are_texts:
+            _refuse_dates(fields.get("properties"), fields.get("architecture"))
         properties = _mapping(loader, fields.get("properties"))
         _check_templates(loader, fields.get("templates"))
         written = _string(fields["architecture"]) if "architecture" in fields else ""
@@ -210,7 +234,7 @@ def _parse_facts(text: bytes, kind: str) -> ImageFacts:
         # PyYAML takes no tab within a text without quotes; Go's YAML does.
         spaced = re.sub(rb"(?<=[^\s])[ \t]*\t", b" ", text)
         if spaced != text:
-            return _parse_facts(spaced, kind)
+            return _parse_facts(spaced, kind, dates_are_texts=dates_are_texts)
         raise Refusal(500, _yaml_error(error)) from error
     except RecursionError as error:
         raise Refusal(500, "yaml: exceeded max depth") from error
@@ -317,6 +341,15 @@ def _mapping(loader: _Loader, node: yaml.Node | None) -> dict[str, str] | None:
     loader.flatten_mapping(node)
     # The database ends a text at its first NUL.
     return {_string(key).split("\0")[0]: _string(value).split("\0")[0] for key, value in node.value}
+
+
+def _refuse_dates(*nodes: yaml.Node | None) -> None:
+    """Raise a Refusal for the first date without quotes in some nodes."""
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            _refuse_dates(*(part for pair in node.value for part in pair))
+        elif isinstance(node, yaml.ScalarNode) and _tag(node) == "timestamp":
+            raise _cannot(node, "string")
 
 
 def _check_templates(loader: _Loader, node: yaml.Node | None) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..versions import facts
+from ..versions.flavours import NEVER, Flavour
 from .database import Store
-from .flavours import NEVER, Flavour
 from .go_json import compact, etag
 from .refusals import Refusal
 from .tarballs import tarball_from_recipe
@@ -67,7 +69,11 @@ def document(flavour: Flavour, project: str, record: Record, aliases: Sequence[d
         if key != "update_source" or value is not None:
             shown[key] = value
     shown["properties"] = dict(sorted(record.properties.items()))
-    return shown | ({"project": project} if flavour.is_incus else {})
+    if flavour.does(facts.ALL_PROJECTS):
+        shown["project"] = project
+    if flavour.does(facts.LOCATIONS):
+        shown["locations"] = ["none"]
+    return shown
 
 
 def _columns(record: Record) -> dict[str, Any]:
@@ -83,14 +89,20 @@ class Images:
     # Reading
 
     def documents(self, project: str | None, *, public_only: bool = False) -> list[str]:
-        """The JSON of all images of a project, or of all projects, by fingerprint."""
+        """The JSON of all images of a project, or of all projects."""
         query = "SELECT document FROM images WHERE ? IN (project, '') AND public >= ? ORDER BY fingerprint, project"
-        return [row["document"] for row in self._store.rows(query, project or "", int(public_only))]
+        found = [row["document"] for row in self._store.rows(query, project or "", int(public_only))]
+        return self._disordered(found)
 
     def fingerprints(self, project: str, *, public_only: bool = False) -> list[str]:
-        """The fingerprints of a project's images, sorted."""
+        """The fingerprints of a project's images."""
         query = "SELECT fingerprint FROM images WHERE project = ? AND public >= ? ORDER BY fingerprint"
-        return [row["fingerprint"] for row in self._store.rows(query, project, int(public_only))]
+        return self._disordered([row["fingerprint"] for row in self._store.rows(query, project, int(public_only))])
+
+    def _disordered(self, found: list[str]) -> list[str]:
+        """In no order where the imitated version walks a map; always the same one, so that a test can be repeated."""
+        unsorted = self._store.flavour.does(facts.UNSORTED)
+        return sorted(found, key=lambda text: zlib.crc32(text.encode())) if unsorted else found
 
     def find(self, project: str, prefix: str) -> ImageRow:
         """The one image whose fingerprint begins with a prefix, as SQL's LIKE reads it: any case, `%` and `_` match.

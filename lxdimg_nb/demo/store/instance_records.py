@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from .flavours import NEVER
+from ..versions.flavours import NEVER
 from .image_records import ImageRow
 from .refusals import Refusal
 

@@ -1,0 +1,1 @@
+"""Which versions of LXD and Incus the demo server imitates, and in what they differ."""
