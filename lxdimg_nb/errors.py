@@ -49,6 +49,8 @@ __all__ = [
 
 # A longer run without a space is a name or a key, and would hide the rest of the message.
 _LONG_RUN = re.compile(r"\S{400,}")
+# Characters of a message, which may quote a server.
+MAX_MESSAGE = 4000
 _SECRET = re.compile(r"((?:secret|token|password|signature|[?&]sig)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
 
 
@@ -59,8 +61,11 @@ def redact(text: str) -> str:
 
 def _single_line(text: str) -> str:
     """Return the text on one line, without control characters and secrets, and with long runs cut."""
+    # Without its end rather than its beginning, so that what hides a secret is not cut off.
+    text = text[: 50 * MAX_MESSAGE]
     text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
-    return redact(_LONG_RUN.sub(lambda found: found[0][:200] + "…", text))
+    text = redact(_LONG_RUN.sub(lambda found: found[0][:200] + "…", text))
+    return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "…"
 
 
 class LxdImageError(Exception):
@@ -181,7 +186,7 @@ class OperationFailedError(LxdImageError):
     reason: str
 
     def __init__(self, message: str, *, operation_id: str = "", reason: str = "") -> None:
-        super().__init__(message, operation_id=operation_id, reason=redact(reason))
+        super().__init__(message, operation_id=operation_id, reason=redact(reason[:MAX_MESSAGE]))
 
 
 class OperationTimeoutError(LxdImageError):

@@ -7,6 +7,7 @@ import itertools
 import json
 import socket as socketlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
@@ -30,6 +31,10 @@ __all__ = ["Events"]
 TYPES = frozenset({"lifecycle", "operation", "logging", "ovn", "security", "network-acl"})
 # Servers ping every 10 s; after three missing pings the connection is dead.
 READ_TIMEOUT = 35.0
+# Bytes of one message, or of the reply that begins the connection, and pieces that come one right after the other.
+# Those of servers have a few kB in one piece.
+MAX_MESSAGE = 4 * 1024 * 1024
+MAX_PIECES = 10_000
 RETRY_DELAYS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
@@ -69,7 +74,7 @@ class Events:
     def _connect(self) -> None:
         import websocket
 
-        raw = self._transport.open_socket()
+        raw: Any = _BoundedSocket(self._transport.open_socket(), self._transport.timeout)
         end = self._transport.endpoint
         address = "ws://localhost" if end.socket else "wss" + end.base.removeprefix("https")
         headers = [Secret(f"Authorization: Bearer {end.bearer}")] if end.bearer else []
@@ -77,8 +82,9 @@ class Events:
             # An Origin header that is not the server's own is refused (LXD shared/ws/upgrader.go).
             with inner_frames_hidden():
                 connected: Any = websocket.create_connection(
-                    address + self._path, socket=raw, suppress_origin=True, timeout=READ_TIMEOUT, header=headers
+                    address + self._path, socket=raw, suppress_origin=True, header=headers, redirect_limit=0
                 )
+            raw.begin()
         except websocket.WebSocketBadStatusException as error:
             raw.close()
             status = error.status_code
@@ -126,6 +132,7 @@ class Events:
         while connected is not None:
             try:
                 with self._reading:
+                    connected.sock.begin()
                     message = connected.recv()
                 if not message:
                     raise ConnectionResetError("the server closed the connection")
@@ -170,6 +177,48 @@ class Events:
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self.close()
+
+
+class _BoundedSocket:
+    """A socket whose peer can send only so much in one message, and must send the reply that begins it in time.
+
+    Args:
+        sock: connected; everything else is its own.
+        seconds: until the first call of `begin`.
+    """
+
+    def __init__(self, sock: socketlib.socket, seconds: float) -> None:
+        self._sock = sock
+        self._left, self._pieces = MAX_MESSAGE, 0
+        self._last = time.monotonic()
+        self._deadline: float | None = time.monotonic() + seconds
+        sock.settimeout(seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def begin(self) -> None:
+        """A message may begin, and take its time."""
+        if self._deadline is not None:
+            self._sock.settimeout(READ_TIMEOUT)
+        self._left, self._pieces, self._deadline = MAX_MESSAGE, 0, None
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes.
+
+        Raises:
+            OSError: there is no end of them.
+        """
+        now = time.monotonic()
+        if self._deadline is not None and now > self._deadline:
+            raise TimeoutError("the reply takes too long")
+        found = self._sock.recv(size)
+        # Pings, which come every few seconds, are no part of a message.
+        self._pieces = self._pieces + 1 if now - self._last < 1 else 0
+        self._left, self._last = self._left - len(found), now
+        if self._left < 0 or (self._pieces > MAX_PIECES and self._deadline is None):
+            raise ConnectionAbortedError("a message without end")
+        return found
 
 
 class _LostError(Exception):

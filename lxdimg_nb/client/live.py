@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.client.image import Image
@@ -68,6 +69,7 @@ class Live:
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
         self._closed = threading.Event()
+        self._newest = datetime.min.replace(tzinfo=UTC)
         self._events: Events | None = None
         self.heard = 0
         self.fetched = 0
@@ -217,11 +219,13 @@ class Live:
                     return
 
     def _apply(self, event: Event) -> None:
-        action, name = event.action, urlsplit(event.source).path
+        action, name = event.action, event.source.partition("?")[0]
+        late = self._is_late(event)
         if action in ("image-created", "image-updated"):
             self._fetch([_last(name)])
         elif action == "image-deleted":
-            self._drop([_last(name)])
+            # Told after something newer, it may be there again.
+            (self._fetch if late else self._drop)([_last(name)])
         elif action == "image-refreshed":
             self._compare()
         elif action.startswith("image-alias-"):
@@ -230,6 +234,11 @@ class Live:
             self._instance(name)
         elif action in ("profile-deleted", "profile-renamed"):
             self._fetch([r.fingerprint for r in self.records()])
+
+    def _is_late(self, event: Event) -> bool:
+        """Whether something that happened after it has been heard of before, or this event does not say when it was."""
+        newest, self._newest = self._newest, max(self._newest, event.timestamp or self._newest)
+        return event.timestamp is None or event.timestamp < newest
 
     def _alias(self, event: Event, path: str) -> None:
         raw = path.partition("/aliases/")[2]
@@ -250,6 +259,8 @@ class Live:
                 continue
 
     def _instance(self, path: str) -> None:
+        if not path.startswith("/1.0/instances/"):
+            return  # it would be asked for
         try:
             reply = self._project.request("GET", path)
         except NotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 from lxdimg_nb.client.http.transport import Reply, Transport
 from lxdimg_nb.errors import (
@@ -22,6 +23,10 @@ __all__ = ["Operations"]
 
 # Longest wait of one request in seconds, so that progress is reported and an interrupt is noticed.
 STEP = 10
+# Least seconds between two requests.
+PAUSE = 0.2
+# Status codes from here to 199 are states of work that goes on; 200 and more are ends.
+RUNNING = 100
 # Servers call an upload, a copy and a publication so, too.
 _MISNOMERS = {"Downloading image": "making the image"}
 _ID = re.compile(r"(?:^|/1\.0/operations/)([0-9a-f-]{36})(?:\?.*)?$")
@@ -56,7 +61,16 @@ class Operations:
 
         Source: GET /1.0/operations/{id}.
         """
-        return Operation.from_json(self._transport.request("GET", _path(operation)).metadata)
+        return self._read(operation)
+
+    def _read(self, operation: Operation | str, end: str = "", **content: Any) -> Operation:
+        path = _path(operation)
+        found = Operation.from_json(self._transport.request("GET", path + end, **content).metadata)
+        if not path.endswith(found.id):
+            raise UnexpectedReplyError(
+                f"{self._transport.url} answers with the operation {found.id[:36]} where {path[-36:]} was asked for"
+            )
+        return found
 
     def started(self, reply: Reply) -> Operation:
         """The operation that an asynchronous reply announces.
@@ -98,10 +112,16 @@ class Operations:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = STEP if deadline is None else max(0.0, deadline - time.monotonic())
+            begin = time.monotonic()
+            left = STEP if deadline is None else max(0.0, deadline - begin)
             current = self._poll(operation, 1 if progress else min(STEP, left), what)
             if current.done:
                 return self._successful(current, what)
+            if current.status_code < RUNNING:
+                raise UnexpectedReplyError(
+                    f"{self._transport.url} says that {_named(what, current)} is in the state {current.status_code}, "
+                    "which there is not; list the images to see how it ended"
+                )
             if progress:
                 progress(current.progress or Progress("server", text=_named(what, current)))
             if deadline is not None and time.monotonic() >= deadline:
@@ -110,23 +130,22 @@ class Operations:
                     "wait again or cancel it",
                     operation_id=current.id,
                 )
+            # Servers answer /wait when something has changed or the time is over, and need not be asked more often.
+            time.sleep(max(0.0, min(PAUSE, left) - (time.monotonic() - begin)))
 
     def _poll(self, operation: Operation | str, seconds: float, what: str) -> Operation:
-        path = _path(operation)
         try:
             # Only whole seconds are understood; 0 is an error or a snapshot depending on the version.
             params = {"timeout": str(max(1, int(seconds)))}
             timeout = self._transport.timeout + STEP
-            return Operation.from_json(
-                self._transport.request("GET", f"{path}/wait", params=params, timeout=timeout).metadata
-            )
+            return self._read(operation, "/wait", params=params, timeout=timeout)
         except ApiError as refused:
             try:
                 return self.get(operation)
             except NotFoundError:
                 if refused.status_code == 404:
                     raise
-                raise self._failed(_named(what, operation), refused.message, path[-36:]) from refused
+                raise self._failed(_named(what, operation), refused.message, _path(operation)[-36:]) from refused
 
     def cancel(self, operation: Operation | str) -> None:
         """Ask the server to stop an operation.

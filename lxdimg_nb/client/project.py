@@ -12,7 +12,7 @@ from lxdimg_nb.client.dialect import Dialect
 from lxdimg_nb.client.files.hashing import HashCache
 from lxdimg_nb.client.http.transport import Reply, Stream, Transport
 from lxdimg_nb.client.operations import Operations
-from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError
+from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.values import FINGERPRINT, Alias, ImageRecord, Operation, ServerInfo
 from lxdimg_nb.values.validation import checked_name
 
@@ -103,7 +103,20 @@ class Project:
             reply = self.request("GET", f"/1.0/images/{fingerprint}")
         except NotFoundError as error:
             raise self.no_image(fingerprint[:12]) from error
-        return self.own(ImageRecord.from_json(reply.metadata, project=self.name)), reply.etag
+        return self.own(self.record(reply.metadata, fingerprint)), reply.etag
+
+    def record(self, data: object, fingerprint: str) -> ImageRecord:
+        """The record in a reply about one image.
+
+        Raises:
+            UnexpectedReplyError: it is of another image, which nobody asked to see, change or delete.
+        """
+        found = ImageRecord.from_json(data, project=self.name)
+        if found.fingerprint != fingerprint:
+            raise UnexpectedReplyError(
+                f"{self.url} answers with the image {found.fingerprint[:12]} where {fingerprint[:12]} was asked for"
+            )
+        return found
 
     def find(self, fingerprint: str) -> ImageRecord | None:
         """The image of that full fingerprint; None when there is none."""

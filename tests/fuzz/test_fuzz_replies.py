@@ -211,6 +211,7 @@ class _Socket:
 
     def __init__(self, message: bytes) -> None:
         self._messages = [message, b""]
+        self.sock = SimpleNamespace(begin=lambda: None)
 
     def recv(self) -> bytes:
         return self._messages.pop(0)

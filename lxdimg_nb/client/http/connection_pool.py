@@ -11,6 +11,7 @@ import queue
 import socket
 import ssl
 from collections import deque
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import requests
@@ -19,10 +20,10 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, pem_fingerprint, unix_socket
-from lxdimg_nb.client.http.response_body import BLOCK, FileBlock
+from lxdimg_nb.client.http.response_body import BLOCK, BoundedResponse, FileBlock
 from lxdimg_nb.errors import InvalidRequestError, redact
 
-__all__ = ["ConnectionQueue", "RedactedLog", "TlsAdapter", "UnixAdapter", "open_socket"]
+__all__ = ["ConnectionQueue", "PlainSession", "RedactedLog", "TlsAdapter", "UnixAdapter", "open_socket"]
 
 POOL_SIZE = 32
 
@@ -70,6 +71,8 @@ class ConnectionQueue(queue.LifoQueue[T]):
 
 
 class _UnixConnection(urllib3.connection.HTTPConnection):
+    response_class = BoundedResponse
+
     def __init__(self, path: str) -> None:
         super().__init__("localhost", blocksize=BLOCK)
         self.path = path
@@ -112,7 +115,12 @@ class UnixAdapter(requests_unixsocket.UnixAdapter):  # type: ignore[misc]
         super().close()
 
 
+class _TlsConnection(urllib3.connection.HTTPSConnection):
+    response_class = BoundedResponse
+
+
 class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
     QueueCls = ConnectionQueue
 
 
@@ -140,6 +148,17 @@ class TlsAdapter(HTTPAdapter):
         kwargs.update(self._pinned, blocksize=BLOCK)
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _TlsPool}
+
+
+class PlainSession(requests.Session):
+    """A session that keeps no cookies and sees no redirects: even one that is not followed has its body read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+
+    def get_redirect_target(self, _: object) -> None:
+        return None
 
 
 class RedactedLog(logging.Filter):

@@ -15,6 +15,13 @@ __all__ = ["MultipartReader"]
 
 BLOCK = 1024 * 1024
 MAX_HEADERS = 16 * 1024
+# RFC 2046, 5.1.1.
+MAX_BOUNDARY = 70
+# Before the first part and after the last one there is nothing, in what servers send.
+MAX_OUTSIDE = 64 * 1024
+# Servers send two.
+MAX_PARTS = 16
+_NONSENSE = "the server's multipart reply makes no sense"
 _NAME = re.compile(rb'[;\s]name="([^"]*)"')
 
 
@@ -26,6 +33,8 @@ class MultipartReader:
     """
 
     def __init__(self, stream: Stream) -> None:
+        if len(stream.boundary) > MAX_BOUNDARY:
+            raise UnexpectedReplyError(_NONSENSE)
         self._stream = stream
         self._delimiter = b"\r\n--" + stream.boundary.encode()
         # The first delimiter has no line end before it; one in front makes all alike.
@@ -34,23 +43,29 @@ class MultipartReader:
 
     def parts(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Each part's name and its content in blocks."""
-        for _ in self._content():
-            pass  # the preamble
-        while True:
+        self._skip(self._content())  # the preamble
+        for _ in range(MAX_PARTS + 1):
             while len(self._buffer) < 2 and self._fill():
                 pass
             if self._buffer[:2] == b"--":
-                while self._stream.read(BLOCK):
-                    pass  # the epilogue
+                self._skip(iter(lambda: self._stream.read(BLOCK) or b"", b""))  # the epilogue
                 return
             yield self._name(), self._content()
             if not self._at_delimiter:
                 raise UnexpectedReplyError("a part of the reply was not read to its end")
+        raise UnexpectedReplyError(_NONSENSE)
+
+    def _skip(self, blocks: Iterator[bytes]) -> None:
+        size = 0
+        for block in blocks:
+            size += len(block)
+            if size > MAX_OUTSIDE:
+                raise UnexpectedReplyError(_NONSENSE)
 
     def _name(self) -> str:
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > MAX_HEADERS or not self._fill():
-                raise UnexpectedReplyError("the server's multipart reply makes no sense")
+                raise UnexpectedReplyError(_NONSENSE)
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         if self._buffer.startswith(self._delimiter[2:]):
             # An empty part has its delimiter right after the headers.

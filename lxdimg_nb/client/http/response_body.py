@@ -1,21 +1,33 @@
-"""The body of a reply read with one copy, and blocks of a file sent with none."""
+"""A reply read with one copy and within limits, and blocks of a file sent with none."""
 
 from __future__ import annotations
 
 import http.client
 import io
 import socket as socketlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lxdimg_nb.errors import ServerUnreachableError
+from lxdimg_nb.errors import ServerUnreachableError, UnexpectedReplyError
 
-__all__ = ["BLOCK", "ChunkFile", "FileBlock", "Stream"]
+__all__ = ["BLOCK", "MAX_LISTING", "BoundedResponse", "ChunkFile", "FileBlock", "Stream", "is_oversize", "read_reply"]
 
 BLOCK = 256 * 1024
 # ValueError: a chunk whose size is no number.
 BROKEN = (OSError, http.client.HTTPException, ValueError)
+# Bytes a second, over twice the time that a server may be silent.
+MIN_RATE = 1024
+# Of status lines, headers, sizes of chunks and trailers, beside as many bytes as the body has.
+MAX_FRAMING = 1024 * 1024
+# Bytes of a reply that is no image, and seconds that it may take once it has begun. A list of 100,000 images, more
+# than any server can send before its deadline, has 110 MB.
+MAX_REPLY = 32 * 1024 * 1024
+MAX_LISTING = 4 * MAX_REPLY
+MAX_SECONDS = 300.0
+# Of the bytes of a longer one as Python's objects: nested empty objects take thirty times their text.
+MAX_GROWTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,72 @@ class FileBlock:
         sent = sock.sendfile(self.file, self.offset, self.count)
         if sent != self.count:
             raise OSError("the file became shorter while it was sent")
+
+
+class OversizeError(http.client.HTTPException):
+    """The lines around a body take more bytes than any honest reply's."""
+
+
+class _TooSlowError(TimeoutError):
+    """Bytes come, but so few that the end is not worth waiting for."""
+
+
+class BoundedResponse(http.client.HTTPResponse):
+    """A reply that ends: it neither comes byte by byte, nor with headers, chunks or trailers for ever.
+
+    Reading raises TimeoutError where it comes too slowly, and OversizeError.
+    """
+
+    def __init__(self, sock: socketlib.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp: io.BufferedReader = _Lines(_PacedFile(self.fp.detach(), 2 * (sock.gettimeout() or 0)))
+
+
+class _PacedFile(io.RawIOBase):
+    """A socket's file; raises where it gave less than `MIN_RATE` in so many seconds of waiting.
+
+    Neither the time before the first byte counts, in which the server works, nor that between two reads.
+    """
+
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        self._raw, self._seconds = raw, seconds
+        self._waited = 0.0
+        self._lately = self.received = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        begin = time.monotonic()
+        count: int | None = self._raw.readinto(buffer)
+        if self.received:
+            self._waited += time.monotonic() - begin
+            self._lately += count or 0
+        self.received += count or 0
+        if self._seconds and self._waited >= self._seconds:
+            if self._lately < MIN_RATE * self._waited:
+                raise _TooSlowError(f"less than {MIN_RATE} bytes came in a second")
+            self._waited, self._lately = 0.0, 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Lines(io.BufferedReader):
+    """A buffered file that counts what is read in lines: in a reply all but its body."""
+
+    def __init__(self, raw: _PacedFile) -> None:
+        super().__init__(raw)
+        self._file, self._framing = raw, 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self._framing += len(line)
+        if 2 * self._framing > MAX_FRAMING + self._file.received:
+            raise OversizeError("the lines around the body have no end")
+        return line
 
 
 class ChunkFile(io.RawIOBase):
@@ -85,7 +163,8 @@ class Stream(io.RawIOBase):
             # http.client knows chunks only where nothing else was done to the body.
             self._body.chunked, self._body.chunk_left, self._body.length = True, None, None
         length = response.headers.get("Content-Length", "")
-        self.length = int(length) if length.isascii() and length.isdigit() and not self._body.chunked else None
+        known = length.isascii() and length.isdigit() and len(length) < 20 and not self._body.chunked
+        self.length = int(length) if known else None
         self.received = 0
 
     @property
@@ -124,6 +203,10 @@ class Stream(io.RawIOBase):
         return data
 
     def _broken(self, cause: BaseException | None) -> ServerUnreachableError:
+        if isinstance(cause, _TooSlowError):
+            return ServerUnreachableError(
+                f"{self._where} sends too slowly: {cause}, {self.received} bytes in all; try again"
+            )
         if isinstance(cause, TimeoutError):
             return ServerUnreachableError(f"{self._where} stopped sending after {self.received} bytes; try again")
         return ServerUnreachableError(f"the connection to {self._where} broke after {self.received} bytes; try again")
@@ -134,3 +217,44 @@ class Stream(io.RawIOBase):
             self._response.raw.release_conn()
         self._response.close()
         super().close()
+
+
+def read_reply(response: Any, where: str, limit: int | None = None) -> bytearray:
+    """The body of a reply of the API, as it came: packed it may be a bomb, and none is asked for.
+
+    Args:
+        response: of requests, its body not read; it is closed.
+        where: the server, for messages.
+        limit: the most bytes of the body; None is 32 MiB.
+
+    Raises:
+        ServerUnreachableError: the connection broke, or it comes too slowly.
+        UnexpectedReplyError: it is packed, or takes more memory than any honest one.
+    """
+    limit = limit or MAX_REPLY
+    stream, found, deadline = Stream(response, where), bytearray(), time.monotonic() + MAX_SECONDS
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    try:
+        if coding not in ("", "identity"):
+            raise UnexpectedReplyError(f"{where} sends its reply packed ({coding[:40]}), which it was not asked for")
+        while block := stream.read1(BLOCK):
+            found += block
+            if len(found) > limit:
+                raise UnexpectedReplyError(f"{where} sends a reply of more than {limit} bytes; no server does")
+            if time.monotonic() > deadline:
+                raise ServerUnreachableError(f"{where} still sends its reply after {MAX_SECONDS:g} s; try again")
+    finally:
+        stream.close()
+    if len(found) > MAX_REPLY // 2 and _decoded_size(found) > MAX_GROWTH * limit:
+        raise UnexpectedReplyError(f"{where} sends a reply that is made to fill the memory; check the address")
+    return found
+
+
+def _decoded_size(content: bytearray) -> int:
+    """About how many bytes a JSON text takes as Python's objects, at least."""
+    return len(content) + 56 * content.count(b",") + 64 * content.count(b"[") + 184 * content.count(b"{")
+
+
+def is_oversize(errors: Iterable[BaseException]) -> bool:
+    """Whether a reply had more or longer lines than http.client or we take, by the errors that this led to."""
+    return any(type(e) in (http.client.HTTPException, http.client.LineTooLong, OversizeError) for e in errors)

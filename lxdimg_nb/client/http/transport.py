@@ -17,16 +17,22 @@ import requests
 import urllib3
 
 from lxdimg_nb.client.http.connection_errors import advise, exception_chain, explain, without_request
-from lxdimg_nb.client.http.connection_pool import RedactedLog, TlsAdapter, UnixAdapter, open_socket
+from lxdimg_nb.client.http.connection_pool import PlainSession, RedactedLog, TlsAdapter, UnixAdapter, open_socket
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint, server_certificate
 from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_reply
-from lxdimg_nb.client.http.response_body import BLOCK, FileBlock, Stream
+from lxdimg_nb.client.http.response_body import BLOCK, MAX_LISTING, FileBlock, Stream, is_oversize, read_reply
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
-from lxdimg_nb.errors import ApiError, LxdImageError, ServerUnreachableError, UnexpectedReplyError
+from lxdimg_nb.errors import (
+    ApiError,
+    InvalidRequestError,
+    LxdImageError,
+    ServerUnreachableError,
+    UnexpectedReplyError,
+)
 from lxdimg_nb.text.secret import Secret, hide_inner_frames, hide_values, inner_frames_hidden
 
-__all__ = ["READ_TIMEOUT", "RETRIES", "TIMEOUTS", "Body", "Reply", "Stream", "Transport"]
+__all__ = ["MAX_LISTING", "READ_TIMEOUT", "RETRIES", "TIMEOUTS", "Body", "Reply", "Stream", "Transport"]
 
 # A cluster that loses its leader answers after 6 s, one that gives up after 20 s (LXD 5.0.2).
 READ_TIMEOUT = 30.0
@@ -101,7 +107,7 @@ class Transport:
     def _new_session(self) -> requests.Session:
         # Added once, however often this runs. urllib3 logs addresses with their queries.
         logging.getLogger("urllib3.connectionpool").addFilter(_REDACTED_LOG)
-        session = requests.Session()
+        session = PlainSession()
         # REQUESTS_CA_BUNDLE would beat the pinned certificate, proxies make no sense for a socket.
         session.trust_env = False
         session.headers.clear()
@@ -137,6 +143,7 @@ class Transport:
         body: Body | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        limit: int | None = None,
     ) -> Reply:
         """Send a request and read the envelope of the reply.
 
@@ -146,11 +153,12 @@ class Transport:
         Args:
             path: from `/1.0` on, already quoted.
             timeout: seconds without a byte from the server; None is the transport's own.
+            limit: the most bytes of the reply; None is 32 MiB.
 
         Raises:
             ApiError: the server refused (a subclass tells how).
-            ServerUnreachableError: nobody answers or the connection broke.
-            UnexpectedReplyError: the answer is no envelope of LXD or Incus.
+            ServerUnreachableError: nobody answers, the connection broke, or the reply comes too slowly.
+            UnexpectedReplyError: the answer is no envelope of LXD or Incus, or has no end.
 
         Source: LXD doc/rest-api.md, "Return values".
         """
@@ -158,7 +166,9 @@ class Transport:
         params, json = hide_values(params), hide_values(json)
 
         def send() -> Reply:
-            return self.exchange(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
+            return self.exchange(
+                method, path, params=params, json=json, body=body, headers=headers, timeout=timeout, limit=limit
+            )
 
         with self._naming_members():
             return retry(RETRIES if method == "GET" else 1, TIMEOUTS, send)
@@ -173,12 +183,12 @@ class Transport:
         body: Body | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        limit: int | None = None,
     ) -> Reply:
         """As `request`, but sent once, and no cluster is asked about an error."""
         params, json = hide_values(params), hide_values(json)
-        return self._read_reply(
-            self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
-        )
+        response = self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
+        return self._read_reply(response, limit, timeout)
 
     @contextmanager
     def _naming_members(self) -> Iterator[None]:
@@ -197,12 +207,16 @@ class Transport:
                 server_text=error.__dict__.get("server_text", ""),
             ) from error
 
-    def _read_reply(self, response: requests.Response) -> Reply:
+    def _read_reply(self, response: requests.Response, limit: int | None, timeout: float | None) -> Reply:
         try:
+            content = read_reply(response, self.url, limit)
             # A token operation holds a secret, which no traceback shows.
-            hook = hide_values if all(w in response.content for w in (b'"secret"', b'"token"')) else None
+            hook = hide_values if all(w in content for w in (b'"secret"', b'"token"')) else None
             with inner_frames_hidden():
-                envelope = jsonlib.loads(response.content, object_hook=hook)
+                envelope = jsonlib.loads(content, object_hook=hook)
+        except ServerUnreachableError as error:
+            silent = type(error.__cause__) is TimeoutError
+            raise (self._timed_out(timeout) if silent else error) from error.__cause__
         except RecursionError as error:
             raise self._unexpected(response) from error
         except ValueError as error:
@@ -234,9 +248,12 @@ class Transport:
         params = hide_values(params)
 
         def send() -> Stream:
-            response = self._send("GET", path, params=params, headers=headers, timeout=timeout, stream=True)
+            response = self._send("GET", path, params=params, headers=headers, timeout=timeout)
             if response.status_code >= 400:
                 raise self._refusal(response)
+            if response.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+                response.close()
+                raise self._unexpected(response)
             if not _is_framed(response):
                 response.close()
                 raise self._unreachable(None)
@@ -251,8 +268,10 @@ class Transport:
         try:
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return parse_error({}, response.status_code)  # plain text, no envelope
-            envelope = jsonlib.loads(response.content)
+            envelope = jsonlib.loads(read_reply(response, self.url))
             return parse_error(envelope, response.status_code) if is_envelope(envelope) else self._unexpected(response)
+        except LxdImageError as error:
+            return error
         except (ValueError, RecursionError, *BROKEN):
             return self._unexpected(response)
         finally:
@@ -268,8 +287,11 @@ class Transport:
         body: Body | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-        stream: bool = False,
     ) -> requests.Response:
+        """Send a request and read the head of the reply."""
+        if not path.startswith("/") or path.startswith("//"):
+            # Behind an address it would lead to another host, with all that logs in to this one.
+            raise InvalidRequestError(f"{path[:80]!r} is no path on a server")
         # The server may stop reading an upload for longer: its disk may be busy.
         send_timeout = CONNECT_TIMEOUT if body is None else 2 * self.timeout
         try:
@@ -281,17 +303,19 @@ class Transport:
                 data=_sendable(body),
                 headers=dict(headers) if headers else None,
                 timeout=(send_timeout, timeout or self.timeout),
-                stream=stream,
+                stream=True,
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as error:
-            failure, cause = self._wrong_certificate(error), without_request(error)
+            failure: LxdImageError = self._wrong_certificate(error)
+            cause = without_request(error)
         except TIMEOUTS as error:
             failure, cause = self._timed_out(timeout), TimeoutError(str(without_request(error)))
         except BROKEN as error:
             cause = without_request(error)
             failure = self._timed_out(timeout) if _is_timeout(error) else self._unreachable(error)
             cause = TimeoutError(str(cause)) if _is_timeout(error) else cause
+            failure = self._oversize() if is_oversize(exception_chain(error)) else failure
         except BaseException as error:
             hide_inner_frames(error)
             raise
@@ -303,6 +327,9 @@ class Transport:
             f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?",
             advice=self.cluster.advice() if self.cluster else (),
         )
+
+    def _oversize(self) -> UnexpectedReplyError:
+        return UnexpectedReplyError(f"{self.url} sends headers without end, as no LXD or Incus does; check the address")
 
     def _wrong_certificate(self, error: BaseException) -> ServerUnreachableError:
         """The error that TLS failed, as a rule because of the server's certificate, which is looked at to name it."""

@@ -34,7 +34,7 @@ class _Host(Transport):
     """One web server, whose error pages are not read."""
 
     def get(self, target: str, headers: Mapping[str, str]) -> Stream:
-        return Stream(self._send("GET", target, headers=headers, stream=True), self.url)
+        return Stream(self._send("GET", target, headers=headers), self.url)
 
 
 class WebClient:

@@ -177,6 +177,7 @@ class CatalogueTransport(Transport):
         body: Body | bytes | None = None,  # noqa: ARG002
         headers: Mapping[str, str] | None = None,  # noqa: ARG002
         timeout: float | None = None,  # noqa: ARG002
+        limit: int | None = None,  # noqa: ARG002
     ) -> Reply:
         """What a server would answer to a reading request; anything else is refused."""
         if method != "GET":

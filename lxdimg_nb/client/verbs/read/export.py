@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import time
 from dataclasses import dataclass
@@ -81,6 +82,12 @@ class Export:
 
 def export_bytes(project: Project, record: ImageRecord, progress: ProgressArgument) -> bytes:
     """A unified image's bytes, verified. Source: GET /1.0/images/{fingerprint}/export."""
+    limit = min(max(record.size, 0) or MAX_UNKNOWN, _memory())
+    if record.size > limit:
+        raise InvalidRequestError(
+            f"the image {record.fingerprint[:12]} has {formats.size(record.size)}, too much for the memory; "
+            "use export(path)"
+        )
     with reporting(progress, record.fingerprint[:12]) as report, project.content(record.fingerprint) as stream:
         if stream.boundary:
             raise InvalidRequestError(
@@ -92,8 +99,8 @@ def export_bytes(project: Project, record: ImageRecord, progress: ProgressArgume
         while chunk := stream.read(1024 * 1024):
             held.write(chunk)
             sha.update(chunk)
-            if held.tell() > record.size > 0:
-                raise UnexpectedReplyError(f"the server sends more than the {record.size} bytes that the image has")
+            if held.tell() > limit:
+                raise UnexpectedReplyError(f"the server sends more than {limit} bytes; use export(path)")
             report(Progress("receive", stream.received, stream.length))
     _verify(record, sha.hexdigest())
     return held.getvalue()
@@ -132,6 +139,8 @@ class _Downloaded:
     part_name: str = ""
 
 
+# Bytes in memory of an image whose size nobody tells; on disk it may take half of what is free.
+MAX_UNKNOWN = 1 << 30
 # The part file is not the beginning of what the server has; no SHA-256 is empty.
 _NOT_RESUMABLE = (_Downloaded(0, 0), "")
 
@@ -189,7 +198,8 @@ def _attempt(
 ) -> tuple[_Downloaded, str]:
     # Nothing of a part file is lost if hashing is interrupted or the server is down.
     part.keep = bool(have)
-    with HashingWriter(part.fd, limit=record.size or None) as writer:
+    limit = record.size if record.size > 0 else shutil.disk_usage(part.path.parent).free // 2
+    with HashingWriter(part.fd, limit=limit) as writer:
         if have and not writer.resume(project.hashes.pop_state(part.fd), have):
             writer.rehash(have, lambda done: report(Progress("hash", done, have)))
         if have and have == record.size:
@@ -246,6 +256,11 @@ def _split(stream: Stream, writer: HashingWriter, record: ImageRecord, report: R
     if len(names) != 2 or names[0] != "metadata" or names[1] not in ("rootfs", "rootfs.img"):
         raise UnexpectedReplyError(f"the server sent the parts {names[:3]} where metadata and rootfs were due")
     return split_at, names[1]
+
+
+def _memory() -> int:
+    """Half of the bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _verify(record: ImageRecord, actual: str) -> None:

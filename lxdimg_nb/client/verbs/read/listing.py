@@ -9,15 +9,18 @@ is compared with the project's own count (`used_by`), and what is missing is rea
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import threading
 import time
 from collections.abc import Iterable
 
+from lxdimg_nb.client.http.transport import MAX_LISTING
 from lxdimg_nb.client.project import Project, read_project
 from lxdimg_nb.errors import ApiError, IncompleteListError, LxdImageError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.filters import parse
 from lxdimg_nb.values import ImageRecord, fingerprints
+from lxdimg_nb.values.json_fields import mapping
 
 __all__ = ["is_new_size", "known_fingerprints", "list_records", "project_names"]
 
@@ -82,12 +85,12 @@ def project_names(project: Project, *, holding_images: bool = False) -> list[str
 
     Source: GET /1.0/projects?recursion=1.
     """
-    entries = project.transport.request("GET", "/1.0/projects", params={"recursion": "1"}).metadata
+    entries = project.transport.request("GET", "/1.0/projects", params={"recursion": "1"}, limit=MAX_LISTING).metadata
     rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     names = sorted(str(entry.get("name")) for entry in rows)
     if not holding_images:
         return names
-    shared = {str(e.get("name")) for e in rows if (e.get("config") or {}).get("features.images") == "false"}
+    shared = {str(e.get("name")) for e in rows if mapping(e.get("config")).get("features.images") == "false"}
     if shared and "default" not in names:
         # The images of default are to be seen through such a project only; once is enough.
         shared.remove(min(shared))
@@ -153,7 +156,8 @@ def _request_list(project: Project, params: dict[str, str]) -> tuple[list[ImageR
     gc.disable()
     try:
         params = {"recursion": "1"} | params
-        rows = project.transport.request("GET", "/1.0/images", params=params, timeout=LIST_TIMEOUT).metadata
+        ask = functools.partial(project.transport.request, timeout=LIST_TIMEOUT, limit=MAX_LISTING)
+        rows = ask("GET", "/1.0/images", params=params).metadata
         if not isinstance(rows, list):
             raise UnexpectedReplyError("the server sent something else where a list of images was due")
         return [ImageRecord.from_json(row, project=project.name) for row in rows], time.monotonic() - begin
@@ -230,7 +234,7 @@ class _Readers:
                 fingerprint = self._waiting.pop()
             try:
                 reply = self._project.request("GET", f"/1.0/images/{fingerprint}")
-                self._records.append(ImageRecord.from_json(reply.metadata, project=self._project.name))
+                self._records.append(self._project.record(reply.metadata, fingerprint))
             except NotFoundError:
                 continue  # deleted since
             except Exception as error:  # noqa: BLE001 - handed to the thread that asks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lxdimg_nb.client.http.transport import MAX_LISTING
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.listing import project_names
 from lxdimg_nb.errors import NotAllowedError
@@ -31,7 +32,8 @@ def users_of_images(project: Project) -> dict[str, list[str]]:
             continue
         name = f"{row.get('project') or 'default'}/{row.get('name')}"
         _note(found, row, name)
-        for snapshot in row.get("snapshots") or []:
+        snapshots = row.get("snapshots")
+        for snapshot in snapshots if isinstance(snapshots, list) else ():
             if isinstance(snapshot, dict):
                 _note(found, snapshot, f"{name}/{str(snapshot.get('name')).rpartition('/')[2]}")
     return {fingerprint: sorted(names) for fingerprint, names in found.items()}
@@ -39,7 +41,7 @@ def users_of_images(project: Project) -> dict[str, list[str]]:
 
 def _instances(project: Project, where: dict[str, str]) -> list[object]:
     params = {"recursion": "2"} | where
-    rows = project.transport.request("GET", "/1.0/instances", params=params, timeout=120).metadata
+    rows = project.transport.request("GET", "/1.0/instances", params=params, timeout=120, limit=MAX_LISTING).metadata
     return rows if isinstance(rows, list) else []
 
 

@@ -20,8 +20,8 @@ from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.listing import list_records
 from lxdimg_nb.client.verbs.write.create import create_image
-from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.client.verbs.write.settings import Settings, free_aliases
+from lxdimg_nb.client.verbs.write.wait import remove_made
 from lxdimg_nb.errors import (
     FingerprintMismatchError,
     ImageExistsError,
@@ -33,7 +33,7 @@ from lxdimg_nb.errors import (
     UnexpectedReplyError,
 )
 from lxdimg_nb.text import formats
-from lxdimg_nb.values import FINGERPRINT, ImageRecord, Progress
+from lxdimg_nb.values import FINGERPRINT, ImageRecord, Operation, Progress
 from lxdimg_nb.values.validation import checked_name, checked_names
 
 __all__ = ["MAX_SIZE", "fetch_from_simplestreams", "fetch_from_url"]
@@ -75,7 +75,7 @@ def fetch_from_simplestreams(
         return there
     free = free_aliases(project, aliases)
     with reporting(progress, alias[:40]) as report:
-        record = _by_server(project, source, settings, report)
+        record, _ = _by_server(project, source, settings, report)
     return settings.apply(project, record, free)
 
 
@@ -148,12 +148,12 @@ def fetch_from_url(
     free = free_aliases(project, aliases)
     with reporting(progress) as report:
         try:
-            record = _by_server(project, {"type": "url", "url": url}, settings, report)
+            record, done = _by_server(project, {"type": "url", "url": url}, settings, report)
         except OperationFailedError as error:
             error.add_note("Most web servers do not send what a server wants there; by='client' needs none of it.")
             raise
     if sha256 is not None and record.fingerprint != sha256:
-        delete_image(project, record.fingerprint)
+        remove_made(project, done)
         raise _other_file(sha256, record.fingerprint)
     return settings.apply(project, record, free)
 
@@ -173,8 +173,10 @@ def _catalogue_address(server: str) -> tuple[str, str]:
     return remote.addresses[0], remote.server_cert
 
 
-def _by_server(project: Project, source: Mapping[str, Any], settings: Settings, report: Report) -> ImageRecord:
-    """Have the server fetch."""
+def _by_server(
+    project: Project, source: Mapping[str, Any], settings: Settings, report: Report
+) -> tuple[ImageRecord, Operation]:
+    """Have the server fetch: the image, and the operation that made it."""
     document = {"source": dict(source), "public": settings.public, "auto_update": bool(settings.auto_update)}
     operation = project.start("POST", "/1.0/images", json=document)
     try:
@@ -185,7 +187,7 @@ def _by_server(project: Project, source: Mapping[str, Any], settings: Settings, 
         ) from error
     if not done.fingerprint:
         raise OperationFailedError("the server's fetching ended without an image", operation_id=done.id)
-    return project.read(done.fingerprint)
+    return project.read(done.fingerprint), done
 
 
 def _download(

@@ -20,7 +20,7 @@ from lxdimg_nb.errors import (
 )
 from lxdimg_nb.values import ImageRecord, Operation
 
-__all__ = ["wait_for_import", "wait_or_cancel", "warn_of_copies"]
+__all__ = ["remove_made", "wait_for_import", "wait_or_cancel", "warn_of_copies"]
 
 _RECEIVED = (
     "The server had received the whole image and cannot be stopped; "
@@ -80,9 +80,9 @@ def wait_for_import(
         return there
     fingerprint = expected()
     if final.fingerprint and final.fingerprint != fingerprint:
-        delete_image(project, final.fingerprint)
+        done = "the server's copy was removed" if remove_made(project, final) else "look with images.all()"
         raise FingerprintMismatchError(
-            "the file changed while it was sent; the server's copy was removed",
+            f"the file changed while it was sent, or the server made another image of it; {done}",
             expected=fingerprint,
             actual=final.fingerprint,
         )
@@ -105,6 +105,19 @@ def warn_of_copies(fingerprint: str, error: OperationFailedError) -> None:
         f"{error.message}",
         stacklevel=2,
     )
+
+
+def remove_made(project: Project, operation: Operation) -> bool:
+    """Delete the image that an operation made; not one that was there before, whatever the operation says.
+
+    Returns:
+        Whether it was deleted.
+    """
+    made = project.find(operation.fingerprint)
+    if made is None or not _is_from(operation, made):
+        return False
+    delete_image(project, made.fingerprint)
+    return True
 
 
 def wait_or_cancel(
