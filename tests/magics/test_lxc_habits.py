@@ -35,7 +35,7 @@ def test_the_short_verbs_of_lxc_are_taken(kernel: Kernel, server: RunningServer)
 
 def test_a_semicolon_shows_nothing_and_still_assigns(kernel: Kernel) -> None:
     alone = kernel.run("%lxdimg list; # nothing is shown")
-    edited = kernel.run("%%lxdimg edit web;\npublic: yes")
+    edited = kernel.run("%%lxdimg edit web --yes;\npublic: yes")
     kernel.run("df = %lxdimg list alias=web;\n")
     kernel.run("def look():\n    image = %lxdimg info $df;\n    return image")
 
@@ -226,7 +226,7 @@ def test_aliases_of_another_server_are_listed_and_created(
 
 
 def test_edit_shows_the_differences_before_it_writes(kernel: Kernel, server: RunningServer) -> None:
-    cell = kernel.run("%%lxdimg edit web\npublic: yes\nauto_update: yes")
+    cell = kernel.run("%%lxdimg edit web --yes\npublic: yes\nauto_update: yes")
     refused = kernel.run("%%lxdimg edit web\npublic: no\nprofiles: nobody", ok=False)
 
     assert [line.strip() for line in cell.stdout.splitlines()[:2]] == ["public no → yes", "auto_update no → yes"]
