@@ -3,7 +3,9 @@
 A listing of 3,000 images takes a server 10 s and holds up everybody else; hearing of one change takes
 milliseconds. What the events leave out is known here: an image's aliases go without a word when it is deleted
 (LXD), names are escaped twice (LXD 5.0.2), a refresh replaces an image without saying which, nothing is
-repeated after a lost connection, and an instance that is made changes `last_used_at`.
+repeated after a lost connection, and an instance that is made changes `last_used_at`. Members of a cluster lose
+events on their way to each other when one of them dies, and call an image deleted that they then keep: there all
+images are listed again from time to time.
 """
 
 from __future__ import annotations
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["Live", "LiveChange"]
 
 POLL_SECONDS = 30.0
+# What is known of a cluster's images is compared so often, which takes it milliseconds,
+COMPARE_SECONDS = 30.0
+# and all are listed again after so many times as long as a listing takes, but at most so many seconds.
+RELIST_SHARE = 100
+RELIST_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class Live:
         self._doubtful: set[str] = set()
         # Held from the reading of records until they are stored, so that an older reply never replaces a newer one.
         self._reading = threading.RLock()
+        # Seconds that the latest listing took.
+        self._cost = 0.0
         self._state = "live"
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
@@ -76,6 +85,10 @@ class Live:
         self._begin()
         self._thread = threading.Thread(target=self._run, name="lxdimg-live", daemon=True)
         self._thread.start()
+        self._second_thread: threading.Thread | None = None
+        if self._project.info.cluster:
+            self._second_thread = threading.Thread(target=self._list_again, name="lxdimg-live-cluster", daemon=True)
+            self._second_thread.start()
 
     def _begin(self) -> None:
         try:
@@ -91,7 +104,9 @@ class Live:
         except ApiError:
             self._state = "polling"
         try:
+            begin = time.monotonic()
             self._records = {r.fingerprint: r for r in list_records(self._project)}
+            self._cost = time.monotonic() - begin
         except BaseException:
             if self._events is not None:
                 self._events.close()
@@ -172,8 +187,9 @@ class Live:
         self._closed.set()
         if self._events is not None:
             self._events.close()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(timeout=10)
+        for thread in (self._thread, self._second_thread):
+            if thread is not None and threading.current_thread() is not thread:
+                thread.join(timeout=10)
         self._tell((), (), "closed")
 
     def __enter__(self) -> Live:
@@ -284,13 +300,16 @@ class Live:
         self._tell_news(news)
 
     def _drop(self, fingerprints: Iterable[str]) -> None:
-        self._tell_news(self._store([], fingerprints))
+        with self._reading:
+            news = self._store([], fingerprints)
+        self._tell_news(news)
 
     def _compare(self) -> None:
         """Find what is new and what is gone by the project's own count, without a listing."""
-        known = known_fingerprints(self._project)
-        gone = [f for f in list(self._records) if f not in known]
-        self._drop(gone)
+        with self._reading:
+            known = known_fingerprints(self._project)
+            news = self._store([], [f for f in list(self._records) if f not in known])
+        self._tell_news(news)
         self._fetch(sorted(known - set(self._records)))
 
     def _resync(self) -> None:
@@ -314,9 +333,21 @@ class Live:
             with contextlib.suppress(LxdImageError):
                 self._list()
 
+    def _list_again(self) -> None:
+        """Make up for lost events: what is new or gone soon, what was edited when that costs little."""
+        listed = time.monotonic()
+        while self._events is not None and not self._closed.wait(COMPARE_SECONDS):
+            with contextlib.suppress(LxdImageError):
+                self._compare()
+                if time.monotonic() - listed >= min(RELIST_SHARE * self._cost, RELIST_SECONDS):
+                    self._list()
+                    listed = time.monotonic()
+
     def _list(self) -> None:
         with self._reading:
+            begin = time.monotonic()
             fresh = {r.fingerprint: r for r in list_records(self._project)}
+            self._cost = time.monotonic() - begin
             news = self._store(fresh.values(), [f for f in list(self._records) if f not in fresh])
         self._tell_news(news)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import lxdimg_nb
+from lxdimg_nb.client import live as live_list
 from lxdimg_nb.client.http import retry
 from lxdimg_nb.errors import ApiError, ServerUnreachableError
 from tests.kit import factory
@@ -170,6 +172,45 @@ def test_a_hostile_member_name_stays_on_its_line(proxy: Proxy) -> None:
 
     assert said.isprintable()
     assert len(said) < 1000
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_live_list_of_a_cluster_notices_what_no_event_told(
+    demo: RunningServer, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, edited: bool
+) -> None:
+    speak_as_a_cluster(proxy, [row("c1"), row("c2")])
+    monkeypatch.setattr(live_list, "COMPARE_SECONDS", 0.05)
+    monkeypatch.setattr(live_list, "RELIST_SHARE", 0 if edited else 10**9)
+    demo.demo.faults.add(drop_events=True)
+    with lxdimg_nb.connect(proxy.url) as client, client.images.live() as live:
+        heard = live.heard
+        (old,) = (record.fingerprint for record in live.records())
+        if edited:
+            assert demo.raw("PATCH", f"/1.0/images/{old}", json={"public": True}).status == 200
+
+            assert live.wait_until(lambda records: records[0].public)
+        else:
+            made = demo.add_image(factory.small(2))
+            assert live.wait_until(lambda records: made in {record.fingerprint for record in records})
+            demo.wait(demo.raw("DELETE", f"/1.0/images/{made}"))
+
+            assert live.wait_until(lambda records: [record.fingerprint for record in records] == [old])
+
+        assert live.heard == heard
+        threads = {thread.name for thread in threading.enumerate()}
+    assert "lxdimg-live-cluster" in threads
+    assert "lxdimg-live-cluster" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_live_list_of_one_server_lists_once(
+    demo: RunningServer, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_list, "COMPARE_SECONDS", 0.0)
+    with lxdimg_nb.connect(proxy.url) as client, client.images.live() as live:
+        made = demo.add_image(factory.small(2))
+        assert live.wait_until(lambda records: made in {record.fingerprint for record in records})
+
+    assert proxy.count("GET", "^/1.0/images[?]") == 1
 
 
 def test_nothing_is_asked_of_a_server_that_is_no_cluster(proxy: Proxy) -> None:
