@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -99,6 +100,30 @@ def test_a_crash_while_recording_loses_nothing_that_was_there(
     assert len(pd.read_parquet(tmp_path)) == 1
     again.record(day(1, image(1)))
     assert len(again.records()) == 2
+
+
+@pytest.mark.parametrize("folder", ["/proc/self/net/history", "/dev/null/history", "/proc/self/status/a/b"])
+def test_a_folder_that_cannot_be_written_is_one_clear_error(folder: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        History(folder).record(day(0, image(0)))
+
+    assert "\n" not in str(caught.value)
+    assert folder in str(caught.value)
+
+
+def test_a_full_disk_is_one_clear_error_and_loses_nothing(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    history.record(day(0, image(0)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(InvalidRequestError, match="nothing was recorded"):
+            history.record(day(1, image(1)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert len(History(tmp_path).records()) == 1
+    assert not [*tmp_path.rglob("*.part")]
 
 
 def test_a_draft_left_by_a_power_cut_is_not_seen(tmp_path: Path) -> None:

@@ -57,6 +57,13 @@ class History:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
+        try:
+            self._check()
+        except OSError as error:
+            raise InvalidRequestError(f"cannot read the history {self.folder}: {error.strerror}") from error
+        self._records: dict[Path, Record] = {}
+
+    def _check(self) -> None:
         marker = self.folder / MARKER
         if self.folder.exists() and not self.folder.is_dir():
             raise InvalidRequestError(f"{self.folder} is a file; a history is a folder")
@@ -64,7 +71,6 @@ class History:
             _check_format(marker)
         elif self.folder.exists() and not all(_DRAFT.match(entry.name) for entry in self.folder.iterdir()):
             raise InvalidRequestError(f"{self.folder} holds something else than a history; give an empty folder")
-        self._records: dict[Path, Record] = {}
 
     def __repr__(self) -> str:
         return f"<History {self.folder}: {formats.plural(len(self._files()), 'record')}>"
@@ -77,8 +83,8 @@ class History:
                 only some of their images, are left out.
 
         Raises:
-            InvalidRequestError: the frame is incomplete, or does not say when and where it was taken.
-            OSError: the folder cannot be written; the history is unchanged.
+            InvalidRequestError: the frame is incomplete, or does not say when and where it was taken; or the folder
+                cannot be written. The history is unchanged.
         """
         if not schema.is_inventory(frame) or "taken" not in frame.attrs:
             raise InvalidRequestError("a history keeps frames of images.df() or of a fleet, as they are")
@@ -98,13 +104,19 @@ class History:
             "product": frame.attrs.get("product", ""),
         }
         table = to_table(frame, pd.Timestamp(taken), {_NOTE: json.dumps(note).encode()})
-        self._prepare()
         day = self.folder / f"day={taken.date().isoformat()}"
-        if not day.exists():
-            day.mkdir(exist_ok=True)
-            fsync_directory(self.folder)
         path = day / f"{taken.strftime(_STAMP)}-{secrets.token_hex(4)}.parquet"
-        _write(path, lambda file: parquet()[1].write_table(table, file, compression="zstd"))
+        try:
+            self._prepare()
+            if not day.exists():
+                day.mkdir(exist_ok=True)
+                fsync_directory(self.folder)
+            _write(path, lambda file: parquet()[1].write_table(table, file, compression="zstd"))
+        except OSError as error:
+            reason = error.strerror or " ".join(str(error).split())
+            raise InvalidRequestError(
+                f"cannot write the history {self.folder}: {reason}; nothing was recorded"
+            ) from error
         self._records[path] = Record(taken, path, tuple(scopes), len(frame))
         return self._records[path]
 
