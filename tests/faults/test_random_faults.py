@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -15,11 +16,13 @@ from pathlib import Path
 import pytest
 
 import lxdimg_nb
-from tests.kit import factory
+from lxdimg_nb.errors import ServerUnreachableError
+from tests.kit import certificates, factory
 from tests.kit.counts import count, long_run
 from tests.kit.proxy import Proxy
 from tests.kit.random_actions import ACTIONS, OTHER, PROPERTIES, SIZE, TIMEOUT, World
-from tests.kit.random_faults import FAULTS, Case, choose, run
+from tests.kit.random_faults import FAULTS, IN_PROCESS, Case, choose, run
+from tests.kit.relay import Relay
 from tests.kit.servers import RunningServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
@@ -37,8 +40,17 @@ def world(server: RunningServer, folder: Path) -> Iterator[tuple[Proxy, World]]:
     for name, half in zip(("meta", "root"), factory.split(3), strict=True):
         (folder / f"{name}.tar").write_bytes(half)
     kept = server.add_image((folder / "kept.tar").read_bytes(), ["web"], properties=PROPERTIES)
-    with Proxy(server.socket, server.folder) as proxy, lxdimg_nb.connect(proxy.url, timeout=TIMEOUT) as client:
-        yield proxy, World(client, folder, kept)
+    # Python imports it when it is first used, which nobody can where there is no file descriptor.
+    importlib.import_module("pyarrow.pandas_compat")
+    address = server.listen()
+    pair = certificates.trusted(server, folder / "certificates")
+    with (
+        Proxy(server.socket, server.folder) as proxy,
+        Relay(address) as relay,
+        lxdimg_nb.connect(proxy.url, timeout=TIMEOUT) as client,
+        lxdimg_nb.connect(relay.url, timeout=TIMEOUT, cert=pair, server_cert=certificates.of_server(address)) as tls,
+    ):
+        yield proxy, World(client, folder, kept, tls=tls, relay=relay)
 
 
 def test_whatever_goes_wrong_the_outcome_is_right_or_absent_and_nothing_is_lost(
@@ -66,9 +78,24 @@ def test_every_action_and_every_fault_has_its_turn() -> None:
     for kind, share in SHARES.items():
         cases = [choose(seed, kind=kind) for seed in range(share)]
         assert {case.action for case in cases} == set(ACTIONS)
-        assert {case.fault for case in cases} == set(FAULTS) - (
-            {"death", "no descriptors"} if kind == "demo" else set()
-        )
+        assert {case.fault for case in cases} == {*FAULTS} - (IN_PROCESS if kind == "demo" else set())
+
+
+def test_the_relay_resets_connections(demo: RunningServer, tmp_path: Path) -> None:
+    demo.add_project(OTHER)
+    with world(demo, tmp_path) as (_, made):
+        assert made.tls is not None
+        assert made.relay is not None
+        for direction in ("up", "down"):
+            made.relay.reset_after(0, direction, times=9)  # type: ignore[arg-type]
+            before = made.relay.resets
+
+            with pytest.raises(ServerUnreachableError):
+                made.tls.images.all()
+
+            assert made.relay.resets > before
+            made.relay.heal()
+        assert made.tls.images.get("web").fingerprint == made.kept
 
 
 def lose_the_image(world: World) -> bool:

@@ -53,6 +53,16 @@ def of_server(url: str) -> str:
     return ssl.get_server_certificate((parts.hostname, parts.port))
 
 
+def trusted(server: RunningServer, folder: Path) -> tuple[Path, Path]:
+    """A certificate that the server trusts."""
+    cert, key = pair(folder, "trusted")
+    der = ssl.PEM_cert_to_DER_cert(cert.read_text())
+    document = {"type": "client", "name": "trusted", "certificate": base64.b64encode(der).decode()}
+    reply = server.raw("POST", "/1.0/certificates", json=document)
+    assert reply.status in (200, 201), reply.body
+    return cert, key
+
+
 def restricted(server: RunningServer, folder: Path, project: str) -> tuple[Path, Path]:
     """A certificate that the server trusts in one project and nowhere else."""
     cert, key = pair(folder, f"only-{project}")

@@ -6,13 +6,16 @@ Everything follows from the seed, so that a case can be run again: `LXDIMG_SEED=
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
@@ -23,11 +26,11 @@ from tests.kit import factory
 from tests.kit.interrupts import interrupted
 from tests.kit.leftovers import only_right
 from tests.kit.proxy import Fault, Proxy
-from tests.kit.random_actions import ACTIONS, OTHER, SIZE, World, halves, images, new
+from tests.kit.random_actions import ACTIONS, OTHER, SIZE, TIMEOUT, World, halves, images, new
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
 
-__all__ = ["FAULTS", "Case", "choose", "run"]
+__all__ = ["FAULTS", "IN_PROCESS", "Case", "choose", "run"]
 
 # The same with the package in a process of its own, which can be killed.
 CHILD = """
@@ -90,6 +93,27 @@ def _cut(trouble: Trouble) -> Iterator[None]:
 @contextlib.contextmanager
 def _silence(trouble: Trouble) -> Iterator[None]:
     trouble.inject(Fault("stall", "down", _offset(trouble.random)))
+    with mock.patch("lxdimg_nb.client.verbs.read.listing.LIST_TIMEOUT", TIMEOUT):
+        yield
+
+
+@contextlib.contextmanager
+def _delay(trouble: Trouble) -> Iterator[None]:
+    """Some requests or replies come late: in time, or too late for this client."""
+    late, direction = trouble.random.choice([0.05, 0.3, 3.0]), trouble.random.choice(["up", "down"])
+    pause, times = threading.Event(), trouble.random.choice([1, 3])
+    fault = Fault("call", direction, _offset(trouble.random), times=times, action=lambda: pause.wait(late))  # type: ignore[arg-type]
+    trouble.inject(fault)
+    yield
+
+
+@contextlib.contextmanager
+def _reset(trouble: Trouble) -> Iterator[None]:
+    """A TLS connection is reset in the middle."""
+    relay = trouble.world.relay
+    assert relay is not None
+    direction = trouble.random.choice(["up", "down"])
+    relay.reset_after(_offset(trouble.random), direction, times=trouble.random.choice([1, 1, 2, 9]))  # type: ignore[arg-type]
     yield
 
 
@@ -123,6 +147,24 @@ def _death(trouble: Trouble) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _restart(trouble: Trouble) -> Iterator[None]:
+    """The daemon is killed in the middle, and comes back at once."""
+    returns: list[Future[None]] = []
+
+    def die() -> None:
+        trouble.server.kill()
+        returns.append(_KEEPER.submit(trouble.server.restart))
+
+    trouble.inject(Fault("call", "down", _offset(trouble.random), action=die))
+    try:
+        yield
+    finally:
+        wait(returns)
+        for done in returns:
+            done.result()
+
+
+@contextlib.contextmanager
 def _limited(what: int, limit: int) -> Iterator[None]:
     before = resource.getrlimit(what)
     resource.setrlimit(what, (limit, before[1]))
@@ -153,8 +195,11 @@ def _unwritable(trouble: Trouble) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _clock(trouble: Trouble) -> Iterator[None]:
-    years, real = trouble.random.choice([-10, 10]), time.time
-    with mock.patch("time.time", lambda: real() + years * 365 * 86400):
+    """The clock jumps before or during the action: seconds, hours, years."""
+    jump, real = trouble.random.choice([-1, 1]) * trouble.random.choice([30, 7200, 10 * 365 * 86400]), time.time
+    after = trouble.random.choice([0, 1, 3, 10])
+    calls = itertools.count()
+    with mock.patch("time.time", lambda: real() + (jump if next(calls) >= after else 0)):
         yield
 
 
@@ -175,11 +220,12 @@ def _cancel(trouble: Trouble) -> Iterator[None]:
 
 
 FAULTS: dict[str, Setting] = {
-    "cut": _cut,
+    "delay": _delay,
     "silence": _silence,
     "garbage": _garbage,
     "refusal": _refusal,
     "death": _death,
+    "restart": _restart,
     "full disk": _full_disk,
     "no descriptors": _no_descriptors,
     "unwritable": _unwritable,
@@ -187,18 +233,23 @@ FAULTS: dict[str, Setting] = {
     "cancel": _cancel,
     "interrupt": lambda _: contextlib.nullcontext(),
     "killed": lambda _: contextlib.nullcontext(),
+    "cut": _cut,
+    "reset": _reset,
 }
 # Those that take seconds are rarer.
-_WEIGHTS = {"cut": 8, "refusal": 5, "garbage": 5, "interrupt": 5, "cancel": 3, "full disk": 3, "no descriptors": 3}
-_IN_PROCESS = ("death", "no descriptors")
+_WEIGHTS = {"silence": 1, "killed": 1, "death": 2, "restart": 2, "cut": 12, "reset": 6, "refusal": 6, "garbage": 6}
+_USUAL = 4
+IN_PROCESS = frozenset({"death", "restart", "no descriptors"})
+# A daemon ends with the thread that started it, so that is one that lives on.
+_KEEPER = ThreadPoolExecutor(1)
 
 
 def choose(seed: int, *, kind: str) -> Case:
     """The case of a seed on a kind of server."""
     chance = random.Random(f"{kind} {seed}")
     # The demo server is a thread of the test: what befalls this process befalls it, too.
-    names = [name for name in FAULTS if kind != "demo" or name not in _IN_PROCESS]
-    fault = chance.choices(names, [_WEIGHTS.get(name, 1) for name in names])[0]
+    names = [name for name in FAULTS if kind != "demo" or name not in IN_PROCESS]
+    fault = chance.choices(names, [_WEIGHTS.get(name, _USUAL) for name in names])[0]
     return Case(seed, chance.choice(list(ACTIONS)), fault, chance)
 
 
@@ -215,6 +266,9 @@ def run(case: Case, server: RunningServer, proxy: Proxy, world: World) -> bool:
         AssertionError: something is wrong or lost.
     """
     action = ACTIONS[case.action]
+    if case.fault == "reset":
+        assert world.tls is not None
+        world = replace(world, client=world.tls)
     trouble = Trouble(case.random, server, proxy, world)
     said = failed = False
     try:
@@ -231,6 +285,8 @@ def run(case: Case, server: RunningServer, proxy: Proxy, world: World) -> bool:
         assert str(error) or isinstance(error, CancelledByTestError), "an error without words"
     finally:
         proxy.heal()
+        if world.relay is not None:
+            world.relay.heal()
     assert server.alive, "the server does not answer any more"
     assert until(lambda: not {"running", "pending"} & set(server.get("operations")), timeout=30)
     assert not said or action.done(server, world), "it says that it was done"

@@ -39,10 +39,22 @@ def loopback(port: int) -> socket.socket:
     return listener
 
 
+class _Server(HTTPServer):
+    """Forgets a client that is gone before it was taken up: Python 3.11's `ssl` and tornado would leave its socket."""
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        try:
+            connection.getpeername()
+        except OSError:
+            connection.close()
+        else:
+            super()._handle_connection(connection, address)
+
+
 def http_server(app: web.Application, listener: socket.socket, identity: Identity | None = None) -> HTTPServer:
     """Serve on a listening socket, with TLS where an identity is given."""
     context = None if identity is None else _tls_context(identity)
-    server = HTTPServer(app, ssl_options=context, max_body_size=1 << 60, chunk_size=256 << 10)
+    server = _Server(app, ssl_options=context, max_body_size=1 << 60, chunk_size=256 << 10)
     server.add_sockets([listener])
     return server
 
