@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings
 
-from tests.kit import counts, daemons, factory, servers
+from tests.kit import counts, daemons, factory, newer, servers
 from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.kit.streams import Site
 
 MISSING = "missing here: "
+# What runs on newer servers as well in a long run.
+CONTRACT = [Path(__file__).parent / name for name in ("client", "inventory", "kit")]
 # Each is quick, but there are many.
 FUZZ = Path(__file__).parent / "fuzz"
 BROWSER = Path(__file__).parent / "browser"
@@ -119,13 +121,27 @@ def incus(incus_daemon: RunningServer) -> Iterator[RunningServer]:
         "demo",
         pytest.param("lxd", marks=pytest.mark.real),
         pytest.param("incus", marks=pytest.mark.real),
+        *newer.names(),
     ]
 )
-def server(request: pytest.FixtureRequest) -> RunningServer:
-    """Each of the three servers in turn, empty."""
+def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    """Each of the three servers in turn, empty; in a long run, newer ones as well."""
+    if request.param in newer.names():
+        try:
+            started = request.getfixturevalue("newer_servers")(request.param)
+        except (newer.UnavailableError, daemons.ServerDiedError) as error:
+            pytest.skip(f"{MISSING}{str(error).splitlines()[0]}")
+        yield from _emptied(started)
+        return
     running = request.getfixturevalue(request.param)
     assert isinstance(running, RunningServer)
-    return running
+    yield running
+
+
+@pytest.fixture(scope="session")
+def newer_servers() -> Iterator[Callable[[str], RunningServer]]:
+    """Starts the server of a name in `newer.names()`, once."""
+    yield from newer.running()
 
 
 @pytest.fixture(params=["lxd", "incus"])
@@ -235,9 +251,17 @@ def chromium() -> str:
     missing("Chromium is not installed (as root on Debian, tests/run installs it)")
 
 
+def _in_contract(item: pytest.Item) -> bool:
+    """Whether a test is one for all servers, or does not ask for a newer one."""
+    asked = getattr(getattr(item, "callspec", None), "params", {}).get("server", "")
+    return asked not in newer.names() or any(folder in item.path.parents for folder in CONTRACT)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the fixtures they ask for and by their folder, and put the longest first."""
-    if not counts.long_run():
+    if counts.long_run():
+        items[:] = filter(_in_contract, items)
+    else:
         items[:] = _one_server_each(items)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())

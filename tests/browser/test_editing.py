@@ -101,7 +101,7 @@ def test_changes_made_elsewhere_appear_by_themselves(books, real, tmp_path):
     fingerprint = real.add_image(factory.small(7))
     home = tmp_path / "home"
     home.mkdir()
-    cli = CommandLine("incus" if real.kind == "incus" else "lxc", real.folder, home)
+    cli = CommandLine("incus" if real.product == "incus" else "lxc", real.folder, home)
     _, panel = books.browser(real)
     detail = opened(panel, fingerprint)
     expect(panel.locator(".lxi-live")).to_contain_text("live")

@@ -41,7 +41,7 @@ def test_a_socket_is_given_as_url_path_or_folder(server: RunningServer) -> None:
 
     assert len({(i.product, i.version, i.auth, i.project) for i in infos}) == 1
     assert infos[0].trusted
-    assert infos[0].product == ("incus" if server.kind == "incus" else "lxd")
+    assert infos[0].product == ("incus" if server.product == "incus" else "lxd")
 
 
 def test_the_local_daemon_is_found_as_its_own_command_line_finds_it(
@@ -49,7 +49,7 @@ def test_the_local_daemon_is_found_as_its_own_command_line_finds_it(
 ) -> None:
     for name in ("LXD_SOCKET", "LXD_DIR", "INCUS_SOCKET", "INCUS_DIR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("INCUS_SOCKET" if server.kind == "incus" else "LXD_SOCKET", str(server.socket))
+    monkeypatch.setenv("INCUS_SOCKET" if server.product == "incus" else "LXD_SOCKET", str(server.socket))
 
     with lxdimg_nb.connect() as client:
         assert client.url == server.url

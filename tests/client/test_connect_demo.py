@@ -66,7 +66,7 @@ def test_two_demo_servers_know_nothing_of_each_other(nothing_here: Path) -> None
 def test_a_server_that_answers_is_not_replaced_by_a_demo(
     server: RunningServer, nothing_here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("INCUS_SOCKET" if server.kind == "incus" else "LXD_SOCKET", str(server.socket))
+    monkeypatch.setenv("INCUS_SOCKET" if server.product == "incus" else "LXD_SOCKET", str(server.socket))
 
     with lxdimg_nb.connect(demo="fallback") as client, lxdimg_nb.connect(server.url, demo="fallback") as named:
         assert client.url == named.url == server.url

@@ -132,7 +132,7 @@ def test_the_local_daemon_is_worked_on_in_the_project_switched_to(
     server: RunningServer, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add_project("web")
-    monkeypatch.setenv("INCUS_SOCKET" if server.kind == "incus" else "LXD_SOCKET", str(server.socket))
+    monkeypatch.setenv("INCUS_SOCKET" if server.product == "incus" else "LXD_SOCKET", str(server.socket))
     write(place(server, home), {"local": {"addr": "unix://", "public": False, "project": "web"}})
 
     with lxdimg_nb.connect() as client:
@@ -151,7 +151,7 @@ def test_without_a_local_daemon_the_default_remote_is_used(
     entry = listen(server, folder, "lab")
     write(folder, {"lab": entry}, **{"default-remote": "lab" if chosen_by == "configuration" else "local"})
     if chosen_by == "environment":
-        monkeypatch.setenv("INCUS_REMOTE" if server.kind == "incus" else "LXC_REMOTE", "lab")
+        monkeypatch.setenv("INCUS_REMOTE" if server.product == "incus" else "LXC_REMOTE", "lab")
 
     with lxdimg_nb.connect() as client:
         assert client.url == server.listen()

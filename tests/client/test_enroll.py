@@ -31,7 +31,7 @@ def test_a_token_makes_the_address_and_the_name_connect(listening: RunningServer
             assert client.info.trusted
             assert [i.fingerprint for i in client.images.all()] == [fingerprint]
     assert remote.home == "lxdimg"
-    assert remote.protocol == ("incus" if listening.kind == "incus" else "lxd")
+    assert remote.protocol == ("incus" if listening.product == "incus" else "lxd")
     assert [c["name"] for c in listening.get("certificates?recursion=1")] == ["notebook"]
 
 
@@ -70,7 +70,7 @@ def test_a_second_server_gets_the_same_client_certificate(lxd: RunningServer, in
 def test_with_a_name_the_server_is_a_remote_of_the_command_line(
     listening: RunningServer, home: Path, existing: bool
 ) -> None:
-    program = "incus" if listening.kind == "incus" else "lxc"
+    program = "incus" if listening.product == "incus" else "lxc"
     folder = home / ".config" / program
     if existing:
         folder.mkdir(parents=True)
@@ -110,7 +110,7 @@ def test_with_a_name_the_server_is_a_remote_of_the_command_line(
 
 
 def test_the_command_lines_own_certificate_is_used_with_a_name(listening: RunningServer, home: Path) -> None:
-    program = "incus" if listening.kind == "incus" else "lxc"
+    program = "incus" if listening.product == "incus" else "lxc"
     cert, key = certificates.pair(home / ".config" / program, "client")
     before = cert.read_bytes(), key.read_bytes()
 

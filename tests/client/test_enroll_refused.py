@@ -87,7 +87,7 @@ def test_being_trusted_already_is_said_and_the_token_stays_good(listening: Runni
 
 
 def test_a_name_that_is_taken_is_said_before_the_token_is_used(listening: RunningServer, home: Path) -> None:
-    program = "incus" if listening.kind == "incus" else "lxc"
+    program = "incus" if listening.product == "incus" else "lxc"
     token = token_of(listening)
     for name in ("images", "local"):
         with pytest.raises(ConflictError, match="choose another"):

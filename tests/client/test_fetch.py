@@ -40,8 +40,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def _tree(server: RunningServer, site: Site) -> str:
     """A catalogue of the server's own kind; returns one of its aliases."""
-    (streams.linuxcontainers() if server.kind == "incus" else streams.ubuntu()).publish(site)
-    return "debian/12" if server.kind == "incus" else "24.04"
+    (streams.linuxcontainers() if server.product == "incus" else streams.ubuntu()).publish(site)
+    return "debian/12" if server.product == "incus" else "24.04"
 
 
 def test_what_the_server_fetches_is_what_the_catalogue_showed(

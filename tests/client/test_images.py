@@ -209,7 +209,7 @@ def test_an_unknown_profile_is_refused_and_changes_nothing(server: RunningServer
 
 def test_images_are_found_by_alias_fingerprint_and_prefix(server: RunningServer, client: Client) -> None:
     # What Incus 6.16 and newer takes: no spaces, no ? and &, ASCII at both ends.
-    odd = "os/10:ünï#%2Fz" if server.kind == "incus" else "os/10 ünï?#&%2F"
+    odd = "os/10:ünï#%2Fz" if server.product == "incus" else "os/10 ünï?#&%2F"
     fingerprint = server.add_image(factory.small(10), aliases=[odd, "plain"])
 
     names = [fingerprint, fingerprint[:12], "plain", odd]

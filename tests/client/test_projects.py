@@ -95,7 +95,7 @@ def test_a_certificate_for_one_project_changes_what_the_server_lets_it(server: R
         image.update()
     except errors.NotAllowedError:
         # Incus lets nobody write to the images of a project that the certificate is not for.
-        assert server.kind == "incus"
+        assert server.product == "incus"
         assert narrow.server_project.shared
         return
 

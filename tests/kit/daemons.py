@@ -42,25 +42,27 @@ def why_not(kind: Kind) -> str | None:
     return None
 
 
-def start(kind: Kind, folder: Path, socket: Path) -> subprocess.Popen[bytes]:
+def start(kind: Kind, folder: Path, socket: Path, program: Path | None = None) -> subprocess.Popen[bytes]:
     """Start a daemon and wait until it can work.
 
     Args:
         kind: `lxd` or `incus`.
         folder: its own; the log is written there.
         socket: where it will answer.
+        program: the daemon, instead of the one that is installed.
 
     Raises:
         ServerDiedError: it does not come up.
     """
-    program, variable = ("lxd", "LXD_DIR") if kind == "lxd" else (INCUSD, "INCUS_DIR")
+    installed, variable = ("lxd", "LXD_DIR") if kind == "lxd" else (INCUSD, "INCUS_DIR")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("LXD_", "INCUS_"))}
     environment[variable] = str(folder)
-    environment["PATH"] = f"/usr/libexec/incus:{environment.get('PATH', os.defpath)}"
+    helpers = "/usr/libexec/incus" if program is None else program.parent
+    environment["PATH"] = f"{helpers}:{environment.get('PATH', os.defpath)}"
     log = folder / "daemon.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", program, "--group", "root"],
+            ["setpriv", "--pdeathsig", "TERM", program or installed, "--group", "root"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

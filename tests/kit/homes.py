@@ -38,12 +38,12 @@ def listen(server: RunningServer, folder: Path, name: str, **fields: Any) -> dic
 
 
 def server_protocol(server: RunningServer) -> str:
-    return "incus" if server.kind == "incus" else "lxd"
+    return "incus" if server.product == "incus" else "lxd"
 
 
 def place(server: RunningServer, home: Path) -> Path:
     """Where the server's own command line has its configuration."""
-    return home / ".config" / ("incus" if server.kind == "incus" else "lxc")
+    return home / ".config" / ("incus" if server.product == "incus" else "lxc")
 
 
 def token_of(server: RunningServer, name: str = "notebook", **fields: Any) -> str:

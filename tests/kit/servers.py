@@ -37,6 +37,8 @@ class RunningServer:
     https_url: str | None = None
     process: subprocess.Popen[bytes] | None = None
     demo: Any = None
+    version: str = ""
+    program: Path | None = None
     expected_down: bool = False
     _config: dict[str, Any] = field(default_factory=dict)
 
@@ -44,6 +46,13 @@ class RunningServer:
     def url(self) -> str:
         """What `lxdimg_nb.connect` takes."""
         return f"unix://{self.socket}"
+
+    @property
+    def product(self) -> str:
+        """`lxd` or `incus`: what it is, or what the demo server imitates."""
+        if self.kind == "demo":
+            return (self.version or "lxd").partition("-")[0]
+        return self.kind
 
     @property
     def pid(self) -> int:
@@ -269,9 +278,18 @@ class RunningServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_demo(folder: Path) -> RunningServer:
-    """An empty demo server, in a thread of this process."""
-    return _start(RunningServer("demo", Path(), folder))
+def start_demo(folder: Path, version: str = "") -> RunningServer:
+    """An empty demo server, in a thread of this process; `version` as in `lxd-6.9`."""
+    return _start(RunningServer("demo", Path(), folder, version=version))
+
+
+def start_program(kind: Kind, folder: Path, program: Path) -> RunningServer:
+    """A private LXD or Incus from a file of one's own.
+
+    Raises:
+        ServerDiedError: it does not come up here.
+    """
+    return _start(RunningServer(kind, folder / "unix.socket", folder, program=program))
 
 
 def start_lxd(folder: Path) -> RunningServer:
@@ -296,11 +314,14 @@ def _start(server: RunningServer) -> RunningServer:
     if server.kind == "demo":
         from lxdimg_nb import demo
 
-        server.demo = demo.start(folder=server.folder, inventory=False)
+        product, _, version = server.version.partition("-")
+        server.demo = demo.start(
+            folder=server.folder, inventory=False, product=product or "lxd", version=version or None
+        )
         server.socket = Path(server.demo.socket)
         server.https_url = server.demo.https_url
     else:
-        server.process = daemons.start(server.kind, server.folder, server.socket)
+        server.process = daemons.start(server.kind, server.folder, server.socket, server.program)
     if not server._config:
         server._config = _settings(server)
     return server

@@ -18,7 +18,7 @@ from tests.kit.waiting import until
 def test_an_image_is_on_the_server_as_it_was_put_there(server: RunningServer):
     data = factory.small(1)
     # Incus 6.16 and newer refuses spaces in names.
-    odd = "a/b-c" if server.kind == "incus" else "a/b c"
+    odd = "a/b-c" if server.product == "incus" else "a/b c"
 
     fingerprint = server.add_image(data, ["web", odd], {"os": "Other"}, public=True, filename="one.tar.gz")
 

@@ -167,7 +167,7 @@ def test_without_quotes_an_unknown_remote_is_an_error_that_tells_of_them(lxdimg:
 
 
 def test_odd_names_are_offered_so_that_every_verb_takes_them(lxdimg: Line, server: RunningServer) -> None:
-    names = WITH_INCUS if server.kind == "incus" else WITH_LXD_ONLY
+    names = WITH_INCUS if server.product == "incus" else WITH_LXD_ONLY
     fingerprint = server.add_image(factory.small(1), names)
     server.add_image(factory.small(2), ["web"])
     assert until(lambda: "web" in lxdimg.complete("info ") and "there:web" in lxdimg.complete("info there:"))
@@ -223,7 +223,7 @@ def test_an_alias_here_wins_over_a_remote_in_quotes_only(lxdimg: Line, server: R
 
 
 def test_the_client_takes_odd_names(server: RunningServer) -> None:
-    names = [COLON, *(WITH_INCUS if server.kind == "incus" else WITH_LXD_ONLY)]
+    names = [COLON, *(WITH_INCUS if server.product == "incus" else WITH_LXD_ONLY)]
     with lxdimg_nb.connect(server.url) as client:
         image = client.images.create(factory.small(1), wait=True, aliases=names)
 

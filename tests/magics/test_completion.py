@@ -227,7 +227,7 @@ def test_completion_works_while_another_server_is_being_connected_to(
 
 def test_a_hostile_name_cannot_leave_its_word(kernel: Kernel, server: RunningServer) -> None:
     # Incus refuses spaces, quotes and dollars in names, and newer ones all but letters and digits at the ends.
-    name = "x;rm(y)#{z}0" if server.kind == "incus" else "x'; rm $(y) \"z"
+    name = "x;rm(y)#{z}0" if server.product == "incus" else "x'; rm $(y) \"z"
     server.add_image(factory.small(4), aliases=[name])
     assert until(lambda: any("rm" in o for o in kernel.complete("%lxdimg info ")))
 

@@ -19,7 +19,7 @@ def site(tmp_path):
 
 def catalogue(server, site):
     """A catalogue of the server's own kind, with one build; returns how to publish a newer one."""
-    return streams.noble(site, metadata="incus.tar.xz" if server.kind == "incus" else "lxd.tar.xz")
+    return streams.noble(site, metadata="incus.tar.xz" if server.product == "incus" else "lxd.tar.xz")
 
 
 def choose(view, *chips):

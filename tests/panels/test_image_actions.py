@@ -142,7 +142,7 @@ def test_a_catalogue_is_browsed_and_a_choice_is_copied_to_a_server(server, panel
 
 
 def test_a_copy_from_a_catalogue_is_kept_current_when_that_is_wanted(server, panels, site):
-    streams.noble(site, metadata="incus.tar.xz" if server.kind == "incus" else "lxd.tar.xz")
+    streams.noble(site, metadata="incus.tar.xz" if server.product == "incus" else "lxd.tar.xz")
     with lxdimg_nb.connect(f"simplestreams+{site.url}", server_cert=site.cert) as source:
         view = browser(source, panels)
         fingerprint = view.parts["list"]["rows"][0]["key"].rsplit("/", 1)[-1]

@@ -237,7 +237,7 @@ def test_a_server_fetches_a_copy_itself_and_can_refresh_it(
 ) -> None:
     image = ubuntu.images.get("noble/amd64")
     with lxdimg_nb.connect(server.url) as client:
-        if server.kind == "incus":
+        if server.product == "incus":
             # Incus takes incus.tar.xz only; this catalogue is made for LXD, so the copy goes through this machine.
             with pytest.raises(OperationFailedError):
                 image.copy(client, mode="pull", auto_update=auto_update)
