@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from lxdimg_nb import Client, Fleet, Image
 from lxdimg_nb.client import live as live_list
 from lxdimg_nb.client.http.transport import READ_TIMEOUT
 from lxdimg_nb.errors import ApiError, LxdImageError, OperationFailedError, ServerUnreachableError
-from lxdimg_nb.values import ImageRecord
+from lxdimg_nb.values import ImageRecord, Progress
 from tests.conftest import missing
 from tests.kit import daemons, factory
 from tests.kit.cluster import Cluster, running_cluster
@@ -110,7 +111,7 @@ def test_a_member_dies_and_comes_back_while_images_are_listed_imported_edited_an
     assert f"the same images as {min(here, there)}: one cluster" in status.loc[max(here, there), "error"]
     cluster[dead].restart()
     assert {image.fingerprint for image in clients[dead].images.all()} == {before.fingerprint, made.fingerprint}
-    count(f"cluster on {cluster[here].kind}: member dies", inputs=12, survived=1)
+    count(f"cluster on {cluster[here].kind}", inputs=12, survived=1)
 
 
 def imported(client: Client, seed: int, alias: str) -> Image:
@@ -154,7 +155,7 @@ def test_what_is_live_is_lost_with_its_member_and_right_when_that_is_back(
         cluster.clean()
         first = imported(clients[here], 1, "first")
         second = imported(clients[here], 2, "second")
-        count(f"cluster on {cluster[here].kind}: live lists", inputs=3, survived=3)
+        count(f"cluster on {cluster[here].kind}", inputs=3, survived=3)
 
 
 def records_are(records: Sequence[ImageRecord], there: dict[str, dict[str, Any]]) -> bool:
@@ -180,7 +181,7 @@ def test_the_leader_dies_and_every_request_waits_for_the_next_one(
     assert {*images(cluster[here])} == {image.fingerprint, other.fingerprint}
     cluster.heal()
     assert clients[leader].images.get("two").export() == factory.small(2)
-    count(f"cluster on {cluster[here].kind}: leader dies", inputs=5, survived=1)
+    count(f"cluster on {cluster[here].kind}", inputs=5, survived=1)
 
 
 @IN_LONG
@@ -212,13 +213,56 @@ def test_an_image_whose_only_files_are_on_a_dead_member_names_it(
     assert until(lambda: exported(image) == factory.small(3))
     image.delete()
     assert images(cluster[here]) == {}
-    count(f"cluster on {cluster[here].kind}: files on a dead member", inputs=10, survived=9)
+    count(f"cluster on {cluster[here].kind}", inputs=10, survived=9)
 
 
 def exported(image: Image) -> bytes:
     with contextlib.suppress(ApiError):
         return image.export()
     return b""
+
+
+@IN_LONG
+def test_an_export_whose_files_die_names_the_member_and_succeeds_later(
+    cluster: Cluster, clients: dict[str, Client], tmp_path: Path
+) -> None:
+    dead, here = cluster.followers[0], cluster.leader
+    cluster.replicas(1)
+    factory.big(tmp_path / "big.tar", 64 * SIZE * 4, seed=1)
+    clients[dead].images.create(tmp_path / "big.tar", wait=True, aliases=["big"])
+    image = clients[here].images.get("big")
+
+    def die(progress: Progress) -> None:
+        if progress.done > SIZE and cluster[dead].alive:
+            cluster[dead].kill()
+
+    with pytest.raises(ServerUnreachableError) as caught:
+        image.export(tmp_path / "out.tar", progress=die)
+    names_the_member(cluster, dead, caught.value.advice[-1])
+    cluster.heal()
+    assert until(lambda: exported(image) != b"")
+
+    # All of it again: a member that hands on the files of another one knows no ranges.
+    assert image.export(tmp_path / "out.tar").path.read_bytes() == (tmp_path / "big.tar").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"big.tar", "out.tar"}
+    count(f"cluster on {cluster[here].kind}", inputs=1, survived=1)
+
+
+@IN_LONG
+def test_a_publication_is_complete_even_if_a_member_lacks_its_copy(
+    cluster: Cluster, clients: dict[str, Client]
+) -> None:
+    dead, here = cluster.followers[0], cluster.leader
+    cluster.add_instance("c", imported(clients[here], 1, "base").fingerprint, here)
+
+    cluster[dead].kill()
+
+    with pytest.warns(UserWarning, match="is there, but not on as many members") as said:
+        made = clients[here].images.publish("c", aliases=["published"])
+    names_the_member(cluster, dead, str(said[0].message))
+    assert [alias.name for alias in made.aliases] == ["published"]
+    assert clients[here].images.get("published").export()
+    count(f"cluster on {cluster[here].kind}", inputs=1, survived=1)
 
 
 @IN_LONG
@@ -244,7 +288,7 @@ def test_a_cluster_without_a_leader_gives_one_error_within_reason(cluster: Clust
     assert [alias.name for one in clients[here].images.all() for alias in one.aliases] == ["web"]
     cluster.heal()
     assert len(images(cluster[dead[1]])) == 1
-    count(f"cluster on {cluster[here].kind}: no leader", inputs=3, survived=3)
+    count(f"cluster on {cluster[here].kind}", inputs=3, survived=3)
 
 
 @IN_LONG
@@ -270,18 +314,12 @@ def test_an_import_whose_member_died_is_decided_by_the_fingerprint(cluster: Clus
     there = images(cluster[here])
     assert made is None or made.fingerprint in there
     assert {*there} <= {factory.fingerprint(factory.small(4))}
-    count(f"cluster on {cluster[here].kind}: member of an import dies", inputs=1, survived=1)
+    count(f"cluster on {cluster[here].kind}", inputs=1, survived=1)
 
 
 @IN_LONG
 def test_members_that_die_at_any_moment_lose_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    for seed, name in enumerate(("kept", "new")):
-        factory.big(tmp_path / f"{name}.tar", SIZE, seed=seed)
-    for name, half in zip(("meta", "root"), factory.split(3), strict=True):
-        (tmp_path / f"{name}.tar").write_bytes(half)
-    cluster["c1"].add_project(OTHER)
-    kept = cluster["c1"].add_image((tmp_path / "kept.tar").read_bytes(), ["web"], properties=PROPERTIES)
+    kept = random_world(cluster, tmp_path)
     wrong = []
     for seed in range(ROUNDS):
         try:
@@ -289,8 +327,19 @@ def test_members_that_die_at_any_moment_lose_nothing(cluster: Cluster, tmp_path:
         except Exception as error:  # noqa: BLE001 - all of them are shown at the end
             wrong.append(f"{cluster['c1'].kind}, seed {seed}: {error!r}"[:600])
         else:
-            count(f"cluster on {cluster['c1'].kind}: random deaths", inputs=1, survived=int(failed))
+            count(f"cluster on {cluster['c1'].kind}", inputs=1, survived=int(failed))
     assert not wrong, "\n".join(wrong)
+
+
+def random_world(cluster: Cluster, folder: Path) -> str:
+    """The files of random actions in a folder, and the fingerprint of the image that must survive them."""
+    (folder / "out").mkdir()
+    for seed, name in enumerate(("kept", "new")):
+        factory.big(folder / f"{name}.tar", SIZE, seed=seed)
+    for name, half in zip(("meta", "root"), factory.split(3), strict=True):
+        (folder / f"{name}.tar").write_bytes(half)
+    cluster["c1"].add_project(OTHER)
+    return cluster["c1"].add_image((folder / "kept.tar").read_bytes(), ["web"], properties=PROPERTIES)
 
 
 def one_round(cluster: Cluster, seed: int, folder: Path, kept: str) -> bool:
@@ -322,6 +371,21 @@ def one_round(cluster: Cluster, seed: int, folder: Path, kept: str) -> bool:
         action.undo(server, world)
         assert {*images(server)} == {kept}
     return failed
+
+
+@IN_LONG
+def test_an_image_that_is_lost_would_be_noticed(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_the_image(world: World) -> bool:
+        return bool(world.client.images.delete(world.kept))
+
+    kept = random_world(cluster, tmp_path)
+    for name in ACTIONS:
+        monkeypatch.setitem(ACTIONS, name, replace(ACTIONS[name], act=lose_the_image))
+
+    with pytest.raises((AssertionError, KeyError)):
+        one_round(cluster, 0, tmp_path, kept)
 
 
 def test_an_error_that_names_another_member_or_none_would_be_noticed(cluster: Cluster) -> None:

@@ -92,6 +92,19 @@ def test_a_member_that_the_cluster_still_calls_online_is_found_by_asking_it(prox
     assert not proxy.count("GET", "target=c1")
 
 
+def test_a_download_that_breaks_off_names_the_member_that_had_the_files(proxy: Proxy) -> None:
+    speak_as_a_cluster(proxy, [row("c1"), row("c2"), row("c3", "Offline")])
+    with lxdimg_nb.connect(proxy.url) as client:
+        image = client.images.get("web")
+        proxy.inject(Fault("cut", "down", at=400), "/export", "GET")
+
+        with pytest.raises(ServerUnreachableError) as caught:
+            image.export()
+
+    assert "broke after" in caught.value.message
+    assert "the member c3 (https://192.0.2.3:8443) of the cluster is offline" in caught.value.advice[-1]
+
+
 def test_many_offline_members_fit_one_line(proxy: Proxy) -> None:
     speak_as_a_cluster(proxy, [row("c1"), *(row(f"c{number}", "Offline") for number in range(2, 50))])
 

@@ -103,7 +103,8 @@ class RunningServer:
             timeout: seconds.
         """
         assert reply.status == 202, f"no operation was started: {reply.status} {reply.body[:300]!r}"
-        path = str(reply.json()["operation"])
+        # A request with a target is answered with the project.
+        path = str(reply.json()["operation"]).split("?")[0]
         ended = self.raw("GET", f"{path}/wait?timeout={timeout}", timeout=timeout + 30).json()
         operation = ended.get("metadata")
         if not isinstance(operation, dict) or "status_code" not in operation:

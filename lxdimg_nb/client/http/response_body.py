@@ -6,7 +6,7 @@ import http.client
 import io
 import socket as socketlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,7 @@ class Stream(io.RawIOBase):
     Args:
         response: of requests, its body not read.
         where: the server, for messages.
+        advice: called when the body ends early; gives the `advice` of the error.
 
     Attributes:
         length: bytes of the body; None where the server does not announce it.
@@ -150,9 +151,10 @@ class Stream(io.RawIOBase):
         transfer_codings: compressions of the transfer, as in `Transfer-Encoding: gzip, chunked`.
     """
 
-    def __init__(self, response: Any, where: str) -> None:
+    def __init__(self, response: Any, where: str, advice: Callable[[], Sequence[str]] = tuple) -> None:
         self._response = response
         self._where = where
+        self._advice = advice
         self.status_code: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
         # http.client's own object fills the caller's buffer without a copy, and decodes chunked bodies.
@@ -209,7 +211,9 @@ class Stream(io.RawIOBase):
             )
         if isinstance(cause, TimeoutError):
             return ServerUnreachableError(f"{self._where} stopped sending after {self.received} bytes; try again")
-        return ServerUnreachableError(f"the connection to {self._where} broke after {self.received} bytes; try again")
+        return ServerUnreachableError(
+            f"the connection to {self._where} broke after {self.received} bytes; try again", advice=self._advice()
+        )
 
     def close(self) -> None:
         """Give the connection back, or drop it when bytes are left in it."""

@@ -190,6 +190,10 @@ class Transport:
         response = self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
         return self._read_reply(response, limit, timeout)
 
+    def _trouble(self) -> tuple[str, ...]:
+        trouble = self.cluster.trouble() if self.cluster else ""
+        return (trouble,) if trouble else ()
+
     @contextmanager
     def _naming_members(self) -> Iterator[None]:
         """Say which members of a cluster do not answer where that may be why the server failed."""
@@ -257,7 +261,7 @@ class Transport:
             if not _is_framed(response):
                 response.close()
                 raise self._unreachable(None)
-            return Stream(response, self.url)
+            return Stream(response, self.url, self._trouble)
 
         with self._naming_members():
             opened = retry(RETRIES, TIMEOUTS, send)

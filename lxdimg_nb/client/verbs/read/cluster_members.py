@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from lxdimg_nb.client.http.transport import Transport
+from lxdimg_nb.client.http.transport import TIMEOUTS, Transport
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.errors import ApiError, LxdImageError, ServerUnreachableError
 
@@ -53,7 +53,9 @@ class ClusterMembers:
         """
         try:
             rows = _rows(self._transport)
-        except LxdImageError:
+        except LxdImageError as error:
+            if isinstance(error, ServerUnreachableError) and not isinstance(error.__cause__, TIMEOUTS):
+                return self.advice()[0]
             return (
                 "the database of the cluster does not answer: more than half of its members must run; start those "
                 f"that do not, of {self._named(self._addresses, 'and')}"

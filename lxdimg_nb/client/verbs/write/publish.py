@@ -12,7 +12,7 @@ from urllib.parse import quote
 from lxdimg_nb.client.files.progress import ProgressArgument, Report, reporting
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.write.settings import free_aliases
-from lxdimg_nb.client.verbs.write.wait import wait_or_cancel
+from lxdimg_nb.client.verbs.write.wait import is_from, wait_or_cancel, warn_of_copies
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, LxdImageError, NotFoundError, OperationFailedError
 from lxdimg_nb.values import ImageRecord, format_time
 from lxdimg_nb.values.validation import checked_name, checked_properties, checked_time
@@ -96,12 +96,17 @@ def _published(project: Project, instance: str, document: Mapping[str, Any], rep
             f"the server has forgotten how publishing {instance} ended; list the images", operation_id=operation.id
         ) from error
     except OperationFailedError as error:
-        # Servers pack first and notice then; which image it is they say in their sentence alone.
-        named = re.search(r"\b[0-9a-f]{64}\b", str(error.__dict__.get("reason", "")))
-        if named is None or not project.holds(named[0]):
+        there = _image_of(project, document, error)
+        if there is None:
+            if project.info.cluster:
+                error.add_note("The cluster may have the image all the same; look with images.all().")
             raise
+        if project.info.cluster and is_from(operation, there):
+            warn_of_copies(there.fingerprint, error)
+            return there
         raise ImageExistsError(
-            f"an image of {instance} as it is now is already there: {named[0][:12]}", fingerprint=named[0]
+            f"an image of {instance} as it is now is already there: {there.fingerprint[:12]}",
+            fingerprint=there.fingerprint,
         ) from error
     if not done.fingerprint:
         raise OperationFailedError(f"publishing {instance} ended without an image", operation_id=done.id)
@@ -109,6 +114,17 @@ def _published(project: Project, instance: str, document: Mapping[str, Any], rep
         return project.read(done.fingerprint)
     except NotFoundError as error:
         raise NotFoundError(f"the image {done.fingerprint[:12]} published from {instance} is gone again") from error
+
+
+def _image_of(project: Project, document: Mapping[str, Any], error: OperationFailedError) -> ImageRecord | None:
+    """The image that a failed publication speaks of; in a cluster the one that has its alias, which was free."""
+    # Servers pack first and notice then; which image it is they say in their sentence alone.
+    named = re.search(r"\b[0-9a-f]{64}\b", str(error.__dict__.get("reason", "")))
+    if named is not None:
+        return project.find(named[0])
+    aliases = document["aliases"] if project.info.cluster else ()
+    alias = project.find_alias(aliases[0]["name"]) if aliases else None
+    return project.find(alias.target) if alias else None
 
 
 def _at_rest(instance: Mapping[str, Any]) -> bool:

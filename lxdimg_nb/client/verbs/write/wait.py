@@ -59,7 +59,7 @@ def wait_for_import(
         there = project.find(fingerprint)
         if there is None:
             raise
-        if project.info.cluster and _is_from(operation, there):
+        if project.info.cluster and is_from(operation, there):
             warn_of_copies(fingerprint, error)
             return there
         raise ImageExistsError(
@@ -89,7 +89,7 @@ def wait_for_import(
     return project.read(fingerprint)
 
 
-def _is_from(operation: Operation, record: ImageRecord) -> bool:
+def is_from(operation: Operation, record: ImageRecord) -> bool:
     """Whether an image came while the operation ran."""
     return bool(operation.created_at and record.uploaded_at and record.uploaded_at >= operation.created_at)
 
@@ -114,7 +114,7 @@ def remove_made(project: Project, operation: Operation) -> bool:
         Whether it was deleted.
     """
     made = project.find(operation.fingerprint)
-    if made is None or not _is_from(operation, made):
+    if made is None or not is_from(operation, made):
         return False
     delete_image(project, made.fingerprint)
     return True
