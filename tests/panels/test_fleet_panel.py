@@ -76,6 +76,19 @@ def test_changes_of_two_servers_at_the_same_time_both_arrive(demo, panels):
         assert view.sees(lambda p: keys(p) == {f"one/default/{image}", f"two/default/{made.fingerprint}"})
 
 
+def test_the_members_of_one_cluster_are_told_to_have_the_same_images(demo, panels):
+    """All of them show one certificate, as one server does under two names."""
+    demo.add_image(factory.small(1))
+    with lxdimg_nb.connect(demo.url) as client, lxdimg_nb.demo.start(inventory=False) as other:
+        panel = Fleet({"c1": client, "c2": demo.url, "elsewhere": other.url}).panel()
+        panels(panel)
+
+        view = FrontEnd(panel).begin()
+
+        assert view.sees(lambda p: p["header"]["product"] == "Fleet of 3 servers · c1, c2: the same images")
+        assert view.sees(lambda p: (p["list"]["total"], p["list"]["bytes"]) == (2, "295 B"))
+
+
 def test_a_password_of_a_server_is_not_shown(demo, panels):
     address = f"simplestreams+https://me:canary@127.0.0.1:{free_port()}/images"
     panel = Fleet([demo.url, address]).panel()

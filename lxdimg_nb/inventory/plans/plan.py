@@ -78,8 +78,9 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the images to be changed; an image counts once a server."""
-        return sum({(s.server, s.fingerprint): s.size for s in self.actions}.values())
+        """Bytes of the images to be changed; an image counts once a server, and once for all members of a cluster."""
+        stores = {name: server.certificate or name for name, server in self.servers.items()}
+        return sum({(stores.get(s.server, s.server), s.fingerprint): s.size for s in self.actions}.values())
 
     @property
     def frame(self) -> InventoryFrame:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lxdimg_nb.client import Client, Images, connect
 from lxdimg_nb.errors import LxdImageError
+from lxdimg_nb.inventory.frame.conditions import same_servers
 from lxdimg_nb.panels.base.ui_text import error_text, product_name
 from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.images.images_panel import ImagesPanel
@@ -58,8 +59,13 @@ class FleetPanel(ImagesPanel):
 
     def _connected(self, name: str, client: Client) -> None:
         self._clients[name] = client
+        self.table.same = {name: same[0] for same in self._same_servers() for name in same}
         if self.ended:
             self._disconnect(name, client)
+
+    def _same_servers(self) -> list[list[str]]:
+        """Names of members of one cluster, or of one server that has two."""
+        return same_servers({n: {"identity": c.info.certificate_fingerprint} for n, c in self._clients.items()})
 
     def _disconnect(self, name: str, client: Client) -> None:
         """Close what the panel connected to itself; a transfer that still runs opens a connection of its own again."""
@@ -75,6 +81,8 @@ class FleetPanel(ImagesPanel):
         clients = list(self._clients.items())[:8]
         names = ", ".join(f"{display.sanitize(n, 40)} ({product_name(c.info)})" for n, c in clients)
         product = f"Fleet of {formats.plural(len(self._servers), 'server')}"
+        for same in self._same_servers():
+            product += f" · {display.sanitize(', '.join(same), 60)}: the same images"
         return {"product": product, "address": names, "project": "", "trusted": True, "uploads": False}
 
     def title(self) -> str:

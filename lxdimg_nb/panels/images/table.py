@@ -62,6 +62,8 @@ class ImageTable:
     selected: set[str] = field(default_factory=set)
     offers: tuple[str, ...] = tuple(CHIPS)
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
+    # Of servers that have the same images, the first one by the name of each.
+    same: dict[str, str] = field(default_factory=dict)
     _filter: Filter = field(default_factory=Filter)
     _sorted: dict[str, list[Row]] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
@@ -214,6 +216,12 @@ class ImageTable:
         else:
             self.selected.clear()
 
+    def _bytes(self, found: Iterable[Row]) -> int:
+        if not self.same:
+            return sum(row.record.size for row in found)
+        sizes = {(self.same.get(row.server, row.server), row.record.fingerprint): row.record.size for row in found}
+        return sum(sizes.values())
+
     def view(self) -> dict[str, Any]:
         """Return the page as a browser shows it."""
         now, found = datetime.now(UTC), self.found()
@@ -227,7 +235,7 @@ class ImageTable:
             ],
             "total": len(self.rows),
             "matching": len(found),
-            "bytes": formats.size(sum(r.record.size for r in found)) if len(self.rows) <= MAX_ROWS_TO_ADD_UP else "",
+            "bytes": formats.size(self._bytes(found)) if len(self.rows) <= MAX_ROWS_TO_ADD_UP else "",
             "page": self.page,
             "pages": self.pages,
             "size": self.size,
