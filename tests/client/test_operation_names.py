@@ -7,8 +7,9 @@ import io
 import pytest
 
 from lxdimg_nb import Client
-from lxdimg_nb.errors import OperationFailedError
+from lxdimg_nb.errors import InvalidRequestError, OperationFailedError
 from tests.kit import factory
+from tests.kit.newer import speaks
 from tests.kit.servers import RunningServer
 
 
@@ -45,6 +46,10 @@ def test_whoever_waits_later_is_not_told_of_a_download(server: RunningServer, cl
 
 
 def test_what_the_server_cannot_fetch_is_a_failed_fetching(server: RunningServer, client: Client) -> None:
+    if speaks(server, "NO_URL_SOURCE"):
+        with pytest.raises(InvalidRequestError, match="does not fetch from URLs"):
+            client.images.create_from_url("https://127.0.0.1:1/image", by="server")
+        return
     with pytest.raises(OperationFailedError, match=r"^fetching the image failed on the server: "):
         client.images.create_from_url("https://127.0.0.1:1/image", by="server")
 

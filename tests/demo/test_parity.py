@@ -7,14 +7,15 @@ out. Where a daemon kills itself or stalls for seconds it is not asked.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.kit import factory
+from lxdimg_nb import demo
+from tests.kit import factory, newer
 from tests.kit.demo_http import ask
 from tests.kit.parity import (
     DOUBLE,
@@ -27,27 +28,50 @@ from tests.kit.parity import (
     TWO,
     Step,
     compare,
-    daemon,
-    imitation,
-    product,
     told,
 )
+from tests.kit.servers import RunningServer
 from tests.kit.sockets import multipart
 
 pytestmark = pytest.mark.real
 
 
-__all__ = ["daemon", "imitation", "product"]
-
-
 Compare = Callable[[Sequence[Step]], None]
+
+
+@pytest.fixture(params=["lxd", "incus", *newer.builds()])
+def which(request: pytest.FixtureRequest) -> str:
+    """The two real daemons in turn; in a long run, those of newer Debian suites as well."""
+    return str(request.param)
+
+
+@pytest.fixture
+def product(which: str) -> str:
+    return which.partition("-")[0]
+
+
+@pytest.fixture
+def daemon(which: str, request: pytest.FixtureRequest) -> Path:
+    """The socket of the real one."""
+    running = request.getfixturevalue("newer_daemon" if which in newer.builds() else which)
+    assert isinstance(running, RunningServer)
+    return running.socket
+
+
+@pytest.fixture
+def imitation(which: str) -> Iterator[Path]:
+    """The socket of a demo server that plays it."""
+    speaks = newer.BUILDS[which].speaks if which in newer.builds() else which
+    name, _, version = speaks.partition("-")
+    with demo.start(product=name, version=version or None, inventory=False, https=False) as server:
+        yield server.socket
 
 
 @pytest.fixture
 def agree(daemon: Path, imitation: Path) -> Compare:
     theirs, mine = (set(ask(s, "GET", "/1.0").json["metadata"]["api_extensions"]) for s in (daemon, imitation))
     if theirs != mine:
-        pytest.skip("this daemon is not of the version that the demo server imitates (LXD 5.0.2, Incus 6.0.4)")
+        pytest.skip("this daemon is not of the version that the demo server imitates")
     return functools.partial(compare, daemon, imitation)
 
 
@@ -238,7 +262,7 @@ def test_changing_an_image(agree: Compare, method: str) -> None:
     agree([(method, "/1.0/images/nope", {}), (method, f"/1.0/images/{FIRST[:12]}", {"public": True}), ("GET", IMAGE)])
 
 
-def test_aliases(agree: Compare, product: str) -> None:
+def test_aliases(agree: Compare, product: str, which: str) -> None:
     agree(_setting())
     at = "/1.0/images/aliases"
     bodies: tuple[Any, ...] = (
@@ -254,7 +278,9 @@ def test_aliases(agree: Compare, product: str) -> None:
         b"",
         b"x",
     )
-    agree([("POST", at, body) for body in bodies])
+    # A number as name is refused by all, in words that change with the Go that a daemon is built with.
+    alike = [body for body in bodies if which != "lxd-trixie" or not (isinstance(body, dict) and body["name"] == 3)]
+    agree([("POST", at, body) for body in alike])
     names = ("", "?recursion=1", "/x%2Fy", "/x/y", "/none", "/sp%20ace%3F%23", "/z/")
     agree([("GET", at + name) for name in names])
     puts: tuple[Any, ...] = ({"target": SECOND}, {"description": "q"}, {"target": "nope"}, b"")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lxdimg_nb.demo.versions.facts import FACTS
 from tests.kit import counts, servers
 from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
@@ -66,11 +67,21 @@ VERSIONS = (
 )
 
 
+def speaks(server: RunningServer, name: str) -> bool:
+    """Whether a fact of the demo server's table is true of a demo server; of a real one, no."""
+    return server.demo is not None and bool(server.demo._flavour.does(FACTS[name]))
+
+
 def names() -> list[str]:
     """The servers beside the three that every run has: all of them in a long run, else none."""
     if not counts.long_run():
         return []
-    return [*(f"demo-{version}" for version in VERSIONS), *(f"real-{build}" for build in BUILDS)]
+    return [*(f"demo-{version}" for version in VERSIONS), *(f"real-{build}" for build in builds())]
+
+
+def builds() -> list[str]:
+    """The names of the real daemons of a long run; else none."""
+    return list(BUILDS) if counts.long_run() else []
 
 
 def running() -> Iterator[Callable[[str], RunningServer]]:

@@ -44,7 +44,8 @@ def list_images(call: Call) -> Reply:
     if everywhere and call.caller.projects is not None and not call.incus:
         raise Refusal(403, "not authorized")
     if everywhere and call.caller.projects is not None:
-        documents = [text for name in call.caller.projects for text in call.images.documents(name)]
+        places = {call.store.project_with("images", name, "") for name in call.caller.projects}
+        documents = [text for name in sorted(places) for text in call.images.documents(name)]
     else:
         documents = call.images.documents(project, public_only=public_only)
     if clauses:

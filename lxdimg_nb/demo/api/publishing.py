@@ -80,7 +80,8 @@ def _missing(call: Call, name: str) -> str:
         if snapshot and call.store.find("instances", project=call.project, name=parent):
             text = f'Failed to fetch snapshot "{snapshot}" of instance "{parent}" in project "{call.project}"'
             return f"{text}: Instance_snapshot not found"
-        return f'Failed to fetch instance "{name}" in project "{call.project}": Instance not found'
+        project = "projectName" if call.does(facts.PROJECT_NAME) else "project"
+        return f'Failed to fetch instance "{name}" in {project} "{call.project}": Instance not found'
     return "Instance not found"
 
 

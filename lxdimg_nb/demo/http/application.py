@@ -184,7 +184,14 @@ class ApiHandler(_Handler):
         if not caller.trusted and self.request.headers.get(f"{flavour.prefix}authenticated"):
             raise stranger
         if caller.projects is not None:
-            forbid(flavour, caller.projects, method, self.request.path, self._query.get("project") or "default")
+            forbid(
+                flavour,
+                caller.projects,
+                method,
+                self.request.path,
+                self._query.get("project") or "default",
+                everywhere=flavour.is_incus and self._query.get("all-projects") == "true",
+            )
         if not self._methods:
             raise Refusal(404, "not found")
         route = self._methods.get(method)

@@ -16,12 +16,14 @@ _SERVER_WIDE = ("/1.0", "/1.0/projects", "/1.0/storage-pools", "/1.0/certificate
 _OF_A_PROJECT = ("/1.0/profiles", "/1.0/instances")
 
 
-def forbid(flavour: Flavour, projects: tuple[str, ...], method: str, path: str, project: str) -> None:
+def forbid(
+    flavour: Flavour, projects: tuple[str, ...], method: str, path: str, project: str, *, everywhere: bool = False
+) -> None:
     """Raise a Refusal where a certificate that is restricted to some projects may not send a request."""
     allowed = project in projects
     if method == "GET":
         hidden = path.startswith(_OF_A_PROJECT) or path == "/1.0/images/aliases"
-        if hidden and not allowed:
+        if hidden and not allowed and not everywhere:
             raise _refused_read(flavour, path, project)
         if flavour.is_incus and path.startswith("/1.0/storage-pools"):
             raise Refusal(500, "Certificate is restricted")

@@ -214,6 +214,11 @@ PROJECT_LOADED = Fact(
     incus="7.0.2+",
     source="wire 7.0.2; not 7.5.1",
 )
+PROJECT_NAME = Fact(
+    text='publishing an unknown instance: `in projectName "default"`',
+    incus="7.5+",
+    source="wire 7.5.1; not 7.0.2",
+)
 SPLIT_FORMAT = Fact(
     text="`format` chooses one file or two for a published image",
     extension="instance_publish_split",

@@ -13,7 +13,6 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client
-from lxdimg_nb.demo.versions.facts import FACTS
 from lxdimg_nb.errors import (
     OperationFailedError,
 )
@@ -35,11 +34,6 @@ def case(*names: str) -> Callable[[Case], Case]:
         return function
 
     return register
-
-
-def speaks(server: RunningServer, name: str) -> bool:
-    """Whether another fact is true of the server, for a case of several."""
-    return bool(server.demo._flavour.does(FACTS[name]))
 
 
 def prefix(server: RunningServer) -> str:

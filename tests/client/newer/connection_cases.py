@@ -16,12 +16,12 @@ from lxdimg_nb.errors import (
 from tests.client.newer.cases import (
     case,
     handshake,
-    speaks,
     stranger,
     token_text,
 )
 from tests.kit import factory
 from tests.kit.demo_http import ask
+from tests.kit.newer import speaks
 from tests.kit.servers import RunningServer
 
 

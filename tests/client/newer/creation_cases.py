@@ -20,10 +20,10 @@ from tests.client.newer.cases import (
     case,
     failure,
     image_of,
-    speaks,
     upload,
 )
 from tests.kit import factory
+from tests.kit.newer import speaks
 from tests.kit.servers import RunningServer
 
 
@@ -138,6 +138,15 @@ def _(server: RunningServer, client: Client, holds: bool) -> None:
     assert said.status == (202 if holds else 500)
     if holds:
         assert "refused" in failure(server, client, said)
+
+
+@case("PROJECT_NAME")
+def _(server: RunningServer, client: Client, holds: bool) -> None:
+    said = server.raw("POST", "/1.0/images", json={"source": {"type": "instance", "name": "nope"}})
+
+    assert ("projectName" in failure(server, client, said)) is holds
+    with pytest.raises(LxdImageError, match="nope"):
+        client.images.publish("nope")
 
 
 @case("PROJECT_LOADED")

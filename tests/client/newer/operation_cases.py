@@ -18,10 +18,10 @@ from tests.client.newer.cases import (
     case,
     failure,
     handshake,
-    speaks,
     upload,
 )
 from tests.kit import factory
+from tests.kit.newer import speaks
 from tests.kit.servers import RunningServer
 
 
