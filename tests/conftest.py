@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from hypothesis import settings
 
-from tests.kit import counts, daemons, factory, newer, servers
+from tests.kit import counts, daemons, factory, leak_scan, newer, servers
 from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MISSING = "missing here: "
 # What runs on newer servers as well in a long run.
 CONTRACT = [Path(__file__).parent / name for name in ("client", "inventory", "kit")]
+LEAKS = pytest.StashKey[leak_scan.LeakScan]()
 # Each is quick, but there are many.
 FUZZ = Path(__file__).parent / "fuzz"
 BROWSER = Path(__file__).parent / "browser"
@@ -53,7 +54,9 @@ def missing(reason: str) -> NoReturn:
     pytest.skip(f"{MISSING}{reason.splitlines()[0]}")
 
 
-def _session(kind: Kind, start: Callable[[Path], RunningServer]) -> Iterator[RunningServer]:
+def _session(
+    kind: Kind, start: Callable[[Path], RunningServer], config: pytest.Config | None = None
+) -> Iterator[RunningServer]:
     reason = daemons.why_not(kind)
     if reason is not None:
         missing(reason)
@@ -66,13 +69,15 @@ def _session(kind: Kind, start: Callable[[Path], RunningServer]) -> Iterator[Run
     except daemons.ServerDiedError as error:
         missing(str(error))
     finally:
+        if config is not None:
+            config.stash[LEAKS].scan.folders(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def demo_daemon() -> Iterator[RunningServer]:
-    """The session's demo server, as the test before left it."""
-    yield from _session("demo", servers.start_demo)
+def demo_daemon(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
+    """The session's demo server, as the test before left it; what it wrote is scanned for secrets."""
+    yield from _session("demo", servers.start_demo, pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -268,6 +273,12 @@ def _in_contract(item: pytest.Item) -> bool:
     return asked not in newer.names() or any(folder in item.path.parents for folder in CONTRACT)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Scan what the tests write and print for the secrets that they use."""
+    config.stash[LEAKS] = leak_scan.LeakScan(config)
+    config.pluginmanager.register(config.stash[LEAKS])
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the fixtures they ask for and by their folder, and put the longest first."""
     if counts.long_run():
@@ -318,7 +329,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was counted, how many tests were not run and why, and what failed before pytest began."""
     reports = [r for name in ("passed", "failed") for r in terminalreporter.stats.get(name, []) if r.when == "call"]
-    lines = counts.table(found for report in reports for found in report.user_properties)
+    leaks = terminalreporter.config.stash[LEAKS].scan
+    counted = [found for report in reports for found in report.user_properties]
+    if leaks.files:
+        counted.append((counts.PROPERTY, [("files and outputs without secrets", leaks.files, 0, len(leaks.found))]))
+    lines = counts.table(counted)
     if lines:
         terminalreporter.section("counts" if counts.long_run() else "counts (tests/run --long tries more)")
     for line in lines:

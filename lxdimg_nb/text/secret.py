@@ -109,7 +109,7 @@ def _without_inner(traceback: TracebackType | None) -> TracebackType | None:
     frames = []
     while traceback is not None:
         module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-        if module != __name__ and module.partition(".")[0] not in _INNER:
+        if module != __name__ and module.partition(".")[0] not in _INNER and not module.startswith("namedtuple_"):
             frames.append(traceback)
         traceback = traceback.tb_next
     kept: TracebackType | None = None

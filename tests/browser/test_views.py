@@ -130,25 +130,3 @@ def test_a_panel_that_was_scrolled_away_and_back_works(books, demo, web, writes)
     switched(panel, demo, web, to=False)
     assert writes() == before + 1
     expect(panel.locator(".lxi-detail")).to_have_count(1)
-
-
-def test_reloading_the_page_undoing_and_running_again_write_nothing(books, lab, demo, web, writes):
-    book, panel = books.browser(demo)
-    opened(panel, web)
-    book.save()
-
-    lab.load()
-    lab.open(book)
-    expect(book.panel(0).locator("tbody tr")).to_have_count(1, timeout=SLOW)
-    # Not waited for: a command that has nothing to undo may ask something first.
-    book.page.evaluate("""() => { for (const name of ['undo', 'redo', 'undo'])
-      window.jupyterapp.commands.execute(`notebook:${name}-cell-action`) }""")
-    for _ in range(2):
-        book.run(0)
-    panel = book.panel(0)
-    opened(panel, web)
-
-    assert writes() == 0
-    # And a click still is one.
-    switched(panel, demo, web, to=False)
-    assert writes() == 1

@@ -21,6 +21,7 @@ import yaml
 
 import lxdimg_nb
 from lxdimg_nb import demo
+from lxdimg_nb.client import Images
 from lxdimg_nb.client.config import config_writer
 from lxdimg_nb.client.config.client_certificate import ensure_key_pair
 from lxdimg_nb.client.config.client_config import client_configs
@@ -29,7 +30,7 @@ from lxdimg_nb.demo.store import trust_store
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.text.secret import Secret, hide_address, hide_inner_frames, inner_frames_hidden
 from tests.kit import counts, factory, streams
-from tests.kit.canaries import leaks, shown
+from tests.kit.canaries import TESTS, leaks, shown
 from tests.kit.homes import token_of, write
 from tests.kit.interrupts import Line, interrupted_at, lines_that_see
 from tests.kit.servers import RunningServer
@@ -38,7 +39,7 @@ from tests.kit.servers import RunningServer
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 ROW = "secrets in verbose tracebacks"
-PASSWORD = "canary-password"
+PASSWORD, SIGNATURE = "canary-password", "canary-signature"
 BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
 QUICK = 6
 LONG = counts.long_run()
@@ -50,7 +51,7 @@ def _first_line(function: Callable[..., object]) -> Line:
 
 
 # There an argument is still as the user gave it.
-ENTRIES = {_first_line(function) for function in (lxdimg_nb.connect, lxdimg_nb.enroll)}
+ENTRIES = {_first_line(function) for function in (lxdimg_nb.connect, lxdimg_nb.enroll, Images.create_from_url)}
 ENTRIES |= {(hide_address.__code__.co_filename, line) for _, _, line in hide_address.__code__.co_lines() if line}
 
 
@@ -65,8 +66,8 @@ def interrupted_everywhere(call: Callable[[list[str]], Callable[[], object]]) ->
     """
     texts: list[str] = []
     run = call(texts)
-    lines = [line for line in lines_that_see(texts, lambda: suppressed(run)) if line[0] != __file__]
-    lines = [line for line in lines if line not in ENTRIES]
+    found = lines_that_see(texts, lambda: suppressed(run))
+    lines = [line for line in found if line not in ENTRIES and not Path(line[0]).is_relative_to(TESTS)]
     assert lines, "no secret was in any variable: the test sees nothing"
     if not LONG:
         lines = random.Random(15).sample(lines, min(QUICK, len(lines)))
@@ -141,6 +142,23 @@ def test_connecting_with_a_password_interrupted_at_any_line_does_not_show_it(hom
 
     interrupted_everywhere(prepare)
     interrupted_everywhere(typed)
+
+
+def test_fetching_from_a_signed_address_interrupted_at_any_line_does_not_show_it(
+    demo: RunningServer, site: streams.Site
+) -> None:
+    data = factory.small(1)
+    site.answers[f"/image.tar.gz?signature={SIGNATURE}"] = lambda handler: handler.reply(200, data)
+    url = f"{site.url.replace('://', f'://me:{PASSWORD}@')}/image.tar.gz?signature={SIGNATURE}"
+    with lxdimg_nb.connect(demo.url) as client:
+
+        def prepare(texts: list[str]) -> Callable[[], object]:
+            texts += [PASSWORD, BASIC, SIGNATURE]
+            for image in client.images.all():
+                image.delete()
+            return lambda: client.images.create_from_url(url, by="client", server_cert=site.cert)
+
+        interrupted_everywhere(prepare)
 
 
 @pytest.mark.parametrize(

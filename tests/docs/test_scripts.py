@@ -31,7 +31,7 @@ START = ROOT / "notebooks" / "start"
 TOKEN = "a-token-for-one-test"
 MARK = "LXDIMG_TEST_MARK"
 # What tests/conftest.py imports.
-KIT = ("counts.py", "daemons.py", "factory.py", "servers.py", "sockets.py", "waiting.py")
+KIT = ("counts.py", "daemons.py", "factory.py", "leak_scan.py", "newer.py", "servers.py", "sockets.py", "waiting.py")
 
 
 class Terminal:
@@ -255,7 +255,7 @@ def check(environment: dict[str, str], start: Path = START) -> subprocess.Comple
 def project(tmp_path: Path) -> Path:
     """A checkout of next to nothing, with the real scripts, which find it installed already."""
     folder = tmp_path / "project"
-    for name in ("lxdimg_nb", "tests/kit", "notebooks"):
+    for name in ("lxdimg_nb/text", "tests/kit", "notebooks"):
         (folder / name).mkdir(parents=True)
     for name in ("run", "environment.sh", "conftest.py", "__init__.py"):
         shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
@@ -266,6 +266,9 @@ def project(tmp_path: Path) -> Path:
     (folder / "tests" / "kit" / "__init__.py").touch()
     (folder / "tests" / "test_one.py").write_text('"""One."""\n\n\ndef test_one():\n    assert True\n')
     (folder / "lxdimg_nb" / "__init__.py").write_text('"""Next to nothing."""\n')
+    # What is scanned for after the tests.
+    for name in ("__init__.py", "secret.py"):
+        shutil.copy(ROOT / "lxdimg_nb" / "text" / name, folder / "lxdimg_nb" / "text" / name)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
     libraries = next((folder / ".venv" / "lib").glob("python3*/site-packages"))
     (libraries / "ours.pth").write_text("\n".join([*(path for path in sys.path if "site-packages" in path), str(ROOT)]))

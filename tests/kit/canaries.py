@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -57,6 +58,10 @@ def shown(error: BaseException) -> str:
     start = error.__traceback__
     while start is not None and Path(start.tb_frame.f_code.co_filename).is_relative_to(TESTS):
         start = start.tb_next
-    plain = traceback.TracebackException(type(error), error, start, capture_locals=True)
     verbose = VerboseTB(theme_name="nocolor", include_vars=True)
-    return "".join(plain.format()) + "\n" + str(verbose.text(type(error), error, start))
+    found = str(verbose.text(type(error), error, start))
+    # Before Python 3.12 an object that is half made, and so has no repr, ends it.
+    with suppress(AttributeError):
+        plain = traceback.TracebackException(type(error), error, start, capture_locals=True)
+        found += "".join(plain.format())
+    return found

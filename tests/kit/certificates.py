@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import ipaddress
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.kit import leak_scan
 from tests.kit.servers import RunningServer
 
 
@@ -41,8 +43,17 @@ def pair(folder: Path, name: str = "client", *, until: timedelta = timedelta(day
     cert, secret = folder / f"{name}.crt", folder / f"{name}.key"
     cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     form = serialization.PrivateFormat.PKCS8
-    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    leak_scan.register_key(pem.decode())
+    secret.unlink(missing_ok=True)
+    secret.touch(mode=0o600)
+    secret.write_bytes(pem)
     return cert, secret
+
+
+def fingerprint(pem: str) -> str:
+    """The SHA-256 of a certificate."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
 
 
 def of_server(url: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.kit import certificates
+from tests.kit import certificates, leak_scan
 from tests.kit.servers import RunningServer
 
 __all__ = ["files_in", "listen", "place", "server_protocol", "token_of", "write"]
@@ -60,7 +60,9 @@ def token_of(server: RunningServer, name: str = "notebook", **fields: Any) -> st
         "secret": found["secret"],
         "expires_at": found.get("expiresAt") or found.get("expires_at") or "0001-01-01T00:00:00Z",
     }
-    return base64.b64encode(json.dumps(data).encode()).decode()
+    token = base64.b64encode(json.dumps(data).encode()).decode()
+    leak_scan.register(token, found["secret"])
+    return token
 
 
 def files_in(folder: Path) -> dict[str, int]:

@@ -15,6 +15,8 @@ import yaml
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from tests.kit import leak_scan
+
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
 
@@ -147,6 +149,7 @@ def running(folder: Path, **environment: str) -> Iterator[Kernel]:
         "LXD_DIR": str(folder / "nothing"),
         "INCUS_DIR": str(folder / "nothing"),
     }
+    leak_scan.startup(folder / "ipython")
     manager = KernelManager()
     manager.start_kernel(cwd=str(folder), env=kept | environment)
     client = manager.client()

@@ -28,6 +28,7 @@ import nbformat
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from tests.kit import leak_scan
 from tests.kit.servers import RunningServer
 from tests.kit.sockets import free_port
 from tests.kit.waiting import until
@@ -302,6 +303,8 @@ def lab_server(place: str) -> tuple[Path, str]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     notebooks = folder / "notebooks"
     notebooks.mkdir()
+    leak_scan.startup(folder / "ipython")
+    leak_scan.roots.append(folder)
     process, url = _start(folder, notebooks)
     atexit.register(_stop, process)
     return notebooks, url

@@ -77,10 +77,12 @@ def test_a_token_enrols_and_is_never_shown(
     kernel: Kernel, server: RunningServer, configuration: Path, how: str
 ) -> None:
     url = server.listen()
-    token = token_of(server)
+    token, vault = token_of(server), configuration / "vault"
+    vault.mkdir(exist_ok=True)
+    (vault / "token").write_text(token)
 
-    typed = kernel.run(f"%lxdimg connect {url} --token {token}", ok=False)
-    kernel.run(f"token = {token!r}")
+    typed = kernel.run(f"%lxdimg connect {url} --token {base64.b64encode(b'typed').decode()}", ok=False)
+    kernel.run(f"token = open({str(vault / 'token')!r}).read()")
     if how == "variable":
         cell = kernel.run(f"client = %lxdimg connect {url} --token $token\n")
     else:
@@ -95,7 +97,7 @@ def test_a_token_enrols_and_is_never_shown(
 def test_the_traceback_of_a_refused_token_or_address_in_a_variable_does_not_show_it(
     kernel: Kernel, server: RunningServer, configuration: Path
 ) -> None:
-    (configuration / "vault").mkdir()
+    (configuration / "vault").mkdir(exist_ok=True)
     url, vault = server.listen(), configuration / "vault" / "secret"
     kernel.run("import pathlib\n%xmode Verbose")
     words = {f"connect {url} --token $held": "canary", "connect $held": "", "import $held --sha256 " + "0" * 64: ""}

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import ipaddress
 import json
 import logging
 from collections import deque
 from collections.abc import Iterable
 from http.client import responses
 from typing import Any
+from urllib.parse import urlsplit
 
 from tornado import httputil, web, websocket
 from tornado.iostream import StreamClosedError
@@ -61,6 +63,22 @@ def application(daemon: Daemon, faults: Faults, routes: Routes, requests: Reques
     )
 
 
+def _refuse_other_pages(headers: httputil.HTTPHeaders) -> None:
+    """Refuse a page in a browser that is not the server's own, whatever certificate the browser shows for it.
+
+    A name that somebody bound to this address shows itself in `Host` (DNS rebinding).
+    """
+    host, origin = headers.get("Host", ""), headers.get("Origin")
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        local = name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        local = False
+    own = origin is None or origin == f"https://{host}"
+    if not (local and own and headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")):
+        raise Refusal(403, "not authorized: the demo server answers no page of another place")
+
+
 class _Upgrades(Matcher):
     """Matches a request to turn `/1.0/events` into a websocket."""
 
@@ -92,6 +110,8 @@ class _Handler(web.RequestHandler):
         self._caller = self._identify()
         self._fault = self._faults.for_request(method, uri)
         self._check_browser()
+        if request.protocol == "https":
+            _refuse_other_pages(request.headers)
         if self._fault.latency:
             await asyncio.sleep(self._fault.latency)
         if self._fault.status:
