@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import pickle
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client, demo
+from lxdimg_nb.client.config.client_certificate import ensure_key_pair
+from lxdimg_nb.client.config.client_config import client_configs
 from lxdimg_nb.demo import DemoServer
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.text.secret import Secret, hide_address
@@ -172,3 +176,26 @@ def test_a_planted_secret_is_found_wherever_it_is() -> None:
 def test_an_address_is_hidden_only_if_there_is_something_to_hide(address: object, hidden: bool) -> None:
     assert hide_address(address) == address
     assert (repr(hide_address(address)) == "'***'") is hidden
+
+
+def test_the_clients_key_is_the_users_alone_from_the_first_byte(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the umask is; what is written under another name first is no different."""
+    modes: list[int] = []
+    create = os.open
+
+    def noted(path: str | Path, flags: int, mode: int = 0o777, **more: int) -> int:
+        fd = create(path, flags, mode, **more)
+        if flags & os.O_CREAT and "client.key" in Path(path).name:
+            modes.append(stat.S_IMODE(os.fstat(fd).st_mode))
+        return fd
+
+    before = os.umask(0)
+    try:
+        monkeypatch.setattr(os, "open", noted)
+        key = Path(ensure_key_pair(client_configs()[-1])[1])
+    finally:
+        os.umask(before)
+
+    assert modes == [0o600]
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
