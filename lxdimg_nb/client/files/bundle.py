@@ -13,6 +13,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from lxdimg_nb.client.files.formats.archive import BoundedInfo
 from lxdimg_nb.errors import InvalidImageError
 
 __all__ = ["Section", "read_bundle", "write_bundle"]
@@ -59,7 +60,7 @@ def read_bundle(file: io.BufferedIOBase) -> tuple[Section, Section] | None:
         return None
     file.seek(0)
     try:
-        with tarfile.open(fileobj=file, mode="r:") as tar:
+        with tarfile.open(fileobj=file, mode="r:", tarinfo=BoundedInfo) as tar:
             members = [tar.next() for _ in range(3)]
             sections = [Section(m.name, m.offset_data, m.size) for m in members[1:] if m is not None and m.isfile()]
             end = file.seek(0, os.SEEK_END)

@@ -30,6 +30,9 @@ from lxdimg_nb.values.architecture import is_new_architecture, kernel_architectu
 __all__ = ["ImageInspection", "inspect_image", "inspect_root", "inspect_to_the_end"]
 
 MAX_MEMBERS = 20_000
+# Files named metadata.yaml that are read; names that are noted as odd.
+MAX_AGAIN = 3
+MAX_NOTES = 10
 # What a server reads and writes itself in an instance; links could lead it anywhere on its disk.
 OWN_PLACES = {
     **dict.fromkeys(("rootfs", "templates", "exec-output"), "folder"),
@@ -179,11 +182,16 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile, names: ArchiveNames) -> ImageI
     metadata: dict[str, Any] | None = None
     problems: list[str] = []
     notes: list[str] = []
-    rootfs, whole = "", True
+    rootfs, whole, again = "", True, 0
     for number, member in enumerate(tar):
         names.add(member)
         name = member.name.removeprefix("./").rstrip("/")
         if name == "metadata.yaml":
+            again += 1
+            if again > MAX_AGAIN:
+                problems.append("metadata.yaml is in it again and again")
+                whole = False
+                break
             metadata, found = read_metadata(tar, member)
             problems += found
         elif name == "rootfs.img":
@@ -200,7 +208,7 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile, names: ArchiveNames) -> ImageI
             rootfs = "container"
             if name == "rootfs" and member.issym():
                 problems.append("rootfs is a symbolic link")
-        if member.name.startswith("/") or ".." in member.name.split("/"):
+        if len(notes) < MAX_NOTES and (member.name.startswith("/") or ".." in member.name.split("/")):
             notes.append(f"a member is named {member.name[:80]!r}")
         if (metadata is not None and rootfs) or number >= MAX_MEMBERS:
             whole = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import math
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -33,8 +34,14 @@ __all__ = [
 MAX_DECOMPRESSED = 256 * 1024 * 1024
 # Of zeros gzip makes a thousandth; of files hardly less than a twentieth.
 MAX_RATIO = 100
-# Of the names and attributes before a member; what Linux takes is far less.
+# Of the names and attributes before a member, and of those that are for all; what Linux takes is far less.
 MAX_HEADER = 1024 * 1024
+# Of all that comes before the content of one member, a map of its holes included.
+MAX_HEADERS = 4 * MAX_HEADER
+# Bytes of one member: no file system takes more.
+MAX_MEMBER = 1 << 50
+# Reads behind the end of a file, from which tarfile never returns where a member should be larger than the file.
+MAX_EMPTY_READS = 1000
 PIPE = 64 * 1024
 
 # Headers before headers end in a RecursionError.
@@ -136,8 +143,25 @@ def find_damage(kind: str, file: Any, *, limit: int, kinds: Mapping[str, str] = 
     return ""
 
 
+class _Headers:
+    """The file of a tarball while the headers of one member are read, of which there may only be so many bytes."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._left = file, MAX_HEADERS
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise tarfile.ReadError("headers without end")
+        return data
+
+
 class BoundedInfo(tarfile.TarInfo):
-    """A header of a tarball; one that announces gigabytes of names and attributes is refused before they are read."""
+    """A header of a tarball; one with gigabytes of names, attributes or holes is refused before they are read."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -147,12 +171,35 @@ class BoundedInfo(tarfile.TarInfo):
             raise tarfile.ReadError(f"a tar header of {info.size} bytes")
         return info
 
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        """Read the next one."""
+        if sum(map(len, tar.pax_headers.values())) > MAX_HEADER:
+            raise tarfile.ReadError("attributes for all files without end")
+        outer: Any = tar.fileobj
+        if isinstance(outer, _Headers):
+            return super().fromtarfile(tar)
+        tar.fileobj = cast(Any, _Headers(outer))
+        try:
+            info = super().fromtarfile(tar)
+        except (ValueError, ArithmeticError, LookupError) as error:
+            raise tarfile.ReadError(f"a map of holes that makes no sense: {error}") from error
+        except RecursionError:
+            raise tarfile.ReadError("headers before headers without end") from None
+        finally:
+            tar.fileobj = outer
+        if not 0 <= info.size <= MAX_MEMBER:
+            raise tarfile.ReadError(f"a file of {info.size} bytes")
+        if not math.isfinite(info.mtime):
+            info.mtime = 0
+        return info
+
 
 class StrictInfo(BoundedInfo):
     """A header of a tarball; a damaged one is no end, as it is for tarfile."""
 
     @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> StrictInfo:
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
         """Read the next one."""
         try:
             return super().fromtarfile(tar)
@@ -185,13 +232,17 @@ def _decompressed(kind: str, file: Any) -> Any:
 
 
 class _Limited:
-    """Raises after a number of bytes, so that a decompression bomb fills neither memory nor time."""
+    """Raises after a number of bytes, or of reads at the end, so that no bomb fills memory or time."""
 
     def __init__(self, file: Any, limit: int) -> None:
         self._file, self._limit, self._left = file, limit, limit
+        self._empty = 0
 
     def read(self, size: int) -> bytes:
         chunk: bytes = self._file.read(size)
+        self._empty = 0 if chunk else self._empty + 1
+        if self._empty > MAX_EMPTY_READS:
+            raise EOFError("unexpected end of data")
         self._left -= len(chunk)
         if self._left < 0:
             raise UncheckedError(

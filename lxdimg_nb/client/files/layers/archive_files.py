@@ -22,6 +22,8 @@ MAX_MEMBERS = 100_000
 MAX_LINKS = 8
 # What registries take of a manifest; a configuration is smaller.
 MAX_JSON = 4 * 1024 * 1024
+# Of all manifests and configurations together, as often as they are read.
+MAX_ALL_JSON = 8 * MAX_JSON
 
 
 class ImageParts:
@@ -33,6 +35,7 @@ class ImageParts:
 
     def __init__(self, find: Callable[[str], Source | None]) -> None:
         self._find = find
+        self._left = MAX_ALL_JSON
 
     def __contains__(self, name: str) -> bool:
         return self._find(name) is not None
@@ -54,8 +57,20 @@ class ImageParts:
         Raises:
             InvalidImageError: there is none, or it is none or too large.
         """
+        return parse_json(name, self.small_file(name))
+
+    def small_file(self, name: str) -> bytes:
+        """The content of a manifest or a configuration; of a larger file its beginning.
+
+        Raises:
+            InvalidImageError: there is none, or there are more than any image has.
+        """
         with self.source(name).open() as file:
-            return parse_json(name, file.read(MAX_JSON + 1))
+            content = file.read(MAX_JSON + 1)
+        self._left -= len(content)
+        if self._left < 0:
+            raise InvalidImageError(f"its manifests and configurations have more than {MAX_ALL_JSON} bytes")
+        return content
 
 
 def parse_json(name: str, content: bytes) -> Any:

@@ -162,8 +162,7 @@ def _image(names: tuple[str, ...], config: Mapping[str, Any], files: Sequence[tu
 
 def _checked_json(parts: ImageParts, digest: str, name: str = "") -> Mapping[str, Any]:
     name = name or _blob(digest)
-    with parts.source(name).open() as file:
-        content = file.read(MAX_JSON + 1)
+    content = parts.small_file(name)
     kind, _, expected = digest.partition(":")
     if len(content) <= MAX_JSON and hashlib.new(kind, content).hexdigest() != expected:
         raise InvalidImageError(f"{name} in it is damaged: its content has another checksum; save the image again")

@@ -81,10 +81,14 @@ def write_layers(tree: FileTree, layers: Sequence[Layer], file: BinaryIO, report
 def _visit(layers: Sequence[Layer], visit: Visit, report: Callable[[int], None], *, check: bool = True) -> None:
     """Call `visit` with each member of each layer: number of the layer, of the member, the member, the tarball."""
     done = 0
+    # Of a layer that is named a thousand times, the size counts once.
+    left = unpack_limit(sum({layer.diff_id: layer.source.size or 0 for layer in layers}.values()))
     for number, layer in enumerate(layers):
+        limit = min(left, unpack_limit(layer.source.size))
+        after = functools.partial(_after, report, done)
         try:
             with read_errors():
-                _visit_layer(layer, functools.partial(visit, number), functools.partial(_after, report, done), check)
+                left -= _visit_layer(layer, functools.partial(visit, number), after, check, limit)
         except InvalidImageError as error:
             raise type(error)(f"layer {number + 1} of {len(layers)}: {error.message}") from error
         done += layer.source.size or 0
@@ -95,7 +99,9 @@ def _visit_layer(
     visit: Callable[[int, tarfile.TarInfo, tarfile.TarFile], None],
     report: Callable[[int], None],
     check: bool,
-) -> None:
+    limit: int,
+) -> int:
+    """Visit one layer; how many bytes it unpacks to."""
     with layer.source.open() as file:
         head = file.read(HEAD_SIZE)
     kind = file_kind(head) or ("tar" if is_tar(head) else "")
@@ -103,7 +109,7 @@ def _visit_layer(
         raise InvalidImageError(f"it is {kind or 'encrypted, or of an unknown kind'} and no tarball")
     with layer.source.open() as file:
         raw = _HashedReader(file, layer.digest if check else "", report)
-        unpacked = open_decompressed(kind, raw, limit=unpack_limit(layer.source.size))
+        unpacked = open_decompressed(kind, raw, limit=limit)
         stream = _HashedReader(unpacked, layer.diff_id if check else "")
         index = 0
         with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", tarinfo=StrictInfo) as tar:
@@ -113,23 +119,28 @@ def _visit_layer(
                 tar.members.clear()  # type: ignore[attr-defined]
         stream.finish()
         raw.finish()
+        return stream.done
 
 
 class _HashedReader:
-    """A file whose content is compared with a digest, `sha256:…`, once all of it was read; not with an empty one."""
+    """A file whose content is compared with a digest, `sha256:…`, once all of it was read; not with an empty one.
+
+    Attributes:
+        done: bytes that were read.
+    """
 
     def __init__(self, file: Any, digest: str, report: Callable[[int], None] = lambda _: None) -> None:
         kind, _, self._expected = digest.partition(":")
         self._sha = hashlib.new(kind) if digest else None
-        self._file, self._report, self._done = file, report, 0
+        self._file, self._report, self.done = file, report, 0
 
     def read(self, size: int) -> bytes:
         """The next bytes, some more or fewer."""
         block: bytes = self._file.read(size)
         if self._sha is not None:
             self._sha.update(block)
-        self._done += len(block)
-        self._report(self._done)
+        self.done += len(block)
+        self._report(self.done)
         return block
 
     def finish(self) -> None:

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Contents", "read_contents"]
 
-# Beyond this many decompressed bytes or files, the list is cut and says so.
+# Beyond this many decompressed bytes, files, or characters of their names, the list is cut and says so.
 MAX_BYTES = 64 * 1024**3
 MAX_MEMBERS = 2_000_000
+MAX_NAMES = 256 * 1024 * 1024
+# Files named metadata.yaml that are read; the last one counts.
+MAX_AGAIN = 3
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,15 @@ def read_contents(project: Project, record: ImageRecord) -> Contents:
             raise InvalidImageError(f"this image's files cannot be listed: it is {kind or 'of an unknown kind'}")
         metadata: dict[str, Any] = {}
         members: list[Member] = []
+        names = again = 0
         with open_tar(kind, file, limit=MAX_BYTES) as tar:
             for info in tar:
-                if info.name.removeprefix("./") == "metadata.yaml" and info.isfile():
-                    metadata = read_metadata(tar, info)[0]
+                if info.name.removeprefix("./") == "metadata.yaml" and info.isfile() and again < MAX_AGAIN:
+                    metadata, again = read_metadata(tar, info)[0], again + 1
                 members.append(Member.from_tar(info))
-                if len(members) >= MAX_MEMBERS:
+                names += len(info.name) + len(info.linkname)
+                tar.members.clear()  # type: ignore[attr-defined]
+                if len(members) >= MAX_MEMBERS or names > MAX_NAMES:
                     return Contents(metadata, tuple(members), False, record.fingerprint)
     return Contents(metadata, tuple(members), not split, record.fingerprint)
 
@@ -95,7 +101,13 @@ def _squashfs_contents(project: Project, record: ImageRecord) -> Contents:
     with open_image(project, record) as file, open_squashfs(file) as files:
         content = files.read("metadata.yaml", MAX_SIZE + 1)
         metadata = parse_metadata(content)[0] if content is not None else {}
-        return Contents(metadata, tuple(files.members()), True, record.fingerprint)
+        members, names = [], 0
+        for member in files.members():
+            members.append(member)
+            names += len(member.path) + len(member.target)
+            if names > MAX_NAMES:
+                return Contents(metadata, tuple(members), False, record.fingerprint)
+        return Contents(metadata, tuple(members), True, record.fingerprint)
 
 
 @contextmanager
