@@ -36,6 +36,8 @@ LEAKS = pytest.StashKey[leak_scan.LeakScan]()
 # Each is quick, but there are many.
 FUZZ = Path(__file__).parent / "fuzz"
 BROWSER = Path(__file__).parent / "browser"
+# Whose tests run on one of what they could, in turn.
+TURNS = {BROWSER: {"server", "real"}, Path(__file__).parent / "suites": {"driver"}}
 
 # jsonschema, which comes with Jupyter, does without it; with it, every process compiles 38 grammars for two seconds.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
@@ -304,11 +306,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _one_server_each(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Leave each test in a browser one of its servers, in turn: what is clicked is the same on all of them."""
+    """Leave each test in a browser one of its servers, in turn: what is clicked is the same on all of them.
+
+    So each story of the suites is told by one of its drivers.
+    """
     tests: dict[tuple[str, ...], list[pytest.Item]] = {}
     for item in items:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        if item.path.parent == BROWSER and (kinds := {"server", "real"} & parameters.keys()):
+        kinds = TURNS.get(item.path.parent, set()) & parameters.keys()
+        if kinds:
             others = (str(value) for name, value in parameters.items() if name not in kinds)
             tests.setdefault((item.nodeid.partition("[")[0], *others), []).append(item)
     left = {id(group[number % len(group)]) for number, group in enumerate(tests.values())}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from lxdimg_nb.client.dialect import Dialect
 from lxdimg_nb.client.files.hashing import HashCache
 from lxdimg_nb.client.http.transport import Reply, Stream, Transport
 from lxdimg_nb.client.operations import Operations
-from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError, UnexpectedReplyError
+from lxdimg_nb.errors import ApiError, InvalidRequestError, NotAllowedError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.values import FINGERPRINT, Alias, ImageRecord, Operation, ServerInfo
 from lxdimg_nb.values.validation import checked_name
 
@@ -133,14 +134,29 @@ class Project:
         """PUT or PATCH of one image, if it still has that ETag."""
         self.request(method, f"/1.0/images/{fingerprint}", json=dict(body), headers={"If-Match": etag})
 
-    def content(self, fingerprint: str, *, start: int | None = None) -> AbstractContextManager[Stream]:
+    @contextmanager
+    def content(self, fingerprint: str, *, start: int | None = None) -> Iterator[Stream]:
         """The bytes of an image as the server sends them, from the byte `start` on where the server can.
 
         Source: GET /1.0/images/{fingerprint}/export.
         """
         headers = None if start is None else {"Range": f"bytes={start}-"}
         path = f"/1.0/images/{fingerprint}/export"
-        return self.transport.stream(path, params={"project": self.name}, headers=headers)
+        opened = False
+        try:
+            with self.transport.stream(path, params={"project": self.name}, headers=headers) as stream:
+                opened = True
+                yield stream
+        except ApiError as error:
+            lost = error.status_code in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.NOT_FOUND)
+            if opened or not lost or self.info.cluster or not self.holds(fingerprint):
+                raise
+            # LXD 5.0.2 and Incus 6.0.4 delete it with a cached image of another project.
+            raise type(error)(
+                f"{error.message}; the server lists the image {fingerprint[:12]} but could not read its file; if that "
+                "stays so, delete the image and import it again",
+                status_code=error.status_code,
+            ) from error
 
     def alias(self, name: str) -> Alias:
         """One alias by its exact name.

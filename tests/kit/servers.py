@@ -155,7 +155,7 @@ class RunningServer:
         config = {"features.images": "true" if features_images else "false", "features.profiles": "false"}
         self._done("POST", "projects", {"name": name, "config": config})
 
-    def add_instance(self, name: str, fingerprint: str, *, project: str | None = None) -> None:
+    def add_instance(self, name: str, fingerprint: str, *, project: str | None = None, size: str = "") -> None:
         """Create a container from an image, on a `dir` pool made for it; it is never started."""
         if f"/1.0/storage-pools/{POOL}" not in self._list("storage-pools"):
             self._done("POST", "storage-pools", {"name": POOL, "driver": "dir"})
@@ -163,7 +163,7 @@ class RunningServer:
             "name": name,
             "source": {"type": "image", "fingerprint": fingerprint},
             "profiles": [],
-            "devices": {"root": {"type": "disk", "path": "/", "pool": POOL}},
+            "devices": {"root": {"type": "disk", "path": "/", "pool": POOL} | ({"size": size} if size else {})},
         }
         self.wait(self.raw("POST", f"/1.0/instances{_query(project)}", json=document))
 
@@ -208,9 +208,10 @@ class RunningServer:
                 self._remove(f"/1.0/instances/{_last(url)}", project)
             for url in self._list("images", project):
                 self._remove(f"/1.0/images/{_last(url)}", project)
-        for url in self._list("profiles"):
-            if _last(url) != "default":
-                self._remove(f"/1.0/profiles/{_last(url)}")
+        for project in projects:
+            for url in self._list("profiles", project):
+                if _last(url) != "default":
+                    self._remove(f"/1.0/profiles/{_last(url)}", project)
         for project in projects:
             if project != "default":
                 self._remove(f"/1.0/projects/{project}")

@@ -21,6 +21,7 @@ from tests.kit.drivers import ClientDriver, CommandDriver, Driver
 from tests.kit.servers import RunningServer
 
 PROGRAMS = {"lxc": "lxd", "incus-cli": "incus"}
+NEWER = {"lxd-6.9": ("lxd", "6.9"), "incus-7.5": ("incus", "7.5")}
 
 
 @dataclass
@@ -32,11 +33,13 @@ class Stage:
     servers: dict[str, RunningServer] = field(default_factory=dict)
     lines: dict[str, CommandLine] = field(default_factory=dict)
 
-    def server(self, product: str, part: str) -> RunningServer:
+    def server(self, product: str, part: str, version: str | None = None) -> RunningServer:
         """An empty demo server that plays a product: the `first` or the `other`."""
-        key = f"{product}-{part}"
+        key = f"{product}-{version}-{part}"
         if key not in self.servers:
-            running = self.stack.enter_context(demos.start(self.folder / key, product=product, inventory=False))
+            running = self.stack.enter_context(
+                demos.start(self.folder / key, product=product, version=version, inventory=False)
+            )
             place, url = running.socket, running.https_url
             self.servers[key] = RunningServer("demo", place, running.folder, url, demo=running)
         self.servers[key].clean(certificates=False)
@@ -67,14 +70,19 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture(
     params=[
         "demo",
+        *NEWER,
         *(pytest.param(name, marks=pytest.mark.real) for name in ("lxd", "incus", *PROGRAMS)),
     ]
 )
 def driver(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Driver]:
-    """The client on the demo server, on LXD and on Incus; lxc and incus on a demo server; each is empty and listens."""
+    """Who tells a story, on an empty server that listens.
+
+    The client does on the demo server, also as newer versions, on LXD and on Incus; lxc and incus on a demo server.
+    """
     name = request.param
     if name not in PROGRAMS:
-        server = request.getfixturevalue(name)
+        product, version = NEWER.get(name, ("", None))
+        server = stage.server(product, "first", version) if product else request.getfixturevalue(name)
         server.listen()
         with lxdimg_nb.connect(server.url) as client:
             yield ClientDriver(server, client)
@@ -89,7 +97,9 @@ def driver(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Driver]:
 @pytest.fixture
 def other(driver: Driver, stage: Stage) -> Iterator[Driver]:
     """The same on a second server, an empty demo server of the same product."""
-    second = stage.server(driver.product, "other")
+    shown = driver.server.get("")["environment"]["server_version"]
+    version = shown if (driver.product, shown) in NEWER.values() else None
+    second = stage.server(driver.product, "other", version)
     if isinstance(driver, ClientDriver):
         with lxdimg_nb.connect(second.url) as client:
             yield ClientDriver(second, client)

@@ -33,19 +33,28 @@ def init(driver: Driver, other: Driver, alias: str, name: str) -> None:
     pull(driver.server, other.server, name, driver.project, alias=alias)
 
 
-def pull(server: RunningServer, source: RunningServer, name: str, project: str, **what: str) -> None:
-    """The request behind it, with a root disk on the pool that the tests share."""
+def pull(
+    server: RunningServer,
+    source: RunningServer,
+    name: str,
+    project: str,
+    *,
+    alias: str,
+    size: str = "",
+    ok: bool = True,
+) -> str:
+    """The request behind it, with a root disk on the pool that the tests share; returns why it failed."""
     if f"/1.0/storage-pools/{POOL}" not in (server.get("storage-pools") or []):
         server.raw("POST", "/1.0/storage-pools", json={"name": POOL, "driver": "dir"})
     demo = source.demo
     origin = {"server": demo.https_url, "protocol": demo.product, "certificate": demo.certificate}
     document: dict[str, Any] = {
         "name": name,
-        "source": {"type": "image", "mode": "pull", **origin, **what},
+        "source": {"type": "image", "mode": "pull", **origin, "alias": alias},
         "profiles": [],
-        "devices": {"root": {"type": "disk", "path": "/", "pool": POOL}},
+        "devices": {"root": {"type": "disk", "path": "/", "pool": POOL} | ({"size": size} if size else {})},
     }
-    server.wait(server.raw("POST", f"/1.0/instances?project={project}", json=document))
+    return str(server.wait(server.raw("POST", f"/1.0/instances?project={project}", json=document), ok=ok)["err"])
 
 
 def last_used_long_ago(server: RunningServer) -> None:
@@ -146,9 +155,8 @@ def test_cached_images_expire(driver: Driver, other: Driver, files: Files, tmp_p
             assert held(within) == {fingerprint}
         else:
             assert server.kind == "lxd"
-            with pytest.raises(REFUSED) as caught:
+            with pytest.raises(REFUSED, match="could not read its file; if that stays so, delete the image"):
                 within.export(fingerprint, tmp_path)
-            print(caught.value)
     with step("expiry-of-a-project-of-its-own"):
         config = server.get("projects/p1")["config"] | {"images.remote_cache_expiry": "1"}
         assert server.raw("PUT", "/1.0/projects/p1", json={"description": "", "config": config}).status == 200
@@ -170,9 +178,8 @@ def test_cached_images_expire(driver: Driver, other: Driver, files: Files, tmp_p
             server.add_instance("c6", fingerprint, project="p1")
         else:
             assert not file_is_there(server, fingerprint)
-            with pytest.raises(REFUSED) as caught:
+            with pytest.raises(REFUSED, match="could not read its file; if that stays so, delete the image"):
                 within.export(fingerprint, tmp_path)
-            print(caught.value)
     configure(server, "")
 
 

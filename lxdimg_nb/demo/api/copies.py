@@ -87,6 +87,9 @@ async def cached_image(call: Call, source: Mapping[str, Any], operation: Operati
         image = daemon.images.add(project, replace(record, last_used_at=NEVER, uploaded_at=now_text()))
         announce(call, project, image.record, ())
         return image
+    budget = daemon.store.disk_budget(project)
+    if budget is not None and record.size > budget:
+        raise Refusal(500, f"Remote image with size {record.size} exceeds allowed bugdget of {budget}")
     await fetch(call, operation, project, peer, replace(found, record=record))
     made = daemon.images.exact(project, record.fingerprint)
     if made is None:

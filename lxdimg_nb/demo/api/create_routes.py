@@ -59,9 +59,13 @@ def post_image(call: Call) -> Reply:
 
 def _post(call: Call, spool: Spool) -> Reply:
     loaded = call.does(facts.PROJECT_LOADED)
-    call.images_project(f'Failed to load project "{call.project}": ' if loaded else "Fetch project database object: ")
+    complaint = f'Failed to load project "{call.project}": ' if loaded else "Fetch project database object: "
+    budget = call.store.disk_budget(call.images_project(complaint))
     if not call.caller.trusted and not (call.header("secret") and call.header("fingerprint")):
         raise Refusal(403, "not authorized")
+    if budget is not None and spool.size > budget:
+        # A request is counted like an upload, which is cut off.
+        raise Refusal(500, f"reached {spool.size} bytes, exceeding quota of {budget}")
     text = spool.text(_JSON_LIMIT)
     if text is not None:
         call.body = text

@@ -213,6 +213,10 @@ def _add_instance(call: Call, name: str, image: ImageRow | None, body: dict[str,
             text += 'This "instances" entry already exists'
         raise Refusal(500, text)
     now = now_text()
+    holder = call.store.project_with("profiles", call.project, "")
+    if image is not None and "profiles" not in body and image.project not in (call.project, holder):
+        # The image's profiles are those of another project.
+        body = {**body, "profiles": ["default"]}
     document = instance_document(name, call.project, image, body, now)
     with call.store.transaction():
         call.store.insert("instances", project=call.project, name=name, document=document)

@@ -14,11 +14,13 @@ from ..http.go_structs import Struct
 from ..http.replies import Reply, created, sync
 from ..http.routing import Call, Routes
 from ..store.background_operations import Operation
+from ..store.database import size_of
 from ..store.event_hub import url_of
 from ..store.go_json import etag
 from ..store.refusals import Refusal
 from ..versions import facts
 from ..versions.names import fault_of_name
+from .server_routes import IMAGE_SETTINGS, wrong_image_setting
 
 __all__ = ["routes"]
 
@@ -118,7 +120,7 @@ def add_project(call: Call) -> Reply:
     for is_wrong, text in wrong:
         if is_wrong:
             raise Refusal(400, text)
-    _check_keys(body.get("config", {}))
+    _check_config(call, body.get("config", {}))
     if call.store.find("projects", name=name):
         text = f'Failed creating project "{name}": Failed adding database record: '
         if call.incus and not call.does(facts.API_NAMES):
@@ -136,10 +138,29 @@ def _check_name(kind: str, name: str) -> None:
         raise Refusal(400, f"Invalid {kind} name: {fault}")
 
 
-def _check_keys(config: dict[str, str]) -> None:
-    for key in config:
-        if not key.startswith(_KEYS):
+def _check_config(call: Call, config: dict[str, str]) -> None:
+    for key, value in config.items():
+        wrong = _wrong_value(key, value, incus=call.incus) if value else ""
+        if not key.startswith(_KEYS) or (key.startswith("images.") and key not in IMAGE_SETTINGS):
             raise Refusal(400, f'Invalid project configuration key "{key}"')
+        if wrong:
+            raise Refusal(400, f'Invalid project configuration key "{key}" value: {wrong}')
+
+
+def _wrong_value(key: str, value: str, *, incus: bool) -> str:
+    """What the daemon says of an invalid value; empty for one that may be, and for keys that images do not need."""
+    if key in ("limits.disk", "limits.memory"):
+        return "" if size_of(value) is not None else f"Invalid value: {value}"
+    if key.startswith("limits.") and key.removeprefix("limits.") in _RESOURCES:
+        detail = f'strconv.ParseUint: parsing "{value}": invalid syntax'
+        return "" if value.isdecimal() else f'Invalid value for uint32 "{value}": {detail}'
+    if key == "restricted" or key.startswith("features."):
+        return "" if value.lower() in ("true", "false", "1", "0", "yes", "no", "on", "off") else _no_boolean(value)
+    return wrong_image_setting(key, value, incus=incus)
+
+
+def _no_boolean(value: str) -> str:
+    return f'Invalid value for a boolean "{value}"'
 
 
 @routes.add("PUT", "/1.0/projects/{name}")
@@ -159,7 +180,7 @@ def patch_project(call: Call, name: str) -> Reply:
 
 def _change_project(call: Call, row: sqlite3.Row, body: dict[str, Any], kept: dict[str, str]) -> Reply:
     config = kept | body.get("config", {})
-    _check_keys(config)
+    _check_config(call, config)
     before = json.loads(row["config"])
     own = {f"/1.0/profiles/default{'' if row['name'] == 'default' else '?project=' + row['name']}"}
     for key in sorted({*before, *config}):

@@ -8,13 +8,20 @@ Source: `POST /1.0/images` with a source of type instance or snapshot, on LXD 5.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import functools
+import gzip
 import hashlib
 import json
+import lzma
+import re
 import shlex
+import subprocess
 import tarfile
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +36,40 @@ from ..versions import facts
 from ..versions.flavours import NEVER
 from .image_routes import announce, known_profiles
 
-__all__ = ["check_compression", "publish", "publishable"]
+__all__ = ["check_compression", "publish", "publishable", "wrong_compression"]
 
 _LXD_COMPRESSIONS = ("bzip2", "gzip", "lzma", "pigz", "pzstd", "squashfs", "xz", "zstd", "none")
 _INCUS_COMPRESSIONS = (*_LXD_COMPRESSIONS, "lz4", "pxz")
 _COPY_LIMIT = 32 << 20
+_OURS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": functools.partial(gzip.compress, mtime=0),
+    "bzip2": bz2.compress,
+    "xz": functools.partial(lzma.compress, preset=1),
+    "lzma": functools.partial(lzma.compress, preset=1),
+}
+
+
+def wrong_compression(command: str, *, incus: bool) -> str:
+    """What the daemon says of a compression that it does not know; empty for one that it knows, with its options."""
+    name, *options = shlex.split(command) or [""]
+    if not incus:
+        return "" if name in _LXD_COMPRESSIONS else f'Invalid compression algorithm "{command}"'
+    known = name in _INCUS_COMPRESSIONS and not (options and name in ("none", "squashfs"))
+    return "" if known else f'Compression algorithm "{name}" isn\'t currently supported'
 
 
 def check_compression(call: Call, command: str) -> str:
-    """The name of a compression, `gzip` where none is asked for.
+    """A compression, with its options: the one asked for, else the project's, else the server's, else `gzip`.
 
     Raises:
         Refusal: it is none of those the server knows.
     """
-    name = (shlex.split(command) or [""])[0] if command else "gzip"
-    if call.incus:
-        if name not in _INCUS_COMPRESSIONS:
-            raise Refusal(500, f'Compression algorithm "{name}" isn\'t currently supported')
-    elif name not in _LXD_COMPRESSIONS:
-        raise Refusal(400, f'Invalid compression algorithm "{command}"')
-    return name
+    row = call.store.find("projects", name=call.images_project())
+    key = "images.compression_algorithm"
+    command = command or (row is not None and json.loads(row["config"]).get(key)) or call.store.setting(key) or "gzip"
+    if wrong := wrong_compression(command, incus=call.incus):
+        raise Refusal(500 if call.incus else 400, wrong)
+    return command
 
 
 def publishable(call: Call, source: Mapping[str, str]) -> dict[str, Any]:
@@ -120,6 +141,9 @@ async def publish(call: Call, body: Mapping[str, Any], operation: Operation) -> 
     split = body.get("format") == "split" and call.does(facts.SPLIT_FORMAT)
     contents = await daemon.in_worker(_tarballs, text, instance["name"], base, compression, split)
     fingerprint, size = hashlib.sha256(b"".join(contents)).hexdigest(), sum(map(len, contents))
+    budget = daemon.store.disk_budget(project)
+    if budget is not None and size > budget:
+        raise Refusal(500, f"reached {size} bytes, exceeding quota of {budget}")
     daemon.operations.progress(operation, fingerprint=fingerprint, size=str(size))
     if daemon.images.exact(project, fingerprint) is not None:
         raise Refusal(500, f"The image already exists: {fingerprint}")
@@ -161,12 +185,32 @@ def _tarballs(text: str, name: str, base: Path | None, compression: str, split: 
     files["rootfs/etc/hostname"] = f"{name}\n".encode()
     if base is not None and base.stat().st_size < _COPY_LIMIT:
         files |= _root_of(base)
-    packed = {"none": "", "bzip2": "bz2", "xz": "xz", "lzma": "xz"}.get(compression, "gz")
     parts = [files]
     if split:
         root = {path.removeprefix("rootfs/"): content for path, content in files.items() if path.startswith("rootfs/")}
         parts = [{"metadata.yaml": files["metadata.yaml"]}, root]
-    return [tarball(part, compression=packed, mtime=int(time.time())) for part in parts]
+    made = [tarball(part, compression="", mtime=int(time.time())) for part in parts]
+    return [_compressed(content, compression) for content in made]
+
+
+def _compressed(content: bytes, compression: str) -> bytes:
+    """A tarball compressed by the program that is asked for, or made a squashfs, as the daemons do it."""
+    program, *options = shlex.split(compression)
+    if program == "none":
+        return content
+    if program in _OURS:
+        return _OURS[program](content)
+    levels = [word for word in options if re.fullmatch("-[0-9]+|--rsyncable", word)]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "squashfs")
+        command = ["tar2sqfs", "--quiet", str(target)] if program == "squashfs" else [program, "-c", *levels]
+        try:
+            done = subprocess.run(command, input=content, capture_output=True, check=True)
+        except FileNotFoundError as error:
+            raise Refusal(500, f'exec: "{command[0]}": executable file not found in $PATH') from error
+        except subprocess.CalledProcessError as error:
+            raise Refusal(500, f"{program}: exit status {error.returncode}") from error
+        return target.read_bytes() if program == "squashfs" else done.stdout
 
 
 def _root_of(base: Path) -> dict[str, bytes | None]:

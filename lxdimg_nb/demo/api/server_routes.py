@@ -12,7 +12,9 @@ from ..http.replies import Reply, bare, sync
 from ..http.routing import Call, Routes
 from ..stock.simplestreams_tree import tree
 from ..store.go_json import etag
+from ..store.image_inspection import ARCHITECTURES
 from ..store.refusals import Refusal
+from .publishing import wrong_compression
 from .transfer_routes import prune_cached
 
 __all__ = ["routes"]
@@ -23,6 +25,8 @@ _SETTINGS = ("core.https_address", "core.trust_password", "user.", "storage.")
 _NUMBERS = ("images.auto_update_interval", "images.remote_cache_expiry")
 _SWITCHES = ("images.auto_update_cached",)
 _TEXTS = ("images.compression_algorithm", "images.default_architecture")
+IMAGE_SETTINGS = frozenset((*_NUMBERS, *_SWITCHES, *_TEXTS))
+"""What can be set about images, for the server and for a project."""
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -74,9 +78,24 @@ def _setting(key: str, value: str, *, incus: bool) -> str:
         wrong = "" if not value or value.removeprefix("-").isdecimal() else "invalid integer"
     elif key not in _TEXTS and (not key.startswith(_SETTINGS) or (incus and key == "core.trust_password")):
         wrong = "unknown key"
+    elif key in _TEXTS:
+        wrong = wrong_image_setting(key, value, incus=incus) if value else ""
     if wrong:
         raise Refusal(400, f"cannot set '{key}' to '{value}': {wrong}")
     return str(value.lower() in _YES).lower() if value and key in _SWITCHES else value
+
+
+def wrong_image_setting(key: str, value: str, *, incus: bool) -> str:
+    """What the daemons say of a wrong value of one of `IMAGE_SETTINGS`; empty for a valid one, and for other keys."""
+    if key == "images.compression_algorithm":
+        return wrong_compression(value, incus=incus)
+    if key == "images.default_architecture" and value not in ARCHITECTURES:
+        return f'Invalid value "{value}" (not one of [{" ".join(ARCHITECTURES)}])'
+    if key in _SWITCHES and value.lower() not in (*_YES, *_NO):
+        return f'Invalid value for a boolean "{value}"'
+    if key in _NUMBERS and not value.removeprefix("-").isdecimal():
+        return f'Invalid value for an integer "{value}"'
+    return ""
 
 
 @routes.add("GET", "/1.0/events")

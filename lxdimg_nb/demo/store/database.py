@@ -8,6 +8,7 @@ file without a record, which the next start removes.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any
 from ..versions.flavours import Flavour
 from .refusals import Refusal
 
-__all__ = ["Store"]
+__all__ = ["Store", "size_of"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS config (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -140,6 +141,18 @@ class Store:
             raise Refusal(404, f"{complaint}Project not found")
         return name if json.loads(row["config"]).get(f"features.{feature}") == "true" else "default"
 
+    def disk_budget(self, project: str) -> int | None:
+        """The bytes that `limits.disk` leaves an image beside the disks of instances; None for any number."""
+        row = self.find("projects", name=project)
+        limit = json.loads(row["config"]).get("limits.disk") if row is not None else None
+        if not limit:
+            return None
+        taken = 0
+        for instance in self.select("instances", project=project):
+            devices = json.loads(instance["document"])["devices"].values()
+            taken += sum(size_of(str(device.get("size", ""))) or 0 for device in devices)
+        return max((size_of(limit) or 0) - taken, 0)
+
     def setting(self, key: str) -> str | None:
         """A value of the server's own configuration."""
         row = self.find("config", key=key)
@@ -155,6 +168,17 @@ class Store:
         self.delete("config", key=key)
         if value:
             self.insert("config", key=key, value=value)
+
+
+def size_of(text: str) -> int | None:
+    """The bytes that a setting such as `10MiB` means; None for what is no size."""
+    found = re.fullmatch(r"(\d+) ?(?:B|([kMGTPE])B|([KMGTPE])iB)?", text)
+    if found is None:
+        return None
+    number, thousands, binary = found.groups()
+    letter = thousands or binary
+    power = "kMGTPE".find(letter.replace("K", "k")) + 1 if letter else 0
+    return int(number) * int((1024 if binary else 1000) ** power)
 
 
 def _where(columns: Iterable[str]) -> str:

@@ -26,7 +26,7 @@ import yaml
 
 from .refusals import Refusal
 
-__all__ = ["ImageFacts", "extension_of", "facts_of"]
+__all__ = ["ARCHITECTURES", "ImageFacts", "extension_of", "facts_of"]
 
 _METADATA_LIMIT = 1 << 20
 _SCAN_LIMIT = 8 << 30
@@ -45,7 +45,7 @@ _TAG = "tag:yaml.org,2002:"
 _YEARS = range(-62_167_219_200, 253_402_300_800)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
-_ARCHITECTURES = {
+ARCHITECTURES = {
     "x86_64": ("amd64", "generic_64"),
     "i686": ("i386", "i586", "x86", "386", "generic_32"),
     "aarch64": ("arm64", "arm64_generic"),
@@ -238,7 +238,7 @@ def _parse_facts(text: bytes, kind: str, *, dates_are_texts: bool) -> ImageFacts
         raise Refusal(500, _yaml_error(error)) from error
     except RecursionError as error:
         raise Refusal(500, "yaml: exceeded max depth") from error
-    architecture = next((name for name, others in _ARCHITECTURES.items() if written in (name, *others)), None)
+    architecture = next((name for name, others in ARCHITECTURES.items() if written in (name, *others)), None)
     if architecture is None:
         raise Refusal(500, f"Architecture isn't supported: {written}")
     if not created:
