@@ -17,7 +17,6 @@ __all__ = ["IMAGES", "SimulatedChanges"]
 IMAGES = 40
 _BATCH = 40
 _PROJECT = "default"
-_REQUESTER = None
 
 
 class SimulatedChanges:
@@ -32,6 +31,8 @@ class SimulatedChanges:
         self._server = server
         self._random = random.Random(seed)
         self._next = 0
+        self._instances: list[str] = []
+        self._new_instances: list[str] = []
         self.made = 0
         self.kinds: dict[str, int] = {}
         self._changes: dict[str, Callable[[Any], None]] = {
@@ -69,6 +70,8 @@ class SimulatedChanges:
     # In the server's thread
 
     def _make(self, daemon: Any, count: int) -> None:
+        self._instances += self._new_instances
+        self._new_instances = []
         end = self.made + count
         while self.made < end:
             kind = self._random.choices(list(self._changes), [40, 25, 5, 10, 10, 10])[0]
@@ -141,17 +144,19 @@ class SimulatedChanges:
     def _use(self, daemon: Any) -> None:
         from lxdimg_nb.demo.store.instance_records import instance_document
 
-        name = f"box-{self._random.randrange(10)}"
-        if row := daemon.store.find("instances", project=_PROJECT, name=name):
-            daemon.store.delete("instances", id=row["id"])
+        # One of an earlier batch goes: what an instance used that is gone before it is looked at, nobody can know.
+        for name in self._instances[:-3][:1]:
+            self._instances.remove(name)
+            daemon.store.delete("instances", project=_PROJECT, name=name)
             self._tell(daemon, "instance-deleted", f"/1.0/instances/{name}")
-        image = self._some(daemon)
+        self._next += 1
+        name, image = f"box-{self._next}", self._some(daemon)
         day = f"2026-02-{self._random.randrange(1, 29):02}T00:00:00Z"
-        daemon.store.insert(
-            "instances", project=_PROJECT, name=name, document=instance_document(name, _PROJECT, image, {}, day)
-        )
+        document = instance_document(name, _PROJECT, image, {}, day)
+        daemon.store.insert("instances", project=_PROJECT, name=name, document=document)
         daemon.images.update(image, last_used_at=day)
         self._tell(daemon, "instance-created", f"/1.0/instances/{name}", {"type": "container"})
+        self._new_instances.append(name)
 
     def _alias(self, daemon: Any) -> None:
         images, number = daemon.images, self._random.randrange(30)

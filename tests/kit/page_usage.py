@@ -1,0 +1,103 @@
+"""What a page of JupyterLab and its server hold: panels, models of widgets, listeners; processes and descriptors.
+
+Everything is asked of the browser by the Chrome DevTools protocol, after garbage was collected.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from typing import Any
+
+import psutil
+
+from tests.kit.lab import FIND, Notebook
+from tests.kit.waiting import until
+
+__all__ = ["PageUsage", "grown_page", "page_usage"]
+
+MODELS = """async path => {
+  FIND
+  const renderer = w.content.rendermime.createRenderer('application/vnd.jupyter.widget-view+json');
+  const manager = await renderer._manager.promise;
+  renderer.dispose();
+  return Object.keys(manager._models).length;
+}""".replace("FIND", FIND)
+ROOTS = "function() { return this.filter(element => element.className === 'lxi').length; }"
+
+
+@dataclass(frozen=True)
+class PageUsage:
+    """What a page holds.
+
+    Attributes:
+        panels: roots of our panels that are in memory, in the document or not.
+        keys: functions that hear every key of the page.
+        models: widgets that the notebook at hand knows.
+        descriptors: open file descriptors of the Jupyter server.
+        kernels: processes that the Jupyter server has started.
+        listeners: of all elements, JupyterLab's too; for figures, it leaves some of each notebook that was closed.
+        nodes: elements and texts, likewise.
+        heap: bytes of JavaScript, likewise.
+    """
+
+    panels: int
+    keys: int
+    models: int
+    descriptors: int
+    kernels: int
+    listeners: int
+    nodes: int
+    heap: int
+
+    def more_than(self, before: PageUsage) -> list[str]:
+        """What is held more than before, a line each."""
+        counted = [field.name for field in fields(self)][:5]
+        pairs = ((name, getattr(self, name), getattr(before, name)) for name in counted)
+        return [f"{name}: {now} where there were {then}" for name, now, then in pairs if now > then]
+
+
+def page_usage(book: Notebook) -> PageUsage:
+    """Measure."""
+    tab = book.page.context.new_cdp_session(book.page)
+    for _ in range(2):
+        tab.send("HeapProfiler.collectGarbage")
+    tab.send("Performance.enable")
+    metrics = {one["name"]: int(one["value"]) for one in tab.send("Performance.getMetrics")["metrics"]}
+    window = _object(tab, "window")
+    listeners = tab.send("DOMDebugger.getEventListeners", {"objectId": window})["listeners"]
+    found = tab.send("Runtime.queryObjects", {"prototypeObjectId": _object(tab, "HTMLDivElement.prototype")})
+    roots = tab.send(
+        "Runtime.callFunctionOn",
+        {"objectId": found["objects"]["objectId"], "functionDeclaration": ROOTS, "returnByValue": True},
+    )
+    tab.detach()
+    server = jupyter_server()
+    return PageUsage(
+        panels=roots["result"]["value"],
+        keys=sum(listener["type"] == "keydown" for listener in listeners),
+        models=book.page.evaluate(MODELS, book.path),
+        descriptors=server.num_fds(),
+        kernels=len(server.children(recursive=True)),
+        listeners=metrics["JSEventListeners"],
+        nodes=metrics["Nodes"],
+        heap=metrics["JSHeapUsedSize"],
+    )
+
+
+def _object(tab: Any, expression: str) -> str:
+    return str(tab.send("Runtime.evaluate", {"expression": expression})["result"]["objectId"])
+
+
+def jupyter_server() -> psutil.Process:
+    """The JupyterLab that this process has started."""
+    for child in psutil.Process(os.getpid()).children():
+        if "jupyterlab" in child.cmdline():
+            return child
+    raise RuntimeError("this process has started no JupyterLab")
+
+
+def grown_page(book: Notebook, before: PageUsage, *, timeout: float = 10.0) -> list[str]:
+    """What the page and its server hold more than before, a line each, after some seconds for what is ending."""
+    until(lambda: not page_usage(book).more_than(before), timeout=timeout, every=0.5)
+    return page_usage(book).more_than(before)
