@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
@@ -28,12 +29,16 @@ class _Once(io.RawIOBase):
 
 @pytest.mark.parametrize("what", ["bad architecture", "no metadata.yaml"])
 def test_a_refused_upload_is_a_failed_import(server: RunningServer, client: Client, what: str) -> None:
-    reasons = {"bad architecture": "Architecture isn't supported: pdp11", "no metadata.yaml": "missing metadata.yaml"}
+    # Debian trixie's LXD puts the name in quotes.
+    reasons = {
+        "bad architecture": "Architecture isn't supported: \"?pdp11",
+        "no metadata.yaml": "missing metadata.yaml",
+    }
 
     with pytest.raises(OperationFailedError, match=f"^the import failed on the server: .*{reasons[what]}") as caught:
         client.images.create(_Once(factory.BROKEN[what]), wait=True)
 
-    assert reasons[what] in caught.value.reason
+    assert re.search(reasons[what], caught.value.reason)
     assert server.get("images") == []
 
 
