@@ -339,7 +339,10 @@ def random_world(cluster: Cluster, folder: Path) -> str:
     for name, half in zip(("meta", "root"), factory.split(3), strict=True):
         (folder / f"{name}.tar").write_bytes(half)
     cluster["c1"].add_project(OTHER)
-    return cluster["c1"].add_image((folder / "kept.tar").read_bytes(), ["web"], properties=PROPERTIES)
+    with warnings.catch_warnings(), lxdimg_nb.connect(cluster["c1"].url) as client:
+        warnings.simplefilter("ignore")
+        made = client.images.create(folder / "kept.tar", wait=True, aliases=["web"], properties=PROPERTIES)
+    return made.fingerprint
 
 
 def one_round(cluster: Cluster, seed: int, folder: Path, kept: str) -> bool:
