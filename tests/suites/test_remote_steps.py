@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit import counts
 from tests.kit.drivers import REFUSED, ClientDriver, CommandDriver, Driver, named
 from tests.kit.steps import step
 
 Files = Callable[..., Path]
 MODES = ("pull", "push", "relay")
+
+
+def modes(driver: Driver) -> tuple[str, ...]:
+    """The ways to copy; of a command line, whose connections take their time, one unless in a long run."""
+    return MODES if counts.long_run() or isinstance(driver, ClientDriver) else MODES[:1]
 
 
 def test_copies_to_and_fro(driver: Driver, other: Driver, files: Files) -> None:
@@ -57,7 +63,7 @@ def test_copies_to_and_fro(driver: Driver, other: Driver, files: Files) -> None:
 
 def test_other_ways_to_copy(driver: Driver, other: Driver, files: Files) -> None:
     fingerprint = driver.create(files(1), aliases=["testimage", "foo"])
-    for mode in ("push", "relay"):
+    for mode in [mode for mode in modes(driver) if mode != "pull"] or ["push"]:
         with step("other-modes-private-and-without-aliases"):
             driver.copy(fingerprint, other, mode=mode)
             assert other.image(fingerprint)["public"] is False
@@ -77,7 +83,7 @@ def test_copies_between_projects(driver: Driver, other: Driver, files: Files) ->
     fingerprint = driver.create(files(1), aliases=["testimage"])
     other.server.add_project("foo")
     driver.server.add_project("p1")
-    for mode in MODES:
+    for mode in modes(driver):
         with step("copy-to-a-project-of-the-other-server"):
             driver.copy(fingerprint, other.within("foo"), mode=mode)
             assert other.within("foo").image(fingerprint)["fingerprint"] == fingerprint
@@ -99,7 +105,7 @@ def test_a_copy_with_profiles(driver: Driver, other: Driver, files: Files) -> No
     fingerprint = driver.create(files(1))
     for server in (driver.server, other.server):
         assert server.raw("POST", "/1.0/profiles", json={"name": "foo", "config": {}, "devices": {}}).status == 201
-    for mode in MODES:
+    for mode in modes(driver):
         with step("copy-with-a-profile"):
             if isinstance(driver, CommandDriver):
                 driver("image", "copy", fingerprint, "other:", "--profile", "foo", "--mode", mode)
