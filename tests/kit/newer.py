@@ -90,8 +90,10 @@ def running() -> Iterator[Callable[[str], RunningServer]]:
 
     def server(name: str) -> RunningServer:
         if name not in started:
-            folder = Path(tempfile.mkdtemp(prefix="lxi-newer-", dir="/tmp"))
             kind, _, which = name.partition("-")
+            if kind == "real":
+                unpacked(which)
+            folder = Path(tempfile.mkdtemp(prefix="lxi-newer-", dir="/tmp"))
             if kind == "demo":
                 started[name] = servers.start_demo(folder, which)
             else:
