@@ -2,10 +2,11 @@
 
 A listing of 3,000 images takes a server 10 s and holds up everybody else; hearing of one change takes
 milliseconds. What the events leave out is known here: an image's aliases go without a word when it is deleted
-(LXD), names are escaped twice (LXD 5.0.2), a refresh replaces an image without saying which, nothing is
-repeated after a lost connection, and an instance that is made changes `last_used_at`. Members of a cluster lose
-events on their way to each other when one of them dies, and call an image deleted that they then keep: there all
-images are listed again from time to time.
+(LXD), names are escaped twice (LXD 5.0.2), a refresh replaces an image without saying which, nothing is repeated
+after a lost connection, and an instance that is made changes `last_used_at`. Which image that is, no event says:
+an instance that is gone before it is looked at leaves the time as it was, until the image is read again. Members
+of a cluster lose events on their way to each other when one of them dies, and call an image deleted that they then
+keep: there all images are listed again from time to time.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def test_panels_that_come_and_go_leave_nothing_in_the_page(books: Books, demo: R
 SEND = """async () => {
   const panel = [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .lxi-panel')].pop();
   const appears = async find => {
-    for (let i = 0; i < 300 && !find(); i++) await new Promise(done => setTimeout(done, 50));
+    for (let i = 0; i < 1000 && !find(); i++) await new Promise(done => setTimeout(done, 50));
     return find();
   };
   const button = word => [...panel.querySelectorAll('button')].find(one => one.textContent === word);
@@ -103,9 +103,11 @@ def test_kernels_that_are_restarted_leave_nothing(books: Books, demo: RunningSer
 
     use()
     before, memory = page_usage(book), jupyter_server().memory_info().rss
-    for _ in range(RESTARTS):
+    for number in range(RESTARTS):
         book.restart_kernel()
         use()
+        if long_run():
+            print("restart", number + 1, page_usage(book))
 
     count("a long day: kernel restarts", inputs=RESTARTS)
     # ipywidgets keeps the models of a kernel that is gone, in a page that stays open.

@@ -36,9 +36,10 @@ class PageUsage:
         models: widgets that the notebook at hand knows.
         descriptors: open file descriptors of the Jupyter server.
         kernels: processes that the Jupyter server has started.
-        listeners: of all elements, JupyterLab's too; for figures, it leaves some of each notebook that was closed.
-        nodes: elements and texts, likewise.
-        heap: bytes of JavaScript, likewise.
+        listeners: of all elements. For figures only, as the next two: JupyterLab 4.6 keeps some 2,300 listeners and
+            1,050 nodes of each notebook that was closed, and 400 and 130 of each output, whatever was in it.
+        nodes: elements and texts.
+        heap: bytes of JavaScript.
     """
 
     panels: int
