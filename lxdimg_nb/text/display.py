@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 
 from lxdimg_nb.text import formats
 
@@ -64,7 +65,8 @@ def format_value(value: object, *, now: datetime | None = None, limit: int = 200
     if isinstance(value, datetime):
         return formats.timestamp(value) if now is None else formats.age(value, now)
     if isinstance(value, Mapping):
-        return sanitize(", ".join(f"{k}={sanitize(v, limit)}" for k, v in value.items()), limit)
+        # Each takes two characters or more, so that no others are ever seen.
+        return sanitize(", ".join(f"{k}={sanitize(v, limit)}" for k, v in islice(value.items(), limit)), limit)
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return sanitize(", ".join(sanitize(v, limit) for v in value), limit)
+        return sanitize(", ".join(sanitize(v, limit) for v in islice(value, limit)), limit)
     return sanitize(value, limit)

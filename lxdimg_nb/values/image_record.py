@@ -70,8 +70,9 @@ class ImageRecord:
         entries = self.raw.get("aliases")
         if not isinstance(entries, list):
             return ()
+        fingerprint, kind = self.fingerprint, self.type
         return tuple(
-            Alias(string(e.get("name")), string(e.get("description")), self.fingerprint, self.type)
+            Alias(string(e.get("name")), string(e.get("description")), fingerprint, kind)
             for e in entries
             if isinstance(e, dict)
         )

@@ -13,6 +13,7 @@ from lxdimg_nb.values import ImageRecord, ServerInfo
 __all__ = ["describe", "is_shown_whole"]
 
 MAX_PROPERTIES = 100
+MAX_ALIASES = 100
 
 
 def describe(row: Row, info: ServerInfo, *, newer_build: str = "") -> dict[str, Any]:
@@ -26,7 +27,7 @@ def describe(row: Row, info: ServerInfo, *, newer_build: str = "") -> dict[str, 
     record, now = row.record, datetime.now(UTC)
     description = record.properties.get("description", "")
     title = main_alias(record) or description or image_name(record)
-    properties = sorted(record.properties.items())
+    properties, aliases = sorted(record.properties.items()), record.aliases
     return {
         "key": row.key,
         "title": display.sanitize(title, 120),
@@ -39,7 +40,7 @@ def describe(row: Row, info: ServerInfo, *, newer_build: str = "") -> dict[str, 
         "follows": bool(record.aliases) and (record.public or info.product == "simplestreams"),
         "aliases": [
             {"name": display.sanitize(a.name, 160), "text": display.sanitize(a.description, 160)}
-            for a in record.aliases
+            for a in aliases[:MAX_ALIASES]
         ],
         "properties": [
             {"name": display.sanitize(k, 100), "value": display.sanitize(v, 400), "whole": is_shown_whole(k, v)}
@@ -51,7 +52,7 @@ def describe(row: Row, info: ServerInfo, *, newer_build: str = "") -> dict[str, 
         "refreshable": info.trusted and not no_update_reason(record),
         "expires": record.expires_at.strftime("%Y-%m-%d") if record.expires_at else "",
         "expires_text": _expiry(record.expires_at, now),
-        "profiles": ", ".join(display.sanitize(name, 80) for name in record.profiles),
+        "profiles": display.format_value(record.profiles, limit=2000),
     }
 
 
@@ -109,6 +110,8 @@ def _facts(record: ImageRecord, now: datetime, newer_build: str) -> list[dict[st
         facts += [("Source", where, ""), ("Source alias", source.alias, "")]
     if newer_build:
         facts.append(("Newer build", newer_build, ""))
+    if len(record.aliases) > MAX_ALIASES:
+        facts.append(("Aliases", f"{len(record.aliases):,}, of which the first {MAX_ALIASES} are shown", ""))
     if record.locations:
         facts.append(("On members", ", ".join(record.locations), ""))
     return [

@@ -58,12 +58,13 @@ def test_a_hostile_file_is_inspected_within_limits(demo: RunningServer, name: st
 
     with lxdimg_nb.connect(demo.url) as client:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        begin = time.perf_counter()
+        begin = time.process_time()
         found = client.images.check(data)
-        took = time.perf_counter() - begin
+        took = time.process_time() - begin
 
     assert said in " ".join([*found.problems, *found.notes])
     assert all(len(value) < 100_000 for value in found.properties.values())
+    # Of the processor, which others may keep busy.
     assert took < 20
     # Of what unpacks to hundreds of MiB; ru_maxrss is in KiB.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
