@@ -30,9 +30,9 @@ STREETS = {
         "connecting enrolling",
     ],
     "client/files": [
-        "temporary_folder source progress bundle part_file hashing hashing_writer folder_archive",
+        "temporary_folder source progress part_file hashing hashing_writer folder_archive",
         "formats",
-        "inside",
+        "inside bundle",
         "inspection layers",
         "image_files root_source",
         "root_tarball metadata",
