@@ -30,7 +30,7 @@ from tests.kit.waiting import until
 pytestmark = pytest.mark.slow
 
 AT_ONCE = 8
-ROUNDS, WARM = (38, 5) if long_run() else (2, 1)
+ROUNDS, WARM = (38, 12) if long_run() else (2, 1)
 
 Use = Callable[[Any], None]
 
