@@ -25,6 +25,7 @@ _PRIVATE_ADDRESS = re.compile(r"^(?!unix:)[^/?#]*(?://|:)[^/?#]*@|\?")
 _PRIVATE_KEY = re.compile(r"secret|token|password", re.IGNORECASE)
 # Their frames hold what is sent in forms of their own: headers, bodies, bytes.
 _LIBRARIES = frozenset({"requests", "requests_unixsocket", "urllib3", "websocket", "yaml"})
+HIDDEN_FRAMES = True
 _INNER = sys.stdlib_module_names | _LIBRARIES
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def hide_values(mapping: T) -> T:
 class inner_frames_hidden:  # noqa: N801 (reads as a clause: with inner_frames_hidden())
     """Context manager that takes the frames of the standard library and of HTTP from the traceback of an error.
 
-    Frames of this package and of the user's own functions stay.
+    Frames of this package and of the user's own functions stay, but for modules that set `HIDDEN_FRAMES`.
     """
 
     def __enter__(self) -> None:
@@ -108,14 +109,20 @@ def hide_inner_frames(error: BaseException) -> None:
 def _without_inner(traceback: TracebackType | None) -> TracebackType | None:
     frames = []
     while traceback is not None:
-        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-        if module != __name__ and module.partition(".")[0] not in _INNER and not module.startswith("namedtuple_"):
+        if not _is_inner(traceback.tb_frame.f_globals):
             frames.append(traceback)
         traceback = traceback.tb_next
     kept: TracebackType | None = None
     for frame in reversed(frames):
         kept = TracebackType(kept, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return kept
+
+
+def _is_inner(variables: dict[str, Any]) -> bool:
+    """Whether a module's functions handle what is sent: a library's, or one that sets `HIDDEN_FRAMES`."""
+    module = str(variables.get("__name__", ""))
+    own = module.startswith("namedtuple_") or variables.get("HIDDEN_FRAMES") is True
+    return own or module.partition(".")[0] in _INNER
 
 
 def _is_library(error: BaseException | None) -> bool:

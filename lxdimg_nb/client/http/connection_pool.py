@@ -25,6 +25,7 @@ from lxdimg_nb.errors import InvalidRequestError, redact
 
 __all__ = ["ConnectionQueue", "PlainSession", "RedactedLog", "TlsAdapter", "UnixAdapter", "open_socket"]
 
+HIDDEN_FRAMES = True
 POOL_SIZE = 32
 
 T = TypeVar("T")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError
+from lxdimg_nb.text.secret import hide_values
 
-__all__ = ["Reply", "is_envelope", "parse_error", "parse_reply"]
+__all__ = ["Reply", "is_envelope", "parse_error", "parse_json", "parse_reply"]
+
+HIDDEN_FRAMES = True
 
 _ERRORS: Mapping[int, type[ApiError]] = {
     401: NotAllowedError,
@@ -27,6 +31,16 @@ class Reply:
     status_code: int
     etag: str = ""
     operation: str = ""
+
+
+def parse_json(content: bytes | bytearray) -> Any:
+    """The content of a reply; in the operation of a token, the secret is a `Secret`.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON, or too deep.
+    """
+    hook = hide_values if b'"secret"' in content and b'"token"' in content else None
+    return jsonlib.loads(content, object_hook=hook)
 
 
 def is_envelope(data: object) -> bool:

@@ -14,6 +14,7 @@ from lxdimg_nb.errors import ServerUnreachableError, UnexpectedReplyError
 
 __all__ = ["BLOCK", "MAX_LISTING", "BoundedResponse", "ChunkFile", "FileBlock", "Stream", "is_oversize", "read_reply"]
 
+HIDDEN_FRAMES = True
 BLOCK = 256 * 1024
 # ValueError: a chunk whose size is no number.
 BROKEN = (OSError, http.client.HTTPException, ValueError)

@@ -19,7 +19,7 @@ import urllib3
 from lxdimg_nb.client.http.connection_errors import advise, exception_chain, explain, without_request
 from lxdimg_nb.client.http.connection_pool import PlainSession, RedactedLog, TlsAdapter, UnixAdapter, open_socket
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint, server_certificate
-from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_reply
+from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_json, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, MAX_LISTING, FileBlock, Stream, is_oversize, read_reply
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
@@ -213,11 +213,8 @@ class Transport:
 
     def _read_reply(self, response: requests.Response, limit: int | None, timeout: float | None) -> Reply:
         try:
-            content = read_reply(response, self.url, limit)
-            # A token operation holds a secret, which no traceback shows.
-            hook = hide_values if all(w in content for w in (b'"secret"', b'"token"')) else None
             with inner_frames_hidden():
-                envelope = jsonlib.loads(content, object_hook=hook)
+                envelope = parse_json(read_reply(response, self.url, limit))
         except ServerUnreachableError as error:
             silent = type(error.__cause__) is TimeoutError
             raise (self._timed_out(timeout) if silent else error) from error.__cause__
