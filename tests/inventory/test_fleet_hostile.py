@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
-from pathlib import Path
-from socketserver import ThreadingUnixStreamServer
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -16,16 +11,9 @@ import pytest
 import lxdimg_nb as lxdimg
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.inventory import Fleet
+from tests.kit.hostile_server import HostileServer, envelope, http_reply
 from tests.kit.inventories import Canned, fingerprint, image
 
-INFO = {
-    "api_status": "stable",
-    "api_version": "1.0",
-    "api_extensions": ["image_types", "projects", "images_all_projects"],
-    "auth": "trusted",
-    "environment": {"server": "incus", "server_version": "6.0.4", "project": "default"},
-    "config": {},
-}
 HOSTILE = {
     "fingerprint": fingerprint(1),
     "aliases": [{"name": None}, {"name": "\x1b[31mred"}, 5],
@@ -40,41 +28,17 @@ HOSTILE = {
 }
 
 
-def envelope(metadata: object) -> bytes:
-    return json.dumps({"type": "sync", "status_code": 200, "metadata": metadata}).encode()
-
-
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes], str]]:
     """Starts servers that present themselves well and answer a listing with these bytes; gives the address."""
-    started: list[ThreadingUnixStreamServer] = []
+    with ExitStack() as started:
 
-    def start(listing: bytes) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                project = {"name": "default", "used_by": []}
-                other = envelope(project) if self.path.startswith("/1.0/projects") else envelope(INFO)
-                body = listing if self.path.startswith("/1.0/images") else other
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+        def start(listing: bytes) -> str:
+            server = started.enter_context(HostileServer())
+            server.answers = {r"/1\.0/images": http_reply(listing)}
+            return server.url
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        folder = tempfile.mkdtemp(prefix="lxi-odd-", dir="/tmp")
-        started.append(ThreadingUnixStreamServer(f"{folder}/unix.socket", Handler))
-        started[-1].daemon_threads = True
-        threading.Thread(target=started[-1].serve_forever, daemon=True).start()
-        return f"unix://{folder}/unix.socket"
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
-        Path(str(server.server_address)).unlink()
-        Path(str(server.server_address)).parent.rmdir()
+        yield start
 
 
 NONSENSE: dict[str, bytes] = {

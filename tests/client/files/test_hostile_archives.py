@@ -27,9 +27,9 @@ from tests.kit.inventories import image
 
 MIB = 1 << 20
 # How often what is repeated is repeated.
-MANY = 1_000_000 if long_run() else 4_000
+MANY = 200_000 if long_run() else 4_000
 BOMB = (300 if long_run() else 16) * MIB
-MEMORY = (512 if long_run() else 192) * MIB
+MEMORY = (1024 if long_run() else 192) * MIB
 END = bytes(1024)
 
 
@@ -87,7 +87,7 @@ def zeros(size: int) -> bytes:
 
 # What lies between metadata.yaml and the end, or instead of it; packed with gzip.
 MEMBERS: dict[str, Callable[[], bytes]] = {
-    "many files": lambda: GOOD + header("rootfs/a") * MANY,
+    "many files": lambda: GOOD + header("rootfs/a") * (5 * MANY),
     "long names": lambda: GOOD + pax("x", {"path": "rootfs/" + "n" * 900_000}) * (MANY // 200),
     "attributes for all": lambda: GOOD
     + b"".join(tarfile.TarInfo.create_pax_global_header({f"k{i}": "v" * 900_000}) for i in range(MANY // 100)),
