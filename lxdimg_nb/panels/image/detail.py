@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lxdimg_nb.panels.base.ui_text import no_update_reason
-from lxdimg_nb.panels.image.image_row import Row, image_name, main_alias
+from lxdimg_nb.panels.image.image_row import Row, alias_names, image_name, main_alias
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, ServerInfo
 
@@ -37,7 +37,7 @@ def describe(row: Row, info: ServerInfo, *, newer_build: str = "") -> dict[str, 
         "auto_update": _auto_update(record, info),
         "facts": _facts(record, now, newer_build),
         # A copy can be kept current: servers update what they fetched by an alias, without authentication.
-        "follows": bool(record.aliases) and (record.public or info.product == "simplestreams"),
+        "follows": bool(aliases) and (record.public or info.product == "simplestreams"),
         "aliases": [
             {"name": display.sanitize(a.name, 160), "text": display.sanitize(a.description, 160)}
             for a in aliases[:MAX_ALIASES]
@@ -110,8 +110,8 @@ def _facts(record: ImageRecord, now: datetime, newer_build: str) -> list[dict[st
         facts += [("Source", where, ""), ("Source alias", source.alias, "")]
     if newer_build:
         facts.append(("Newer build", newer_build, ""))
-    if len(record.aliases) > MAX_ALIASES:
-        facts.append(("Aliases", f"{len(record.aliases):,}, of which the first {MAX_ALIASES} are shown", ""))
+    if (count := len(alias_names(record))) > MAX_ALIASES:
+        facts.append(("Aliases", f"{count:,}, of which the first {MAX_ALIASES} are shown", ""))
     if record.locations:
         facts.append(("On members", ", ".join(record.locations), ""))
     return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lxdimg_nb.panels.image.image_row import Row, main_alias, property_of
+from lxdimg_nb.panels.image.image_row import Row, alias_names, main_alias, property_of
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import parse_time
 
@@ -45,7 +45,7 @@ def _natural_key(text: str) -> str:
 
 
 def _aliases(row: Row, _: datetime) -> str:
-    count = len(row.record.aliases)
+    count = len(alias_names(row.record))
     more = f" (+{count - 1})" if count > 1 else ""
     return display.sanitize(main_alias(row.record), 80) + more
 
@@ -101,7 +101,7 @@ COLUMNS: dict[str, Column] = {
         "Alias",
         _aliases,
         lambda row: _natural_key(main_alias(row.record)),
-        hint=lambda row: display.format_value([a.name for a in row.record.aliases], limit=400),
+        hint=lambda row: display.format_value(alias_names(row.record), limit=400),
     ),
     "fingerprint": Column(
         "Fingerprint", lambda row, _: row.record.fingerprint[:12], lambda row: row.record.fingerprint, "code"
