@@ -203,7 +203,7 @@ def reads(server: HostileServer, data: bytes, reader: str, memory: int = MEMORY)
     with lxdimg_nb.connect(server.url) as client:
         begin = time.process_time()
         survives("hostile archives", lambda: READERS[reader](data, client), memory=memory)
-        assert time.process_time() - begin < (500 if long_run() else 50) * unit()
+        assert time.process_time() - begin < (3000 if long_run() else 100) * unit()
 
 
 @pytest.mark.slow
@@ -216,8 +216,9 @@ def test_a_hostile_archive_is_told_in_words(server: HostileServer, temporary: Pa
     count("hostile archives", lost=len(list(Path("/tmp").glob("owned*"))))
 
 
-def test_headers_without_a_limit_would_be_noticed(server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_HEADERS", 1 << 40)
+def test_headers_without_a_limit_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = GZ(GOOD + sparse("rootfs/x", MAP * 20_000))
+    assert "without end" in str(ImageFiles.of(data).problems)
 
-    with pytest.raises(MemoryError):
-        reads(server, GZ(GOOD + sparse("rootfs/x", MAP * 80_000)), "check", 48 * MIB)
+    monkeypatch.setattr(archive, "MAX_HEADERS", 1 << 40)
+    assert "without end" not in str(ImageFiles.of(data).problems)

@@ -28,7 +28,7 @@ __all__ = ["Contents", "read_contents"]
 # Beyond this many decompressed bytes, files, or characters of their names, the list is cut and says so.
 MAX_BYTES = 64 * 1024**3
 MAX_MEMBERS = 2_000_000
-MAX_NAMES = 256 * 1024 * 1024
+MAX_NAMES = 128 * 1024 * 1024
 # Files named metadata.yaml that are read; the last one counts.
 MAX_AGAIN = 3
 
