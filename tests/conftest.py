@@ -37,7 +37,7 @@ LEAKS = pytest.StashKey[leak_scan.LeakScan]()
 FUZZ = Path(__file__).parent / "fuzz"
 BROWSER = Path(__file__).parent / "browser"
 # Whose tests run on one of what they could, in turn.
-TURNS = {BROWSER: {"server", "real"}, Path(__file__).parent / "suites": {"driver"}}
+TURNS = {BROWSER: {"server", "real", "way"}, Path(__file__).parent / "suites": {"driver"}}
 
 # jsonschema, which comes with Jupyter, does without it; with it, every process compiles 38 grammars for two seconds.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
@@ -286,7 +286,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if counts.long_run():
         items[:] = filter(_in_contract, items)
     else:
-        items[:] = _one_server_each(items)
+        items[:] = _one_server_each([item for item in items if item.get_closest_marker("long") is None])
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if {"lxd_daemon", "incus_daemon", "real"} & set(fixtures):

@@ -148,7 +148,7 @@ class Project:
                 opened = True
                 yield stream
         except ApiError as error:
-            lost = error.status_code in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.NOT_FOUND)
+            lost = error.status_code == HTTPStatus.NOT_FOUND or "no such file" in error.message
             if opened or not lost or self.info.cluster or not self.holds(fingerprint):
                 raise
             # LXD 5.0.2 and Incus 6.0.4 delete it with a cached image of another project.

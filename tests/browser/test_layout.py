@@ -75,7 +75,10 @@ def test_the_detail_is_beside_the_list_from_880_px_on_and_scrolled_to_below_that
     assert panel.evaluate(look) == {"beside": False, "seen": True}
 
 
-@pytest.mark.parametrize(("width", "letters", "theme"), [(320, 13, "light"), (380, 26, "dark"), (900, 13, "light")])
+@pytest.mark.parametrize(
+    ("width", "letters", "theme"),
+    [pytest.param(320, 13, "light", marks=pytest.mark.long), (380, 26, "dark"), (900, 13, "light")],
+)
 def test_nothing_overflows_with_any_names_in_any_width(shaped, lxd, lab, axe, tmp_path, width, letters, theme):
     fingerprint = lxd.add_image(
         factory.small(

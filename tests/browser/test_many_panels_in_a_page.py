@@ -1,6 +1,6 @@
 """A page that stays open for long: panels come and go, kernels are restarted, and nothing of them is left.
 
-304 panels and 50 restarts in `tests/run --long`, fewer by default.
+304 panels and 50 restarts, in `tests/run --long`.
 """
 
 from __future__ import annotations
@@ -8,16 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.counts import count, long_run
+from tests.kit.counts import count
 from tests.kit.lab import SLOW, Books, Notebook
 from tests.kit.page_usage import grown_page, jupyter_server, page_usage
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
 
-AT_ONCE, ROUNDS, RESTARTS = (8, 38, 50) if long_run() else (4, 1, 1)
+AT_ONCE, ROUNDS, RESTARTS = 8, 38, 50
+
+pytestmark = pytest.mark.long
 
 OPEN = "panels = [client.images.panel() for _ in range({count})]\ndisplay(*panels)"
 CLOSE = "for panel in panels: panel.close()"
@@ -47,8 +50,7 @@ def test_panels_that_come_and_go_leave_nothing_in_the_page(books: Books, demo: R
 
     left = grown_page(book, before)
     count("a long day: panels in a page", inputs=ROUNDS * AT_ONCE)
-    if long_run():
-        print("panels in a page", before, page_usage(book))
+    print("panels in a page", before, page_usage(book))
     assert left == []
     # A canary: what is still open is counted.
     book.run(1)
@@ -106,18 +108,16 @@ def test_kernels_that_are_restarted_leave_nothing(books: Books, demo: RunningSer
     for number in range(RESTARTS):
         book.restart_kernel()
         use()
-        if long_run():
-            print("restart", number + 1, page_usage(book))
+        print("restart", number + 1, page_usage(book))
 
     count("a long day: kernel restarts", inputs=RESTARTS)
     # ipywidgets keeps the models of a kernel that is gone, in a page that stays open.
     assert grown_page(book, replace(before, models=before.models * (1 + RESTARTS))) == []
-    if long_run():
-        print("restarts", before, page_usage(book), memory, jupyter_server().memory_info().rss)
-        assert jupyter_server().memory_info().rss < 1.05 * memory
+    print("restarts", before, page_usage(book), memory, jupyter_server().memory_info().rss)
+    assert jupyter_server().memory_info().rss < 1.05 * memory
     # The same file goes on where it was, so there is one of it however often it was sent.
     assert len(list(spool.iterdir())) <= 1
-    assert len([path for path in own.iterdir() if path.name.startswith("lxdimg-")]) == 1
+    assert until(lambda: len([path for path in own.iterdir() if path.name.startswith("lxdimg-")]) == 1)
     book.run(1)
     assert until(lambda: list(spool.iterdir()) == [])
     book.close()

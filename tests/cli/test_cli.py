@@ -149,7 +149,7 @@ def test_lab_opens_the_tour_where_it_is_found(tmp_path: Path) -> None:
     assert path == "/lab/tree/notebooks/tour.ipynb"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lab_takes_the_arguments_of_jupyter_lab(tmp_path: Path) -> None:
     with Running(*lab(str(tmp_path)), cwd=tmp_path) as server:
         server.wait_for(rf"Serving notebooks from local directory: {re.escape(str(tmp_path))}")

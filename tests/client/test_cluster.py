@@ -35,7 +35,6 @@ from tests.kit.waiting import until
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 KINDS: list[Literal["lxd", "incus"]] = ["lxd", "incus"] if long_run() else ["lxd"]
-IN_LONG = pytest.mark.skipif(not long_run(), reason="takes minutes; tests/run --long")
 ROUNDS = 20
 
 
@@ -121,7 +120,7 @@ def imported(client: Client, seed: int, alias: str) -> Image:
         return client.images.create(factory.small(seed), wait=True, aliases=[alias])
 
 
-@IN_LONG
+@pytest.mark.long
 def test_what_is_live_is_lost_with_its_member_and_right_when_that_is_back(
     cluster: Cluster, clients: dict[str, Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,7 +161,7 @@ def records_are(records: Sequence[ImageRecord], there: dict[str, dict[str, Any]]
     return {record.fingerprint: record.raw for record in records} == there
 
 
-@IN_LONG
+@pytest.mark.long
 def test_the_leader_dies_and_every_request_waits_for_the_next_one(
     cluster: Cluster, clients: dict[str, Client], tmp_path: Path
 ) -> None:
@@ -184,7 +183,7 @@ def test_the_leader_dies_and_every_request_waits_for_the_next_one(
     count(f"cluster on {cluster[here].kind}", inputs=5, survived=1)
 
 
-@IN_LONG
+@pytest.mark.long
 def test_an_image_whose_only_files_are_on_a_dead_member_names_it(
     cluster: Cluster, clients: dict[str, Client], tmp_path: Path
 ) -> None:
@@ -222,7 +221,7 @@ def exported(image: Image) -> bytes:
     return b""
 
 
-@IN_LONG
+@pytest.mark.long
 def test_an_export_whose_files_die_names_the_member_and_succeeds_later(
     cluster: Cluster, clients: dict[str, Client], tmp_path: Path
 ) -> None:
@@ -248,7 +247,7 @@ def test_an_export_whose_files_die_names_the_member_and_succeeds_later(
     count(f"cluster on {cluster[here].kind}", inputs=1, survived=1)
 
 
-@IN_LONG
+@pytest.mark.long
 def test_a_publication_is_complete_even_if_a_member_lacks_its_copy(
     cluster: Cluster, clients: dict[str, Client]
 ) -> None:
@@ -265,7 +264,7 @@ def test_a_publication_is_complete_even_if_a_member_lacks_its_copy(
     count(f"cluster on {cluster[here].kind}", inputs=1, survived=1)
 
 
-@IN_LONG
+@pytest.mark.long
 def test_a_cluster_without_a_leader_gives_one_error_within_reason(cluster: Cluster, clients: dict[str, Client]) -> None:
     here, *dead = cluster.members
     imported(clients[here], 1, "web")
@@ -291,7 +290,7 @@ def test_a_cluster_without_a_leader_gives_one_error_within_reason(cluster: Clust
     count(f"cluster on {cluster[here].kind}", inputs=3, survived=3)
 
 
-@IN_LONG
+@pytest.mark.long
 @pytest.mark.parametrize("finished", [False, True])
 def test_an_import_whose_member_died_is_decided_by_the_fingerprint(cluster: Cluster, finished: bool) -> None:
     """An address in front of the cluster sends a request to a living member."""
@@ -317,7 +316,7 @@ def test_an_import_whose_member_died_is_decided_by_the_fingerprint(cluster: Clus
     count(f"cluster on {cluster[here].kind}", inputs=1, survived=1)
 
 
-@IN_LONG
+@pytest.mark.long
 def test_members_that_die_at_any_moment_lose_nothing(cluster: Cluster, tmp_path: Path) -> None:
     kept = random_world(cluster, tmp_path)
     wrong = []
@@ -376,7 +375,7 @@ def one_round(cluster: Cluster, seed: int, folder: Path, kept: str) -> bool:
     return failed
 
 
-@IN_LONG
+@pytest.mark.long
 def test_an_image_that_is_lost_would_be_noticed(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,7 +216,7 @@ def test_a_polite_listing_lets_others_through(lxd: RunningServer, crowded: Crowd
     assert statistics.median(polite) < max(plain) / 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_six_thousand_images_are_all_there_though_lxd_leaves_half_of_them_out(
     lxd: RunningServer, crowded: Crowd
 ) -> None:

@@ -23,10 +23,11 @@ import nbformat
 import pytest
 
 from tests.conftest import missing
-from tests.kit.counts import long_run
 from tests.kit.requirements import closure
 from tests.kit.sockets import free_port
 from tests.kit.waiting import until
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("binder", "licenses", "lxdimg_nb", "lxdimg_nb.cdx.json", "notebooks", "pyproject.toml", "README.md", "LICENSE")
@@ -142,7 +143,6 @@ def _copy(source: Path, target: Path, binder: Binder) -> None:
         shutil.copyfile(source, target)
 
 
-@pytest.mark.slow
 def test_what_is_installed_has_the_bundle_of_panels_without_its_sources(binder: Binder) -> None:
     (installed,) = (binder.folder / "env" / "lib").glob("python3*/site-packages/lxdimg_nb")
 
@@ -152,13 +152,9 @@ def test_what_is_installed_has_the_bundle_of_panels_without_its_sources(binder: 
     assert not (installed / "panels" / "front").exists()
 
 
-@pytest.mark.slow
-def test_notebooks_run_for_a_user_without_rights_on_the_demo_server_of_binder(binder: Binder) -> None:
+def test_every_notebook_runs_for_a_user_without_rights_on_the_demo_server_of_binder(binder: Binder) -> None:
     done = binder.home / "done"
     notebooks = sorted(path.relative_to(binder.checkout) for path in (binder.checkout / "notebooks").glob("*.ipynb"))
-    if not long_run():
-        # test_notebooks.py runs all of them on a demo server.
-        notebooks = [path for path in notebooks if path.stem in ("inventory", "tour")]
 
     convert = ["python", "-m", "nbconvert", "--to", "notebook", "--execute", f"--output-dir={done}"]
     halves = [map(str, notebooks[::2]), map(str, notebooks[1::2])]
@@ -181,7 +177,6 @@ def test_notebooks_run_for_a_user_without_rights_on_the_demo_server_of_binder(bi
     assert "26 images" in (done / "inventory.ipynb").read_text()
 
 
-@pytest.mark.slow
 def test_jupyter_comes_up_with_our_extension_and_nothing_else_can_be_reached_from_outside(binder: Binder) -> None:
     port, token = free_port(), secrets.token_hex(16)
 

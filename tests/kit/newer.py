@@ -8,6 +8,7 @@ Source: tried with Debian bookworm, patchelf 0.14.3 (0.18 makes daemons that cra
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -15,12 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lxdimg_nb.demo.versions.facts import FACTS
 from tests.kit import counts, servers
 from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
 
-MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _COMMON = (
@@ -69,6 +68,8 @@ VERSIONS = (
 
 def speaks(server: RunningServer, name: str) -> bool:
     """Whether a fact of the demo server's table is true of a demo server; of a real one, no."""
+    from lxdimg_nb.demo.versions.facts import FACTS
+
     return server.demo is not None and bool(server.demo._flavour.does(FACTS[name]))
 
 
@@ -168,16 +169,28 @@ def _unpack(build: Build, work: Path, root: Path) -> None:
     made.replace(root)
 
 
+def _mirror() -> str:
+    """The mirror of Debian that apt uses here."""
+    release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    only = ["Created-By: Packages", f"Codename: {release}"]
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *only]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    if not found:
+        raise UnavailableError("apt names no mirror of Debian")
+    return found[0].rstrip("/")
+
+
 def _apt(build: Build, work: Path) -> list[str]:
     """An apt-get with lists, a status and a cache of its own, filled with the lists of the suites."""
     for folder in ("lists/partial", "cache/archives/partial", "state"):
         _made(work / folder)
     (work / "state/status").touch()
     suites = dict.fromkeys((build.suite, build.base, "bookworm"))
-    lines = [f"deb [signed-by={KEYRING}] {MIRROR} {suite} main" for suite in suites]
+    mirror = _mirror()
+    lines = [f"deb [signed-by={KEYRING}] {mirror} {suite} main" for suite in suites]
     if build.suite == "trixie":
-        security = MIRROR.replace("/debian", "/debian-security")
-        lines.append(f"deb [signed-by={KEYRING}] {MIRROR} trixie-updates main")
+        security = mirror.replace("/debian", "/debian-security")
+        lines.append(f"deb [signed-by={KEYRING}] {mirror} trixie-updates main")
         lines.append(f"deb [signed-by={KEYRING}] {security} trixie-security main")
     (work / "sources.list").write_text("\n".join(lines) + "\n")
     settings = {

@@ -13,7 +13,6 @@ import yaml
 
 import lxdimg_nb
 from lxdimg_nb import Client, demo
-from tests.kit import counts
 from tests.kit.servers import POOL, RunningServer
 from tests.kit.steps import step
 
@@ -70,7 +69,7 @@ def copy(server: RunningServer, name: str, new: str) -> None:
     server.wait(server.raw("POST", "/1.0/instances", json=document))
 
 
-@pytest.mark.skipif(not counts.long_run(), reason="starts ten containers; tests/run --long does")
+@pytest.mark.long
 def test_templates(real: RunningServer, client: Client) -> None:
     images = {
         when: client.images.create(with_template(*when.split(",")), aliases=when.replace(",", "-"), wait=True)

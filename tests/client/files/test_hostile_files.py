@@ -50,8 +50,14 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+# Each takes ten seconds; archives of 4,000 members and of 16 MiB of zeros are in test_hostile_archives.py.
+LONG = ("300 MiB of zeros before the metadata", "50,000 members before the metadata")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in FILES]
+)
 def test_a_hostile_file_is_inspected_within_limits(demo: RunningServer, name: str) -> None:
     make, said = FILES[name]
     data = make()
