@@ -278,9 +278,10 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One cache of mypy's for all projects: it reads Python's own types once."""
+    """One cache of mypy's for all projects, which reads Python's own types once; and no options of the run around."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MYPY_CACHE_DIR", str(tmp_path_factory.mktemp("mypy")))
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
         yield
 
 

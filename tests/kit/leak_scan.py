@@ -50,6 +50,11 @@ def register_key(pem: str) -> None:
     register(*_key_lines(pem))
 
 
+def _looks_random(text: str) -> bool:
+    """Whether a text is found where the secret was written only: rows of one letter stand in many files."""
+    return _RANDOM.fullmatch(text) is not None and len(set(text)) > 5
+
+
 def _key_lines(text: str) -> list[str]:
     # Further lines hold the public key, which is in the certificate, too.
     return [line for line in text.splitlines()[1:] if _LINE.fullmatch(line)][:2] if "PRIVATE KEY" in text else []
@@ -65,7 +70,7 @@ def watch(file: str = "") -> None:
 
     def make(cls: type[Secret], text: object = "") -> Secret:
         secret = made(cls, text)  # type: ignore[arg-type]
-        new = [str(secret)] if _RANDOM.fullmatch(secret) else _key_lines(secret)
+        new = [str(secret)] if _looks_random(secret) else _key_lines(secret)
         if file and new:
             fd = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             os.write(fd, "".join(f"{line}\n" for line in new).encode())
