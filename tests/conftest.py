@@ -33,8 +33,8 @@ MISSING = "missing here: "
 # What runs on newer servers as well in a long run.
 CONTRACT = [Path(__file__).parent / name for name in ("client", "inventory", "kit")]
 LEAKS = pytest.StashKey[leak_scan.LeakScan]()
-# Each is quick, but there are many.
-FUZZ = Path(__file__).parent / "fuzz"
+# Of folders whose tests are quick, but many.
+MANY = [Path(__file__).parent / name for name in ("client/hostile", "client/newer", "fuzz", "suites")]
 BROWSER = Path(__file__).parent / "browser"
 # Whose tests run on one of what they could, in turn.
 TURNS = {BROWSER: {"server", "real", "way"}, Path(__file__).parent / "suites": {"driver"}}
@@ -293,7 +293,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
         if "chromium" in fixtures:
             item.add_marker(pytest.mark.browser)
-        if item.path.parent == FUZZ:
+        if item.path.parent in MANY:
             item.add_marker(pytest.mark.slow)
     # A worker takes a file at a time: a long file that is begun last would keep one busy while the others have ended.
     browser, slow = ({item.path for item in items if item.get_closest_marker(name)} for name in ("browser", "slow"))

@@ -88,6 +88,7 @@ def other() -> Iterator[DemoServer]:
         yield server
 
 
+@pytest.mark.slow
 def test_enroll_interrupted_at_any_line_shows_no_token(
     demo: RunningServer, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_copy_interrupted_at_any_line_shows_no_one_time_secret(
         interrupted_everywhere(prepare)
 
 
+@pytest.mark.slow
 def test_connecting_with_a_password_interrupted_at_any_line_does_not_show_it(home: Path, site: streams.Site) -> None:
     streams.ubuntu().publish(site)
     address = site.url.replace("https://", f"https://me:{PASSWORD}@")
@@ -144,6 +146,7 @@ def test_connecting_with_a_password_interrupted_at_any_line_does_not_show_it(hom
     interrupted_everywhere(typed)
 
 
+@pytest.mark.slow
 def test_fetching_from_a_signed_address_interrupted_at_any_line_does_not_show_it(
     demo: RunningServer, site: streams.Site
 ) -> None:

@@ -173,6 +173,7 @@ def test_programs_and_the_servers_own_page_are_answered(server: DemoServer, tmp_
         assert ask(server.https_url, "GET", "/1.0/images", headers=headers, cert=cert).status == 200  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_server_that_shows_another_certificate_meanwhile_gets_no_request(tmp_path: Path) -> None:
     """Both fingerprints are named, and nothing is sent, whatever is asked."""
     cert = certificates.pair(tmp_path, "client")

@@ -117,6 +117,7 @@ def test_a_history_keeps_no_half_answer(tmp_path: Path) -> None:
     assert len(history.at()) == 4
 
 
+@pytest.mark.slow
 def test_a_name_is_followed_past_a_day_on_which_another_server_was_silent(tmp_path: Path) -> None:
     history = History(tmp_path)
     for b in (Canned(), "unix:///nowhere.socket", Canned(image(2, names=["web"])), "unix:///nowhere.socket"):

@@ -78,6 +78,7 @@ def test_what_the_package_makes_a_secret_is_known_and_what_a_kernel_makes_one(
     assert leak_scan.known() == {secret, str(made), "key-0123" * 5}
 
 
+@pytest.mark.slow
 def test_a_run_with_a_leak_fails_with_and_without_workers(tmp_path: Path) -> None:
     text = secrets.token_hex(32)
     (tmp_path / "conftest.py").write_text(

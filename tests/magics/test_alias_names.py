@@ -166,6 +166,7 @@ def test_without_quotes_an_unknown_remote_is_an_error_that_tells_of_them(lxdimg:
     assert f"'{COLON}'" in "".join(caught.value.__notes__)
 
 
+@pytest.mark.slow
 def test_odd_names_are_offered_so_that_every_verb_takes_them(lxdimg: Line, server: RunningServer) -> None:
     names = WITH_INCUS if server.product == "incus" else WITH_LXD_ONLY
     fingerprint = server.add_image(factory.small(1), names)
