@@ -34,7 +34,9 @@ MISSING = "missing here: "
 CONTRACT = [Path(__file__).parent / name for name in ("client", "inventory", "kit")]
 LEAKS = pytest.StashKey[leak_scan.LeakScan]()
 # Of folders whose tests are quick, but many.
-MANY = [Path(__file__).parent / name for name in ("client/hostile", "client/newer", "fuzz", "suites")]
+MANY = [
+    Path(__file__).parent / name for name in ("client/hostile", "client/newer", "client/verdicts", "fuzz", "suites")
+]
 BROWSER = Path(__file__).parent / "browser"
 # Whose tests run on one of what they could, in turn.
 TURNS = {BROWSER: {"server", "real", "way"}, Path(__file__).parent / "suites": {"driver"}}
@@ -296,10 +298,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.parent in MANY:
             item.add_marker(pytest.mark.slow)
     # A worker takes a file at a time: a long file that is begun last would keep one busy while the others have ended.
+    kernel = {item.path for item in items if "running_kernel" in getattr(item, "fixturenames", ())}
     browser, slow = ({item.path for item in items if item.get_closest_marker(name)} for name in ("browser", "slow"))
     items.sort(
         key=lambda item: (
             item.path not in browser,
+            item.path not in kernel,
             item.path not in slow,
         )
     )
