@@ -105,9 +105,7 @@ class Live:
         except ApiError:
             self._state = "polling"
         try:
-            begin = time.monotonic()
-            self._records = {r.fingerprint: r for r in list_records(self._project)}
-            self._cost = time.monotonic() - begin
+            self._list()
         except BaseException:
             if self._events is not None:
                 self._events.close()

@@ -166,29 +166,15 @@ class Transport:
         params, json = hide_values(params), hide_values(json)
 
         def send() -> Reply:
-            return self.exchange(
-                method, path, params=params, json=json, body=body, headers=headers, timeout=timeout, limit=limit
-            )
+            response = self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
+            return self._read_reply(response, limit, timeout)
 
         with self._naming_members():
             return retry(RETRIES if method == "GET" else 1, TIMEOUTS, send)
 
-    def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        json: Any = None,
-        body: Body | bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        limit: int | None = None,
-    ) -> Reply:
-        """As `request`, but sent once, and no cluster is asked about an error."""
-        params, json = hide_values(params), hide_values(json)
-        response = self._send(method, path, params=params, json=json, body=body, headers=headers, timeout=timeout)
-        return self._read_reply(response, limit, timeout)
+    def get_once(self, path: str, *, params: Mapping[str, str], timeout: float) -> Reply:
+        """As a GET by `request`, but sent once, and no cluster is asked about an error."""
+        return self._read_reply(self._send("GET", path, params=params, timeout=timeout), None, timeout)
 
     def _trouble(self) -> tuple[str, ...]:
         trouble = self.cluster.trouble() if self.cluster else ""

@@ -78,7 +78,7 @@ class ClusterMembers:
             if name == self._own or time.monotonic() > end:
                 continue
             try:
-                self._transport.exchange("GET", "/1.0", params={"target": name}, timeout=PROBE_TIMEOUT)
+                self._transport.get_once("/1.0", params={"target": name}, timeout=PROBE_TIMEOUT)
             except ServerUnreachableError:
                 silent.append(name)
             except ApiError as error:
@@ -115,6 +115,6 @@ def know_members(project: Project) -> None:
 def _rows(transport: Transport) -> dict[str, tuple[str, str]]:
     """The address and the status of each member by its name."""
     params = {"recursion": "1"}
-    rows = transport.exchange("GET", "/1.0/cluster/members", params=params, timeout=LIST_TIMEOUT).metadata
+    rows = transport.get_once("/1.0/cluster/members", params=params, timeout=LIST_TIMEOUT).metadata
     found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return {str(row.get("server_name")): (str(row.get("url")), str(row.get("status"))) for row in found}
