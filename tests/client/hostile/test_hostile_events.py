@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import lxdimg_nb
 from lxdimg_nb import Client
 from lxdimg_nb.client import events
 from lxdimg_nb.client.live import Live
 from tests.client.hostile.test_hostile_replies import sends
 from tests.kit.counts import count
 from tests.kit.hostile_server import HostileServer, Peer, Request, survives
-from tests.kit.inventories import fingerprint, image
+from tests.kit.inventories import fingerprint
 from tests.kit.waiting import until
 
 ONE, TWO = fingerprint(1), fingerprint(2)
 ACCEPTED = b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
-
-
-@pytest.fixture
-def lying() -> Iterator[HostileServer]:
-    with HostileServer(image(1), image(2)) as server:
-        yield server
-
-
-@pytest.fixture
-def client(lying: HostileServer) -> Iterator[Client]:
-    with lxdimg_nb.connect(lying.url) as connected:
-        yield connected
 
 
 def lifecycle(action: str, source: str, second: int = 0, **fields: Any) -> dict[str, Any]:

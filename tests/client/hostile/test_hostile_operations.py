@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import lxdimg_nb
 from lxdimg_nb import Client
 from lxdimg_nb.errors import (
     FingerprintMismatchError,
@@ -25,18 +24,6 @@ from tests.kit.inventories import fingerprint, image
 
 ONE, TWO = fingerprint(1), fingerprint(2)
 OTHER = "00000000-1111-2222-3333-444444444444"
-
-
-@pytest.fixture
-def lying() -> Iterator[HostileServer]:
-    with HostileServer(image(1), image(2)) as server:
-        yield server
-
-
-@pytest.fixture
-def client(lying: HostileServer) -> Iterator[Client]:
-    with lxdimg_nb.connect(lying.url) as connected:
-        yield connected
 
 
 def test_an_operation_without_an_end_is_asked_for_seldom_and_not_for_longer_than_was_said(
