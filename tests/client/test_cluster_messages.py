@@ -21,6 +21,7 @@ from lxdimg_nb.errors import ApiError, ServerUnreachableError
 from tests.kit import factory
 from tests.kit.proxy import Answer, Fault, Proxy
 from tests.kit.servers import RunningServer
+from tests.kit.threads import new_threads
 
 ALWAYS = 10**6
 NO_LEADER = "Failed to begin transaction: failed to create dqlite connection: no available dqlite leader server found"
@@ -195,6 +196,7 @@ def test_a_live_list_of_a_cluster_notices_what_no_event_told(
     monkeypatch.setattr(live_list, "COMPARE_SECONDS", 0.05)
     monkeypatch.setattr(live_list, "RELIST_SHARE", 0 if edited else 10**9)
     demo.demo.faults.add(drop_events=True)
+    before = threading.enumerate()
     with lxdimg_nb.connect(proxy.url) as client, client.images.live() as live:
         heard = live.heard
         (old,) = (record.fingerprint for record in live.records())
@@ -210,9 +212,8 @@ def test_a_live_list_of_a_cluster_notices_what_no_event_told(
             assert live.wait_until(lambda records: [record.fingerprint for record in records] == [old])
 
         assert live.heard == heard
-        threads = {thread.name for thread in threading.enumerate()}
-    assert "lxdimg-live-cluster" in threads
-    assert "lxdimg-live-cluster" not in {thread.name for thread in threading.enumerate()}
+        assert "lxdimg-live-cluster" in new_threads(before)
+    assert new_threads(before) == []
 
 
 def test_a_live_list_of_one_server_lists_once(

@@ -15,6 +15,7 @@ from tests.kit.interrupts import interrupted
 from tests.kit.leftovers import only_right
 from tests.kit.proxy import Proxy
 from tests.kit.servers import RunningServer
+from tests.kit.threads import ended_threads, new_threads
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.real
@@ -47,8 +48,7 @@ def test_an_interrupt_in_the_progress_ends_the_threads(
 ) -> None:
     image = client.images.get(real.add_image(big.read_bytes()))
     seen: list[str] = []
-    # Those of the session's demo server are not ours.
-    before = set(threading.enumerate())
+    before = threading.enumerate()
 
     def stop(progress: Progress) -> None:
         seen.append(progress.phase)
@@ -63,5 +63,5 @@ def test_an_interrupt_in_the_progress_ends_the_threads(
             client.images.create(big, wait=True, progress=stop)
 
     assert phase in seen
-    assert not [t for t in set(threading.enumerate()) - before if t.name.startswith("lxdimg-")]
+    assert ended_threads(before), new_threads(before)
     assert only_right(out, b"")

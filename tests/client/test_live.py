@@ -15,6 +15,7 @@ from lxdimg_nb.errors import InvalidRequestError, NotAllowedError, NotFoundError
 from lxdimg_nb.values import Event, ImageRecord
 from tests.kit import certificates, factory
 from tests.kit.servers import RunningServer
+from tests.kit.threads import new_threads
 
 
 def test_events_tell_of_what_another_client_does(server: RunningServer, client: Client) -> None:
@@ -178,13 +179,14 @@ def test_a_stranger_polls_and_says_so(server: RunningServer) -> None:
 
 
 def test_closing_ends_the_thread(client: Client) -> None:
-    before = threading.active_count()
+    before = threading.enumerate()
     live = client.images.live()
+    assert "lxdimg-live" in new_threads(before)
 
     live.close()
     live.close()
 
-    assert threading.active_count() == before
+    assert new_threads(before) == []
 
 
 CHANGES = st.lists(

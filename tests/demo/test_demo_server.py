@@ -15,6 +15,7 @@ import pytest
 from lxdimg_nb import demo
 from tests.kit import factory
 from tests.kit.demo_http import ask, upload
+from tests.kit.threads import new_threads
 
 
 def test_a_demo_server_with_its_inventory_is_up_at_once() -> None:
@@ -62,7 +63,7 @@ def test_it_listens_on_loopback_only() -> None:
 
 
 def test_close_can_be_repeated_and_removes_a_temporary_folder() -> None:
-    before = set(threading.enumerate())
+    before = threading.enumerate()
     server = demo.start()
     folder = server.folder
 
@@ -71,7 +72,7 @@ def test_close_can_be_repeated_and_removes_a_temporary_folder() -> None:
 
     assert not folder.exists()
     assert not server.socket.exists()
-    assert set(threading.enumerate()) <= before
+    assert new_threads(before, "lxdimg-demo") == []
 
 
 def test_a_folder_keeps_everything_over_a_restart(tmp_path: Path) -> None:

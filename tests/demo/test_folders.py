@@ -11,6 +11,7 @@ import pytest
 
 from lxdimg_nb import demo
 from tests.kit.demo_http import ask
+from tests.kit.threads import new_threads
 
 
 def test_a_folder_serves_one_server_at_a_time(tmp_path: Path) -> None:
@@ -71,13 +72,13 @@ def test_a_port_out_of_range_is_refused_in_words(port: int) -> None:
 
 
 def test_a_port_in_use_is_reported_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    threads = set(threading.enumerate())
+    before = threading.enumerate()
     with sockets.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(RuntimeError, match="in use"):
             demo.start(tmp_path, port=port, inventory=False)
 
-    assert set(threading.enumerate()) <= threads
+    assert new_threads(before, "lxdimg-demo") == []
     assert not (tmp_path / "unix.socket").exists()
     with demo.start(tmp_path, port=port, inventory=False) as server:
         assert server.https_url == f"https://127.0.0.1:{port}"

@@ -17,17 +17,13 @@ from lxdimg_nb.panels.base import panel as base
 from lxdimg_nb.panels.base.transfers import transfers
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd
+from tests.kit.threads import ended_threads
 from tests.kit.waiting import until
 
 
 def listeners(demo):
     """How many connections the server sends its events to."""
     return demo.demo.in_loop(lambda daemon: len(daemon.events._listeners))
-
-
-def live_threads():
-    """The threads of live lists; those of another test may take their time to end."""
-    return {thread.ident for thread in threading.enumerate() if thread.name == "lxdimg-live"}
 
 
 @pytest.mark.parametrize("which", ["images", "image", "fleet"])
@@ -52,7 +48,7 @@ def test_no_comm_and_no_widget_is_left(demo, which):
 @pytest.mark.parametrize("which", ["images", "fleet"])
 def test_a_list_that_comes_after_the_end_is_closed(demo, which):
     going, release = threading.Event(), threading.Event()
-    before = live_threads()
+    before = threading.enumerate()
     with lxdimg_nb.connect(demo.url) as client:
         panel = client.images.panel() if which == "images" else Fleet({"one": demo.url}).panel()
         read = panel.read_lists
@@ -64,9 +60,9 @@ def test_a_list_that_comes_after_the_end_is_closed(demo, which):
         assert panel.actor.join()
         release.set()
 
-        assert until(lambda: not [t for t in threading.enumerate() if t.name.startswith(panel.actor.name)])
+        assert ended_threads(before, panel.actor.name)
         assert until(lambda: listeners(demo) == 0)
-        assert until(lambda: live_threads() <= before)
+        assert ended_threads(before, "lxdimg-live")
         assert all(server.transport.closed for server in getattr(panel, "_clients", {}).values())
 
 

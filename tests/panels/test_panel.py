@@ -13,6 +13,7 @@ import lxdimg_nb
 from lxdimg_nb.panels.base import assets
 from tests.kit import factory
 from tests.kit.frontend import FrontEnd, browser, opened, panels
+from tests.kit.threads import ended_threads, new_threads
 from tests.kit.waiting import until
 
 __all__ = ["panels"]
@@ -129,7 +130,7 @@ def test_a_panel_sends_from_its_own_thread_only(demo, panels):
 
 def test_closing_a_panel_ends_its_threads_and_its_connection(server, client):
     server.add_image(factory.small(1))
-    before = set(threading.enumerate())
+    before = threading.enumerate()
     panel = client.images.panel()
     view = FrontEnd(panel).begin()
     assert view.sees(lambda p: p["header"]["live"] == "live")
@@ -137,9 +138,7 @@ def test_closing_a_panel_ends_its_threads_and_its_connection(server, client):
     panel.close()
 
     assert panel.actor.join()
-    ours = ("lxdimg-panel", "lxdimg-live", "lxdimg-watch")
-    left = lambda: [t for t in set(threading.enumerate()) - before if t.name.startswith(ours)]  # noqa: E731
-    assert until(lambda: not left(), timeout=10), left()
+    assert ended_threads(before), new_threads(before)
 
 
 @pytest.mark.parametrize("kind", ["hello", "here", "search"])

@@ -14,6 +14,7 @@ from lxdimg_nb.errors import OperationCancelledError
 from lxdimg_nb.values import Progress
 from tests.kit import factory
 from tests.kit.servers import RunningServer
+from tests.kit.threads import ended_threads, new_threads
 
 MIB = 1024 * 1024
 
@@ -87,11 +88,12 @@ def test_an_interrupt_while_sending_leaves_nothing(server: RunningServer, client
         if progress.phase == "send" and progress.done >= MIB:
             raise KeyboardInterrupt
 
+    before = threading.enumerate()
     with pytest.raises(KeyboardInterrupt):
         client.images.create(big, wait=True, progress=interrupt)
 
     assert server.get("images") == []
-    assert not threading.active_count() > 20
+    assert ended_threads(before), new_threads(before)
     assert client.images.all() == []
 
 

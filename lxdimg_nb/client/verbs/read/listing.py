@@ -211,7 +211,8 @@ class _Readers:
     def run(self, readers: int) -> tuple[list[str], BaseException | None]:
         """The fingerprints that could not be read, and why."""
         helpers = [
-            threading.Thread(target=self._work, daemon=True) for _ in range(min(readers, len(self._waiting)) - 1)
+            threading.Thread(target=self._work, name="lxdimg-list", daemon=True)
+            for _ in range(min(readers, len(self._waiting)) - 1)
         ]
         try:
             for helper in helpers:
