@@ -9,7 +9,7 @@ import pytest
 import lxdimg_nb
 from lxdimg_nb.client.live import Live
 from lxdimg_nb.errors import ServerUnreachableError
-from lxdimg_nb.panels.base.ui_text import error_text
+from lxdimg_nb.panels.base.ui_text import error_text, sentence
 from lxdimg_nb.panels.image import editor
 from lxdimg_nb.panels.image.image_row import Row
 from lxdimg_nb.panels.images.announcement import announcement
@@ -52,6 +52,21 @@ def test_an_error_is_described_with_everything_that_can_be_done():
     error = ServerUnreachableError("nobody answers", advice=("start it", "or see <b>elsewhere</b>"))
 
     assert error_text(error) == "Nobody answers. Start it. Or see <b>elsewhere</b>."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://127.0.0.1:1 is not reachable", "https://127.0.0.1:1 is not reachable."),
+        ("unix:///run/lxd.socket: no answer", "unix:///run/lxd.socket: no answer."),
+        ("/tmp/a.tar cannot be read", "/tmp/a.tar cannot be read."),
+        ("metadata.yaml is missing", "metadata.yaml is missing."),
+        ("too large: 3 GiB", "Too large: 3 GiB."),
+        ("can't be read!", "Can't be read!"),
+    ],
+)
+def test_an_address_at_the_beginning_of_a_sentence_stays_as_it_is(text, shown):
+    assert sentence(text) == shown
 
 
 def test_a_change_made_elsewhere_is_announced_once_in_both_panels_and_none_made_here(demo, panels):

@@ -30,9 +30,13 @@ def error_text(error: BaseException) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text sanitized, with a capital letter at its beginning and a full stop at its end."""
+    """Return a text sanitized, with a capital letter at its beginning and a full stop at its end.
+
+    An address or a path at its beginning stays as it is.
+    """
     text = display.sanitize(text, _LIMIT).strip()
-    text = text[:1].upper() + text[1:]
+    if text.partition(" ")[0].rstrip(",.:;!?").replace("'", "").isalpha():
+        text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
