@@ -19,26 +19,52 @@ from tests.kit import leak_scan
 from tests.kit.servers import RunningServer
 
 
-def pair(folder: Path, name: str = "client", *, until: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
-    """A certificate that signs itself, and its key, as files `<name>.crt` and `<name>.key`.
+def pair(
+    folder: Path,
+    name: str = "client",
+    *,
+    until: timedelta = timedelta(days=1),
+    since: timedelta = timedelta(days=-1),
+    signer: tuple[Path, Path] | None = None,
+    authority: bool = False,
+    host: str = "localhost",
+) -> tuple[Path, Path]:
+    """A certificate and its key, as files `<name>.crt` and `<name>.key`.
 
-    It is a client's, or that of a web server at localhost, and valid until so long from now.
+    It is a client's, or that of a web server at localhost.
+
+    Args:
+        until: it expires so long from now.
+        since: it is valid so long from now on.
+        signer: the files of an authority that signs it; None is itself.
+        authority: whether it may sign others.
+        host: the name of the server, beside 127.0.0.1 if it is localhost.
     """
     key = ec.generate_private_key(ec.SECP384R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    subject = issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    signing = key
+    if signer is not None:
+        issuer = x509.load_pem_x509_certificate(signer[0].read_bytes()).subject
+        loaded = serialization.load_pem_private_key(signer[1].read_bytes(), password=None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        signing = loaded
+    names: list[x509.GeneralName] = [x509.DNSName(host)]
+    if host == "localhost":
+        names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     now = datetime.now(UTC)
-    made = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
+        .not_valid_before(now + since)
         .not_valid_after(now + until)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
     )
+    if authority:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    made = builder.sign(signing, hashes.SHA256())
     folder.mkdir(parents=True, exist_ok=True)
     cert, secret = folder / f"{name}.crt", folder / f"{name}.key"
     cert.write_bytes(made.public_bytes(serialization.Encoding.PEM))

@@ -8,17 +8,23 @@ import socket as socketlib
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
-from lxdimg_nb.client.http.connection_errors import advise, exception_chain, explain, without_request
+from lxdimg_nb.client.http.connection_errors import (
+    advise,
+    client_certificate_dates,
+    exception_chain,
+    explain,
+    tls_error,
+    without_request,
+)
 from lxdimg_nb.client.http.connection_pool import PlainSession, RedactedLog, TlsAdapter, UnixAdapter, open_socket
-from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint, pem_fingerprint, server_certificate
+from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint
 from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_json, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, MAX_LISTING, FileBlock, Stream, is_oversize, read_reply
 from lxdimg_nb.client.http.retry import retry
@@ -27,6 +33,7 @@ from lxdimg_nb.errors import (
     ApiError,
     InvalidRequestError,
     LxdImageError,
+    NotAllowedError,
     ServerUnreachableError,
     UnexpectedReplyError,
 )
@@ -182,20 +189,20 @@ class Transport:
 
     @contextmanager
     def _naming_members(self) -> Iterator[None]:
-        """Say which members of a cluster do not answer where that may be why the server failed."""
+        """Say which members of a cluster do not answer where that may be why the server failed; also odd dates."""
         try:
             yield
+        except NotAllowedError as error:
+            if not (dates := client_certificate_dates(self.endpoint)):
+                raise
+            raise _with_more(error, dates) from error
         except ApiError as error:
             if self.cluster is None or error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             trouble = self.cluster.trouble()
             if not trouble:
                 raise
-            raise ApiError(
-                f"{error.message}; {trouble}",
-                status_code=error.status_code,
-                server_text=error.__dict__.get("server_text", ""),
-            ) from error
+            raise _with_more(error, trouble) from error
 
     def _read_reply(self, response: requests.Response, limit: int | None, timeout: float | None) -> Reply:
         try:
@@ -294,7 +301,7 @@ class Transport:
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as error:
-            failure: LxdImageError = self._wrong_certificate(error)
+            failure: LxdImageError = tls_error(self.endpoint, error)
             cause = without_request(error)
         except TIMEOUTS as error:
             failure, cause = self._timed_out(timeout), TimeoutError(str(without_request(error)))
@@ -318,27 +325,6 @@ class Transport:
     def _oversize(self) -> UnexpectedReplyError:
         return UnexpectedReplyError(f"{self.url} sends headers without end, as no LXD or Incus does; check the address")
 
-    def _wrong_certificate(self, error: BaseException) -> ServerUnreachableError:
-        """The error that TLS failed, as a rule because of the server's certificate, which is looked at to name it."""
-        parts, shown = urlsplit(self._base), ""
-        with suppress(LxdImageError):
-            shown = pem_fingerprint(server_certificate(parts.hostname or "", parts.port or 443))
-        pinned = pem_fingerprint(self.endpoint.pinned) if self.endpoint.pinned else ""
-        if not shown or shown == pinned:
-            return ServerUnreachableError(f"{self.url} refused the connection: {without_request(error)}")
-        if pinned:
-            return ServerUnreachableError(
-                f"{self.url} shows another certificate than the pinned one: expected {pinned}, got {shown}",
-                advice=(
-                    "somebody may be in between: compare with what 'lxc info' or 'incus info' says on the server",
-                    "if the server has a new one, pin that: enroll(…) with a trust token, or server_cert=",
-                ),
-            )
-        return ServerUnreachableError(
-            f"{self.url} shows a certificate that no authority of this system vouches for: {shown}",
-            advice=("compare it with what 'lxc info' or 'incus info' says on the server, then pin it: server_cert=",),
-        )
-
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
         advice = advise(error, self.endpoint.socket) if self.endpoint.socket else ()
         advice += self.cluster.advice() if self.cluster else ()
@@ -358,9 +344,15 @@ class Transport:
         try:
             return open_socket(self._get_session(), self._base)
         except (ssl.SSLError, urllib3.exceptions.SSLError) as error:
-            raise self._wrong_certificate(error) from error
+            raise tls_error(self.endpoint, error) from error
         except BROKEN as error:
             raise self._unreachable(error) from error
+
+
+def _with_more(error: ApiError, more: str) -> ApiError:
+    """The same refusal, with more about it in its message."""
+    text = error.__dict__.get("server_text", "")
+    return type(error)(f"{error.message}; {more}", status_code=error.status_code, server_text=text)
 
 
 def _is_timeout(error: BaseException) -> bool:
