@@ -294,3 +294,12 @@ test.each([
 
   expect(text()).toContain(words);
 });
+
+test.each([
+  [["default"], "Upload one."],
+  [["default", "web"], "Upload one, or choose another project above."],
+])("an empty list offers another project only where there is one: %#", (projects, words) => {
+  const { text } = mount(parts(0, { list: page(0), projects }));
+
+  expect(text()).toContain(words);
+});

@@ -31,7 +31,7 @@ export function ImageList({ app }) {
     return (
       <div class="lxi-empty">
         <strong>No images here yet</strong>
-        <p>{whyEmpty(header)}</p>
+        <p>{whyEmpty(header, app.parts.projects)}</p>
         {header.uploads && (
           <Button kind="primary" onClick={() => app.openUpload()}>
             Upload an image …
@@ -50,9 +50,13 @@ export function ImageList({ app }) {
   );
 }
 
-/** @param {import("../../message_types").Header} header */
-function whyEmpty({ trusted, catalogue, uploads }) {
-  if (uploads) return "This project has no images. Upload one, or choose another project above.";
+/**
+ * @param {import("../../message_types").Header} header
+ * @param {string[]} [projects]
+ */
+function whyEmpty({ trusted, catalogue, uploads }, projects = []) {
+  if (uploads)
+    return `This project has no images. Upload one${projects.length > 1 ? ", or choose another project above" : ""}.`;
   if (trusted || catalogue) return "There are no images here.";
   return "The server does not trust this connection, so it shows public images only, and it has none.";
 }
