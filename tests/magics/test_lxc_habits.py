@@ -152,6 +152,10 @@ def test_an_alias_with_a_colon_is_named_in_quotes_or_behind_its_remote(
         ("list --project none", "%lxdimg list --all-projects shows what there is"),
         ("connect /none.socket", "there is no such socket"),
         ("list -x", "it takes: --columns, --format"),
+        ("plan prune --unused-for 30d", "no option '--unused-for'"),
+        ("list $file --none", "no option '--none'"),
+        ("public web", "did you mean 'set'?"),
+        ("connect demo", "did you mean %lxdimg demo?"),
         ("list -zlf", "no option '-z'"),
     ],
 )

@@ -57,6 +57,8 @@ def find_remote(name: str) -> Remote:
         names = sorted({remote.name for remote in known})
         near = difflib.get_close_matches(bare, names, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
+        if name == "demo":
+            hint = "did you mean connect(demo=True)? "
         raise InvalidRequestError(
             f"{name[:100]!r} is neither a socket's path, nor an https:// address, nor a remote; {hint}"
             f"the remotes are {', '.join(names)}"

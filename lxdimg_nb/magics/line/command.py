@@ -30,6 +30,13 @@ _OTHER_TOOLS = {
     "remote": "remotes",
     "image": "list",
     "update": "refresh",
+    "public": "set",
+    "private": "set",
+    "auto-update": "set",
+    "prune": "plan",
+    "search": "list",
+    "push": "copy",
+    "pull": "copy",
 }
 
 

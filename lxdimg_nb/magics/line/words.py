@@ -56,8 +56,8 @@ class Word(str):
         return word
 
     def __repr__(self) -> str:
-        """What was typed, and not what a variable holds, which may be a token."""
-        return f"Word(${self.variable})" if self.variable else f"Word({_hidden(str(self))!r})"
+        """What was typed, in quotes as messages have it, and not what a variable holds, which may be a token."""
+        return repr(f"${self.variable}" if self.variable else _hidden(self.lstrip("\0")))
 
     @classmethod
     def of(cls, text: str) -> Word:
