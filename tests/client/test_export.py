@@ -221,6 +221,8 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(server: RunningServer
 
     with pytest.raises(InvalidRequestError, match="no folder"):
         client.images.get(fingerprint).export(path=out / "not" / "there")
+    with pytest.raises(InvalidRequestError, match=rf"no folder {out}/new; create it first"):
+        client.images.get(fingerprint).export(f"{out}/new/")
     (out / f"{fingerprint}.tar.gz").mkdir()
     with pytest.raises(InvalidRequestError, match="cannot write"):
         client.images.get(fingerprint).export(out)

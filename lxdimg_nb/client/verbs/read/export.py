@@ -121,7 +121,7 @@ def export_files(
     if target == "":
         raise InvalidRequestError("the path is empty; '.' is the current folder")
     checked_path(target)
-    folder, name = _target(Path(target).expanduser(), record.fingerprint)
+    folder, name = _target(os.path.expanduser(os.fspath(target)), record.fingerprint)
     with reporting(progress, record.fingerprint[:12]) as report, PartFile(folder, record.fingerprint) as part:
         done = _download(project, record, part, resume, report)
         paths = _finish(record, folder, name, part, done, bundle)
@@ -145,15 +145,19 @@ MAX_UNKNOWN = 1 << 30
 _NOT_RESUMABLE = (_Downloaded(0, 0), "")
 
 
-def _target(target: Path, fingerprint: str) -> tuple[Path, str]:
+def _target(path: str, fingerprint: str) -> tuple[Path, str]:
     """The folder to write to, and the file name; an empty name is made of the fingerprint.
+
+    Args:
+        path: a folder if it ends with a slash, as for cp and rsync.
 
     Raises:
         InvalidRequestError: no such folder, or another file has that name.
     """
+    target = Path(path)
     if target.is_dir():
         return target, ""
-    folder = target.parent
+    folder = target if path.endswith("/") else target.parent
     if not folder.is_dir():
         raise InvalidRequestError(f"there is no folder {folder}; create it first")
     try:
