@@ -130,4 +130,5 @@ class Client:
     def __repr__(self) -> str:
         info = self.info
         name = {"lxd": "LXD", "incus": "Incus"}[info.product]
-        return f"<Client {name} {info.version} at {self.url}, project {self.project}, {info.auth}>"
+        clock = f", its clock {info.clock} this machine's" if info.clock else ""
+        return f"<Client {name} {info.version} at {self.url}, project {self.project}, {info.auth}{clock}>"

@@ -254,7 +254,8 @@ def _refused(error: ApiError, trust_token: TrustToken, endpoint: Endpoint) -> Lx
         return ApiError(f"{endpoint.url} did not enroll this client: {text}", status_code=error.status_code)
     why = "it was used already, was withdrawn or has expired"
     if trust_token.expires_at is not None and trust_token.expires_at < datetime.now(UTC):
-        why = f"it expired at {trust_token.expires_at:%Y-%m-%d %H:%M} UTC"
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        why = f"it expired at {trust_token.expires_at:%Y-%m-%d %H:%M} UTC, and this machine's clock says {now}"
     return NotAllowedError(
         f"{endpoint.url} does not take the token: {why}. Make another there with 'lxc config trust add' or "
         "'incus config trust add'",

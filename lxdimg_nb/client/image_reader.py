@@ -158,6 +158,7 @@ class ImageReader:
             all_projects=all_projects,
             product=self.info.product,
             identity=self.info.certificate_fingerprint,
+            clock_offset=self._project.transport.clock_offset,
             filter=filter or "",
             extra=extra,
             used_by=users_of_images(self._project) if used_by else None,

@@ -140,6 +140,7 @@ class Live:
             project=self._project.name,
             product=self._project.info.product,
             identity=self._project.info.certificate_fingerprint,
+            clock_offset=self._project.transport.clock_offset,
         )
 
     def __len__(self) -> int:

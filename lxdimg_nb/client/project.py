@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -59,6 +60,19 @@ class Project:
     def url(self) -> str:
         """The server's address."""
         return self.transport.url
+
+    @property
+    def now(self) -> datetime:
+        """The time to count ages from: this machine's, or the server's if its clock is behind.
+
+        Neither clock, if wrong, then makes an image look older than it is.
+        """
+        return min(datetime.now(UTC), self.server_time)
+
+    @property
+    def server_time(self) -> datetime:
+        """What the server's clock says, to some 1 s."""
+        return datetime.now(UTC) + timedelta(seconds=self.transport.clock_offset)
 
     @property
     def server_project(self) -> Project:
@@ -222,7 +236,7 @@ def server_info(transport: Transport, project: str) -> ServerInfo:
     """
     project = checked_name(project, "a project")
     reply = transport.request("GET", "/1.0", params={"project": project} if project != "default" else None)
-    info = ServerInfo.from_json(reply.metadata, project=project)
+    info = replace(ServerInfo.from_json(reply.metadata, project=project), clock_offset=transport.clock_offset)
     if project == "default" or not info.trusted:
         return info
     try:

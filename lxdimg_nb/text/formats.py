@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["age", "duration", "parse_duration", "parse_size", "plural", "size", "timestamp"]
+__all__ = ["age", "clock_offset", "duration", "parse_duration", "parse_size", "plural", "size", "timestamp"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)(b?)\s*$", re.IGNORECASE)
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d|day|days|w|week|weeks|month|months|y|year|years)\s*$")
 _DAY, _MONTH, _YEAR = 86400, 30 * 86400, 365 * 86400
+# Of two clocks; what Kerberos allows.
+_NOTABLE = 300
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": _DAY, "w": 7 * _DAY, "month": _MONTH, "y": _YEAR}
 
 
@@ -76,12 +78,25 @@ def age(moment: datetime | None, now: datetime) -> str:
     if moment is None:
         return "never"
     seconds = (now - moment).total_seconds()
-    ahead, seconds = seconds < 0, abs(seconds)
+    words = _in_one_unit(abs(seconds))
+    if words:
+        return f"in {words}" if seconds < 0 else f"{words} ago"
+    return "in a moment" if seconds <= -1 else "now"
+
+
+def clock_offset(seconds: float) -> str:
+    """Say how far a clock is ahead of this machine's: `'10 years ahead of'`, `'2 hours behind'`; empty below 5 min."""
+    if abs(seconds) < _NOTABLE:
+        return ""
+    return f"{_in_one_unit(abs(seconds))} {'ahead of' if seconds > 0 else 'behind'}"
+
+
+def _in_one_unit(seconds: float) -> str:
+    """`'3 days'`, rounded down; empty below a minute."""
     for unit, length in (("year", _YEAR), ("month", _MONTH), ("day", _DAY), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
-            words = plural(int(seconds // length), unit)
-            return f"in {words}" if ahead else f"{words} ago"
-    return "in a moment" if ahead and seconds >= 1 else "now"
+            return plural(int(seconds // length), unit)
+    return ""
 
 
 def timestamp(moment: datetime | None) -> str:

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from lxdimg_nb.errors import UnexpectedReplyError
-from lxdimg_nb.text.cells import badge
+from lxdimg_nb.text.cells import Badge, badge
 from lxdimg_nb.text.display import format_value, sanitize
+from lxdimg_nb.text.formats import clock_offset
 from lxdimg_nb.text.tables import ShownAsTable, Table
 from lxdimg_nb.values.json_fields import Json, mapping, string, strings
 
@@ -36,6 +37,8 @@ class ServerInfo(ShownAsTable):
     """The project that images are requested from, if not `project`."""
     shares_images: bool = field(default=False, repr=False)
     """Whether the project uses the images of `default` (its `features.images` is false)."""
+    clock_offset: float = field(default=0.0, repr=False)
+    """Seconds that the server's clock was ahead of this machine's when connecting."""
 
     @classmethod
     def from_json(cls, data: object, *, project: str = "default") -> ServerInfo:
@@ -77,6 +80,11 @@ class ServerInfo(ShownAsTable):
         return self.auth == "trusted"
 
     @property
+    def clock(self) -> str:
+        """How far the server's clock is off, `10 years behind`; empty when it is not."""
+        return clock_offset(self.clock_offset)
+
+    @property
     def version_tuple(self) -> tuple[int, ...]:
         """The version as numbers, `(5, 0, 2)`; empty if the server hides it."""
         return tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
@@ -109,5 +117,6 @@ class ServerInfo(ShownAsTable):
             ("addresses", format_value(self.addresses)),
             ("certificate", self.certificate_fingerprint[:12]),
             ("storage", format_value(self.storage_drivers)),
+            *([("clock", Badge(f"{self.clock} this machine's", "bad"))] if self.clock else []),
         )
         return Table(("", ""), rows, title or "server")

@@ -106,6 +106,8 @@ class HostileServer:
         self.answers: dict[str, Answer] = {}
         self.asked: list[Request] = []
         self.sent = 0
+        # The Date header of decent answers.
+        self.date = ""
         self.closed = threading.Event()
         self._peers: set[socket.socket] = set()
         self._folder = tempfile.TemporaryDirectory(prefix="lxi-odd-", dir="/tmp")
@@ -172,7 +174,9 @@ class HostileServer:
         if callable(found):
             found(peer, request)
         else:
-            peer.send(found if found is not None else self._decent(request))
+            head, _, rest = self._decent(request).partition(b"\r\n")
+            date = f"\r\nDate: {self.date}".encode("latin-1") if self.date else b""
+            peer.send(found if found is not None else head + date + b"\r\n" + rest)
 
     def _decent(self, request: Request) -> bytes:
         path = request.path.partition("?")[0].removeprefix("/1.0").strip("/")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.kit import factory
+from tests.kit.clocks import YEARS, date_header, stamp
+from tests.kit.counts import count
+from tests.kit.hostile_server import HostileServer
+from tests.kit.inventories import fingerprint, image
 from tests.kit.kernel import Kernel
 from tests.kit.servers import RunningServer
 
@@ -108,3 +113,19 @@ def test_panel_shows_all_images_or_one(kernel: Kernel, web: str) -> None:
 
     assert kernel.value("type(panel).__name__, type(one).__name__") == ("ImagesPanel", "ImagePanel")
     kernel.run("panel.close(); one.close()")
+
+
+@pytest.mark.parametrize("ahead", [YEARS, -YEARS], ids=["ahead", "behind"])
+def test_a_server_whose_clock_is_ten_years_off_is_told_of(shared_kernel: Kernel, ahead: timedelta) -> None:
+    words = f"{'10 years ahead of' if ahead > timedelta(0) else '10 years behind'} this machine's"
+    with HostileServer(image(1, uploaded_at=stamp(datetime.now(UTC) + ahead))) as server:
+        server.date = date_header(ahead)
+        one = fingerprint(1)
+        told = [shared_kernel.run(line).text for line in (f"%lxdimg connect {server.url}", "%lxdimg", "%lxdimg list")]
+        old = shared_kernel.value("len(get_ipython().run_line_magic('lxdimg', 'list age>90d'))")
+        shown = [shared_kernel.run(line).text for line in (f"%lxdimg info {one}", f"%lxdimg show {one}")]
+
+    assert [words in " ".join(text.split()) for text in told] == [True] * 3
+    assert old == 0
+    assert all(shown)
+    count("a clock ten years off", inputs=1, survived=1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json as jsonlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError
 from lxdimg_nb.text.secret import hide_values
 
-__all__ = ["Reply", "is_envelope", "parse_error", "parse_json", "parse_reply"]
+__all__ = ["Reply", "clock_offset", "is_envelope", "parse_error", "parse_json", "parse_reply"]
 
 HIDDEN_FRAMES = True
 
@@ -62,6 +64,18 @@ def parse_reply(envelope: Mapping[str, Any], status_code: int, headers: Mapping[
         etag=headers.get("Etag", ""),
         operation=str(envelope.get("operation") or "") if envelope["type"] == "async" else "",
     )
+
+
+def clock_offset(headers: Mapping[str, str]) -> float:
+    """Seconds that the clock of a server is ahead of this machine's, to some 1 s; 0 where it does not say."""
+    try:
+        moment = parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 0.0
+    if not 1970 <= moment.year < 9999:
+        return 0.0
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return (moment - datetime.now(UTC)).total_seconds()
 
 
 def parse_error(envelope: Mapping[str, Any], status_code: int) -> ApiError:

@@ -25,7 +25,7 @@ from lxdimg_nb.client.http.connection_errors import (
 )
 from lxdimg_nb.client.http.connection_pool import PlainSession, RedactedLog, TlsAdapter, UnixAdapter, open_socket
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint
-from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_error, parse_json, parse_reply
+from lxdimg_nb.client.http.envelope import Reply, clock_offset, is_envelope, parse_error, parse_json, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, MAX_LISTING, FileBlock, Stream, is_oversize, read_reply
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
@@ -75,6 +75,8 @@ class Cluster(Protocol):
 class Transport:
     """Requests to one server. Safe to use from several threads.
 
+    `clock_offset` are the seconds that the server's clock was ahead of this machine's in its latest reply.
+
     Args:
         endpoint: where the server listens; nothing is sent before the first request.
         timeout: seconds to wait for an answer to a control request.
@@ -88,6 +90,7 @@ class Transport:
         self._session: requests.Session | None = None
         self.closed = False
         self.cluster: Cluster | None = None
+        self.clock_offset = 0.0
         self._lock = threading.Lock()
         self.listings = SingleFlight(endpoint.url)
 
@@ -205,6 +208,7 @@ class Transport:
             raise _with_more(error, trouble) from error
 
     def _read_reply(self, response: requests.Response, limit: int | None, timeout: float | None) -> Reply:
+        self.clock_offset = clock_offset(response.headers)
         try:
             with inner_frames_hidden():
                 envelope = parse_json(read_reply(response, self.url, limit))

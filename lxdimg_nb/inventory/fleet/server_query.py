@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb import filters
@@ -46,7 +47,7 @@ class Answer:
 
     Attributes:
         state: ok, partial, untrusted, refused, unreachable, timeout or failed.
-        server: product, version, url, project and identity.
+        server: product, version, url, project, identity, and clock_offset (seconds) where its clock is off.
         images: how many records there were, when they have been dropped.
         complete: False if images are known to be missing.
         properties: the keys that its images have, if there was a filter.
@@ -57,7 +58,7 @@ class Answer:
     seconds: float
     records: tuple[ImageRecord, ...] = ()
     used_by: Mapping[str, list[str]] | None = None
-    server: Mapping[str, str] | None = None
+    server: Mapping[str, Any] | None = None
     error: str = ""
     images: int = 0
     complete: bool = True
@@ -84,8 +85,10 @@ def query_server(spec: Any, query: Query) -> Answer:
             "url": client.url,
             "project": info.images_project or info.project,
             "identity": info.certificate_fingerprint,
+            **({"clock_offset": info.clock_offset} if info.clock else {}),
         }
         complete = True
+        clock = f"its clock is {info.clock} this machine's" if info.clock else ""
         state, error = ("ok", "") if info.trusted else ("untrusted", "shows its public images only")
         try:
             records = client.images.records(all_projects=query.all_projects)
@@ -104,7 +107,8 @@ def query_server(spec: Any, query: Query) -> Answer:
         left_out = client.images.left_out if info.product == "simplestreams" else 0
         if left_out:
             error += f"; {formats.plural(left_out, 'entry')} of its catalogue left out, client.problems tells why"
-        found, keys = _matching(records, query.filter)
+        error = "; ".join(filter(None, (error, clock)))
+        found, keys = _matching(records, query.filter, info.clock_offset)
         seconds = time.monotonic() - began
         return Answer(
             state, seconds, found, users, server, error, complete=complete, properties=keys, left_out=left_out
@@ -121,8 +125,13 @@ def query_server(spec: Any, query: Query) -> Answer:
             client.close()
 
 
-def _matching(records: Sequence[ImageRecord], text: str) -> tuple[tuple[ImageRecord, ...], frozenset[str]]:
-    """The records that match the filter, and the property keys of all, to recognize a misspelled one."""
+def _matching(
+    records: Sequence[ImageRecord], text: str, clock_offset: float
+) -> tuple[tuple[ImageRecord, ...], frozenset[str]]:
+    """The records that match the filter, and the property keys of all, to recognize a misspelled one.
+
+    Ages are counted as by `Project.now`.
+    """
     if not text:
         return tuple(records), frozenset()
     keys = frozenset(key for record in records for key in record.properties)
@@ -131,7 +140,8 @@ def _matching(records: Sequence[ImageRecord], text: str) -> tuple[tuple[ImageRec
     except InvalidRequestError:
         # Images of another server may have that property.
         wanted = filters.parse(text)
-    return tuple(record for record in records if wanted.matches(record)), keys
+    now = datetime.now(UTC) + timedelta(seconds=min(0.0, clock_offset))
+    return tuple(record for record in records if wanted.matches(record, now)), keys
 
 
 def connected(spec: Any, timeout: float) -> Client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -21,14 +21,17 @@ from lxdimg_nb.text.styled_frame import is_missing
 __all__ = [
     "PRODUCT",
     "as_of",
+    "clock_offset",
     "duration",
     "expired",
     "find_column",
     "idle_since",
     "matching",
+    "moments",
     "product",
     "same_servers",
     "stored_images",
+    "times_of_servers",
     "unused",
     "used",
     "values",
@@ -50,6 +53,36 @@ def as_of(frame: pd.DataFrame, now: datetime | None) -> datetime:
         return now.astimezone(UTC) if now.tzinfo else now.replace(tzinfo=UTC)
     taken = frame.attrs.get("taken")
     return datetime.fromisoformat(taken) if isinstance(taken, str) else datetime.now(UTC)
+
+
+def times_of_servers(frame: pd.DataFrame, now: datetime) -> pd.Series[Any]:
+    """What the clock of each row's server says at `now`, in datetime64[us, UTC]."""
+    return _moments(frame, now, lambda seconds: seconds)
+
+
+def moments(frame: pd.DataFrame, now: datetime) -> pd.Series[Any]:
+    """The time that ages are counted from, for each row: `now`, or the time of its server if that clock is behind.
+
+    Neither clock, if wrong, then makes an image look older than it is. In datetime64[us, UTC].
+    """
+    return _moments(frame, now, lambda seconds: min(0.0, seconds))
+
+
+def _moments(frame: pd.DataFrame, now: datetime, offset: Callable[[float], float]) -> pd.Series[Any]:
+    servers, names = frame.attrs.get("servers"), level(frame, "server")
+    if not isinstance(servers, Mapping) or names is None:
+        facts: Mapping[str, Any] = dict.fromkeys([""], frame.attrs)
+        names = [""] * len(frame)
+    else:
+        facts = servers
+    times = {name: now + timedelta(seconds=offset(clock_offset(facts.get(name)))) for name in set(names)}
+    return pd.Series([times[name] for name in names], index=frame.index, dtype="datetime64[us, UTC]")
+
+
+def clock_offset(facts: object) -> float:
+    """Seconds that a clock is ahead, from the facts about a server or the `attrs` of its frame; 0 if not known."""
+    seconds = facts.get("clock_offset") if isinstance(facts, Mapping) else None
+    return seconds if isinstance(seconds, float) else 0.0
 
 
 def duration(value: str | timedelta) -> timedelta:
@@ -98,7 +131,9 @@ def matching(frame: pd.DataFrame, filter: str | Iterable[str] | Filter | None, n
     """The rows that match a filter."""
     keys = [name.removeprefix(schema.PROPERTY) for name in schema.property_columns(frame)]
     parsed = filters.parse(filter, known_properties=keys)
-    return pd.Series([parsed.matches(row, now) for row in Rows(frame)], index=frame.index, dtype=bool)
+    times = moments(frame, now)
+    found = [parsed.matches(row, at) for row, at in zip(Rows(frame), times, strict=True)]
+    return pd.Series(found, index=frame.index, dtype=bool)
 
 
 def idle_since(frame: pd.DataFrame) -> pd.Series[Any]:
@@ -132,7 +167,7 @@ def _user_counts(frame: pd.DataFrame) -> pd.Series[Any] | None:
 
 def expired(frame: pd.DataFrame, now: datetime) -> pd.Series[bool]:
     """Images whose date of expiry has passed."""
-    return needed(frame, "expires_at") <= pd.Timestamp(now)
+    return needed(frame, "expires_at") <= moments(frame, now)
 
 
 def stored_images(frame: pd.DataFrame) -> list[tuple[str, str]]:

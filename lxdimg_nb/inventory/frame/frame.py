@@ -16,6 +16,7 @@ from lxdimg_nb.inventory.frame.frame_builder import CHUNK, FrameBuilder, gc_paus
 from lxdimg_nb.inventory.frame.inventory_table import inventory_table
 from lxdimg_nb.inventory.frame.json_decoder import decode_images
 from lxdimg_nb.inventory.frame.schema import is_inventory
+from lxdimg_nb.text import formats
 from lxdimg_nb.text.styled_frame import StyledFrame, sanitize_lines
 from lxdimg_nb.text.tables import Table
 
@@ -55,6 +56,7 @@ def make_frame(
     extra: bool = False,
     used_by: Mapping[str, Sequence[str]] | None = None,
     left_out: int = 0,
+    clock_offset: float = 0.0,
 ) -> InventoryFrame:
     """The inventory as a frame.
 
@@ -71,6 +73,7 @@ def make_frame(
         extra: add a column `extra` with everything the server sent that has no column.
         used_by: instances and snapshots by fingerprint of their image; adds the column `used_by`.
         left_out: entries of a catalogue that are no images, for `attrs`; not there for 0.
+        clock_offset: seconds that the server's clock is ahead, for `attrs`; not there below 5 min.
 
     Returns:
         Rows in the order given. `attrs` has server, project, taken (ISO 8601, UTC), product, identity, `images`
@@ -81,6 +84,8 @@ def make_frame(
         attrs["filter"] = filter
     if left_out:
         attrs["left_out"] = left_out
+    if formats.clock_offset(clock_offset):
+        attrs["clock_offset"] = clock_offset
     return _build(
         _record_batches(records), attrs, project=project, extra=extra, used_by=used_by, all_projects=all_projects
     )

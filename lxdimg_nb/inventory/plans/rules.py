@@ -79,7 +79,8 @@ class RuleSet:
             for at, (delete, reason) in _verdicts(rule, frame, verdicts.keys(), now).items():
                 verdicts[at] = delete, f"{label}: {reason}" if label and delete else reason
         none = (False, "no rule is about it")
-        return [self._step(row, *verdicts.get(at, none), pinned[at], now) for at, row in enumerate(Rows(frame))]
+        times = conditions.moments(frame, now).tolist()
+        return [self._step(row, *verdicts.get(at, none), pinned[at], times[at]) for at, row in enumerate(Rows(frame))]
 
     def _step(self, row: Row, delete: bool, reason: str, pinned: bool, now: datetime) -> Step:
         protection = self._protection(row, pinned, now)
@@ -104,7 +105,8 @@ class RuleSet:
         if self.grace and row.uploaded_at is None:
             return "its upload is not dated"
         if self.grace and row.uploaded_at and now - row.uploaded_at < self.grace:
-            return f"uploaded {formats.age(row.uploaded_at, now)}"
+            ahead = row.uploaded_at > now
+            return "its upload is dated in the future" if ahead else f"uploaded {formats.age(row.uploaded_at, now)}"
         return ""
 
 
@@ -113,7 +115,7 @@ def _verdicts(rule: Rule, frame: pd.DataFrame, judged: Collection[int], now: dat
     matches = conditions.matching(frame, rule.filter, now).to_numpy()
     rows = [int(at) for at in np.flatnonzero(matches) if at not in judged]
     idle, uploaded = conditions.idle_since(frame).tolist(), needed(frame, "uploaded_at").tolist()
-    expires = needed(frame, "expires_at").tolist()
+    expires, times = needed(frame, "expires_at").tolist(), conditions.moments(frame, now).tolist()
     ranks = _ranks(rule, frame, rows) if rule.keep_last is not None else {}
     verdicts: dict[int, tuple[bool, str]] = {}
     for at in rows:
@@ -121,12 +123,12 @@ def _verdicts(rule: Rule, frame: pd.DataFrame, judged: Collection[int], now: dat
         if rule.keep_last is not None:
             checks.append(_by_rank(rule.keep_last, ranks.get(at)))
         if rule.unused_for is not None:
-            checks.append(_by_age("idle", idle[at], conditions.duration(rule.unused_for), now))
+            checks.append(_by_age("idle", idle[at], conditions.duration(rule.unused_for), times[at]))
         if rule.older_than is not None:
-            checks.append(_by_age("uploaded", uploaded[at], conditions.duration(rule.older_than), now))
+            checks.append(_by_age("uploaded", uploaded[at], conditions.duration(rule.older_than), times[at]))
         if rule.expired:
-            expired = not pd.isna(expires[at]) and expires[at] <= now
-            checks.append((expired, f"expired {formats.age(expires[at], now)}" if expired else "not expired"))
+            expired = not pd.isna(expires[at]) and expires[at] <= times[at]
+            checks.append((expired, f"expired {formats.age(expires[at], times[at])}" if expired else "not expired"))
         against = [words for holds, words in checks if not holds]
         verdicts[at] = not against, ", ".join(against or [words for _, words in checks])
     return verdicts
@@ -160,5 +162,7 @@ def _by_rank(keep: int, rank: tuple[int, int] | None) -> tuple[bool, str]:
 def _by_age(word: str, since: Any, span: timedelta, now: datetime) -> tuple[bool, str]:
     if pd.isna(since):
         return False, f"since when it is {word} is not known"
+    if since > now:
+        return False, f"its {'last use or upload' if word == 'idle' else 'upload'} is dated in the future"
     age = formats.age(since.to_pydatetime(warn=False), now)
     return now - since >= span, f"idle for {age.removesuffix(' ago')}" if word == "idle" else f"uploaded {age}"

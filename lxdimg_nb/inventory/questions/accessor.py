@@ -67,14 +67,14 @@ class InventoryAccessor:
             after: how long, as in `90D`, or a timedelta.
             now: ages are counted from here; by default from when the frame was taken.
         """
-        moment = conditions.as_of(self._frame, now)
+        moments = conditions.moments(self._frame, conditions.as_of(self._frame, now))
         since = conditions.idle_since(self._frame)
         used = needed(self._frame, "last_used_at").notna()
         words = [
-            f"{'last used' if u else 'never used, uploaded'} {formats.age(_datetime(s), moment)}"
-            for s, u in zip(since, used, strict=True)
+            f"{'last used' if u else 'never used, uploaded'} {formats.age(_datetime(s), at)}"
+            for s, u, at in zip(since, used, moments, strict=True)
         ]
-        return self._select(since <= pd.Timestamp(moment - conditions.duration(after)), reason=words)
+        return self._select(since <= moments - conditions.duration(after), reason=words)
 
     def unused(self) -> InventoryFrame:
         """Images that no instance and no snapshot was made from; needs `df(used_by=True)`.
@@ -96,8 +96,8 @@ class InventoryAccessor:
         """Images past their date of expiry. They are still there: no server removes an image for it."""
         moment = conditions.as_of(self._frame, now)
         words = [
-            f"expired {formats.age(_datetime(t), moment)}; no server removes it for that"
-            for t in needed(self._frame, "expires_at")
+            f"expired {formats.age(_datetime(t), at)}; no server removes it for that"
+            for t, at in zip(needed(self._frame, "expires_at"), conditions.moments(self._frame, moment), strict=True)
         ]
         return self._select(conditions.expired(self._frame, moment), reason=words)
 
@@ -183,13 +183,13 @@ class InventoryAccessor:
         Raises:
             InvalidRequestError: one client for the images of several servers, or something else.
         """
-        moment = conditions.as_of(self._frame, now)
+        moments = conditions.times_of_servers(self._frame, conditions.as_of(self._frame, now))
         rows = Rows(self._frame)
         projects = dict.fromkeys((row.server, row.project) for row in rows)
         known = server_pruning.settings_by_project(list(projects), settings)
         prunings = [server_pruning.pruning(row, known[row.server, row.project]) for row in rows]
         times = pd.Series(time_array(p.when for p in prunings), index=self._frame.index)
-        mask = times.notna() if within is None else times <= pd.Timestamp(moment + conditions.duration(within))
+        mask = times.notna() if within is None else times <= moments + conditions.duration(within)
         selected = self._select(mask, reason=[p.reason for p in prunings])
         return selected.assign(pruned_at=times[mask].array).sort_values("pruned_at", kind="stable")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,6 +13,7 @@ from lxdimg_nb.client.verbs.read.server_settings import image_settings
 from lxdimg_nb.errors import NotFoundError
 from lxdimg_nb.filters import Filterable
 from lxdimg_nb.filters.fields import alias_names
+from lxdimg_nb.inventory.frame import conditions
 from lxdimg_nb.inventory.frame.rows import Rows
 from lxdimg_nb.inventory.questions.server_pruning import Settings, pruning
 from lxdimg_nb.text import display, formats
@@ -59,7 +60,8 @@ def explain(image: Image, client: Client | None = None, *, now: datetime | None 
         settings = image_settings(client.server_project.in_project(image.project))
         everywhere = client.images.records(all_projects=True)
         others = [i.project for i in everywhere if i.fingerprint == image.fingerprint and i.project != image.project]
-    return _explanation(image, settings, image.used_by(), others, now or datetime.now(UTC))
+    clock = now or image.server_project.server_time
+    return _explanation(image, settings, image.used_by(), others, clock)
 
 
 def explain_row(frame: pd.DataFrame, name: str, *, settings: Settings, now: datetime) -> Explanation:
@@ -81,7 +83,8 @@ def explain_row(frame: pd.DataFrame, name: str, *, settings: Settings, now: date
         if (other.server, other.fingerprint) == (row.server, row.fingerprint) and other.project != row.project
     ]
     spans = "project" in frame.index.names
-    return _explanation(row, settings, row.used_by, others if spans else None, now)
+    clock = conditions.times_of_servers(frame, now).tolist()[rows.index(row)]
+    return _explanation(row, settings, row.used_by, others if spans else None, clock)
 
 
 def _explanation(

@@ -69,7 +69,8 @@ def _listed(
     if not all_projects:
         invocation.session.known_images(client).learn(records)
     wanted = filters.parse(text, known_properties={key for record in records for key in record.properties})
-    kept: Sequence[ImageRecord] = [r for r in records if wanted.matches(r)] if wanted else records
+    now = client.server_project.now
+    kept: Sequence[ImageRecord] = [r for r in records if wanted.matches(r, now)] if wanted else records
     frame = make_frame(
         kept,
         server=client.url,
@@ -77,6 +78,7 @@ def _listed(
         all_projects=all_projects,
         product=client.info.product,
         identity=client.info.certificate_fingerprint,
+        clock_offset=client.transport.clock_offset,
         filter=str(wanted),
         used_by=users_of_images(client.server_project) if used_by else None,
         left_out=client.images.left_out,

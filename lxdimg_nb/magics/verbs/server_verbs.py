@@ -113,6 +113,7 @@ def status(invocation: Invocation) -> Table:
         ("access", badge(info.auth)),
         ("images", images),
         *_left_out(client),
+        *([("clock", f"{info.clock} this machine's")] if info.clock else []),
         ("next", "%lxdimg list, %lxdimg info NAME, %lxdimg panel, %lxdimg help"),
     )
     return Table(("", ""), rows, title=f"{PRODUCTS[info.product]}{' ' + info.name if info.name else ''}")

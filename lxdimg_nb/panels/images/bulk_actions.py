@@ -189,6 +189,7 @@ def _make_plan(records: list[ImageRecord], images: Images, action: str, name: st
         project=images.project,
         product=info.product,
         identity=info.certificate_fingerprint,
+        clock_offset=images.server_project.transport.clock_offset,
     )
     if action in ("public", "private"):
         return plan.set(df, public=action == "public")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lxdimg_nb.client import Client, Images
@@ -134,6 +134,7 @@ class ImagesPanel(ImageActions):
             rows += images.rows()
             if images.warning:
                 self.notice(images.warning)
+        self.table.behind = max((images.behind for images in found), default=timedelta(0))
         self.table.replace(rows)
         self.lookups.repeat()
         self._state, self._read_at = "ready", datetime.now(UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 
 from lxdimg_nb.client import Images
 from lxdimg_nb.client.live import Live, LiveChange
@@ -30,6 +31,7 @@ class LiveList:
     Attributes:
         server: as above.
         left_out: entries of a catalogue that cannot be read.
+        behind: how far the server's clock is behind this machine's; ages are counted from its time.
 
     Raises:
         LxdImageError: the images cannot be read.
@@ -40,6 +42,7 @@ class LiveList:
         self._project = images.project if images is not None else ""
         self._records: list[ImageRecord] = []
         self.left_out = 0
+        self.behind = timedelta(0)
         self._live: Live | None = None
         self._stop: Callable[[], object] | None = None
         try:
@@ -54,6 +57,12 @@ class LiveList:
         except IncompleteListError as error:
             self._records = [getattr(image, "record", image) for image in error.images]
             warning = error_text(error)
+        if images is not None:
+            offset = images.server_project.transport.clock_offset
+            self.behind = timedelta(seconds=max(0.0, -offset))
+            if words := formats.clock_offset(offset):
+                clock = f"the server's clock is {words} this machine's, so its dates are not what they seem"
+                warning = "; ".join(filter(None, (warning, clock)))
         self.warning = f"{display.sanitize(server, 60)}: {warning}" if server and warning else warning
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -47,6 +47,7 @@ class ImageTable:
     Attributes:
         problem: why the query is invalid; the list stays as it was.
         offers: the chips that the user may choose from.
+        behind: how far the server's clock is behind this machine's; ages are counted from its time.
         answers: by chip the keys of the images that it is about, with reasons, once they were looked up.
     """
 
@@ -62,6 +63,7 @@ class ImageTable:
     selected: set[str] = field(default_factory=set)
     offers: tuple[str, ...] = tuple(CHIPS)
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
+    behind: timedelta = timedelta(0)
     # Of servers that have the same images, the first one by the name of each.
     same: dict[str, str] = field(default_factory=dict)
     _filter: Filter = field(default_factory=Filter)
@@ -145,7 +147,7 @@ class ImageTable:
             rows = self._in_order()
             for answer in (self.answers[name] for name in self.chips if name in self.answers):
                 rows = [row for row in rows if row.key in answer]
-            self._found = matching_rows(rows, self._filter.terms, self._search_texts, datetime.now(UTC))
+            self._found = matching_rows(rows, self._filter.terms, self._search_texts, datetime.now(UTC) - self.behind)
         return self._found
 
     def _search_texts(self) -> dict[str, str]:

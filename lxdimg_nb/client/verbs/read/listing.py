@@ -74,7 +74,8 @@ def list_records(
         return records
     # Only the listing tells which properties there are; a misspelled one must not just find nothing.
     wanted = parse(filter, known_properties={key for record in records for key in record.properties})
-    return [record for record in records if wanted.matches(record)]
+    now = project.now
+    return [record for record in records if wanted.matches(record, now)]
 
 
 def project_names(project: Project, *, holding_images: bool = False) -> list[str]:

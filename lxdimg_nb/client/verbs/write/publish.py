@@ -101,7 +101,7 @@ def _published(project: Project, instance: str, document: Mapping[str, Any], rep
             if project.info.cluster:
                 error.add_note("The cluster may have the image all the same; look with images.all().")
             raise
-        if project.info.cluster and is_from(operation, there):
+        if project.info.cluster and is_from(project, operation, there):
             warn_of_copies(there.fingerprint, error)
             return there
         raise ImageExistsError(

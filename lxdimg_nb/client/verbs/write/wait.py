@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from datetime import timedelta
 from http import HTTPStatus
 
 from lxdimg_nb.client.files.progress import Report
@@ -22,6 +23,8 @@ from lxdimg_nb.values import ImageRecord, Operation
 
 __all__ = ["remove_made", "wait_for_import", "wait_or_cancel", "warn_of_copies"]
 
+# Of the clocks of members of one cluster, and of what is known of them.
+CLOCK_PRECISION = timedelta(minutes=5)
 _RECEIVED = (
     "The server had received the whole image and cannot be stopped; "
     "look with images.all(), delete what you do not want."
@@ -59,7 +62,7 @@ def wait_for_import(
         there = project.find(fingerprint)
         if there is None:
             raise
-        if project.info.cluster and is_from(operation, there):
+        if project.info.cluster and is_from(project, operation, there):
             warn_of_copies(fingerprint, error)
             return there
         raise ImageExistsError(
@@ -89,9 +92,11 @@ def wait_for_import(
     return project.read(fingerprint)
 
 
-def is_from(operation: Operation, record: ImageRecord) -> bool:
-    """Whether an image came while the operation ran."""
-    return bool(operation.created_at and record.uploaded_at and record.uploaded_at >= operation.created_at)
+def is_from(project: Project, operation: Operation, record: ImageRecord) -> bool:
+    """Whether an image came while the operation ran, and not when the server's clock was years ahead."""
+    if operation.created_at is None or record.uploaded_at is None:
+        return False
+    return operation.created_at <= record.uploaded_at <= project.server_time + CLOCK_PRECISION
 
 
 def warn_of_copies(fingerprint: str, error: OperationFailedError) -> None:
@@ -114,7 +119,7 @@ def remove_made(project: Project, operation: Operation) -> bool:
         Whether it was deleted.
     """
     made = project.find(operation.fingerprint)
-    if made is None or not is_from(operation, made):
+    if made is None or not is_from(project, operation, made):
         return False
     delete_image(project, made.fingerprint)
     return True
