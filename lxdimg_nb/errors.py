@@ -51,12 +51,13 @@ __all__ = [
 _LONG_RUN = re.compile(r"\S{400,}")
 # Characters of a message, which may quote a server.
 MAX_MESSAGE = 4000
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
 _SECRET = re.compile(r"((?:secret|token|password|signature|[?&]sig)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Return the text with the values of secret=, token=, password=, signature= and the query sig= masked."""
-    return _SECRET.sub(r"\1***", text)
+    """Return the text with private keys and the values of secret=, token=, password=, signature= and sig= masked."""
+    return _SECRET.sub(r"\1***", _PRIVATE_KEY.sub("***", text))
 
 
 def _single_line(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import unquote
 
@@ -25,7 +24,8 @@ from lxdimg_nb.client.http.transport import READ_TIMEOUT, Transport
 from lxdimg_nb.client.project import open_project
 from lxdimg_nb.client.verbs.read.cluster_members import know_members
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, ServerUnreachableError
-from lxdimg_nb.text.secret import hide_address
+from lxdimg_nb.text.secret import hide_address, hide_addresses
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["connect"]
 
@@ -69,7 +69,7 @@ def connect(
         NotAllowedError: the server does not trust this client's certificate.
         InvalidRequestError: an impossible address, or an unknown remote.
     """
-    server = hide_address(server)
+    server, cert, server_cert = hide_addresses((server, cert, server_cert))
     if not isinstance(demo, bool) and demo != "fallback":
         raise InvalidRequestError(f"demo is True, False or 'fallback', and not {demo!r}")
     if demo is True:
@@ -222,15 +222,15 @@ def _connect_catalogue(url: str, server_cert: _PathLike | None, timeout: float) 
 
 
 def _read_pinned(server_cert: _PathLike | None) -> str:
-    return read_pem(os.fspath(server_cert)) if server_cert is not None else ""
+    return read_pem(server_cert) if server_cert is not None else ""
 
 
 def _unix_endpoint(address: str) -> Endpoint:
     """From a path or `unix:` address; a folder stands for the socket in it."""
     if address.startswith("unix:"):
         address = unquote(address.removeprefix("unix:").removeprefix("//"))
-    path = Path(address).expanduser()
-    return Endpoint(base="", socket=str((path / "unix.socket" if path.is_dir() else path).absolute()))
+    path = expanded_path(address)
+    return Endpoint(base="", socket=str((path / "unix.socket" if os.path.isdir(path) else path).absolute()))
 
 
 def _remote_endpoint(remote: Remote, address: str, cert: _KeyPair | None, server_cert: _PathLike | None) -> Endpoint:
@@ -264,10 +264,15 @@ def check_key_pair(cert: _KeyPair) -> tuple[str, str]:
     Raises:
         InvalidRequestError: they cannot be read, do not belong together, or the key is encrypted.
     """
-    pair = (str(Path(cert[0]).expanduser()), str(Path(cert[1]).expanduser()))
+    if isinstance(cert, str | bytes) or len(cert) != 2:
+        raise InvalidRequestError("cert is a pair of paths: (certificate, key)")
+    if any(isinstance(part, str) and "-----BEGIN" in part for part in cert):
+        # Their text, which an error must not show.
+        raise InvalidRequestError("cert is a pair of paths; write the certificate and the key to files (key: 0600)")
+    pair = (str(expanded_path(cert[0])), str(expanded_path(cert[1])))
     for file in pair:
-        if not os.access(file, os.R_OK):
-            raise InvalidRequestError(f"cannot read {file}, named as part of the client's certificate")
+        if not (os.path.isfile(file) and os.access(file, os.R_OK)):
+            raise InvalidRequestError(f"cannot read the file {file}, named as part of the client's certificate")
 
     def encrypted() -> str:
         raise InvalidRequestError(

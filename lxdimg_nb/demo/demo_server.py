@@ -256,6 +256,8 @@ def start(
     flavour = flavour_named(product if version is None else f"{product}-{version}")
     if not 0 <= port <= 65_535:
         raise ValueError(f"a port is a number up to 65535, or 0 for any free one, and not {port}")
+    if "" in (folder, socket):
+        raise ValueError("the path is empty; '.' is the current folder")
     with contextlib.ExitStack() as cleanup:
 
         def new_folder() -> Path:

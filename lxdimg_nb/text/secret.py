@@ -20,8 +20,8 @@ __all__ = [
     "shown_address",
 ]
 
-# A name and password, or a query, which may be a signature or a one-time secret.
-_PRIVATE_ADDRESS = re.compile(r"^(?!unix:)[^/?#]*(?://|:)[^/?#]*@|\?")
+# A name and password, or a query, which may be a signature or a one-time secret; or a key, given instead of its path.
+_PRIVATE_ADDRESS = re.compile(r"^(?!unix:)[^/?#]*(?://|:)[^/?#]*@|\?|PRIVATE KEY-----")
 _PRIVATE_KEY = re.compile(r"secret|token|password", re.IGNORECASE)
 # Their frames hold what is sent in forms of their own: headers, bodies, bytes.
 _LIBRARIES = frozenset({"requests", "requests_unixsocket", "urllib3", "websocket", "yaml"})
@@ -44,16 +44,18 @@ class Secret(str):
 
 
 def hide_address(address: T) -> T | Secret:
-    """The address, as a `Secret` if there is a password or a query in it; what is no text stays as it is."""
+    """The text, as a `Secret` if there is a password, a query or a key in it; what is no text stays as it is."""
     private = isinstance(address, str) and _PRIVATE_ADDRESS.search(address)
     return Secret(address) if private else address
 
 
 def hide_addresses(value: T) -> T:
-    """Lists and dicts with each address in them as `hide_address` gives it."""
+    """Lists, tuples and dicts with each address in them as `hide_address` gives it."""
     if isinstance(value, dict):
         return cast(T, {key: hide_addresses(one) for key, one in value.items()})
-    return cast(T, [hide_addresses(one) for one in value] if isinstance(value, list) else hide_address(value))
+    if isinstance(value, list | tuple):
+        return cast(T, type(value)([hide_addresses(one) for one in value]))
+    return cast(T, hide_address(value))
 
 
 def shown_address(address: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.values.json_fields import parse_time
@@ -17,6 +18,7 @@ __all__ = [
     "checked_profiles",
     "checked_properties",
     "checked_time",
+    "expanded_path",
 ]
 
 
@@ -66,8 +68,24 @@ def checked_path(path: object) -> None:
         parts = os.fsencode(found).split(b"/")
     except UnicodeEncodeError as error:
         raise InvalidRequestError(f"{found!r} cannot be the path of a file: it is not valid Unicode") from error
-    if "\0" in found or any(len(part) > 255 for part in parts):
+    if "\0" in found or len(found) > 4095 or any(len(part) > 255 for part in parts):
         raise InvalidRequestError(f"{found!r} cannot be the path of a file")
+
+
+def expanded_path(path: object) -> Path:
+    """Return the path of a file or a folder, with `~` replaced by the user's home.
+
+    Raises:
+        InvalidRequestError: empty, not possible as a path, or there is no such home.
+    """
+    checked_path(path)
+    found = os.fspath(path)  # type: ignore[call-overload]
+    if not found:
+        raise InvalidRequestError("the path is empty; '.' is the current folder")
+    try:
+        return Path(found).expanduser()
+    except RuntimeError as error:
+        raise InvalidRequestError(f"{found!r} begins with a home that is not known; write the whole path") from error
 
 
 def checked_bool(name: str, value: object) -> bool:

@@ -199,3 +199,15 @@ def test_the_clients_key_is_the_users_alone_from_the_first_byte(home: Path, monk
     assert modes == [0o600]
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_a_key_that_is_given_instead_of_its_file_does_not_show(tmp_path: Path) -> None:
+    certificate, key = certificates.pair(tmp_path)
+    text = key.read_text()
+    line = text.splitlines()[1]
+
+    for pair in ((certificate.read_text(), text), (certificate, text), (text, text)):
+        assert seen_in(lambda pair=pair: lxdimg_nb.connect("https://127.0.0.1:1", cert=pair), line) == []
+    assert seen_in(lambda: lxdimg_nb.connect("https://127.0.0.1:1", server_cert=text), line) == []
+    for words in (f"no such file {text}", f"no such file {text[:-30]}"):
+        assert line not in str(LxdImageError(words))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +141,87 @@ def test_a_path_that_no_file_can_have_is_said(server: RunningServer, client: Cli
         image.export(wrong)
 
     assert str(caught.value).isprintable()
+
+
+NO_PATHS = ("", "\0", "\ud8ff", "x" * 5000, "~no-such-user/x", "/" + "x/" * 3000, "pipe", "socket", "/dev/zero")
+PATHS: dict[str, Callable[[Client, Any], object]] = {
+    "create": lambda client, x: client.images.create(x, wait=True),
+    "check": lambda client, x: client.images.check(x),
+    "metadata of an image": lambda client, x: client.images.create(factory.small(1), metadata=x, wait=True),
+    "image_metadata": lambda _, x: lxdimg_nb.image_metadata(x),
+    "export": lambda client, x: client.images.get("web").export(x),
+    "history": lambda client, x: lxdimg_nb.History(x).record(client.images.df()),
+    "socket": lambda _, x: lxdimg_nb.connect(f"unix:{x or '.'}"),
+    "key": lambda _, x: lxdimg_nb.connect("https://127.0.0.1:1", cert=(x, x)),
+    "server's certificate": lambda _, x: lxdimg_nb.connect("https://127.0.0.1:1", server_cert=x),
+}
+
+
+@pytest.mark.parametrize("call", PATHS)
+def test_a_path_where_no_file_is_ends_in_one_error_and_waits_for_nothing(
+    demo: RunningServer, client: Client, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo.add_image(factory.small(1), aliases=["web"])
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("socket")
+
+    for wrong in NO_PATHS:
+        with pytest.raises(errors.LxdImageError) as caught:
+            PATHS[call](client, wrong)
+        assert str(caught.value).splitlines()[0].isprintable(), wrong
+
+    listener.close()
+    assert sorted(os.listdir()) == ["pipe", "socket"]
+    assert len(demo.get("images")) == 1
+
+
+@pytest.mark.parametrize("wrong", [".", "inner", "~"])
+def test_a_folder_that_is_no_root_file_system_is_not_sent(
+    demo: RunningServer, client: Client, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "diary.txt").write_text("private")
+
+    for data, metadata in ((factory.small(1), wrong), (wrong, factory.small(1))):
+        with pytest.raises(errors.InvalidImageError, match="no root file system"):
+            client.images.create(data, metadata=metadata, wait=True)
+
+    assert demo.get("images") == []
+
+
+class OddFile(io.RawIOBase):
+    """A stream whose second block is something else."""
+
+    def __init__(self, second: Callable[[], Any]) -> None:
+        self._blocks = iter([lambda: factory.small(1)[:100], second, lambda: b""])
+
+    def read(self, _size: int = -1) -> Any:
+        return next(self._blocks)()
+
+
+def _broken() -> bytes:
+    raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("second", "said"), [(_broken, "cannot be read: Input/output error"), (lambda: None, "O_NONBLOCK")]
+)
+def test_a_stream_that_breaks_off_is_no_shorter_image_and_no_lost_server(
+    server: RunningServer, client: Client, second: Callable[[], Any], said: str
+) -> None:
+    with pytest.raises(errors.LxdImageError, match=said):
+        client.images.create(OddFile(second), wait=True)
+
+    assert server.get("images") == []
+
+
+def test_a_fleet_of_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(errors.InvalidRequestError):
+        lxdimg_nb.Fleet(["\ud800"])
 
 
 @pytest.mark.parametrize("wrong", [5, b"os=debian", [5]])

@@ -125,8 +125,8 @@ class ClientConfig:
     @property
     def folder(self) -> Path:
         """The folder to write to: the first with a configuration, else the first that exists, else the first."""
-        configured = (path for path in self.folders if (path / "config.yml").is_file())
-        return next(configured, next(filter(Path.is_dir, self.folders), self.folders[0]))
+        configured = (path for path in self.folders if os.path.isfile(path / "config.yml"))
+        return next(configured, next(filter(os.path.isdir, self.folders), self.folders[0]))
 
     @property
     def built_in(self) -> Mapping[str, Mapping[str, Any]]:
@@ -196,14 +196,17 @@ class ClientConfig:
             pairs.insert(0, (own / "clientcerts" / f"{name}.crt", own / "clientcerts" / f"{name}.key"))
         if self.name == "lxdimg" and _text(entry, "cert") and _text(entry, "key"):
             pairs.insert(0, (Path(_text(entry, "cert")), Path(_text(entry, "key"))))
-        return next(((str(c), str(k)) for c, k in pairs if c.is_file() and k.is_file()), None)
+        return next(((str(c), str(k)) for c, k in pairs if os.path.isfile(c) and os.path.isfile(k)), None)
 
 
 def client_configs() -> tuple[ClientConfig, ...]:
     """The configurations on this machine: of lxc (also as a snap), of incus, and what `enroll` keeps."""
-    config = Path("~/.config").expanduser()
+    home = Path(os.path.expanduser("~"))
+    if not home.is_absolute():
+        home = Path("/nonexistent")  # a user without a home, as the number without a name of a container
+    config = home / ".config"
     base = Path(os.environ.get("XDG_CONFIG_HOME") or config)
-    snap = Path("~/snap/lxd/common/config").expanduser()
+    snap = home / "snap/lxd/common/config"
     global_snap = Path("/var/snap/lxd/common/global-conf")
     return (
         ClientConfig(
@@ -225,7 +228,7 @@ def client_configs() -> tuple[ClientConfig, ...]:
 
 def _from_environment(variable: str) -> tuple[Path, ...]:
     value = os.environ.get(variable, "")
-    return (Path(value).expanduser(),) if value else ()
+    return (Path(os.path.expanduser(value)),) if value else ()
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
@@ -266,7 +269,7 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
 
 
 def _existing(path: Path) -> str:
-    return str(path) if path.is_file() else ""
+    return str(path) if os.path.isfile(path) else ""
 
 
 def _split_userinfo(address: str) -> tuple[str, Secret]:

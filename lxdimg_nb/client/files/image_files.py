@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,6 @@ from lxdimg_nb.client.files.formats.disk_images import CONVERT
 from lxdimg_nb.client.files.inspection import ImageInspection, inspect_image, inspect_root, inspect_to_the_end
 from lxdimg_nb.client.files.source import Data, Source
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
-from lxdimg_nb.values.validation import checked_path
 
 __all__ = ["ImageFiles"]
 
@@ -54,9 +52,6 @@ class ImageFiles:
             InvalidImageError: unreadable, empty.
             InvalidRequestError: not bytes, path or file; an unknown type.
         """
-        for given in (data, metadata):
-            if isinstance(given, str | os.PathLike):
-                checked_path(given)
         if type not in (None, "container", "virtual-machine"):
             raise InvalidRequestError(f"an image's type is container or virtual-machine, not {type!r}")
         machine = type == "virtual-machine"

@@ -5,9 +5,9 @@ Tarballs of root file systems, container images (`docker save`, OCI layouts), sq
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from os import PathLike, fspath
 from pathlib import Path
 
 from lxdimg_nb.client.files.formats.archive import UncheckedError, open_tar, unpack_limit
@@ -27,6 +27,7 @@ from lxdimg_nb.client.files.source import CountedFile, Data, Source, position_ke
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import Progress, parse_time
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["RootSource", "given_folder", "is_oci_folder", "is_root_folder", "read_root"]
 
@@ -87,21 +88,18 @@ def read_root(
             found = _read_container(open_folder(folder), image, architecture, report)
         else:
             found = _read_folder(folder)
-    if found.created[0] <= 0 and isinstance(data, str | PathLike):
-        changed = int(Path(fspath(data)).expanduser().stat().st_mtime)
+    if found.created[0] <= 0 and isinstance(data, str | os.PathLike):
+        changed = int(expanded_path(data).stat().st_mtime)
         return replace(found, created=(changed, "when the file was changed"))
     return found
 
 
 def given_folder(data: Data) -> Path | None:
     """The folder that a path names; None for a file, and for what is no path."""
-    if not isinstance(data, str | PathLike):
+    if not isinstance(data, str | os.PathLike):
         return None
-    try:
-        path = Path(fspath(data)).expanduser()
-        return path if path.is_dir() else None
-    except (OSError, ValueError, TypeError, RuntimeError):
-        return None  # no path at all, of which opening it tells
+    path = expanded_path(data)
+    return path if os.path.isdir(path) else None
 
 
 def is_oci_folder(folder: Path) -> bool:

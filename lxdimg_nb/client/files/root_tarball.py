@@ -70,6 +70,9 @@ def root_tarball(
         with _merged(open_folder(folder), folder.resolve().name, metadata, progress) as path:
             yield path, metadata
     else:
+        if not is_root_folder(folder):
+            # A wrong name, as '.' or '~', would send whatever lies there.
+            raise InvalidImageError(f"{folder} is no root file system: it has none of etc, usr and bin")
         with pack_root(folder, progress=progress) as path:
             yield path, metadata
 

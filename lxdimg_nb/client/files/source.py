@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["BLOCK", "CountedFile", "Data", "Source", "position_kept", "read_exactly", "tail_of"]
 
@@ -43,7 +45,7 @@ class Source:
         """From bytes, a path, or a binary file (read from its current position).
 
         Raises:
-            InvalidImageError: no such file, a folder, an empty file.
+            InvalidImageError: no such file, a folder, a pipe or device, an empty file.
             InvalidRequestError: neither of them, or a file opened as text.
         """
         if isinstance(data, bytes | bytearray | memoryview):
@@ -52,7 +54,7 @@ class Source:
         if isinstance(data, str) and data.lower().startswith(("https://", "http://")):
             raise InvalidImageError(f"{data[:200]} is an address and no file; use images.create_from_url(…)")
         if isinstance(data, str | os.PathLike):
-            return cls._of_path(Path(data).expanduser())
+            return cls._of_path(expanded_path(data))
         if not hasattr(data, "read"):
             raise InvalidRequestError(f"cannot upload a {type(data).__name__}; give bytes, a path or an open file")
         if "b" not in getattr(data, "mode", "b") and isinstance(getattr(data, "mode", ""), str):
@@ -62,14 +64,17 @@ class Source:
     @classmethod
     def _of_path(cls, path: Path) -> Source:
         try:
-            if path.is_dir():
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
                 raise InvalidImageError(f"{path} is a folder; give the file of an image")
-            size = path.stat().st_size
+            if not stat.S_ISREG(status.st_mode):
+                # Opening a pipe that nobody writes to would never return.
+                raise InvalidImageError(f"{path} is no regular file; open it, and give what open() returns")
             with path.open("rb"):
                 pass
         except OSError as error:
             raise InvalidImageError(f"cannot read {path}: {error.strerror or error}") from error
-        return cls(lambda: path.open("rb"), _not_empty(size, str(path)), path.name, is_file=True)
+        return cls(lambda: path.open("rb"), _not_empty(status.st_size, str(path)), path.name, is_file=True)
 
     @classmethod
     def _of_file(cls, file: BinaryIO) -> Source:
@@ -136,10 +141,16 @@ class _NonClosingFile(io.BufferedIOBase):
         self._file = file
 
     def read(self, size: int | None = -1, /) -> bytes:
-        chunk: object = self._file.read(-1 if size is None else size)
-        if not isinstance(chunk, bytes | bytearray | type(None)):
+        try:
+            chunk: object = self._file.read(-1 if size is None else size)
+        except (OSError, ValueError) as error:
+            # Not as an error of the connection over which it is sent.
+            raise InvalidImageError(f"the file cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        if chunk is None:
+            raise InvalidRequestError("the file does not wait for its next bytes (O_NONBLOCK); open it without that")
+        if not isinstance(chunk, bytes | bytearray):
             raise InvalidRequestError("the file does not read as bytes; open it with mode 'rb'")
-        return bytes(chunk or b"")
+        return bytes(chunk)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         return self._file.seek(offset, whence)

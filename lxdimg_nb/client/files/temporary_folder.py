@@ -40,7 +40,9 @@ def temporary_folder(purpose: str) -> Iterator[Path]:
             _sweep(prefix)
             name = _made(prefix, cleanup)
         except OSError as error:
-            raise InvalidRequestError(_sentence("cannot be made", tempfile.gettempdir(), error)) from error
+            # gettempdir() itself fails where no place will do.
+            place = tempfile.tempdir or os.environ.get("TMPDIR", "")
+            raise InvalidRequestError(_sentence("cannot be made", place, error)) from error
         try:
             yield Path(name)
         except OSError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket as socketlib
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from lxdimg_nb.errors import InvalidRequestError, ServerUnreachableError
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = [
     "CONNECT_TIMEOUT",
@@ -24,6 +25,7 @@ __all__ = [
 CONNECT_TIMEOUT = 10.0
 # A large send buffer wakes both sides up less often during an upload.
 SEND_BUFFER_SIZE = 1024 * 1024
+MAX_PEM = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +87,23 @@ def pem_fingerprint(pem: str) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def read_pem(value: str | Path) -> str:
+def read_pem(value: str | os.PathLike[str]) -> str:
     """A certificate in PEM, given as text or as the path of a file.
 
     Raises:
         InvalidRequestError: no such file, or there is no certificate in it.
     """
-    text = str(value)
+    text = value if isinstance(value, str) else ""
     if "-----BEGIN" not in text:
+        path = expanded_path(value)
         try:
-            text = Path(text).expanduser().read_text()
+            # Not a pipe, which may wait for ever, or a device without end.
+            if path.exists() and not path.is_file():
+                raise InvalidRequestError(f"the certificate {path} is no file")
+            with path.open("rb") as file:
+                text = file.read(MAX_PEM).decode()
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidRequestError(f"cannot read the certificate {text!r}: {error}") from error
+            raise InvalidRequestError(f"cannot read the certificate {path}: {error}") from error
     pem_fingerprint(text)
     return text
 

@@ -122,7 +122,13 @@ class UploadBody:
 
     def _read_bytes(self, file: io.BufferedIOBase, size: int) -> bytes:
         want = size if self._left is None else min(size, self._left)
-        return file.read(want) if want else b""
+        try:
+            return file.read(want) if want else b""
+        except OSError as error:
+            # Not as an error of the connection over which it is sent.
+            raise InvalidImageError(
+                f"the file cannot be read: {error.strerror or error}; nothing was imported"
+            ) from error
 
     def _next_block(self, file: io.BufferedIOBase) -> FileBlock:
         assert self._offset is not None

@@ -23,6 +23,7 @@ from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.secret import hide_address, hide_addresses, shown_address
 from lxdimg_nb.text.styled_frame import StyledFrame, frame_table
 from lxdimg_nb.text.tables import Table
+from lxdimg_nb.values.validation import checked_name
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -63,7 +64,7 @@ class Fleet:
         self._servers: dict[str, Any] = {}
         for given, spec in pairs:
             # The name is in the frame, in titles and in messages.
-            name = shown_address(str(given))
+            name = checked_name(shown_address(str(given)), "a server")
             if name in self._servers:
                 raise InvalidRequestError(
                     f"two servers of the fleet are called {name!r}; give them names: Fleet({{'name': server, …}})"

@@ -32,6 +32,7 @@ from lxdimg_nb.inventory.history.parquet import from_table, parquet, to_table
 from lxdimg_nb.inventory.history.record import Moment, Record, combined, covered, end_of, scopes_of
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.styled_frame import StyledFrame
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["History", "Record"]
 
@@ -56,7 +57,7 @@ class History:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = expanded_path(folder)
         try:
             self._check()
         except OSError as error:

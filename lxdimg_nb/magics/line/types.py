@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from keyword import iskeyword
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -188,13 +187,17 @@ def _complete_file(typed: str, ctx: click.Context) -> Iterator[CompletionItem]:
     folder, slash, beginning = typed.rpartition("/")
     folder += slash
     try:
-        entries = sorted(os.scandir(Path(folder or ".").expanduser()), key=lambda entry: entry.name)
-    except OSError:
+        entries = sorted(os.scandir(os.path.expanduser(folder or ".")), key=lambda entry: entry.name)
+    except (OSError, ValueError):
         return
     for entry in entries:
         if not entry.name.startswith(".") or beginning.startswith("."):
             name = folder + entry.name
             yield completion(f"{name}/", "folder") if entry.is_dir() else completion(name, "file")
+
+
+def _exists(path: str) -> bool:
+    return os.path.exists(os.path.expanduser(path))
 
 
 def _duration(word: Word, ctx: click.Context) -> float:
@@ -241,7 +244,9 @@ FILE = WordType(lambda word, ctx: word.text if word.value is None else word.valu
 FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _complete_file)
 """Stays a word."""
 PAIR = WordType(
-    _pair, _complete_metadata, matches=lambda word: "=" in word.text and not Path(word.text).expanduser().exists()
+    _pair,
+    _complete_metadata,
+    matches=lambda word: "=" in word.text and not os.path.exists(os.path.expanduser(word.text)),
 )
 """`KEY=VALUE`, unless a file has that name."""
 SETTING = WordType(_setting, _complete_setting, _is_setting)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Image
@@ -18,6 +18,7 @@ from lxdimg_nb.magics.session.session import Invocation
 from lxdimg_nb.magics.show.image_text import image_yaml
 from lxdimg_nb.magics.show.results import Check, ShownImage, Text
 from lxdimg_nb.magics.verbs.long_running import metadata_of, packed_folder
+from lxdimg_nb.values.validation import expanded_path
 
 if TYPE_CHECKING:
     from lxdimg_nb.magics.show.frames import Listing
@@ -121,8 +122,8 @@ def diff(invocation: Invocation, first: Word, others: tuple[Word, ...]) -> Any:
             raise InvalidRequestError("compare two frames at a time: %lxdimg diff $before $after")
         before = _whole(first)
         return inventory.diff(before, _whole(others[0]) if others else _inventory_now(invocation, before))
-    folder = Path(first.text).expanduser()
-    if not folder.is_dir():
+    folder = expanded_path(first.text)
+    if not os.path.isdir(folder):
         raise InvalidRequestError(
             f"{first.text[:60]!r} is neither a frame in a variable nor a history folder; write %lxdimg diff $before"
         )

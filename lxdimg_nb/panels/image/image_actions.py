@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from lxdimg_nb.panels.image.image_row import Row, image_name
 from lxdimg_nb.text import display
 from lxdimg_nb.text.secret import hide_address, shown_address
 from lxdimg_nb.values import ImageRecord, short_fingerprint
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["ImageActions"]
 
@@ -345,8 +347,8 @@ class ImageActions(Panel):
         self._start_transfer(row, title, work, result_text=result_text)
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
-        image, folder = self.image(row), Path(str_field(content, "folder").strip() or Path.cwd()).expanduser()
-        if not folder.is_dir():
+        image, folder = self.image(row), expanded_path(str_field(content, "folder").strip() or Path.cwd())
+        if not os.path.isdir(folder):
             self.show_problem(row, f"There is no folder {display.sanitize(folder)} on the kernel's machine")
             return
 

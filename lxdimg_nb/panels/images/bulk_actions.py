@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from lxdimg_nb.panels.image.image_row import main_alias
 from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, Progress, short_fingerprint
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["BulkActions"]
 
@@ -91,7 +93,7 @@ class BulkActions:
         if action == "refresh":
             self._plan_refresh(records)
         elif action == "export":
-            self._plan_export(records, Path(value or Path.cwd()).expanduser())
+            self._plan_export(records, expanded_path(value or Path.cwd()))
         elif action in CHANGES:
             self._set("planning")
             self._panel.actor.in_background(
@@ -135,7 +137,7 @@ class BulkActions:
         )
 
     def _plan_export(self, records: list[ImageRecord], folder: Path) -> None:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             self._set(
                 "refused", text=sentence(f"There is no folder {display.sanitize(folder)} on the kernel's machine")
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from pathlib import Path
 
 __all__ = ["complete_path"]
 
@@ -22,7 +21,7 @@ def complete_path(text: str) -> list[str]:
     if not text.strip() or "\0" in text:
         return []
     head, _, start = text.rpartition("/")
-    folder = Path(f"{head}/" if head or text.startswith("/") else ".").expanduser()
+    folder = os.path.expanduser(f"{head}/" if head or text.startswith("/") else ".")
     try:
         with os.scandir(folder) as entries:
             found = [
@@ -31,7 +30,7 @@ def complete_path(text: str) -> list[str]:
                 if entry.name.startswith(start) and entry.name.startswith(".") <= start.startswith(".")
                 if (name := _shown_name(entry)).isprintable() and name
             ]
-    except OSError:
+    except (OSError, ValueError):
         return []
     prefix = text[: len(text) - len(start)]
     return [prefix + name for name in sorted(found)[:MAX_PATHS]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from lxdimg_nb.panels.upload.path_completion import complete_path
 from lxdimg_nb.panels.upload.spool_file import Spool, SpoolFile
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, short_fingerprint
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["UploadForm"]
 
@@ -182,9 +184,9 @@ class UploadForm:
 
     def _check(self, content: Mapping[str, Any]) -> None:
         texts = [str_field(content, name).strip() for name in ("path", "second")]
-        path, second = (Path(text).expanduser() if text else None for text in texts)
+        path, second = (expanded_path(text) if text else None for text in texts)
         self.close()
-        missing = [p for p in (path, second) if p is not None and not p.is_file()]
+        missing = [p for p in (path, second) if p is not None and not os.path.isfile(p)]
         if path is None:
             self._set("refused", text="Give the path of an image file on the kernel's machine.")
         elif missing:

@@ -41,7 +41,7 @@ from lxdimg_nb.errors import (
 )
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import ImageRecord, Progress, format_time
-from lxdimg_nb.values.validation import checked_path
+from lxdimg_nb.values.validation import expanded_path
 
 __all__ = ["Export", "export_bytes", "export_files"]
 
@@ -118,10 +118,8 @@ def export_files(
 ) -> Export:
     """Export an image as one or two verified files; see `Image.export`."""
     begin = time.monotonic()
-    if target == "":
-        raise InvalidRequestError("the path is empty; '.' is the current folder")
-    checked_path(target)
-    folder, name = _target(os.path.expanduser(os.fspath(target)), record.fingerprint)
+    # Path() would forget a slash at the end.
+    folder, name = _target(expanded_path(target), os.fspath(target).endswith("/"), record.fingerprint)
     with reporting(progress, record.fingerprint[:12]) as report, PartFile(folder, record.fingerprint) as part:
         done = _download(project, record, part, resume, report)
         paths = _finish(record, folder, name, part, done, bundle)
@@ -145,20 +143,19 @@ MAX_UNKNOWN = 1 << 30
 _NOT_RESUMABLE = (_Downloaded(0, 0), "")
 
 
-def _target(path: str, fingerprint: str) -> tuple[Path, str]:
+def _target(target: Path, is_folder: bool, fingerprint: str) -> tuple[Path, str]:
     """The folder to write to, and the file name; an empty name is made of the fingerprint.
 
     Args:
-        path: a folder if it ends with a slash, as for cp and rsync.
+        is_folder: it ends with a slash and so names a folder, as for cp and rsync.
 
     Raises:
         InvalidRequestError: no such folder, or another file has that name.
     """
-    target = Path(path)
-    if target.is_dir():
+    if os.path.isdir(target):
         return target, ""
-    folder = target if path.endswith("/") else target.parent
-    if not folder.is_dir():
+    folder = target if is_folder else target.parent
+    if not os.path.isdir(folder):
         raise InvalidRequestError(f"there is no folder {folder}; create it first")
     try:
         mode = target.lstat().st_mode

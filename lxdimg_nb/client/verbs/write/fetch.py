@@ -67,7 +67,7 @@ def fetch_from_simplestreams(
     if type is not None:
         source["image_type"] = type
     if server_cert is not None or pinned:
-        source["certificate"] = read_pem(os.fspath(server_cert if server_cert is not None else pinned))
+        source["certificate"] = read_pem(server_cert if server_cert is not None else pinned)
     settings.check(project)
     if exist_ok and (there := _fetched_before(project, source)) is not None:
         own = {found.name for found in there.aliases}
@@ -198,7 +198,7 @@ def _download(
     max_size: int,
     report: Report,
 ) -> None:
-    web = WebClient(url, pinned=read_pem(os.fspath(server_cert)) if server_cert is not None else "")
+    web = WebClient(url, pinned=read_pem(server_cert) if server_cert is not None else "")
     digest = hashlib.sha256()
     try:
         with web.open() as stream, path.open("xb") as file:
