@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -131,6 +132,14 @@ def test_pruning_by_the_server_itself_is_told_by_its_own_clock(server_off: Hosti
 
     assert sorted(df.lxdimg.will_be_pruned(10, within="30D").index) == sorted([fingerprint(1), fingerprint(2)])
     assert sorted(df.lxdimg.will_be_pruned(10, within="1D").index) == [fingerprint(2)]
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf, 1e300, -3e11, 10**30, "10", None])
+def test_an_impossible_difference_in_a_file_is_none(seconds: object) -> None:
+    df = inventory(image(1, uploaded_at=stamp(NOW - YEARS)))
+    df.attrs["clock_offset"] = seconds
+
+    assert to_go(df) == [fingerprint(1)]
 
 
 def test_a_plan_by_this_machine_s_clock_alone_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,9 +80,12 @@ def _moments(frame: pd.DataFrame, now: datetime, offset: Callable[[float], float
 
 
 def clock_offset(facts: object) -> float:
-    """Seconds that a clock is ahead, from the facts about a server or the `attrs` of its frame; 0 if not known."""
+    """Seconds that a clock is ahead, from the facts about a server or the `attrs` of its frame; 0 if not known.
+
+    A frame may come from a file; no number of it leads beyond the years that a date can have.
+    """
     seconds = facts.get("clock_offset") if isinstance(facts, Mapping) else None
-    return seconds if isinstance(seconds, float) else 0.0
+    return seconds if isinstance(seconds, float) and -1e10 < seconds < 2.5e11 else 0.0
 
 
 def duration(value: str | timedelta) -> timedelta:
