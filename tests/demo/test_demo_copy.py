@@ -56,6 +56,22 @@ def test_a_public_image_is_pulled_by_alias_and_can_be_refreshed(here: demo.DemoS
     assert refreshed["metadata"]["refreshed"] is False
 
 
+@pytest.mark.parametrize(
+    ("product", "said"), [("lxd", "Unsupported protocol: incus"), ("incus", "Invalid protocol: lxd")]
+)
+def test_the_other_products_protocol_is_refused(there: demo.DemoServer, product: str, said: str) -> None:
+    """LXD 5.0.2 knows no `incus`; Incus 6.0.4 fetches from an LXD, but cannot follow an alias there."""
+    other = {"lxd": "incus", "incus": "lxd"}[product]
+    with demo.start(inventory=False, product=product) as here:
+        failed = finished(here.socket, _pull(here, there, alias="debian/12", protocol=other))
+        kept = ask(here.socket, "GET", "/1.0/images?recursion=1").metadata
+        again = finished(here.socket, _pull(here, there, fingerprint=_target(there, "debian/12"), protocol="lxd"))
+
+    assert failed["err"] == said
+    assert [image.get("update_source") for image in kept] == ([None] if product == "incus" else [])
+    assert again["status_code"] == 200
+
+
 @pytest.mark.parametrize("alias", ["debian/11", "alpine/3.20", "rocky/9", "fedora/40"])
 def test_a_private_image_of_any_kind_is_pulled_with_a_secret(
     here: demo.DemoServer, there: demo.DemoServer, alias: str

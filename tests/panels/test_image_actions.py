@@ -64,6 +64,23 @@ def test_edits_of_different_fields_at_the_same_time_are_no_conflict(server, clie
     assert (image["public"], image["properties"]["note"]) == (True, "new")
 
 
+def test_an_edit_back_to_what_is_still_shown_is_not_taken_for_done(server, client, panels):
+    """A list that is behind its server once made "default → default" of it, and nothing was written."""
+    fingerprint = server.add_image(factory.small(1))
+    view = browser(client, panels)
+    view.panel._close_lists()
+    opened(view, fingerprint)
+    server.raw("PUT", f"/1.0/images/{fingerprint}", json=server.get(f"images/{fingerprint}") | {"profiles": []})
+
+    view.say("edit", key=f"default/{fingerprint}", field="profiles", name="", before="", value="default")
+
+    conflict = {"name": "profiles", "theirs": "none", "ours": "default"}
+    assert view.sees(lambda p: p["detail"]["result"]["conflict"] == conflict)
+    view.say("overwrite", key=f"default/{fingerprint}")
+    assert view.sees(lambda p: p["detail"]["result"]["good"])
+    assert server.get(f"images/{fingerprint}")["profiles"] == ["default"]
+
+
 def test_a_property_that_is_not_shown_whole_is_not_cut_by_an_edit(lxd, panels):
     long, lines = "x" * 5000, "one\ntwo"
     fingerprint = lxd.add_image(factory.small(1), properties={"long": long, "lines": lines, "note": "short"})

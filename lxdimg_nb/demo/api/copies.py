@@ -29,7 +29,7 @@ from .image_routes import announce, known_profiles
 
 __all__ = ["cached_image", "fetch", "locate", "path_with", "pull"]
 
-_NATIVE = ("", "lxd", "incus")
+_NATIVE = {"lxd": ("", "lxd"), "incus": ("", "lxd", "incus")}
 _FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
@@ -152,7 +152,11 @@ async def fetch(call: Call, operation: Operation, project: str, peer: Peer, foun
         operation.may_cancel = False
     try:
         record = replace(found.record, uploaded_at=now_text(), size=sum(path.stat().st_size for path in files))
-        daemon.images.install(project, record, files)
+        # Incus 6.0.4 keeps the image, without a source, and fails.
+        unknown = call.incus and (record.update_source or {}).get("protocol") == "lxd"
+        daemon.images.install(project, replace(record, update_source=None) if unknown else record, files)
+        if unknown:
+            raise Refusal(500, "Invalid protocol: lxd")
         announce(call, project, record, ())
     finally:
         _remove(files)
@@ -198,7 +202,7 @@ def locate(daemon: Daemon, peer: Peer, source: Mapping[str, Any]) -> Found:
     protocol = source.get("protocol", "")
     if protocol == "simplestreams":
         return _in_streams(daemon, peer, source)
-    if protocol not in _NATIVE:
+    if protocol not in _NATIVE[daemon.flavour.product]:
         raise Refusal(500, f"Unsupported protocol: {protocol}")
     return _in_server(daemon, peer, source)
 

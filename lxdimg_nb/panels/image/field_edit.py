@@ -71,15 +71,21 @@ class EditConflictError(Exception):
 def write_edit(project: Project, record: ImageRecord, edit: FieldEdit, force: bool = False) -> ImageRecord:
     """Write an edit of an image to the server and return the record afterwards.
 
-    If only other fields were changed meanwhile, the edit is sent again, based on the newer record.
+    If only other fields were changed meanwhile, the edit is sent again, based on the newer record. Where nothing
+    seems to be left to write, the server is asked whether that is so.
 
     Raises:
         EditConflictError: the server has another value than the one that was seen. `force` overwrites it.
     """
+    reread = False
     for attempt in range(ATTEMPTS):
         current = edit.read(record)
-        if current == edit.after:
+        if current == edit.after and reread:
             break
+        if current == edit.after:
+            # A list may be a moment behind its server.
+            record, reread = project.read(record.fingerprint), True
+            continue
         if current != edit.before and not force:
             raise EditConflictError(edit, current, record)
         value = edit.after
@@ -92,7 +98,7 @@ def write_edit(project: Project, record: ImageRecord, edit: FieldEdit, force: bo
         except ChangedMeanwhileError:
             if attempt == ATTEMPTS - 1:
                 raise
-            record = project.read(record.fingerprint)
+            record, reread = project.read(record.fingerprint), True
     return record
 
 

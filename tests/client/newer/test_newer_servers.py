@@ -7,9 +7,7 @@ it and on the oldest that does not, of the product that it is about.
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -19,8 +17,11 @@ from lxdimg_nb.demo.versions.facts import FACTS
 from lxdimg_nb.demo.versions.flavours import INCUS, KNOWN, LXD, Flavour, flavour_named
 from tests.client.newer import connection_cases, creation_cases, image_cases, operation_cases
 from tests.client.newer.cases import CASES
-from tests.kit import counts, newer, servers
+from tests.kit import counts, newer
 from tests.kit.servers import RunningServer
+from tests.kit.spoken import demos, spoken
+
+__all__ = ["demos", "spoken"]
 
 
 def _sides(name: str) -> list[str]:
@@ -36,29 +37,6 @@ def _sides(name: str) -> list[str]:
 
 REGISTERED = (connection_cases, creation_cases, image_cases, operation_cases)
 ASKED = [(name, version) for name in FACTS for version in _sides(name)]
-
-
-@pytest.fixture(scope="module")
-def demos() -> Iterator[Callable[[str], RunningServer]]:
-    """The demo server of a version, started once."""
-    started: dict[str, RunningServer] = {}
-
-    def demo_of(version: str) -> RunningServer:
-        if version not in started:
-            started[version] = servers.start_demo(Path(tempfile.mkdtemp(prefix="lxi-v-", dir="/tmp")), version)
-        return started[version]
-
-    yield demo_of
-    for one in started.values():
-        one.remove()
-
-
-@pytest.fixture
-def spoken(request: pytest.FixtureRequest, demos: Callable[[str], RunningServer]) -> RunningServer:
-    """An empty demo server that speaks the version of the test."""
-    running = demos(request.getfixturevalue("version"))
-    running.clean()
-    return running
 
 
 def flavour(version: str) -> Flavour:
