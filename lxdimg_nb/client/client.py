@@ -11,7 +11,7 @@ from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.client.images import Images
 from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.client.project import Project, open_project
-from lxdimg_nb.client.verbs.read.listing import project_names
+from lxdimg_nb.client.verbs.read.projects import project_names
 from lxdimg_nb.values import ServerInfo
 
 __all__ = ["Client"]

@@ -9,7 +9,9 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client, errors
+from lxdimg_nb.client.verbs.read import listing
 from tests.kit import certificates, factory
+from tests.kit.proxy import Proxy
 from tests.kit.servers import RunningServer
 
 
@@ -120,3 +122,23 @@ def test_another_project_is_said_to_be_unknown_or_forbidden(server: RunningServe
     for name in ("theirs", "nowhere"):
         with pytest.raises(errors.ApiError, match=f"no project '{name}' on .*, or not for this connection"):
             narrow.in_project(name)
+
+
+@pytest.mark.parametrize("polite", [True, False])
+def test_what_each_project_holds_is_one_request_for_all(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch, polite: bool
+) -> None:
+    """Whatever the number of projects: those without images are not asked, and the others only for what is missing."""
+    monkeypatch.setattr(listing, "SUSPECT_COUNT", 1)
+    for i in range(6):
+        server.add_project(f"empty{i}")
+    server.add_project("shared", features_images=False)
+    server.add_project("full")
+    added = {server.add_image(factory.small(1)): "default", server.add_image(factory.small(2), project="full"): "full"}
+    with Proxy(server.socket, server.folder) as proxy, lxdimg_nb.connect(proxy.url) as client:
+        proxy.forget()
+        found = client.images.all(all_projects=True, polite=polite)
+
+        assert {one.fingerprint: one.project for one in found} == added
+        assert proxy.count("GET", r"^/1\.0/projects\?") == 1
+        assert proxy.count("GET", r"empty|shared") == 0

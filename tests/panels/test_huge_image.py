@@ -1,4 +1,4 @@
-"""An image with 100,000 aliases, properties or profiles, or texts of 1 MB: what is sent to the browser is small."""
+"""100,000 aliases, properties, profiles or projects, or texts of 1 MB: what is sent to the browser is small."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import lxdimg_nb
 from lxdimg_nb.panels.image import detail
 from tests.kit.counts import count, long_run
 from tests.kit.frontend import browser, opened, panels
-from tests.kit.hostile_server import HostileServer
+from tests.kit.hostile_server import HostileServer, envelope, http_reply
 from tests.kit.inventories import image
 
 __all__ = ["panels"]
@@ -55,6 +55,22 @@ def test_a_huge_image_is_shown_within_limits(panels: Any, kind: str) -> None:
     assert max(size(message) for message in view.told) < MOST
     assert max(map(len, texts)) < MOST
     count("huge images", inputs=1)
+
+
+def test_a_server_of_many_projects_offers_the_first_and_counts_the_others(panels: Any) -> None:
+    entries = [{"name": f"p{i:06}", "config": {}, "used_by": []} for i in range(MANY)]
+    last = f"p{MANY - 1:06}"
+    with HostileServer(image(1)) as server, lxdimg_nb.connect(server.url) as client:
+        server.answers = {r"GET /1.0/projects\?": http_reply(envelope(entries))}
+        view = browser(client, panels)
+        assert view.sees(lambda p: len(p.get("projects", ())) == 1_000)
+        assert view.parts["more_projects"].startswith(f"and {MANY - 1000:,} more")
+
+        view.say("project", project=last)
+        assert view.sees(lambda p: p["header"]["project"] == last and p["projects"][0] == last)
+
+    assert max(size(message) for message in view.told) < MOST
+    count("100,000 projects", inputs=1)
 
 
 def test_a_detail_of_all_aliases_would_be_noticed(panels: Any, monkeypatch: pytest.MonkeyPatch) -> None:

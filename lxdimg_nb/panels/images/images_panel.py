@@ -29,6 +29,7 @@ __all__ = ["ImagesPanel"]
 
 # Of the table without JavaScript, which every display sends and a saved notebook keeps.
 STATIC_ROWS = 10
+MAX_PROJECTS = 1_000
 
 
 class ImagesPanel(ImageActions):
@@ -259,7 +260,13 @@ class ImagesPanel(ImageActions):
 
     def show_header(self) -> None:
         super().show_header()
-        self.show("projects", [display.sanitize(name, 64) for name in self._projects])
+        # A browser takes seconds to lay out more.
+        shown = self._projects[:MAX_PROJECTS]
+        more = len(self._projects) - len(shown)
+        if more and (current := self.images.info.project) not in shown:
+            shown = [current, *shown[1:]]
+        self.show("projects", [display.sanitize(name, 64) for name in shown])
+        self.show("more_projects", f"and {more:,} more: client.in_project(name).images.panel()" if more else "")
 
     def show_list(self) -> None:
         """Send the page of the list that the user looks at."""

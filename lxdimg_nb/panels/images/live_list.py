@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from lxdimg_nb.client import Images
 from lxdimg_nb.client.live import Live, LiveChange
-from lxdimg_nb.client.verbs.read.listing import project_names
+from lxdimg_nb.client.verbs.read.projects import project_names
 from lxdimg_nb.errors import IncompleteListError, LxdImageError
 from lxdimg_nb.panels.base.actor import Actor
 from lxdimg_nb.panels.base.ui_text import error_text

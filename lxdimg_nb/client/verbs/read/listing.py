@@ -17,12 +17,19 @@ from collections.abc import Iterable
 
 from lxdimg_nb.client.http.transport import MAX_LISTING
 from lxdimg_nb.client.project import Project, read_project
-from lxdimg_nb.errors import ApiError, IncompleteListError, LxdImageError, NotFoundError, UnexpectedReplyError
+from lxdimg_nb.client.verbs.read.projects import MAX_PROJECTS, holding_images
+from lxdimg_nb.errors import (
+    ApiError,
+    IncompleteListError,
+    LxdImageError,
+    MissingExtensionError,
+    NotFoundError,
+    UnexpectedReplyError,
+)
 from lxdimg_nb.filters import parse
 from lxdimg_nb.values import ImageRecord, fingerprints
-from lxdimg_nb.values.json_fields import mapping
 
-__all__ = ["is_new_size", "known_fingerprints", "list_records", "project_names"]
+__all__ = ["is_new_size", "known_fingerprints", "list_records"]
 
 # A server under its deadline has no reason to leave an image out; below both bounds its answer is taken as whole.
 SUSPECT_SECONDS = 3.0
@@ -50,6 +57,7 @@ def list_records(
 
     Raises:
         IncompleteListError: images are known to be there and could not be read; those that could are attached.
+        MissingExtensionError: more than 10,000 projects have images, and this server lists them one by one only.
         InvalidRequestError: a filter that makes no sense.
 
     Source: GET /1.0/images?recursion=1, GET /1.0/projects/{name}.
@@ -61,11 +69,7 @@ def list_records(
     elif project.dialect.lists_all_projects and not polite:
         records = _of_all_projects(project)
     else:
-        records = [
-            record
-            for name in project_names(project, holding_images=True)
-            for record in _of_project(project.in_project(name), polite)
-        ]
+        records = _of_each_project(project, polite)
     once = {(record.project, record.fingerprint): record for record in records}
     records = [once[place] for place in sorted(once)]
     if not all_projects:
@@ -76,26 +80,6 @@ def list_records(
     wanted = parse(filter, known_properties={key for record in records for key in record.properties})
     now = project.now
     return [record for record in records if wanted.matches(record, now)]
-
-
-def project_names(project: Project, *, holding_images: bool = False) -> list[str]:
-    """The projects that this connection may see, by name.
-
-    Args:
-        holding_images: leave out projects that show the images of the project default.
-
-    Source: GET /1.0/projects?recursion=1.
-    """
-    entries = project.transport.request("GET", "/1.0/projects", params={"recursion": "1"}, limit=MAX_LISTING).metadata
-    rows = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    names = sorted(str(entry.get("name")) for entry in rows)
-    if not holding_images:
-        return names
-    shared = {str(e.get("name")) for e in rows if mapping(e.get("config")).get("features.images") == "false"}
-    if shared and "default" not in names:
-        # The images of default are to be seen through such a project only; once is enough.
-        shared.remove(min(shared))
-    return [name for name in names if name == "default" or name not in shared]
 
 
 def known_fingerprints(project: Project) -> set[str]:
@@ -137,9 +121,36 @@ def _of_all_projects(project: Project) -> list[ImageRecord]:
     for record in records:
         by_project.setdefault(record.project, []).append(record)
     found: list[ImageRecord] = []
-    for name in project_names(project, holding_images=True):
-        one = project.in_project(name)
-        found += _completed(one, by_project.get(name, []), _count(one))
+    listed = holding_images(project)
+    if sum(one.used_by is None for one in listed) > MAX_PROJECTS:
+        raise IncompleteListError(
+            f"{project.url} may have left images out, and does not say what its {len(listed):,} projects hold; read "
+            "one project at a time: in_project(name)",
+            images=records,
+            missing=(),
+        )
+    for known in listed:
+        one = project.in_project(known.name)
+        wanted = _count(one) if known.used_by is None else fingerprints(known.used_by)
+        found += _completed(one, by_project.get(known.name, []), wanted)
+    return found
+
+
+def _of_each_project(project: Project, polite: bool) -> list[ImageRecord]:
+    listed = holding_images(project)
+    if len(listed) > MAX_PROJECTS:
+        raise MissingExtensionError(
+            f"{project.url} has {len(listed):,} projects with images and lists them one by one only; read one project "
+            "at a time: in_project(name)",
+            extension="images_all_projects",
+        )
+    found: list[ImageRecord] = []
+    for known in listed:
+        one = project.in_project(known.name)
+        if polite and known.used_by is not None:
+            found += _completed(one, [], fingerprints(known.used_by), readers=1)
+        else:
+            found += _of_project(one, polite)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lxdimg_nb.client.http.transport import MAX_LISTING
 from lxdimg_nb.client.project import Project
-from lxdimg_nb.client.verbs.read.listing import project_names
+from lxdimg_nb.client.verbs.read.projects import MAX_PROJECTS, listed_projects
 from lxdimg_nb.errors import NotAllowedError
 from lxdimg_nb.values import FINGERPRINT
 
@@ -25,7 +25,10 @@ def users_of_images(project: Project) -> dict[str, list[str]]:
         rows = _instances(project, {"all-projects": "true"})
     except NotAllowedError:
         # LXD 5.0.2 refuses that to a restricted certificate, which may ask in each of its projects.
-        rows = [row for name in project_names(project) for row in _instances(project, {"project": name})]
+        names = [one.name for one in listed_projects(project) if one.may_hold("instances")]
+        if len(names) > MAX_PROJECTS:
+            raise
+        rows = [row for name in names for row in _instances(project, {"project": name})]
     found: dict[str, list[str]] = {}
     for row in rows:
         if not isinstance(row, dict):

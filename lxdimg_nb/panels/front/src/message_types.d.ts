@@ -75,6 +75,7 @@ export interface FromKernel {
 export interface Parts {
   header?: Header;
   projects?: string[];
+  more_projects?: string;
   choices?: Choices;
   list?: List;
   detail?: Detail | null;

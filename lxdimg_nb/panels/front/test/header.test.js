@@ -42,6 +42,18 @@ test("a catalogue is read-only and of no project", () => {
   expect(root.textContent).not.toContain("project");
 });
 
+test("projects that are too many to offer are counted, and cannot be chosen", () => {
+  const more = "and 99,000 more: client.in_project(name).images.panel()";
+  const { find } = mount(parts(1, { projects: ["default", "web"], more_projects: more }));
+  const options = [...find(".lxi-select").querySelectorAll("option")];
+
+  expect(options.map((option) => [option.textContent, option.disabled])).toEqual([
+    ["default", false],
+    ["web", false],
+    [more, true],
+  ]);
+});
+
 test("a project without images of its own says whose it shows", () => {
   const { text } = mount(parts(1, { header: header({ project: "web", images_of: "default" }) }));
 

@@ -49,7 +49,7 @@ export function Header({ app, header }) {
 
 /** @param {{ app: App, header: messages.Header }} props */
 function Project({ app, header }) {
-  const { projects = [] } = app.parts;
+  const { projects = [], more_projects: more = "" } = app.parts;
   return (
     <span class="lxi-row">
       project
@@ -65,6 +65,7 @@ function Project({ app, header }) {
               {name}
             </option>
           ))}
+          {more && <option disabled>{more}</option>}
         </select>
       ) : (
         <strong>{header.project}</strong>
