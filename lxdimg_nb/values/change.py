@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lxdimg_nb.text.display import sanitize
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values.fingerprint import short_fingerprint
 from lxdimg_nb.values.image_table import format_attribute
 
 __all__ = ["Change"]
+
+MAX_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,17 +34,23 @@ class Change:
         return f"{short_fingerprint(self.fingerprint)}: {', '.join(self.lines()) or 'unchanged'}"
 
     def lines(self) -> list[str]:
-        """`public no → yes` for each changed field, properties one by one."""
-        return [f"{name} {before} → {after}" for name, before, after in self._rows()]
+        """`public no → yes` for each changed field, properties one by one; the first 100."""
+        rows, more = self._shown()
+        return [*(f"{name} {before} → {after}" for name, before, after in rows), *([more] if more else [])]
 
     def table(self) -> Table:
-        """A row for each changed field, properties one by one."""
-        rows = tuple(self._rows())
-        note = "" if rows else "unchanged"
+        """A row for each changed field, properties one by one; the first 100."""
+        rows, more = self._shown()
+        note = more if rows else "unchanged"
         return Table(("field", "before", "after"), rows, f"image {short_fingerprint(self.fingerprint)}", note)
 
     def _repr_html_(self) -> str:
         return self.table().html()
+
+    def _shown(self) -> tuple[tuple[tuple[str, str, str], ...], str]:
+        rows = tuple(self._rows())
+        more = len(rows) - MAX_ROWS
+        return rows[:MAX_ROWS], f"and {more:,} more" if more > 0 else ""
 
     def _rows(self) -> Iterator[tuple[str, str, str]]:
         for name, after in self.after.items():
@@ -49,7 +58,8 @@ class Change:
             if isinstance(before, Mapping) and isinstance(after, Mapping):
                 changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
                 yield from (
-                    (f"{name}.{key}", _text(key, before.get(key)), _text(key, after.get(key))) for key in changed
+                    (f"{name}.{sanitize(key)}", _text(key, before.get(key)), _text(key, after.get(key)))
+                    for key in changed
                 )
             else:
                 yield name, _text(name, before), _text(name, after)

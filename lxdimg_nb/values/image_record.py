@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lxdimg_nb.errors import UnexpectedReplyError
+from lxdimg_nb.text.display import sanitize
 from lxdimg_nb.values.alias import Alias
 from lxdimg_nb.values.fingerprint import FINGERPRINT
 from lxdimg_nb.values.image_table import image_table
@@ -36,7 +37,7 @@ class UpdateSource:
         return cls(*(string(data.get(key)) for key in keys))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ImageRecord:
     """An image as a server described it at one moment: a read-only view of its JSON object.
 
@@ -158,6 +159,10 @@ class ImageRecord:
         """The cluster members that have the files, if the server says so; empty without a cluster."""
         # Without a cluster Incus 7 says "none", which no member can be called.
         return tuple(member for member in strings(self.raw.get("locations")) if member != "none")
+
+    def __repr__(self) -> str:
+        names = sanitize(", ".join(alias.name for alias in self.aliases)) or "no alias"
+        return f"<ImageRecord {self.fingerprint[:12]} ({names}) of project {sanitize(self.project)}>"
 
     def _repr_html_(self) -> str:
         return image_table(self).html()

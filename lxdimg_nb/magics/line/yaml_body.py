@@ -9,13 +9,17 @@ import yaml
 from lxdimg_nb.errors import InvalidRequestError
 
 MAX_DEPTH = 6
+# Characters; more takes the loader that is written in Python seconds. Its messages say more.
+LARGE = 64 * 1024
+# PyYAML can be built without libyaml.
+_QuickLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _EMPTY = ("", "~", "null", "Null", "NULL")
 
 
 def load(body: str) -> dict[str, Any]:
     """Parse the body of a cell to mappings, lists and strings; empty values are None. Duplicate keys are an error."""
     try:
-        node = yaml.compose(body, Loader=yaml.SafeLoader)
+        node = yaml.compose(body, Loader=_QuickLoader if len(body) > LARGE else yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 2}: " if mark is not None else ""
@@ -40,7 +44,7 @@ def _value(node: yaml.Node, deep: int) -> Any:
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, deep - 1) for item in node.value]
-    plain = getattr(node, "style", None) is None
+    plain = getattr(node, "style", None) in (None, "")
     return None if plain and node.value in _EMPTY else str(node.value)
 
 

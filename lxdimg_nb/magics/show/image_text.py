@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import yaml
-
 from lxdimg_nb.client import Image
+from lxdimg_nb.magics.show.yaml_text import yaml_text
 from lxdimg_nb.values import format_time, writable_fields
 
 
@@ -19,4 +18,4 @@ def image_yaml(image: Image) -> str:
     fields = writable_fields(image.record)
     fields["expires_at"] = format_time(fields["expires_at"]) if fields["expires_at"] else None
     fields["properties"] = dict(sorted(fields["properties"].items()))
-    return str(yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000))
+    return yaml_text(fields)

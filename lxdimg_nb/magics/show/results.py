@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -12,18 +13,26 @@ from lxdimg_nb.text.display import escape, sanitize
 from lxdimg_nb.text.tables import Table
 from lxdimg_nb.values import image_table
 
+MAX_LINES = 20_000
+
 
 class Text(str):
-    """A `str` that is shown line by line instead of as a literal."""
+    """A `str` that is shown line by line instead of as a literal: the first 20,000 lines."""
 
     __slots__ = ()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         del cycle
-        printer.text("\n".join(sanitize(line, 2000) for line in self.splitlines()))
+        printer.text("\n".join(self._shown(sanitize)))
 
     def _repr_html_(self) -> str:
-        return "<pre>" + "\n".join(escape(line, 2000) for line in self.splitlines()) + "</pre>"
+        return "<pre>" + "\n".join(self._shown(escape)) + "</pre>"
+
+    def _shown(self, safe: Callable[[object, int], str]) -> list[str]:
+        lines = self.splitlines()
+        more = len(lines) - MAX_LINES
+        rest = [f"… and {more:,} more lines: the value has all"] if more > 0 else []
+        return [*(safe(line, 2000) for line in lines[:MAX_LINES]), *rest]
 
 
 class ShownImage(Image):

@@ -8,9 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from lxdimg_nb.magics.show.results import Text
+from lxdimg_nb.magics.show.yaml_text import yaml_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +26,7 @@ def as_text(
     if form == "json":
         return Text(json.dumps([dict(one) for one in documents], indent=2, ensure_ascii=False))
     if form == "yaml":
-        text = yaml.safe_dump([dict(one) for one in documents], sort_keys=False, allow_unicode=True, width=1000)
-        return Text(text.rstrip("\n"))
+        return Text(yaml_text([dict(one) for one in documents]).rstrip("\n"))
     if form == "compact":
         return Text(_compact(shown))
     buffer = io.StringIO()
