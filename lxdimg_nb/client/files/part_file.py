@@ -40,13 +40,14 @@ class PartFile:
             raise InvalidRequestError(f"cannot write in {self.path.parent}: {error.strerror}") from error
         try:
             self._lock()
+            # Even setting the same mode would count as a change of the file.
+            if stat.S_IMODE(os.fstat(self._fd).st_mode) != 0o600:
+                os.fchmod(self._fd, 0o600)
+            return self
         except BaseException:
+            # An open file would stay locked for as long as this process lives.
             os.close(self._fd)
             raise
-        # Even setting the same mode would count as a change of the file.
-        if stat.S_IMODE(os.fstat(self._fd).st_mode) != 0o600:
-            os.fchmod(self._fd, 0o600)
-        return self
 
     def _lock(self) -> None:
         facts = os.fstat(self._fd)
@@ -83,12 +84,14 @@ class PartFile:
         os.lseek(self._fd, 0, os.SEEK_SET)
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        if self.keep and error is not None and self.size:
-            error.add_note("What was received is kept beside the target; the same export resumes where it stopped.")
-        if not self.keep and self._is_in_place():
-            # Unlinked while locked, so that no other export loses its file of that name.
-            self.path.unlink(missing_ok=True)
-        os.close(self._fd)
+        try:
+            if self.keep and error is not None and self.size:
+                error.add_note("What was received is kept beside the target; the same export resumes where it stopped.")
+            if not self.keep and self._is_in_place():
+                # Unlinked while locked, so that no other export loses its file of that name.
+                self.path.unlink(missing_ok=True)
+        finally:
+            os.close(self._fd)
 
 
 def check_disk_space(folder: Path, needed: int) -> None:
