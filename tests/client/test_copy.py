@@ -12,6 +12,7 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client, demo
+from lxdimg_nb.client.operations import Operations
 from lxdimg_nb.errors import (
     ApiError,
     ConflictError,
@@ -97,6 +98,24 @@ def test_a_virtual_machine_that_is_pushed_as_a_container_is_said_and_removed(
             web.images.get(fingerprint).delete()
 
         assert client.images.get(fingerprint).copy(web).type == "virtual-machine"
+
+
+@pytest.mark.parametrize("mode", ["pull", "push"])
+def test_a_copy_that_fails_leaves_no_token_with_which_the_image_could_be_fetched(
+    demo: RunningServer, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    demo.add_project("web")
+    fingerprint = demo.add_image(factory.small(1))
+    with lxdimg_nb.connect(demo.url) as client, client.in_project("web") as web, monkeypatch.context() as patch:
+        patch.setattr(Operations, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            client.images.get(fingerprint).copy(web, mode=mode)
+
+    running = demo.get("operations?recursion=1&all-projects=true").get("running", [])
+    assert [one["description"] for one in running if one["class"] == "token"] == []
 
 
 def test_a_taken_alias_stops_a_copy_before_it_begins(server: RunningServer, client: Client, web: Client) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from lxdimg_nb.errors import (
     OperationCancelledError,
     OperationFailedError,
 )
-from lxdimg_nb.values import Alias, ImageRecord
+from lxdimg_nb.values import Alias, ImageRecord, Operation
 from lxdimg_nb.values.image_record import differing_fields, writable_fields
 from lxdimg_nb.values.validation import checked_names
 
@@ -88,7 +89,23 @@ def copy_image(
 
 def create_secret(project: Project, record: ImageRecord) -> str:
     """A one-time token with which anybody can fetch a private image. Source: POST /1.0/images/{fingerprint}/secret."""
-    return project.start("POST", f"/1.0/images/{record.fingerprint}/secret").secret
+    return _secret(project, record).secret
+
+
+def _secret(project: Project, record: ImageRecord) -> Operation:
+    return project.start("POST", f"/1.0/images/{record.fingerprint}/secret")
+
+
+@contextmanager
+def _cancelled_if_it_fails(project: Project, token: Operation | None) -> Iterator[None]:
+    """Cancel a token if what it is for fails or is interrupted: servers keep one that was not used."""
+    try:
+        yield
+    except BaseException:
+        if token is not None:
+            with suppress(LxdImageError):  # it was used or has expired
+                project.operations.cancel(token)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +154,7 @@ class _Copy:
         address = _address(source)
         if not address:
             raise InvalidRequestError(f"{source.url} cannot be pulled from: it does not listen on the network")
-        catalogue = source.dialect.simplestreams
+        catalogue, token = source.dialect.simplestreams, None
         body: dict[str, Any] = {
             "type": "image",
             "mode": "pull",
@@ -156,7 +173,8 @@ class _Copy:
         else:
             body["fingerprint"] = record.fingerprint
             if not record.public and not catalogue:
-                body["secret"] = create_secret(source, record)
+                token = _secret(source, record)
+                body["secret"] = token.secret
         document: dict[str, Any] = {
             "source": body,
             "public": self.public,
@@ -166,9 +184,10 @@ class _Copy:
         if not catalogue:
             # Images of a catalogue name no profiles; left out, the server sets the profile default.
             document["profiles"] = _profiles(record, target)
-        operation = target.start("POST", "/1.0/images", json=document)
         what = f"fetching the image {record.fingerprint[:12]} from {source.url}"
-        wait_for_import(target, operation, lambda: record.fingerprint, self.report, what)
+        with _cancelled_if_it_fails(source, token):
+            operation = target.start("POST", "/1.0/images", json=document)
+            wait_for_import(target, operation, lambda: record.fingerprint, self.report, what)
 
     def push(self) -> None:
         """The source sends, with a token of the target. Source: POST /1.0/images/{fingerprint}/export."""
@@ -190,7 +209,7 @@ class _Copy:
             "project": target.name,
             "profiles": _profiles(record, target),
         }
-        try:
+        with _cancelled_if_it_fails(target, token):
             sending = source.start("POST", f"/1.0/images/{record.fingerprint}/export", json=body)
             try:
                 wait_or_cancel(source, sending, self.report, f"sending the image {record.fingerprint[:12]}", "")
@@ -200,12 +219,6 @@ class _Copy:
                 if not (target.info.cluster and target.holds(record.fingerprint)):
                     raise
                 warn_of_copies(record.fingerprint, error)
-        except BaseException:
-            try:
-                target.operations.cancel(token)
-            except LxdImageError:
-                pass  # the token was used or has expired
-            raise
         try:
             made = target.read(record.fingerprint)
         except NotFoundError as error:
