@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from lxdimg_nb.errors import InvalidImageError
+import pytest
+
+from lxdimg_nb.errors import InvalidImageError, OperationCancelledError
 from lxdimg_nb.panels.base.transfers import Transfers
 from lxdimg_nb.values import Progress
 from tests.kit.waiting import until
@@ -74,6 +76,30 @@ def test_no_more_than_three_transfers_run_at_once_and_a_waiting_one_can_be_cance
     assert all(job.wait(5) for job in jobs)
     assert waiting[0].state == "cancelled"
     assert sorted(job.state for job in jobs) == ["cancelled", *["done"] * 4]
+
+
+@pytest.mark.parametrize(
+    ("given", "noted", "text"),
+    [
+        ("", "", "Cancelled; nothing was left behind."),
+        ("it goes on where it stopped", "What came is kept.", "Cancelled; it goes on where it stopped."),
+        ("", "The server had it all and cannot be stopped.", "Cancelled. The server had it all and cannot be stopped."),
+    ],
+)
+def test_a_cancelled_transfer_says_what_is_left(given: str, noted: str, text: str):
+    def work(report):
+        error = OperationCancelledError("cancelled")
+        if noted:
+            error.add_note(noted)
+        job.cancel()
+        raise error
+
+    begun = threading.Event()
+    job = Transfers().start("job", lambda report: begun.wait(5) and work(report), cancelled_text=given)
+    begun.set()
+
+    assert job.wait(5)
+    assert (job.state, job.text) == ("cancelled", text)
 
 
 def test_finished_transfers_are_remembered_until_they_are_forgotten():

@@ -165,7 +165,7 @@ class Transfers:
         *,
         where: str = "",
         result_text: Callable[[Any], str] = str,
-        cancelled_text: str = "nothing was left behind",
+        cancelled_text: str = "",
         on_end: Callable[[Transfer], object] | None = None,
     ) -> Transfer:
         """Run a call in a thread, in the context of the caller.
@@ -175,7 +175,7 @@ class Transfers:
             work: called with the function to which it reports its progress, and which raises to cancel it.
             where: the server it is about.
             result_text: describes what `work` returned.
-            cancelled_text: what is left of it when it is cancelled.
+            cancelled_text: what is left of it when it is cancelled; empty is what the client says, or nothing.
             on_end: called in the thread of the transfer however it ended.
         """
         transfer = Transfer(next(self._numbers), title, where, cancelled_text, self._notify)
@@ -244,8 +244,7 @@ class Transfers:
             transfer.state = "done"
         except OperationCancelledError as error:
             transfer.error = error
-            cancelled = transfer.report.cancelled
-            transfer.text = sentence(f"Cancelled; {transfer.cancelled_text}") if cancelled else error_text(error)
+            transfer.text = _cancelled(transfer, error) if transfer.report.cancelled else error_text(error)
             transfer.state = "cancelled"
         except Exception as error:  # noqa: BLE001 - whatever went wrong is shown in the panel
             transfer.error = error
@@ -260,6 +259,13 @@ class Transfers:
             del work, result_text, on_end
             transfer._ended.set()
             self._notify()
+
+
+def _cancelled(transfer: Transfer, error: OperationCancelledError) -> str:
+    notes = getattr(error, "__notes__", ())
+    if notes and not transfer.cancelled_text:
+        return sentence(" ".join(["Cancelled.", *notes]))
+    return sentence(f"Cancelled; {transfer.cancelled_text or 'nothing was left behind'}")
 
 
 def _release_locals(error: BaseException) -> None:
