@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -18,7 +19,23 @@ from lxdimg_nb.errors import ApiError, InvalidRequestError, NotAllowedError, Not
 from lxdimg_nb.values import FINGERPRINT, Alias, ImageRecord, Operation, ServerInfo
 from lxdimg_nb.values.validation import checked_name
 
-__all__ = ["InProject", "Project", "open_project", "read_project", "server_info"]
+__all__ = ["InProject", "Project", "changes_noted", "open_project", "read_project", "server_info"]
+
+_changes: ContextVar[list[str] | None] = ContextVar("changes", default=None)
+
+
+@contextmanager
+def changes_noted() -> Iterator[list[str]]:
+    """Note the requests of this thread that may change something on a server, as `PATCH /1.0/images/…`.
+
+    After an interrupt they tell whether anything can have been done.
+    """
+    noted: list[str] = []
+    token = _changes.set(noted)
+    try:
+        yield noted
+    finally:
+        _changes.reset(token)
 
 
 class InProject(Protocol):
@@ -88,6 +105,9 @@ class Project:
 
     def request(self, method: str, path: str, *, params: Mapping[str, str] | None = None, **content: Any) -> Reply:
         """A request about this project; see `Transport.request`."""
+        changes = _changes.get()
+        if changes is not None and method != "GET":
+            changes.append(f"{method} {path}")
         return self.transport.request(method, path, params={"project": self.name, **(params or {})}, **content)
 
     def start(self, method: str, path: str, **content: Any) -> Operation:

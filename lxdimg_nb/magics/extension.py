@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import sys
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 from traitlets import Bool, Unicode, observe
 
+from lxdimg_nb.client.project import changes_noted
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.magics.line.completion import Completion
 from lxdimg_nb.magics.line.words import silenced, split
@@ -67,22 +68,20 @@ class LxdimgMagics(Magics):
     @line_cell_magic
     def lxdimg(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Images of LXD and Incus: `%lxdimg` shows the connection, `%lxdimg help` lists all verbs."""
-        variables, local_ns = _Variables(dict(local_ns or {}), self.shell.user_ns), None
-        try:
-            result = self._run(line, cell, variables)
-            return None if silenced(line) and self._is_statement(line) else result
-        except LxdImageError as error:
-            if self.debug:
-                raise
-            # IPython shows a UsageError on one line, but not its subclasses.
-            raise UsageError(format_error(error)) from error
-        except KeyboardInterrupt as error:
-            if self.debug:
-                raise
-            # The client notes it on the error if the work could not be undone.
-            noted = getattr(error, "__notes__", ())
-            said = "stopped." if noted else "stopped; the work was undone or had not begun"
-            raise UsageError(format_error(error, said)) from error
+        with changes_noted() as changes:
+            try:
+                variables, local_ns = _Variables(dict(local_ns or {}), self.shell.user_ns), None
+                result = self._run(line, cell, variables)
+                return None if silenced(line) and self._is_statement(line) else result
+            except LxdImageError as error:
+                if self.debug:
+                    raise
+                # IPython shows a UsageError on one line, but not its subclasses.
+                raise UsageError(format_error(error)) from error
+            except KeyboardInterrupt as error:
+                if self.debug:
+                    raise
+                raise UsageError(format_error(error, _stopped(error, changes))) from error
 
     def _is_statement(self, line: str) -> bool:
         """Whether the line is a statement of the running cell, so that its result would only be displayed.
@@ -105,6 +104,19 @@ class LxdimgMagics(Magics):
         self.shell.user_ns[name] = result
         echo(f"{name} = {_summarize(result)}")
         return None
+
+
+def _stopped(error: KeyboardInterrupt, changes: Sequence[str]) -> str:
+    """What became of the work that was interrupted.
+
+    Args:
+        changes: the requests that were sent and may have changed something.
+    """
+    if getattr(error, "__notes__", ()):
+        return "stopped."  # the client has noted what is left
+    if changes:
+        return "stopped, perhaps after the server had done it; %lxdimg list shows what is there now"
+    return "stopped; nothing was changed on the server"
 
 
 def _magic_line(call: ast.Call) -> str | None:

@@ -238,3 +238,49 @@ def test_an_interrupted_import_leaves_nothing(kernel: Kernel, server: RunningSer
     assert "stopped" in cell.stderr
     assert server.get("images/aliases") == []
     assert kernel.value("1 + 1") == 2
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ("raise KeyboardInterrupt", "nothing was changed on the server"),
+        ("write(*given); raise KeyboardInterrupt", "perhaps after the server had done it; %lxdimg list shows"),
+    ],
+)
+def test_an_interrupted_change_says_whether_it_may_have_been_made(
+    kernel: Kernel, server: RunningServer, web: str, order: str, said: str
+) -> None:
+    # An interrupt right before or after the request, whatever the machine's speed.
+    kernel.run(
+        "from lxdimg_nb.client.verbs.write import edit\n"
+        "write = edit._write\n"
+        f"def interrupting(*given): {order}\n"
+        "edit._write = interrupting"
+    )
+
+    cell = kernel.run("%lxdimg set-property web color red", ok=False)
+    kernel.run("edit._write = write")
+
+    assert (cell.ename, cell.stderr.count("\n")) == ("UsageError", 1)
+    assert f"stopped{', ' if 'perhaps' in said else '; '}{said}" in cell.stderr
+    assert ("color" in server.get(f"images/{web}")["properties"]) is ("perhaps" in said)
+
+
+def test_an_import_interrupted_when_all_was_sent_says_that_the_image_may_be_there(
+    kernel: Kernel, server: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "image.tar.gz"
+    path.write_bytes(factory.small(1))
+    kernel.run(
+        "from lxdimg_nb.client.operations import Operations\n"
+        "started = Operations.started\n"
+        "def interrupting(self, reply): raise KeyboardInterrupt\n"
+        "Operations.started = interrupting"
+    )
+
+    cell = kernel.run(f"%lxdimg import {path}", ok=False)
+    kernel.run("Operations.started = started")
+
+    assert cell.stderr.startswith("UsageError: stopped. All of it was sent, so the server may have the image")
+    kernel.run(f"%lxdimg import {path} --reuse --alias web")
+    assert server.get("images/aliases/web")["target"] == factory.fingerprint(path)

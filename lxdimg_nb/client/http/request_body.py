@@ -108,13 +108,13 @@ class UploadBody:
             if not len(block):
                 self._close_part()
                 continue
-            if self._left is not None:
-                self._left -= len(block)
             if self._is_content:
                 self._sent += len(block)
                 if self._hasher and self._hasher.wants_blocks and isinstance(block, bytes):
                     self._hasher.update(block)
                 self._report(self._sent)
+            if self._left is not None:
+                self._left -= len(block)
             return block
         if self._hasher:
             self._hasher.finish()
@@ -157,8 +157,8 @@ class UploadBody:
 
     @property
     def complete(self) -> bool:
-        """Whether everything was handed out."""
-        return not self._parts and self._file is None
+        """Whether everything was handed out, so that the server may have it."""
+        return not self._parts and (self._file is None or self._left == 0)
 
     def close(self) -> None:
         """Close the file that is open."""

@@ -21,6 +21,7 @@ from lxdimg_nb.errors import (
     ConflictError,
     ImageExistsError,
     InvalidRequestError,
+    OperationCancelledError,
     ServerUnreachableError,
 )
 from lxdimg_nb.values import ImageRecord, Operation, Progress, short_fingerprint
@@ -164,9 +165,11 @@ def _send(
             headers={"Content-Type": body.content_type, **headers},
             timeout=PATIENCE * project.transport.timeout,
         )
-    except ServerUnreachableError as error:
+    except (ServerUnreachableError, OperationCancelledError, KeyboardInterrupt) as error:
         if body.complete:
             error.add_note("All of it was sent, so the server may have the image all the same.")
+        elif isinstance(error, KeyboardInterrupt):
+            error.add_note("The server keeps nothing of an upload that breaks off.")
         raise
     finally:
         body.close()

@@ -146,4 +146,7 @@ def wait_or_cancel(
         except LxdImageError:
             if goes_on:
                 error.add_note(goes_on)
+        else:
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note("The server was told to stop and keeps nothing of it.")
         raise
