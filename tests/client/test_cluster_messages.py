@@ -160,6 +160,19 @@ def test_a_member_that_died_names_itself_and_the_others(proxy: Proxy) -> None:
     )
 
 
+def test_a_member_that_does_not_answer_tells_of_the_majority(proxy: Proxy) -> None:
+    speak_as_a_cluster(proxy, [row("c1"), row("c2"), row("c3")])
+    with lxdimg_nb.connect(proxy.url, timeout=0.5) as client:
+        proxy.inject(Fault("stall", times=9), "^/1.0/images", "GET")
+
+        with pytest.raises(ServerUnreachableError) as caught:
+            client.images.get("0" * 64)
+
+    *_, other, majority = caught.value.advice
+    assert "connect to another member, c2" in other
+    assert "more than half of its members must run" in majority
+
+
 def test_who_may_not_list_the_members_is_told_what_is_known(proxy: Proxy) -> None:
     speak_as_a_cluster(proxy, [])
     client = lxdimg_nb.connect(proxy.url)

@@ -66,7 +66,10 @@ class Cluster(Protocol):
     """What a connection to a member of a cluster says in its errors."""
 
     def advice(self) -> tuple[str, ...]:
-        """What to do when this member does not answer."""
+        """What to do when this member cannot be reached."""
+
+    def advice_after_waiting(self) -> tuple[str, ...]:
+        """What to do when it takes a request and does not answer."""
 
     def trouble(self) -> str:
         """Which members do not answer, as the cluster says when asked; empty when all do."""
@@ -323,7 +326,7 @@ class Transport:
     def _timed_out(self, timeout: float | None) -> ServerUnreachableError:
         return ServerUnreachableError(
             f"{self.url} did not answer within {timeout or self.timeout:g} s; is the server overloaded?",
-            advice=self.cluster.advice() if self.cluster else (),
+            advice=self.cluster.advice_after_waiting() if self.cluster else (),
         )
 
     def _oversize(self) -> UnexpectedReplyError:

@@ -21,6 +21,7 @@ PROBE_TIMEOUT = 3.0
 PROBES_TIMEOUT = 10.0
 # A message names so many.
 SHOWN = 5
+MAJORITY = "more than half of its members must run"
 
 
 class ClusterMembers:
@@ -40,11 +41,15 @@ class ClusterMembers:
         self._command = command
 
     def advice(self) -> tuple[str, ...]:
-        """What to do when this member does not answer: the others, which have the same images."""
+        """What to do when this member cannot be reached: the others, which have the same images."""
         others = [name for name in self._addresses if name != self._own]
         if not others:
             return (f"it is the member {self._own} of a cluster: start it, or connect to another member",)
         return (f"it is the member {self._own} of a cluster: connect to another member, {self._named(others, 'or')}",)
+
+    def advice_after_waiting(self) -> tuple[str, ...]:
+        """What to do when it takes a request and does not answer."""
+        return (*self.advice(), f"the database of the cluster may not answer: {MAJORITY}")
 
     def trouble(self) -> str:
         """Which members do not answer, and what to do; empty when all do.
@@ -57,7 +62,7 @@ class ClusterMembers:
             if isinstance(error, ServerUnreachableError) and not isinstance(error.__cause__, TIMEOUTS):
                 return self.advice()[0]
             return (
-                "the database of the cluster does not answer: more than half of its members must run; start those "
+                f"the database of the cluster does not answer: {MAJORITY}; start those "
                 f"that do not, of {self._named(self._addresses, 'and')}"
             )
         self._addresses |= {name: url for name, (url, _) in rows.items()}
