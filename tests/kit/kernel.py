@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,17 @@ class Kernel:
 
     def finish(self, request: str, answer: str | None = None) -> Cell:
         """What becomes of a cell that was begun with `client.execute`."""
+        cell = self.outcome(request, answer)
+        assert cell is not None, "the kernel died"
+        return cell
+
+    def outcome(
+        self, request: str, answer: str | None = None, *, given_up: Callable[[], bool] | None = None
+    ) -> Cell | None:
+        """As `finish`, but None when the kernel dies, or when nobody waits for the cell any more.
+
+        The status is `lost` where an interrupt met ipykernel between the end of the cell and its reply.
+        """
         cell = Cell()
 
         def hear(message: dict[str, Any]) -> None:
@@ -78,17 +89,23 @@ class Kernel:
             cell.stdout += message["content"]["prompt"]
             self.client.input(answer or "")
 
-        self._listen(request, hear, ask)
-        content = self._reply(request)
+        if not self._listen(request, hear, ask, given_up or (lambda: False)):
+            return None
+        try:
+            content = self._reply(request, SECONDS if given_up is None else SECONDS / 6)
+        except Empty:
+            if given_up is None:
+                raise
+            content = {"status": "lost"}
         cell.status = content["status"]
         cell.ename, cell.evalue = content.get("ename", ""), content.get("evalue", "")
         cell.payload = content.get("payload", [])
         return cell
 
-    def _reply(self, request: str) -> dict[str, Any]:
+    def _reply(self, request: str, seconds: float = SECONDS) -> dict[str, Any]:
         # A slow start leaves answers to earlier requests behind.
         while True:
-            message = self.client.get_shell_msg(timeout=SECONDS)
+            message = self.client.get_shell_msg(timeout=seconds)
             if message["parent_header"].get("msg_id") == request:
                 content: dict[str, Any] = message["content"]
                 return content
@@ -100,20 +117,53 @@ class Kernel:
             if message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == "display_data":
                 return
 
-    def _listen(self, request: str, hear: Any, ask: Any) -> None:
+    @property
+    def pid(self) -> int:
+        """Its process, which leads a group of its own."""
+        found: int = self.manager.provisioner.pid  # type: ignore[union-attr]
+        return found
+
+    def until_told(self, comm: str, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until a panel has told its front end parts that meet a condition."""
         while True:
+            content = self.client.get_iopub_msg(timeout=SECONDS)["content"]
+            told = content.get("data", {}).get("content", {}) if content.get("comm_id") == comm else {}
+            if told.get("type") == "parts" and condition(told["parts"]):
+                return
+
+    def _listen(self, request: str, hear: Any, ask: Any, given_up: Callable[[], bool]) -> bool:
+        """Hear what a cell says, until it ends; False when it will not."""
+        while not given_up():
             if self.client.stdin_channel.msg_ready():
                 ask(self.client.get_stdin_msg(timeout=SECONDS))
             try:
                 message = self.client.get_iopub_msg(timeout=0.2)
             except Empty:
-                assert self.manager.is_alive(), "the kernel died"
+                if not self.manager.is_alive():
+                    return False
                 continue
             if message["parent_header"].get("msg_id") != request:
                 continue
             hear(message)
             if message["header"]["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-                return
+                return True
+        return False
+
+    def restart(self, *, now: bool) -> None:
+        """Restart it, as the button does; its variables are gone.
+
+        Args:
+            now: kill it; otherwise it is interrupted and asked to end first.
+        """
+        self.manager.restart_kernel(now=now)
+        self.client.wait_for_ready(timeout=SECONDS)
+
+    def say(self, comm: str, content: dict[str, Any]) -> None:
+        """Send a widget a message of its front end."""
+        message = self.client.session.msg(
+            "comm_msg", {"comm_id": comm, "data": {"method": "custom", "content": content}}
+        )
+        self.client.shell_channel.send(message)
 
     def complete(self, code: str) -> list[str]:
         """What Tab offers at the end of the code."""

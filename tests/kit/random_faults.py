@@ -30,7 +30,7 @@ from tests.kit.random_actions import ACTIONS, OTHER, SIZE, TIMEOUT, World, halve
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
 
-__all__ = ["FAULTS", "IN_PROCESS", "Case", "choose", "run"]
+__all__ = ["FAULTS", "IN_PROCESS", "Case", "choose", "nothing_lost", "run"]
 
 # The same with the package in a process of its own, which can be killed.
 CHILD = """
@@ -290,13 +290,13 @@ def run(case: Case, server: RunningServer, proxy: Proxy, world: World) -> bool:
     assert server.alive, "the server does not answer any more"
     assert until(lambda: not {"running", "pending"} & set(server.get("operations")), timeout=30)
     assert not said or action.done(server, world), "it says that it was done"
-    _nothing_lost(server, world)
+    nothing_lost(server, world)
     # The same client goes on, and the same action succeeds.
     assert world.kept in {image.fingerprint for image in world.client.images.all()}
     if case.action != "panel":
         assert action.act(world), "it does not succeed without the fault"
         assert action.done(server, world)
-        _nothing_lost(server, world)
+        nothing_lost(server, world)
     action.undo(server, world)
     return failed
 
@@ -316,7 +316,8 @@ def _killed(case: Case, world: World) -> None:
         process.kill()
 
 
-def _nothing_lost(server: RunningServer, world: World) -> None:
+def nothing_lost(server: RunningServer, world: World) -> None:
+    """What was there is there, nothing is half there, and the history tells what was."""
     there = images(server)
     kept = there.pop(world.kept)
     assert kept["size"] == (world.folder / "kept.tar").stat().st_size
@@ -334,4 +335,5 @@ def _records_are_whole(world: World) -> None:
     folder = world.folder / "history"
     if folder.exists():
         history = History(folder)
-        assert all(len(history.at(record.taken)) >= 1 for record in history.records())
+        for record in history.records():
+            assert world.kept in history.at(record.taken).index.get_level_values("fingerprint")

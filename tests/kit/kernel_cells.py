@@ -1,0 +1,132 @@
+"""What users do in the cells of a notebook, for tests that make something go wrong meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.kit import factory
+from tests.kit.random_actions import ACTIONS, OTHER, World, images, new
+from tests.kit.servers import RunningServer
+
+__all__ = ["CELLS", "Deed", "begin"]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A cell that does something.
+
+    Attributes:
+        cell: its code, with the names that `begin` sets; it may be run again when it was done already.
+        done: whether it is, by the images of the server.
+        undo: as it was before.
+        before: a cell that is run before it, undisturbed.
+        trace: whether anything of it is to be seen on the server; None is as `done`, where that is not always so.
+        message: of the front end of the panel that the cell opens: what a click on it says.
+    """
+
+    cell: str
+    done: Callable[[RunningServer, World], bool]
+    undo: Callable[[RunningServer, World], None] = lambda _, __: None
+    before: str = ""
+    trace: Callable[[RunningServer, World], bool] | None = None
+    message: dict[str, object] | None = None
+
+    def seen(self, server: RunningServer, world: World) -> bool:
+        """Whether anything of it is to be seen on the server."""
+        return self.done is not _nothing and (self.trace or self.done)(server, world)
+
+    @property
+    def magic(self) -> bool:
+        """Whether it is a line or a cell of `%lxdimg`."""
+        return self.cell.startswith("%")
+
+
+def begin(world: World, url: str) -> str:
+    """The first cell of a notebook."""
+    return f"""
+%load_ext lxdimg_nb
+%lxdimg connect {url}
+from pathlib import Path
+import lxdimg_nb
+import lxdimg_nb.client.files.progress as telling
+from lxdimg_nb import History
+from lxdimg_nb.panels.base.transfers import transfers
+telling.BAR_DELAY = 0.0
+FOLDER, KEPT = Path({str(world.folder)!r}), {world.kept!r}
+OUT, NEW, META, ROOT = FOLDER / "out", FOLDER / "new.tar", FOLDER / "meta.tar", FOLDER / "root.tar"
+client = lxdimg_nb.connect({url!r})
+images, history = client.images, History(FOLDER / "history")
+"""
+
+
+def _aliases(server: RunningServer) -> dict[str, str]:
+    return {alias["name"]: one["fingerprint"] for one in images(server).values() for alias in one["aliases"]}
+
+
+def _fresh(server: RunningServer, world: World) -> bool:
+    return _aliases(server).get("fresh") == factory.fingerprint(*new(world))
+
+
+def _forget_history(_: RunningServer, world: World) -> None:
+    ACTIONS["history"].undo(_, world)
+
+
+_uploaded, _split, _updated, _copied = (ACTIONS[name] for name in ("upload", "split upload", "update", "copy"))
+_alias, _panel, _nothing = ACTIONS["alias"], ACTIONS["panel"], ACTIONS["listing"].done
+
+CELLS: dict[str, Deed] = {
+    "%import": Deed("%lxdimg import $NEW --reuse --alias fresh", _fresh, _uploaded.undo, trace=_uploaded.done),
+    "%import split": Deed("%lxdimg import $META $ROOT --reuse", _split.done, _split.undo),
+    "%export": Deed("%lxdimg export web $OUT", _nothing),
+    "%export -b": Deed(
+        "%lxdimg transfers $number", _nothing, before="%lxdimg export web $OUT -b\nnumber = [*transfers][-1].number"
+    ),
+    "%copy": Deed(f"%lxdimg copy web --target-project {OTHER} --reuse", _copied.done, _copied.undo),
+    "%copy relay": Deed(f"%lxdimg copy web --target-project {OTHER} --mode relay --reuse", _copied.done, _copied.undo),
+    "%set-property": Deed("%lxdimg set-property web note after", _updated.done, _updated.undo),
+    "%%edit": Deed("%%lxdimg edit web --yes\nproperties:\n  os: Debian\n  note: after", _updated.done, _updated.undo),
+    "%alias": Deed("%lxdimg alias point extra web", _alias.done, _alias.undo),
+    "%plan": Deed(
+        "%lxdimg plan apply $todo --yes",
+        _updated.done,
+        _updated.undo,
+        before="%%lxdimg plan -o todo\nset:\n  properties:\n    note: after",
+    ),
+    "%list": Deed("%lxdimg list", _nothing),
+    "upload": Deed("images.create(NEW, wait=True, exist_ok=True, progress=True)", _uploaded.done, _uploaded.undo),
+    "export": Deed("images.get('web').export(OUT, progress=True)", _nothing),
+    "read": Deed("assert images.get('web').export() == (FOLDER / 'kept.tar').read_bytes()", _nothing),
+    "copy": Deed(
+        f"web, other = images.get('web'), client.in_project({OTHER!r})\n"
+        "if not other.images.exists(KEPT):\n    web.copy(other, progress=True)",
+        _copied.done,
+        _copied.undo,
+    ),
+    "update": Deed(
+        "web = images.get('web')\nweb.properties['note'] = 'after'\nweb.update()", _updated.done, _updated.undo
+    ),
+    "plan": Deed(
+        "receipts = lxdimg_nb.plan.set(images.df(), properties={'note': 'after'}).apply(client, confirm=True)\n"
+        "assert set(receipts['state']) <= {'done'}, receipts",
+        _updated.done,
+        _updated.undo,
+    ),
+    "history": Deed("history.record(images.df())\nassert len(history.at()) >= 1", _nothing, _forget_history),
+    "live": Deed(
+        "with images.live() as live:\n"
+        "    web = images.get('web')\n"
+        "    web.properties['note'] = 'after'\n"
+        "    web.update()\n"
+        "    assert live.wait_until(lambda all: any(one.properties.get('note') == 'after' for one in all), timeout=20)",
+        _updated.done,
+        _updated.undo,
+    ),
+    "panel's switch": Deed(
+        "panel = images.panel()\ndisplay(panel)",
+        _panel.done,
+        _panel.undo,
+        message={"type": "set", "field": "public", "value": True, "confirmed": True},
+    ),
+    "panel's export": Deed("panel = images.panel()\ndisplay(panel)", _nothing, message={"type": "export"}),
+}

@@ -1,0 +1,272 @@
+"""One case of faults in a Jupyter kernel: a cell, what befalls the kernel meanwhile, and what must hold afterwards.
+
+Everything follows from the seed but the speed of the machine: half of the faults meet a byte of a request or a reply,
+the others a share of the time that the cell took when it was last left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from lxdimg_nb import errors
+from tests.kit.kernel import Cell, Kernel
+from tests.kit.kernel_cells import CELLS, Deed, begin
+from tests.kit.proxy import Fault, Proxy
+from tests.kit.random_actions import SIZE, World
+from tests.kit.random_faults import nothing_lost
+from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
+
+__all__ = ["BLOWS", "Notebook", "NotebookCase", "check_said", "choose", "few", "run"]
+
+# What befalls the kernel, with how often: a new one takes seconds.
+BLOWS = {"interrupt": 12, "interrupted twice": 4, "killed": 3, "restarted": 3}
+OURS = {name for name in dir(errors) if name.endswith("Error")}
+# What a line of %lxdimg says when it was interrupted and nothing was done.
+UNCHANGED = ("nothing was changed", "keeps nothing")
+# What a cell began goes on behind it.
+END = """
+for one in transfers:
+    assert one.wait(60), one
+if "panel" in globals():
+    panel.close()
+"""
+LIBRARIES = re.compile(r"/(urllib3|requests|http/client|tqdm|ipywidgets)")
+
+
+@dataclass(frozen=True)
+class NotebookCase:
+    """What a seed stands for."""
+
+    seed: int
+    cell: str
+    blow: str
+    random: random.Random = field(compare=False, repr=False)
+
+
+def choose(seed: int, *, kind: str) -> NotebookCase:
+    """The case of a seed on a kind of server."""
+    chance = random.Random(f"kernel {kind} {seed}")
+    blow = chance.choices(list(BLOWS), list(BLOWS.values()))[0]
+    return NotebookCase(seed, chance.choice(list(CELLS)), blow, chance)
+
+
+def few(kind: str, count: int) -> list[int]:
+    """Some seeds, most of which need no new kernel: interrupts, and on the demo server and LXD one end of a kernel."""
+    ends = {"demo": "killed", "lxd": "restarted"}.get(kind)
+    blows = [(seed, choose(seed, kind=kind).blow) for seed in range(100)]
+    interrupts = [seed for seed, blow in blows if blow.startswith("interrupt")]
+    return interrupts[:count] + [seed for seed, blow in blows if blow == ends][:1]
+
+
+@dataclass
+class Notebook:
+    """A kernel that works with a server through a proxy.
+
+    Attributes:
+        took: the seconds that a cell takes when it is left alone.
+    """
+
+    kernel: Kernel
+    server: RunningServer
+    proxy: Proxy
+    world: World
+    took: dict[str, float] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Run the first cell."""
+        self.kernel.run(begin(self.world, self.proxy.url))
+
+    def perform(self, deed: Deed, given_up: Callable[[], bool] | None = None) -> Cell | None:
+        """Run the cell to its end, or click and wait until it is done; None when the kernel ended first."""
+        if deed.message is None:
+            return self.kernel.outcome(self.kernel.client.execute(deed.cell, allow_stdin=False), given_up=given_up)
+        message = deed.message | {"view": "test", "number": 2, "key": f"default/{self.world.kept}"}
+        if deed.message["type"] == "export":
+            message |= {"folder": str(self.world.out)}
+        self.kernel.say(self._comm, message)
+        ends = given_up or (lambda: False)
+        assert until(lambda: self._clicked(deed) or ends() or not self.kernel.manager.is_alive())
+        return None
+
+    def _clicked(self, deed: Deed) -> bool:
+        if deed.message == {"type": "export"}:
+            return any(not path.name.startswith(".") for path in self.world.out.iterdir())
+        return deed.done(self.server, self.world)
+
+    def undo(self, deed: Deed) -> None:
+        """As it was before."""
+        for path in self.world.out.iterdir():
+            path.unlink()
+        deed.undo(self.server, self.world)
+
+    def afresh(self, deed: Deed) -> None:
+        """After a failure: with a new kernel."""
+        self.kernel.restart(now=True)
+        self.begin()
+        self.undo(deed)
+
+    def prepare(self, deed: Deed) -> None:
+        """Run what comes before, undisturbed."""
+        if deed.before:
+            self.kernel.run(deed.before)
+        if deed.message is not None:
+            self.kernel.run(deed.cell)
+            self._comm = self.kernel.value("panel.model_id")
+            self.kernel.say(self._comm, {"type": "hello", "view": "test", "number": 1})
+            self.kernel.until_told(self._comm, lambda parts: parts.get("list", {}).get("state") == "ready")
+
+
+class Blow:
+    """Befalls the kernel at a moment that the seed chooses.
+
+    Attributes:
+        fell: it has; who restarts the kernel waits for that.
+    """
+
+    def __init__(self, case: NotebookCase, notebook: Notebook) -> None:
+        self.fell = threading.Event()
+        self._over = threading.Event()
+        self._case = case
+        self._pid = notebook.kernel.pid
+        self._left = case.random.choice([0, 0, 0, 1, 2, 4])
+        self._again = case.random.uniform(0, 0.05)
+        self._timers: list[threading.Timer] = []
+
+    @contextmanager
+    def falling(self, notebook: Notebook) -> Iterator[None]:
+        """Have it fall while this runs."""
+        chance = self._case.random
+        if chance.random() < 0.5:
+            self._after(chance.random() * notebook.took[self._case.cell], self.fall)
+        else:
+            at = chance.choice([0, 0, chance.randrange(300), chance.randrange(SIZE)])
+            fault = Fault("call", chance.choice(["up", "down"]), at, times=9, action=self._count)
+            notebook.proxy.inject(fault, chance.choice(["", "", "", "images", "/export", "/operations"]))
+        try:
+            yield
+        finally:
+            self._over.set()
+            for timer in self._timers:
+                timer.cancel()
+                timer.join()
+            notebook.proxy.heal()
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, call)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            self.fall()
+
+    def fall(self) -> None:
+        """Now."""
+        if self.fell.is_set() or self._over.is_set():
+            return
+        self.fell.set()
+        if self._case.blow == "killed":
+            os.kill(self._pid, signal.SIGKILL)
+        elif self._case.blow == "restarted":
+            # What is under way stays there until the kernel is asked to end.
+            self._over.wait(10)
+        else:
+            # As the manager of a kernel sends it.
+            os.killpg(self._pid, signal.SIGINT)
+            if self._case.blow == "interrupted twice":
+                self._after(self._again, lambda: os.killpg(self._pid, signal.SIGINT))
+
+
+def run(case: NotebookCase, notebook: Notebook) -> bool:
+    """Do it and check what must hold.
+
+    Returns:
+        Whether it failed, or the kernel did.
+
+    Raises:
+        AssertionError: something is wrong or lost.
+    """
+    deed, kernel, server, world = CELLS[case.cell], notebook.kernel, notebook.server, notebook.world
+    if case.cell not in notebook.took:
+        _alone(case, notebook, deed)
+        notebook.undo(deed)
+    notebook.prepare(deed)
+    blow, ends = Blow(case, notebook), case.blow in ("killed", "restarted")
+    with blow.falling(notebook):
+        cell = notebook.perform(deed, given_up=lambda: case.blow == "restarted" and blow.fell.is_set())
+        if ends and blow.fell.is_set():
+            kernel.restart(now=case.blow == "killed")
+            cell = None
+    assert until(lambda: not _at_work(server)), "an operation does not end"
+    if ends and blow.fell.is_set():
+        notebook.begin()
+    else:
+        kernel.run(END)
+    if cell is not None and cell.status != "lost":
+        check_said(cell, deed, server, world, twice=case.blow == "interrupted twice")
+    nothing_lost(server, world)
+    # It goes on: a listing, and the same again.
+    listed = kernel.run("%lxdimg list")
+    assert world.kept[:12] in listed.text, listed.text
+    _alone(case, notebook, deed)
+    nothing_lost(server, world)
+    assert not [path.name for path in world.out.iterdir() if path.name.startswith(".")], "half a file is left"
+    notebook.undo(deed)
+    return blow.fell.is_set() and (cell is None or cell.status != "ok")
+
+
+def _at_work(server: RunningServer) -> list[str]:
+    """The operations that run; tokens, which wait for somebody who may come, do not."""
+    groups: dict[str, list[dict[str, Any]]] = server.get("operations?recursion=1&all-projects=true")
+    running = groups.get("running", []) + groups.get("pending", [])
+    return [one["id"] for one in running if one["class"] != "token"]
+
+
+def _alone(case: NotebookCase, notebook: Notebook, deed: Deed) -> None:
+    notebook.prepare(deed)
+    begun = monotonic()
+    cell = notebook.perform(deed)
+    notebook.took[case.cell] = monotonic() - begun
+    notebook.kernel.run(END)
+    assert cell is None or cell.status == "ok", f"without the fault: {cell.ename} {cell.evalue}{cell.stderr}"
+    assert deed.done(notebook.server, notebook.world), "it is not done without the fault"
+
+
+def check_said(cell: Cell, deed: Deed, server: RunningServer, world: World, *, twice: bool = False) -> None:
+    """What the cell said is so, and clear.
+
+    Args:
+        twice: the second interrupt may have met what tells of the first.
+
+    Raises:
+        AssertionError: it is not.
+    """
+    if cell.status == "ok":
+        assert deed.done(server, world), "it says that it was done"
+        return
+    raised = "\n".join(line for one in cell.outputs if "error" in one for line in one["error"]["traceback"])
+    if not deed.magic:
+        assert cell.ename in OURS | {"KeyboardInterrupt"}, f"{cell.ename}: {cell.evalue}"
+    elif cell.ename == "UsageError":
+        assert "Traceback" not in cell.stderr, cell.stderr
+        assert cell.stderr.startswith("UsageError: "), cell.stderr
+        assert cell.stderr.count("\n") == 1, cell.stderr
+        promised = any(words in cell.stderr for words in UNCHANGED)
+        assert not promised or not deed.seen(server, world), f"it was done: {cell.stderr}"
+    else:
+        # Before or after the line of ours: where IPython itself is interrupted, or displays the result.
+        assert cell.ename == "KeyboardInterrupt", f"{cell.ename}: {cell.evalue}"
+        assert twice or not LIBRARIES.search(raised), raised
+        assert twice or "lxdimg_nb/magics" not in raised, raised
