@@ -21,7 +21,7 @@ from lxdimg_nb.client.http.endpoint import Endpoint
 from lxdimg_nb.client.http.transport import Body, Reply, Stream, Transport
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.client.simplestreams.catalogue import Catalogue
-from lxdimg_nb.client.simplestreams.documents import fetch_document
+from lxdimg_nb.client.simplestreams.documents import OversizeDocumentError, fetch_document
 from lxdimg_nb.client.simplestreams.downloads import FileStream, multipart_body, read_verified
 from lxdimg_nb.client.simplestreams.index_file import read_index
 from lxdimg_nb.client.simplestreams.problems import Problems
@@ -93,8 +93,15 @@ class _Fetching:
         return _ProductsFile(builds, problems, headers.get("Etag", ""), headers.get("Last-Modified", ""))
 
     def _read(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[bytes | None, Mapping[str, str]]:
-        seconds = max(1.0, self._deadline - time.monotonic())
-        found = fetch_document(self._web, path, limit=self._left, seconds=seconds, headers=headers)
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0 or self._left <= 0:
+            spent = f"more than {MAX_SECONDS:g} s" if seconds <= 0 else f"more than {MAX_BYTES} bytes"
+            raise UnexpectedReplyError(f"{self._web.url}/{path} was not read: the catalogue takes {spent}")
+        try:
+            found = fetch_document(self._web, path, limit=self._left, seconds=seconds, headers=headers)
+        except OversizeDocumentError:
+            self._left = 0
+            raise
         self._left -= len(found[0] or b"")
         return found
 

@@ -14,7 +14,7 @@ from lxdimg_nb.client.http.transport import RETRIES, TIMEOUTS, Stream
 from lxdimg_nb.client.http.web_client import WebClient
 from lxdimg_nb.errors import ServerUnreachableError, UnexpectedReplyError
 
-__all__ = ["fetch_document", "parse_document"]
+__all__ = ["OversizeDocumentError", "fetch_document", "parse_document"]
 
 BLOCK = 1024 * 1024
 _CODINGS = {"gzip": "gz", "x-gzip": "gz", "zstd": "zstd"}
@@ -23,6 +23,10 @@ _MAGIC = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zstd"}
 _SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----"
 _AGAIN = "the mirror may be in the middle of an update, so try again later, or another mirror"
+
+
+class OversizeDocumentError(UnexpectedReplyError):
+    """A file has more bytes than it may have."""
 
 
 def fetch_document(
@@ -37,7 +41,8 @@ def fetch_document(
         seconds: that it may take, with all retries.
 
     Raises:
-        UnexpectedReplyError: it is larger, takes longer, or cannot be decompressed.
+        OversizeDocumentError: it is larger.
+        UnexpectedReplyError: it takes longer, or cannot be decompressed.
     """
     deadline = time.monotonic() + seconds
     attempt = 0
@@ -97,7 +102,7 @@ def _read_all(stream: Stream, limit: int, deadline: float, what: str) -> bytes:
         while piece := source.read(BLOCK):
             content += piece
             if len(content) > limit:
-                raise UnexpectedReplyError(f"{what} has more than {limit} bytes; that cannot be right")
+                raise OversizeDocumentError(f"{what} has more than {limit} bytes; that cannot be right")
     except UncheckedError as error:
         raise UnexpectedReplyError(f"{what} is compressed with zstd; {error}") from error
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:

@@ -21,7 +21,7 @@ from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.listing import list_records
 from lxdimg_nb.client.verbs.write.create import create_image
 from lxdimg_nb.client.verbs.write.settings import Settings, free_aliases
-from lxdimg_nb.client.verbs.write.wait import remove_made
+from lxdimg_nb.client.verbs.write.wait import remove_made, wait_or_cancel
 from lxdimg_nb.errors import (
     FingerprintMismatchError,
     ImageExistsError,
@@ -43,6 +43,7 @@ BLOCK = 1024 * 1024
 SPARE = 64 * BLOCK
 MAX_SIZE = 64 * 1024**3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GOES_ON = "The server goes on fetching it and cannot be stopped; look with images.all(), delete what you do not want."
 
 
 def fetch_from_simplestreams(
@@ -180,7 +181,7 @@ def _by_server(
     document = {"source": dict(source), "public": settings.public, "auto_update": bool(settings.auto_update)}
     operation = project.start("POST", "/1.0/images", json=document)
     try:
-        done = project.operations.wait(operation, progress=report, what="fetching the image")
+        done = wait_or_cancel(project, operation, report, "fetching the image", _GOES_ON)
     except NotFoundError as error:
         raise OperationFailedError(
             "the server has forgotten how its fetching ended; list the images", operation_id=operation.id
