@@ -51,16 +51,20 @@ def _demo(ctx: click.Context, arguments: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def _import(server: str, arguments: tuple[str, ...]) -> None:
     """Import an image; takes the arguments of `%lxdimg import` and --server."""
+    from lxdimg_nb.client.project import changes_noted
     from lxdimg_nb.errors import LxdImageError
-    from lxdimg_nb.magics.session.messages import format_error
+    from lxdimg_nb.magics.session.messages import format_error, stopped
     from lxdimg_nb.magics.shell_command import run_verb
 
     if {"-b", "--background"} & set(arguments):
         raise click.ClickException("an import from a shell waits until it is done; leave out --background")
-    try:
-        shown = run_verb("import", arguments, server)
-    except LxdImageError as error:
-        raise click.ClickException(_in_shell_words(format_error(error))) from error
+    with changes_noted() as changes:
+        try:
+            shown = run_verb("import", arguments, server)
+        except LxdImageError as error:
+            raise click.ClickException(_in_shell_words(format_error(error))) from error
+        except KeyboardInterrupt as error:
+            raise click.ClickException(_in_shell_words(format_error(error, stopped(error, changes)))) from error
     if "--help" in arguments or "-h" in arguments:
         click.echo(str(shown).replace("%lxdimg", "lxdimg-nb"))
 
@@ -85,6 +89,7 @@ def _in_shell_words(text: str) -> str:
     for notebook, shell in (
         ("%lxdimg import", "lxdimg-nb import"),
         ("%lxdimg connect https://host:8443, or a remote of %lxdimg remotes", "--server with a URL or a remote's name"),
+        ("; %lxdimg list shows what is there now", ""),
         (": %lxdimg demo", ": lxdimg-nb demo, then --server with its address"),
     ):
         text = text.replace(notebook, shell)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -16,7 +16,7 @@ from lxdimg_nb.client.project import changes_noted
 from lxdimg_nb.errors import LxdImageError
 from lxdimg_nb.magics.line.completion import Completion
 from lxdimg_nb.magics.line.words import silenced, split
-from lxdimg_nb.magics.session.messages import echo, format_error
+from lxdimg_nb.magics.session.messages import echo, format_error, stopped
 from lxdimg_nb.magics.session.session import Invocation, Session
 from lxdimg_nb.magics.verbs.root import LXDIMG, run
 from lxdimg_nb.text.formats import plural
@@ -81,7 +81,7 @@ class LxdimgMagics(Magics):
             except KeyboardInterrupt as error:
                 if self.debug:
                     raise
-                raise UsageError(format_error(error, _stopped(error, changes))) from error
+                raise UsageError(format_error(error, stopped(error, changes))) from error
 
     def _is_statement(self, line: str) -> bool:
         """Whether the line is a statement of the running cell, so that its result would only be displayed.
@@ -104,19 +104,6 @@ class LxdimgMagics(Magics):
         self.shell.user_ns[name] = result
         echo(f"{name} = {_summarize(result)}")
         return None
-
-
-def _stopped(error: KeyboardInterrupt, changes: Sequence[str]) -> str:
-    """What became of the work that was interrupted.
-
-    Args:
-        changes: the requests that were sent and may have changed something.
-    """
-    if getattr(error, "__notes__", ()):
-        return "stopped."  # the client has noted what is left
-    if changes:
-        return "stopped, perhaps after the server had done it; %lxdimg list shows what is there now"
-    return "stopped; nothing was changed on the server"
 
 
 def _magic_line(call: ast.Call) -> str | None:

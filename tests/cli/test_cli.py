@@ -14,6 +14,8 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb.cli import main
+from lxdimg_nb.client.files.image_files import ImageFiles
+from lxdimg_nb.client.operations import Operations
 from tests.kit import container_images as oci
 from tests.kit.container_images import Image
 from tests.kit.servers import RunningServer
@@ -171,3 +173,33 @@ def test_an_import_without_a_server_says_what_to_do_in_a_shell(
         "  - or use another server: --server with a URL or a remote's name",
         "  - or try things out on a demo server: lxdimg-nb demo, then --server with its address",
     ]
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("checked", "stopped; nothing was changed on the server"),
+        ("started", "stopped. All of it was sent, so the server may have the image all the same."),
+    ],
+)
+def test_an_interrupted_import_says_whether_the_image_may_be_there(
+    demo: RunningServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+    said: str,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    file = tmp_path / "image.tar.gz"
+    file.write_bytes(lxdimg_nb.demo.sample_image())
+    if where == "started":
+        monkeypatch.setattr(Operations, "started", interrupted)
+    else:
+        monkeypatch.setattr(ImageFiles, "acceptable", interrupted)
+
+    assert main(["import", "--server", demo.url, str(file)]) == 1
+
+    assert capsys.readouterr().err == f"Error: {said}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from lxdimg_nb import filters
 from lxdimg_nb.text.display import sanitize
@@ -64,6 +64,19 @@ def format_error(error: BaseException, message: str = "") -> str:
     """Return an error's message (or another) and notes on one line, and its advice in verbs on lines below."""
     first = " ".join([message or getattr(error, "message", "") or str(error), *getattr(error, "__notes__", ())])
     return "\n  - ".join([in_verbs(first), *advice_in_verbs(error)])
+
+
+def stopped(error: KeyboardInterrupt, changes: Sequence[str]) -> str:
+    """What became of the work that was interrupted.
+
+    Args:
+        changes: the requests that were sent and may have changed something.
+    """
+    if getattr(error, "__notes__", ()):
+        return "stopped."  # the client has noted what is left
+    if changes:
+        return "stopped, perhaps after the server had done it; %lxdimg list shows what is there now"
+    return "stopped; nothing was changed on the server"
 
 
 def advice_in_verbs(error: BaseException) -> list[str]:
