@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.kit import factory
 from tests.kit.axe import findings
-from tests.kit.lab import SLOW, opened
+from tests.kit.lab import opened
 from tests.kit.waiting import until
 
 
@@ -29,7 +29,7 @@ def test_axe_finds_nothing_in_any_state_and_theme(books, lxd, lab, axe):
 
     detail = opened(panel, fingerprint)
     detail.get_by_role("switch", name="Public").click()
-    expect(detail.get_by_role("status")).to_contain_text("Public on → off", timeout=SLOW)
+    expect(detail.get_by_role("status")).to_contain_text("Public on → off")
     look("said")
     detail.get_by_role("switch", name="Public").click()
     look("question")
@@ -37,7 +37,7 @@ def test_axe_finds_nothing_in_any_state_and_theme(books, lxd, lab, axe):
     detail.get_by_role("button", name="Add a property").click()
     detail.get_by_role("button", name="Export …").click()
     detail.get_by_text("Who uses it").click()
-    expect(detail.get_by_text("Ask again")).to_be_visible(timeout=SLOW)
+    expect(detail.get_by_text("Ask again")).to_be_visible()
     look("forms")
     panel.locator(".lxi-do-upload").click()
     look("upload")
@@ -46,7 +46,7 @@ def test_axe_finds_nothing_in_any_state_and_theme(books, lxd, lab, axe):
     panel.get_by_role("button", name="Close upload").click()
     panel.get_by_label("Select all on this page").check()
     panel.get_by_role("button", name="Make public …").click()
-    expect(panel.locator(".lxi-plan")).to_be_visible(timeout=SLOW)
+    expect(panel.locator(".lxi-plan")).to_be_visible()
     look("plan")
 
     assert {state: list_ for state, list_ in found.items() if list_} == {}
@@ -62,10 +62,10 @@ def test_a_plan_for_a_selection_is_applied_by_clicks(books, lxd):
     panel.get_by_label("Value (empty removes it)").fill("blue")
     panel.get_by_role("button", name="Show the plan").click()
 
-    expect(panel.locator(".lxi-plan tbody tr")).to_have_count(3, timeout=SLOW)
+    expect(panel.locator(".lxi-plan tbody tr")).to_have_count(3)
     assert all("team" not in lxd.get(f"images/{f}")["properties"] for f in fingerprints)
     panel.get_by_role("button", name="Change 3 images").click()
-    expect(panel.locator(".lxi-bulk")).to_contain_text("3 done", timeout=SLOW)
+    expect(panel.locator(".lxi-bulk")).to_contain_text("3 done")
     assert all(lxd.get(f"images/{f}")["properties"]["team"] == "blue" for f in fingerprints)
 
 
@@ -79,7 +79,7 @@ def test_a_saved_notebook_is_small_shows_a_table_and_writes_nothing_when_opened(
 
     book.save()
 
-    assert until(lambda: "text/html" in book.file.read_text(), timeout=10)
+    assert until(lambda: "text/html" in book.file.read_text())
     saved = json.loads(book.file.read_text())
     assert book.file.stat().st_size < 100_000
     html = "".join(saved["cells"][0]["outputs"][0]["data"]["text/html"])

@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 from tests.kit import factory
 from tests.kit.counts import count
 from tests.kit.hostile_corpus import CORPUS, listing
-from tests.kit.lab import SLOW
 from tests.kit.proxy import Fault, Proxy
 
 # Elements that only markup of the server's could have made, and where they are.
@@ -39,10 +38,10 @@ def test_no_script_runs_no_request_leaves_and_nothing_is_markup(books, demo, lab
             book.run(at)
         book.run(6, wait=False)
         panel = book.panel(6)
-        expect(panel).to_contain_text(f"{len(CORPUS) + 1} images", timeout=SLOW)
+        expect(panel).to_contain_text(f"{len(CORPUS) + 1} images")
         panel.locator("tbody tr", has_text="window.owned").first.click()
 
-        expect(panel.locator(".lxi-detail")).to_contain_text("window.owned", timeout=SLOW)
+        expect(panel.locator(".lxi-detail")).to_contain_text("window.owned")
         assert lab.page.evaluate("() => window.owned") is None
         assert lab.page.evaluate(STRANGE) == []
         # Markup that is planted is found.

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.kit import certificates, factory
-from tests.kit.lab import SLOW, opened
+from tests.kit.lab import SLOW, opened, sleep_until
 from tests.kit.waiting import until
 
 
@@ -23,11 +23,11 @@ def test_a_click_on_the_public_switch_changes_the_image_on_the_server(books, ser
     expect(detail.get_by_role("alertdialog")).to_contain_text("without any authentication")
     assert server.get(f"images/{fingerprint}")["public"] is False
     detail.get_by_role("button", name="Make public").click()
-    expect(switch).to_have_attribute("aria-checked", "true", timeout=SLOW)
+    expect(switch).to_have_attribute("aria-checked", "true")
     assert server.get(f"images/{fingerprint}")["public"] is True
     expect(panel.locator("tbody .lxi-is-public")).to_have_count(1)
     switch.click()
-    expect(switch).to_have_attribute("aria-checked", "false", timeout=SLOW)
+    expect(switch).to_have_attribute("aria-checked", "false")
     assert server.get(f"images/{fingerprint}")["public"] is False
 
 
@@ -53,15 +53,15 @@ def test_a_file_is_checked_then_uploaded_with_its_alias(books, server, tmp_path)
     panel.locator(".lxi-do-upload").click()
     field = panel.get_by_label("Image file on the kernel's machine")
     field.fill(f"{tmp_path}/we")
-    expect(panel.locator("datalist option")).to_have_attribute("value", str(file), timeout=SLOW)
+    expect(panel.locator("datalist option")).to_have_attribute("value", str(file))
     field.fill(str(file))
     panel.get_by_role("button", name="Check").click()
-    expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint, timeout=SLOW)
+    expect(panel.locator(".lxi-upload")).to_contain_text(fingerprint)
     assert server.get("images") == []
     panel.get_by_label("Aliases").fill("web web/3")
     panel.locator(".lxi-upload button[type=submit]").click()
 
-    expect(panel.locator(".lxi-upload")).to_contain_text(f"Imported as {fingerprint[:12]}", timeout=SLOW)
+    expect(panel.locator(".lxi-upload")).to_contain_text(f"Imported as {fingerprint[:12]}")
     image = server.get(f"images/{fingerprint}")
     assert image["public"] is False
     assert sorted(alias["name"] for alias in image["aliases"]) == ["web", "web/3"]
@@ -78,7 +78,7 @@ def test_an_image_is_exported_to_a_folder(books, server, tmp_path):
     detail.get_by_label("Folder on the kernel's machine").fill(str(tmp_path))
     detail.get_by_role("button", name="Export", exact=True).click()
 
-    expect(panel.locator(".lxi-job-done")).to_contain_text("verified", timeout=SLOW)
+    expect(panel.locator(".lxi-job-done")).to_contain_text("verified")
     files = list(Path(tmp_path).iterdir())
     assert [path.read_bytes() for path in files] == [data]
     assert files[0].name.startswith(fingerprint)
@@ -110,7 +110,7 @@ def test_who_uses_an_image_is_shown_on_demand(books, server, lab):
 
     detail.get_by_text("Who uses it").click()
 
-    expect(detail.locator(".lxi-explain")).to_contain_text("no instance or snapshot", timeout=SLOW)
+    expect(detail.locator(".lxi-explain")).to_contain_text("no instance or snapshot")
     expect(detail.locator(".lxi-explain")).to_contain_text("1 alias would vanish: web")
 
 
@@ -122,20 +122,21 @@ def test_an_image_that_is_deleted_elsewhere_is_reported(books, lxd):
 
     detail.get_by_role("switch", name="Public").click()
 
-    expect(panel.get_by_role("alert").first).to_contain_text("is gone", timeout=SLOW)
+    expect(panel.get_by_role("alert").first).to_contain_text("is gone")
     expect(panel.locator("tbody tr")).to_have_count(0)
 
 
-def test_the_panel_works_while_a_cell_runs(books, lxd):
+def test_the_panel_works_while_a_cell_runs(books, lxd, tmp_path):
     fingerprint = lxd.add_image(factory.small(6), public=True)
-    book, panel = books.browser(lxd, "import time; time.sleep(20)")
+    book, panel = books.browser(lxd, sleep_until(tmp_path / "go-on"))
     detail = opened(panel, fingerprint)
     book.run(1, wait=False)
 
     detail.get_by_role("switch", name="Public").click()
 
-    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is False, timeout=8)
+    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is False)
     expect(detail.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false")
+    assert book.running(1)
 
 
 def test_an_empty_project_and_a_dead_server_each_say_what_to_do(books, demo):
@@ -145,10 +146,10 @@ def test_an_empty_project_and_a_dead_server_each_say_what_to_do(books, demo):
     demo.stop()
     panel.get_by_role("button", name="Reload").click()
 
-    expect(panel).to_contain_text("The server does not answer", timeout=SLOW)
+    expect(panel).to_contain_text("The server does not answer")
     demo.restart()
     panel.get_by_role("button", name="Try again").click()
-    expect(panel).to_contain_text("No images here yet", timeout=SLOW)
+    expect(panel).to_contain_text("No images here yet")
 
 
 def test_an_untrusted_client_is_told_how_to_be_trusted_and_can_change_nothing(books, lxd, tmp_path):
@@ -162,7 +163,7 @@ def test_an_untrusted_client_is_told_how_to_be_trusted_and_can_change_nothing(bo
     book.run(0)
     panel = book.panel(0)
 
-    expect(panel.get_by_role("note")).to_contain_text("config trust add", timeout=SLOW)
+    expect(panel.get_by_role("note")).to_contain_text("config trust add")
     expect(panel.locator("tbody tr")).to_have_count(1)
     detail = opened(panel, fingerprint)
     detail.get_by_role("switch", name="Public").click(force=True)
@@ -182,7 +183,7 @@ def test_outdated_images_are_shown_after_the_user_agrees_to_read_the_catalogue(b
     panel.get_by_role("button", name="Outdated").click()
     panel.get_by_role("button", name="Read them").click()
 
-    expect(panel.locator(".lxi-asked")).to_contain_text("with a newer build", timeout=SLOW)
+    expect(panel.locator(".lxi-asked")).to_contain_text("with a newer build")
     outdated = int(book.run(1).inner_text())
     assert outdated > 0
     expect(panel.locator("tbody tr")).to_have_count(outdated)
@@ -213,16 +214,17 @@ def test_ten_thousand_images_are_searched_and_paged_in_the_kernel(books, demo):
     expect(panel.locator("tbody tr")).to_have_count(5)
 
 
-def test_a_panel_comes_up_while_the_next_cell_already_runs(books, lxd):
+def test_a_panel_comes_up_while_the_next_cell_already_runs(books, lxd, tmp_path):
     """As with Run All: the panel's hello must not wait for the cells below."""
     fingerprint = lxd.add_image(factory.small(7), public=True)
     first = f"import lxdimg_nb\nclient = lxdimg_nb.connect({lxd.url!r})\nclient.images.panel()"
-    book = books.notebook([first, "import time; time.sleep(25)"])
+    book = books.notebook([first, sleep_until(tmp_path / "go-on")])
     book.run(0, wait=False)
     book.run(1, wait=False)
 
-    panel = book.panel(0, timeout=12_000)
+    panel = book.panel(0)
     detail = opened(panel, fingerprint)
     detail.get_by_role("switch", name="Public").click()
 
-    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is False, timeout=8)
+    assert until(lambda: lxd.get(f"images/{fingerprint}")["public"] is False)
+    assert book.running(1)

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.lab import SLOW
 from tests.kit.proxy import Fault, Proxy
 from tests.kit.waiting import until
 
@@ -65,7 +64,7 @@ class Keys:
 
     def sees(self, text, *, where=".lxi-panel"):
         """Something came of it, and the focus is in the panel still."""
-        expect(self.panel.page.locator(where).first).to_contain_text(text, timeout=SLOW)
+        expect(self.panel.page.locator(where).first).to_contain_text(text)
         assert self.panel.page.locator(".lxi:focus-within").count() == 1, f"the focus was lost at {text!r}"
 
 
@@ -93,19 +92,19 @@ def test_a_list_is_searched_sorted_paged_and_changed_by_keys_alone(keys, lxd):
     keys.reach("Search images").type("img")
     keys.reach("Columns").press("Enter")
     keys.reach("Used").press("Space")
-    expect(keys.panel.locator("thead")).to_contain_text("Used", timeout=SLOW)
+    expect(keys.panel.locator("thead")).to_contain_text("Used")
     keys.press("Escape")
     assert keys.at == "Columns"
     keys.reach("Alias").press("Enter")
-    expect(rows.first).to_contain_text("img-00", timeout=SLOW)
+    expect(rows.first).to_contain_text("img-00")
     assert keys.at.startswith("Alias")
     # Tab stops at one row alone; the way behind the table is short.
     keys.reach("img-00").press("ArrowDown", "End", "ArrowDown", "ArrowDown")
     assert keys.at == "img-11"
     keys.reach("Rows").press("ArrowUp")
-    expect(rows).to_have_count(10, timeout=SLOW)
+    expect(rows).to_have_count(10)
     keys.reach("Next page").press("Enter")
-    expect(rows).to_have_count(2, timeout=SLOW)
+    expect(rows).to_have_count(2)
     assert keys.at == "Next page"
     keys.back("img-11").press("Home", "Shift+Tab", "Space", "ArrowDown", "Space")
     keys.sees("2 selected")
@@ -138,7 +137,7 @@ def test_letters_that_notebooks_act_on_stay_in_the_panel(keys, lxd):
         assert keys.at == name
         if name == "Search images":
             keys.press("Control+a", "Delete")
-        expect(keys.panel.locator("tbody tr")).to_have_count(1, timeout=SLOW)
+        expect(keys.panel.locator("tbody tr")).to_have_count(1)
     keys.press("Shift+Enter")
     keys.sees(fingerprint)
     assert lxd.get("images") == [f"/1.0/images/{fingerprint}"]
@@ -155,9 +154,9 @@ def test_an_image_is_edited_exported_and_deleted_by_keys_alone(keys, lxd, tmp_pa
         panel = keys.panel
 
         keys.reach("Search images").type("alias=web")
-        expect(panel.locator("tbody tr")).to_have_count(1, timeout=SLOW)
+        expect(panel.locator("tbody tr")).to_have_count(1)
         keys.reach("web").press("Enter")
-        expect(panel.locator(".lxi-detail .lxi-title")).to_be_focused(timeout=SLOW)
+        expect(panel.locator(".lxi-detail .lxi-title")).to_be_focused()
 
         keys.reach("Public").press("Space")
         assert keys.at == "Make public"
@@ -182,17 +181,17 @@ def test_an_image_is_edited_exported_and_deleted_by_keys_alone(keys, lxd, tmp_pa
 
         keys.reach("Add an alias").press("Enter")
         keys.enter("web/1")
-        expect(panel.locator(".lxi-tags")).to_contain_text("web/1", timeout=SLOW)
+        expect(panel.locator(".lxi-tags")).to_contain_text("web/1")
         assert keys.at == "Add an alias"
         keys.press("Enter")
         keys.enter("db")
         keys.sees("points at another image")
         keys.back("Move it here").press("Enter")
-        expect(panel.locator(".lxi-tags")).to_contain_text("db", timeout=SLOW)
+        expect(panel.locator(".lxi-tags")).to_contain_text("db")
         keys.reach("Remove the alias db").press("Enter")
         assert keys.at == "Remove"
         keys.press("Enter")
-        expect(panel.locator(".lxi-tags")).not_to_contain_text("db", timeout=SLOW)
+        expect(panel.locator(".lxi-tags")).not_to_contain_text("db")
         assert keys.at == "Add an alias"
         assert [a["name"] for a in lxd.get("images/aliases?recursion=1")] == ["web", "web/1"]
 
@@ -202,7 +201,7 @@ def test_an_image_is_edited_exported_and_deleted_by_keys_alone(keys, lxd, tmp_pa
         folder = tmp_path / "exports"
         folder.mkdir()
         keys.enter(str(folder))
-        expect(panel.locator(".lxi-job")).to_have_count(1, timeout=SLOW)
+        expect(panel.locator(".lxi-job")).to_have_count(1)
         keys.back(f"Cancel Export web to {folder}").press("Enter")
         keys.sees("Cancelling", where=".lxi-job")
         held.set()
@@ -218,7 +217,7 @@ def test_an_image_is_edited_exported_and_deleted_by_keys_alone(keys, lxd, tmp_pa
         keys.sees("Deleted web")
         assert lxd.get("images") == [f"/1.0/images/{other}"]
         keys.back("Dismiss").press("Enter")
-        expect(panel.get_by_text("Deleted web")).to_have_count(0, timeout=SLOW)
+        expect(panel.get_by_text("Deleted web")).to_have_count(0)
         keys.reach("Clear the search").press("Enter")
         keys.sees("1 image, ")
         assert keys.at == "Search images"

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.kit import factory
 from tests.kit.axe import findings
-from tests.kit.lab import SLOW, opened
+from tests.kit.lab import opened
 
 LONG = "web-" + "abcdefghij" * 19 + "-end"
 HEBREW = "\u05e9\u05dc\u05d5\u05dd"
@@ -104,7 +104,7 @@ def test_nothing_overflows_with_any_names_in_any_width(shaped, lxd, lab, axe, tm
     detail = opened(panel, fingerprint)
     detail.get_by_role("button", name="Export …").click()
     detail.get_by_role("button", name="Export", exact=True).click()
-    expect(panel.locator(".lxi-job-done")).to_contain_text("verified", timeout=SLOW)
+    expect(panel.locator(".lxi-job-done")).to_contain_text("verified")
     detail.get_by_role("switch", name="Public").click()
     detail.get_by_role("button", name="Edit expires").click()
     detail.get_by_role("button", name=f"Remove the alias {HEBREW}", exact=True).click()
@@ -114,10 +114,10 @@ def test_nothing_overflows_with_any_names_in_any_width(shaped, lxd, lab, axe, tm
     look("upload")
     panel.get_by_label("Image file on the kernel's machine").fill(f"/no/such/{HOSTILE}{LONG}")
     panel.get_by_role("button", name="Check").click()
-    expect(panel.locator(".lxi-upload [role=alert]")).to_contain_text("There is no file", timeout=SLOW)
+    expect(panel.locator(".lxi-upload [role=alert]")).to_contain_text("There is no file")
     panel.get_by_label("Select all on this page").check()
     panel.get_by_role("button", name="Make public …").click()
-    expect(panel.locator(".lxi-plan")).to_be_visible(timeout=SLOW)
+    expect(panel.locator(".lxi-plan")).to_be_visible()
     look("plan")
     lab.theme("light")
 

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.kit import factory
 from tests.kit.counts import count
-from tests.kit.lab import SLOW, Books, Notebook
+from tests.kit.lab import Books, Notebook
 from tests.kit.page_usage import grown_page, jupyter_server, page_usage
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
@@ -28,7 +28,7 @@ CLOSE = "for panel in panels: panel.close()"
 
 def shown(book: Notebook, at: int, panels: int) -> None:
     """Wait until a cell shows so many panels with their lists."""
-    expect(book.output(at).locator(".lxi-panel tbody")).to_have_count(panels, timeout=60_000)
+    expect(book.output(at).locator(".lxi-panel tbody")).to_have_count(panels)
 
 
 def test_panels_that_come_and_go_leave_nothing_in_the_page(books: Books, demo: RunningServer) -> None:
@@ -41,7 +41,7 @@ def test_panels_that_come_and_go_leave_nothing_in_the_page(books: Books, demo: R
         book.run(1)
         shown(book, 1, AT_ONCE)
         book.run(2)
-        expect(book.output(1).locator(".lxi-panel")).to_have_count(0, timeout=SLOW)
+        expect(book.output(1).locator(".lxi-panel")).to_have_count(0)
 
     come_and_go()
     before = page_usage(book)
@@ -121,4 +121,4 @@ def test_kernels_that_are_restarted_leave_nothing(books: Books, demo: RunningSer
     book.run(1)
     assert until(lambda: list(spool.iterdir()) == [])
     book.close()
-    assert until(lambda: list(own.iterdir()) == [], timeout=15), list(own.iterdir())
+    assert until(lambda: list(own.iterdir()) == []), list(own.iterdir())

@@ -81,12 +81,12 @@ def test_no_way_of_opening_a_notebook_again_writes_anything(books, lab, demo, we
     commands(page, "notebook:create-output-view")
     nothing_written("another view of an output")
     with lab.another(book) as tab:
-        expect(tab.panel(0).locator("tbody tr").first).to_be_visible(timeout=SLOW)
+        expect(tab.panel(0).locator("tbody tr").first).to_be_visible()
         tab.run(1)
         nothing_written("a second tab")
     lab.load()
     lab.open(book)
-    expect(book.panel(0).locator("tbody tr").first).to_be_visible(timeout=SLOW)
+    expect(book.panel(0).locator("tbody tr").first).to_be_visible()
     nothing_written("reloading the page")
     run_all(book)
     nothing_written("running again")
@@ -103,5 +103,5 @@ def test_no_way_of_opening_a_notebook_again_writes_anything(books, lab, demo, we
     opened(panel, web)
     switch = panel.locator(".lxi-detail").get_by_role("switch", name="Public")
     switch.click()
-    expect(switch).to_have_attribute("aria-checked", "false", timeout=SLOW)
+    expect(switch).to_have_attribute("aria-checked", "false")
     assert [method for method, _ in writes()[begin:]] == ["PATCH"]

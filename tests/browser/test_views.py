@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.kit import factory
-from tests.kit.lab import FIND, SLOW, opened
+from tests.kit.lab import FIND, opened
 from tests.kit.waiting import until
 
 DROP = f"""async path => {{
@@ -44,8 +44,8 @@ def switched(panel, demo, fingerprint, *, to):
     switch.click()
     if to:
         panel.get_by_role("button", name="Make public").click()
-    assert until(lambda: demo.get(f"images/{fingerprint}")["public"] is to, timeout=10)
-    expect(switch).to_have_attribute("aria-checked", "true" if to else "false", timeout=SLOW)
+    assert until(lambda: demo.get(f"images/{fingerprint}")["public"] is to)
+    expect(switch).to_have_attribute("aria-checked", "true" if to else "false")
 
 
 def test_a_panel_whose_connection_was_lost_and_is_back_goes_on(books, demo, web, writes):
@@ -55,7 +55,7 @@ def test_a_panel_whose_connection_was_lost_and_is_back_goes_on(books, demo, web,
     book.page.evaluate(DROP, book.path)
     demo.add_image(factory.small(2), aliases=["later"])
 
-    expect(panel.locator("tbody tr")).to_have_count(2, timeout=SLOW)
+    expect(panel.locator("tbody tr")).to_have_count(2)
     before = writes()
     switched(panel, demo, web, to=False)
     assert writes() == before + 1
@@ -66,7 +66,7 @@ def test_a_panel_whose_connection_was_lost_and_is_back_goes_on(books, demo, web,
 FORGET = """import threading
 done, lists = threading.Event(), []
 panel.actor.post(lambda: (panel._views.clear(), panel._count_views(), lists.append(list(panel._lists)), done.set()))
-print(done.wait(10), lists)"""
+print(done.wait(60), lists)"""
 
 
 def test_a_panel_that_was_taken_for_gone_while_the_laptop_slept_goes_on(books, demo, web, writes):
@@ -77,7 +77,7 @@ def test_a_panel_that_was_taken_for_gone_while_the_laptop_slept_goes_on(books, d
     panel.get_by_label("Search images").fill("w")
     demo.add_image(factory.small(2), aliases=["west"])
 
-    expect(panel.locator("tbody tr")).to_have_count(2, timeout=SLOW)
+    expect(panel.locator("tbody tr")).to_have_count(2)
     before = writes()
     switched(panel, demo, web, to=False)
     assert writes() == before + 1
@@ -88,12 +88,12 @@ def test_a_panel_shown_twice_writes_once_and_shows_it_in_both(books, demo, web, 
     opened(first, web)
     book.run(1)
     second = book.panel(1)
-    expect(second.locator(".lxi-detail")).to_contain_text(web, timeout=SLOW)
+    expect(second.locator(".lxi-detail")).to_contain_text(web)
     before = writes()
 
     switched(second, demo, web, to=False)
 
-    expect(first.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false", timeout=SLOW)
+    expect(first.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "false")
     assert writes() == before + 1
     # What is asked in one view is not asked in the other.
     first.get_by_role("switch", name="Public").click()
@@ -102,7 +102,7 @@ def test_a_panel_shown_twice_writes_once_and_shows_it_in_both(books, demo, web, 
     # The first is the one to go on when the second is gone.
     book.page.evaluate("at => document.querySelectorAll('.jp-CodeCell')[at].querySelector('.lxi').remove()", 1)
     first.get_by_role("button", name="Make public").click()
-    expect(first.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "true", timeout=SLOW)
+    expect(first.get_by_role("switch", name="Public")).to_have_attribute("aria-checked", "true")
     assert writes() == before + 2
 
 
@@ -114,7 +114,7 @@ def test_two_panels_of_a_page_share_one_script_and_work(books, demo, web, writes
     opened(second, web)
     switched(second, demo, web, to=False)
 
-    expect(first.locator("tbody .lxi-is-public")).to_have_count(0, timeout=SLOW)
+    expect(first.locator("tbody .lxi-is-public")).to_have_count(0)
     styles = book.page.evaluate("() => [...document.querySelectorAll('head style')].map(style => style.textContent)")
     assert len([style for style in styles if ".lxi-panel" in style]) == 1
 
