@@ -94,6 +94,11 @@ class Dialect:
         return not self.incus or source.incus or source.simplestreams
 
     @property
+    def refuses_dates(self) -> bool:
+        """Whether it refuses dates without quotes where metadata.yaml has texts (Incus 7.0.2)."""
+        return self.incus and self.at_least(7, 0)
+
+    @property
     def token_field(self) -> str:
         """The field for a trust token in POST /1.0/certificates."""
         return "trust_token" if self.incus or self.has("explicit_trust_token") else "password"

@@ -155,7 +155,7 @@ def test_a_metadata_yaml_with_odd_values(document: Any) -> None:
 
 
 def _metadata(content: bytes) -> None:
-    found, problems = parse_metadata(content)
+    found, problems, _ = parse_metadata(content)
 
     assert isinstance(found, dict)
     assert all(isinstance(text, str) and text for text in problems)

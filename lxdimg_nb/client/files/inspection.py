@@ -52,6 +52,7 @@ class ImageInspection:
         notes: what is worth knowing but no reason to refuse.
         whole: whether the archive was read to its end.
         other: of a file that is no image, what it is and the next step; both empty when unknown.
+        dates: texts in metadata.yaml that are dates without quotes, which newer Incus refuses.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class ImageInspection:
     notes: tuple[str, ...] = ()
     whole: bool = True
     other: tuple[str, str] = ("", "")
+    dates: tuple[str, ...] = ()
 
     @property
     def architecture(self) -> str:
@@ -112,14 +114,15 @@ def _inspect_squashfs(source: Source) -> ImageInspection:
             if content is None:
                 other = ("the squashfs of a root file system", MAKE_METADATA) if files.is_folder("etc") else ("", "")
                 return ImageInspection("squashfs", other=other)
-            metadata, problems = parse_metadata(content)
+            metadata, problems, dates = parse_metadata(content)
             rootfs = "container" if files.is_folder("rootfs") else ""
             rootfs = rootfs or ("virtual-machine" if files.read("rootfs.img", 1) is not None else "")
     except InvalidImageError as error:
         # Whether a server can read it is not known either.
         note = f"metadata.yaml was not checked: {error.message}; if there is none in it, {MAKE_METADATA}"
         return ImageInspection("squashfs", notes=(note,), whole=False)
-    return ImageInspection("squashfs", metadata, rootfs, tuple(problems), tuple(_metadata_notes(metadata)))
+    notes = tuple(_metadata_notes(metadata))
+    return ImageInspection("squashfs", metadata, rootfs, tuple(problems), notes, dates=dates)
 
 
 def inspect_root(source: Source, found: ImageInspection) -> ImageInspection:
@@ -182,6 +185,7 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile, names: ArchiveNames) -> ImageI
     metadata: dict[str, Any] | None = None
     problems: list[str] = []
     notes: list[str] = []
+    dates: tuple[str, ...] = ()
     rootfs, whole, again = "", True, 0
     for number, member in enumerate(tar):
         names.add(member)
@@ -192,7 +196,7 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile, names: ArchiveNames) -> ImageI
                 problems.append("metadata.yaml is in it again and again")
                 whole = False
                 break
-            metadata, found = read_metadata(tar, member)
+            metadata, found, dates = read_metadata(tar, member)
             problems += found
         elif name == "rootfs.img":
             rootfs = "virtual-machine"
@@ -217,7 +221,7 @@ def _inspect_tar(kind: str, tar: tarfile.TarFile, names: ArchiveNames) -> ImageI
         notes.append("metadata.yaml was not among the first files")
     notes += _metadata_notes(metadata or {})
     other = names.describe() if metadata is None else ("", "")
-    return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole, other)
+    return ImageInspection(kind, metadata, rootfs, tuple(problems), tuple(notes), whole, other, dates)
 
 
 def _metadata_notes(metadata: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import yaml
 
+from .go_dates import is_date
 from .refusals import Refusal
 
 __all__ = ["ARCHITECTURES", "ImageFacts", "extension_of", "facts_of"]
@@ -226,7 +227,7 @@ def _parse_facts(text: bytes, kind: str, *, dates_are_texts: bool) -> ImageFacts
         created = _integer(fields.get("creation_date"))
         expiry = _integer(fields.get("expiry_date"))
         if not dates_are_texts:
-            _refuse_dates(fields.get("properties"), fields.get("architecture"))
+            _refuse_dates(fields.get("properties"), fields.get("architecture"), fields.get("templates"))
         properties = _mapping(loader, fields.get("properties"))
         _check_templates(loader, fields.get("templates"))
         written = _string(fields["architecture"]) if "architecture" in fields else ""
@@ -254,8 +255,11 @@ class _Loader(yaml.SafeLoader):
     def resolve(self, kind: Any, value: str, implicit: Any) -> str:
         """The tag of an untagged node."""
         tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
-        if kind is not yaml.ScalarNode or not implicit[0] or tag[len(_TAG) :] not in ("str", "int", "float", "bool"):
+        known = ("str", "int", "float", "bool", "timestamp")
+        if kind is not yaml.ScalarNode or not implicit[0] or tag[len(_TAG) :] not in known:
             return tag
+        if is_date(value):
+            return f"{_TAG}timestamp"
         if tag.endswith("float") and value.lstrip("+-").lower() in (".inf", ".nan"):
             return tag
         if value.lower() in ("true", "false"):
@@ -288,7 +292,9 @@ def _is_null(node: yaml.Node | None) -> bool:
 
 
 def _cannot(node: yaml.Node, wanted: str) -> Refusal:
-    shown = f" `{node.value}`" if isinstance(node, yaml.ScalarNode) else ""
+    shown = ""
+    if isinstance(node, yaml.ScalarNode):
+        shown = f" `{node.value}`" if len(node.value) <= 10 else f" `{node.value[:7]}...`"
     kind = _tag(node) if shown else "map" if isinstance(node, yaml.MappingNode) else "seq"
     line = node.start_mark.line + 1
     return Refusal(500, f"yaml: unmarshal errors:\n  line {line}: cannot unmarshal !!{kind}{shown} into {wanted}")
@@ -348,6 +354,8 @@ def _refuse_dates(*nodes: yaml.Node | None) -> None:
     for node in nodes:
         if isinstance(node, yaml.MappingNode):
             _refuse_dates(*(part for pair in node.value for part in pair))
+        elif isinstance(node, yaml.SequenceNode):
+            _refuse_dates(*node.value)
         elif isinstance(node, yaml.ScalarNode) and _tag(node) == "timestamp":
             raise _cannot(node, "string")
 

@@ -262,3 +262,14 @@ def test_a_hostile_os_release_stays_text() -> None:
     assert "<b>" not in made._repr_html_() and "\x1b" not in repr(made)
     assert len(made.properties["description"]) <= 500
     assert made.properties["release"] == "$(id)"
+
+
+@pytest.mark.parametrize("text", ["2024-01-02", "2024-1-2", "2024-1-2 3:4:5", "2024-01-02T3:4:5Z"])
+def test_a_value_that_looks_like_a_date_is_a_text_for_every_server(text: str) -> None:
+    """Incus 7.0 and newer refuse a date without quotes."""
+    made = lxdimg_nb.image_metadata(oci.system(), release=text)
+
+    with tarfile.open(fileobj=io.BytesIO(made)) as tar:
+        file = tar.extractfile("metadata.yaml")
+        assert file is not None
+        assert f"release: '{text}'\n" in file.read().decode()

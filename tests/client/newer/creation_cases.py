@@ -26,6 +26,16 @@ from tests.kit import factory
 from tests.kit.newer import speaks
 from tests.kit.servers import RunningServer
 
+DATES = (
+    *("properties: {built: 2024-1-2}", "properties: {built: 2024-01-02 03:04:05.5}", "properties: {2024-01-02: x}"),
+    *("properties: {built: 2024-01-02T3:4:5+01:00}", "properties: {built: !!timestamp 2024-01-02}"),
+    "templates: {/x: {when: [create], template: 2024-01-02}}",
+)
+NO_DATES = (
+    *("properties: {built: 2024-02-30}", "properties: {built: 2024-01-02T03:04:05}", "properties: {built: 20240102}"),
+    *("properties: {built: 2024-01-02 03:04:05Z}", "properties: {built: !!str 2024-01-02}", "other: 2024-01-02"),
+)
+
 
 @case("PROFILES_HEADER", "PROFILES_FIRST")
 def _(server: RunningServer, client: Client, holds: bool) -> None:
@@ -127,6 +137,25 @@ def _(server: RunningServer, client: Client, holds: bool) -> None:
     else:
         assert client.images.create(dated, wait=True).properties["built"] == "2020-01-01"
     assert client.images.create(image_of(GOOD + b'properties: {built: "2020-01-02"}\n'), wait=True).size
+
+    # `check()` tells before, of exactly what such a server refuses.
+    for text in DATES:
+        file = image_of(GOOD + text.encode() + b"\n")
+        found = client.images.check(file)
+
+        assert [told for told in found.problems if "write quotes around" in told] == list(found.problems)
+        assert bool(found.problems) is holds is bool(client.server_project.dialect.refuses_dates), text
+        assert bool(found.notes) is not holds, text
+        if holds:
+            assert "!!timestamp" in failure(server, client, upload(server, file)), text
+        else:
+            assert client.images.create(file, wait=True).size, text
+    for text in NO_DATES:
+        file = image_of(GOOD + text.encode() + b"\n")
+
+        assert client.images.check(file).ok, text
+        assert client.images.check(file).notes == (), text
+        assert client.images.create(file, wait=True).size, text
 
 
 @case("PUSH_CONNECTS_LATE")

@@ -90,7 +90,7 @@ _PROPERTIES = {
     **dict.fromkeys(
         (
             *("", "null", "{}", "{os: null}", "{os: ~}", "{os: }", "{os: ''}", "{null: a}", "{'': a}"),
-            *("{os: 2023-11-14}", "{os: 2023-11-14T10:00:00Z}", "{os: 2023-13-45}", "{2023-11-14: a}"),
+            *("{os: '2023-11-14'}", "{os: 2023-11-14T10:00:00}", "{os: 2023-13-45}", "{os: 2023-02-29}"),
             *("{os: true}", "{os: True}", "{os: yes}", "{os: OFF}", "{yes: a}", "{true: a}", "{os: !!bool yes}"),
             *("{os: 1}", "{os: 22.10}", "{os: 0x10}", "{os: 010}", "{os: 1_000}", "{os: 1:30}", "{os: -0}"),
             *("{os: .inf}", "{os: !!float 5}", "{os: 20230101_0000}", "{1.50: a}", "{0x10: a}"),
@@ -166,7 +166,14 @@ def _field(name: str, values: dict[str, str], rest: str) -> dict[str, Row]:
     }
 
 
+_NOTED = (
+    *("properties: {os: 2023-11-14}", "properties: {os: 2023-1-2}", "properties: {os: 2023-11-14T10:00:00Z}"),
+    *("properties: {2023-11-14: a}", "properties: {os: 2023-11-14 1:2:3.5}"),
+    "templates: {/etc/x: {template: 2023-11-14}}",
+)
+
 ROWS: dict[str, Row] = {
+    **{text: taken(unified(f"{HEAD}{text}\n"), "write quotes around") for text in _NOTED},
     **_field("creation_date", _DATES, ARCHITECTURE),
     **_field("expiry_date", _EXPIRIES, HEAD),
     **_field("architecture", _ARCHITECTURES, DATE),

@@ -7,13 +7,13 @@ import math
 import re
 import tarfile
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from lxdimg_nb.values.architecture import kernel_architecture
 
-__all__ = ["MAX_SIZE", "parse_metadata", "read_metadata"]
+__all__ = ["MAX_SIZE", "ParsedMetadata", "is_date", "parse_metadata", "read_metadata"]
 
 # Servers take no more, and 200 MB of YAML take a daemon down (CVE-2026-41648); this process must not follow.
 MAX_SIZE = 1024 * 1024
@@ -29,40 +29,63 @@ _NAMES = {
 }
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)", re.ASCII)
+# The layouts of gopkg.in/yaml, allowedTimestampFormats: a date, with T and a zone, or with a space and none.
+_DATE = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d+)?(?:Z|[-+]\d\d:\d\d))"
+    r"|(?: (\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d+)?))?",
+    re.ASCII,
+)
+MAX_DATES = 5
 _YES, _NO = {"y", "yes", "true", "on"}, {"n", "no", "false", "off"}
 
 
-def read_metadata(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[dict[str, Any], list[str]]:
-    """The content of metadata.yaml, empty when it cannot be read, and what is wrong with it."""
+class ParsedMetadata(NamedTuple):
+    """The content of metadata.yaml, and what servers say about it.
+
+    Attributes:
+        content: empty when it cannot be read.
+        problems: what every server refuses.
+        dates: texts that are dates without quotes, the first few: newer Incus refuses them.
+    """
+
+    content: dict[str, Any]
+    problems: list[str]
+    dates: tuple[str, ...] = ()
+
+
+def read_metadata(tar: tarfile.TarFile, member: tarfile.TarInfo) -> ParsedMetadata:
+    """What metadata.yaml in an archive says."""
     if not member.isfile():
-        return {}, ["metadata.yaml is no ordinary file"]
+        return ParsedMetadata({}, ["metadata.yaml is no ordinary file"])
     if member.size > MAX_SIZE:
-        return {}, [f"metadata.yaml has {member.size} bytes; servers take {MAX_SIZE}"]
+        return ParsedMetadata({}, [f"metadata.yaml has {member.size} bytes; servers take {MAX_SIZE}"])
     file = tar.extractfile(member)
     assert file is not None
     return parse_metadata(file.read(MAX_SIZE + 1))
 
 
-def parse_metadata(content: bytes) -> tuple[dict[str, Any], list[str]]:
+def parse_metadata(content: bytes) -> ParsedMetadata:
     """As `read_metadata`, of the file's content. Only the first document counts, as for servers.
 
     Source: LXD's and Incus' api.ImageMetadata; gopkg.in/yaml.v2, resolve.go and decode.go.
     """
     if len(content) > MAX_SIZE:
-        return {}, [f"metadata.yaml has more than {MAX_SIZE} bytes, which servers do not take"]
+        return ParsedMetadata({}, [f"metadata.yaml has more than {MAX_SIZE} bytes, which servers do not take"])
     try:
         loader = _Loader(content)
         if not loader.check_node():
-            return {}, ["metadata.yaml is empty"]
+            return ParsedMetadata({}, ["metadata.yaml is empty"])
         root = loader.get_node()
         assert root is not None
         if _expanded_size(root, {}) > MAX_SIZE:
             # A few lines of aliases to aliases are gigabytes once written out. Go's YAML refuses them, too.
-            return {}, ["metadata.yaml repeats itself by references more often than servers take"]
+            return ParsedMetadata({}, ["metadata.yaml repeats itself by references more often than servers take"])
         if loader.yaml_version not in (None, (1, 1)):
-            return {}, ["metadata.yaml: servers read YAML 1.1 only; remove its line that begins with %YAML"]
+            problem = "metadata.yaml: servers read YAML 1.1 only; remove its line that begins with %YAML"
+            return ParsedMetadata({}, [problem])
         if not isinstance(root, yaml.MappingNode):
-            return {}, ["metadata.yaml holds no mapping"]
+            return ParsedMetadata({}, ["metadata.yaml holds no mapping"])
         fields = {_text(key): value for key, value in _items(loader, root) if isinstance(key, yaml.ScalarNode)}
         return _Checker(loader).metadata(fields)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -70,7 +93,7 @@ def parse_metadata(content: bytes) -> tuple[dict[str, Any], list[str]]:
         spaced = re.sub(rb"(?<=[^\s])[ \t]*\t", b" ", content)
         if spaced != content:
             return parse_metadata(spaced)
-        return {}, [f"metadata.yaml is no YAML: {' '.join(str(error).split())[:200]}"]
+        return ParsedMetadata({}, [f"metadata.yaml is no YAML: {' '.join(str(error).split())[:200]}"])
 
 
 class _Loader(yaml.SafeLoader):
@@ -79,8 +102,11 @@ class _Loader(yaml.SafeLoader):
     def resolve(self, kind: Any, value: str, implicit: Any) -> str:
         """The tag of an untagged node."""
         tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
-        if kind is not yaml.ScalarNode or not implicit[0] or tag[len(_TAG) :] not in ("str", "int", "float", "bool"):
+        known = ("str", "int", "float", "bool", "timestamp")
+        if kind is not yaml.ScalarNode or not implicit[0] or tag[len(_TAG) :] not in known:
             return tag
+        if is_date(value):
+            return f"{_TAG}timestamp"
         if tag.endswith("float") and value.lstrip("+-").lower() in (".inf", ".nan"):
             return tag
         if value.lower() in ("true", "false"):
@@ -102,8 +128,9 @@ class _Checker:
     def __init__(self, loader: _Loader) -> None:
         self._loader = loader
         self._problems: list[str] = []
+        self._dates: dict[str, None] = {}
 
-    def metadata(self, fields: dict[str, yaml.Node]) -> tuple[dict[str, Any], list[str]]:
+    def metadata(self, fields: dict[str, yaml.Node]) -> ParsedMetadata:
         found: dict[str, Any] = {name: _value(self._loader, node) for name, node in fields.items()}
         found["architecture"] = self._string(fields.get("architecture"), "architecture")
         architecture = found["architecture"]
@@ -121,7 +148,7 @@ class _Checker:
         if properties is not None and "properties" in found:
             found["properties"] = properties
         self._templates(fields.get("templates"))
-        return found, self._problems
+        return ParsedMetadata(found, self._problems, tuple(self._dates)[:MAX_DATES])
 
     def _refuse(self, text: str) -> None:
         self._problems.append(f"metadata.yaml: {text}")
@@ -133,6 +160,8 @@ class _Checker:
         if not isinstance(node, yaml.ScalarNode):
             self._refuse(f"{what} must be text, not {_kind(node)}")
             return None
+        if _tag(node) == "timestamp":
+            self._dates.setdefault(f"{what} ({node.value[:40]})")
         try:
             if _tag(node) == "binary":
                 return base64.b64decode("".join(node.value.split()), validate=True).decode()
@@ -225,6 +254,23 @@ def _kind(node: yaml.Node) -> str:
 
 def _text(node: yaml.ScalarNode) -> str:
     return "" if _tag(node) == "null" else str(node.value)
+
+
+def is_date(text: str) -> bool:
+    """Whether Go's YAML sees a date in a text without quotes.
+
+    Source: imports into Incus 7.0.2 and 7.5.1: `2024-1-2` is one; `2024-02-30` and a T without a zone are none.
+    """
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return False
+    year, month, day, *clock = (int(part) for part in found.groups() if part)
+    hour, minute, second = clock or (0, 0, 0)
+    try:
+        datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return False
+    return True
 
 
 def _value(loader: _Loader, node: yaml.Node) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from lxdimg_nb.client.files.formats.metadata_yaml import parse_metadata
+from lxdimg_nb.client.files.formats.metadata_yaml import is_date, parse_metadata
 from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.text.cells import Kind
 from lxdimg_nb.text.tables import Table
@@ -77,7 +77,7 @@ class ImageMetadata(bytes):
                 for path in templates
             }
             document = {**document, "templates": entries}
-        content = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+        content = yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
         problems = parse_metadata(content.encode())[1]
         if problems:
             raise InvalidRequestError("no server would take these metadata: " + "; ".join(problems))
@@ -135,3 +135,14 @@ def _tarball(files: Mapping[str, str], moment: int) -> bytes:
             member.size, member.mode, member.mtime = len(content), 0o644, moment
             tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes quotes also around what is a date for Go's YAML alone, such as `2024-1-2`."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if is_date(text) else None)
+
+
+_Dumper.add_representer(str, _represent_text)

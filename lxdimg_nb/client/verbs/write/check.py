@@ -113,6 +113,13 @@ def _check(project: Project, files: ImageFiles, progress: ProgressArgument) -> P
         files = files.read_to_the_end(lambda done: report(Progress("check", done, size)))
     meta = files.verdicts[0]
     machine = files.virtual_machine if files.split else meta.rootfs == "virtual-machine"
+    problems, notes = list(files.problems), list(files.notes)
+    if meta.dates:
+        advice = f"write quotes around {', '.join(meta.dates)}"
+        if project.dialect.refuses_dates:
+            problems.append(f"metadata.yaml: {advice}: this server takes no date for a text")
+        else:
+            notes.append(f"metadata.yaml: {advice}: Incus 7.0 and newer take no date for a text, and refuse the image")
     date = (meta.metadata or {}).get("creation_date")
     return Preflight(
         fingerprint=fingerprint,
@@ -121,8 +128,8 @@ def _check(project: Project, files: ImageFiles, progress: ProgressArgument) -> P
         architecture=meta.architecture,
         properties=meta.properties,
         size=size,
-        problems=tuple(files.problems),
-        notes=tuple(files.notes),
+        problems=tuple(problems),
+        notes=tuple(notes),
         exists=project.holds(fingerprint),
         free=_free_space(project),
         needed=2 * size,
