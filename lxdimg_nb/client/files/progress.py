@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -27,10 +28,15 @@ class Cancel:
 
     `stop = Cancel(); client.images.create(path, progress=stop)`, elsewhere `stop.cancel()`.
     The call raises `OperationCancelledError` and leaves nothing half-done.
+
+    Args:
+        progress: called with what is reported.
+        warn: called with warnings about the result; by default they are Python's.
     """
 
-    def __init__(self, progress: Report | None = None) -> None:
+    def __init__(self, progress: Report | None = None, *, warn: Callable[[str], object] = warnings.warn) -> None:
         self._progress = progress
+        self.warn = warn
         self._event = threading.Event()
 
     def cancel(self) -> None:

@@ -45,6 +45,7 @@ class Transfer:
         text: how it ended.
         result: what the call returned.
         error: why it failed.
+        warnings: what there is to say of a result that is not as it should be.
         files: what it wrote to the kernel's disk, as `path` and `size`, for a link if the browser can fetch it.
     """
 
@@ -59,7 +60,8 @@ class Transfer:
         self.error: Exception | None = None
         self.files: list[dict[str, Any]] = []
         self.progress = Progress("")
-        self.report = Cancel(self._record)
+        self.warnings: list[str] = []
+        self.report = Cancel(self._record, warn=self.warnings.append)
         self._ended = threading.Event()
         self._changed = changed
         self._samples: deque[tuple[float, int]] = deque(maxlen=40)
@@ -240,7 +242,8 @@ class Transfers:
                 self._notify()
                 transfer.result = work(transfer.report)
             seconds = time.monotonic() - began
-            transfer.text = sentence(f"{result_text(transfer.result)} in {formats.duration(seconds)}")
+            told = [f"{result_text(transfer.result)} in {formats.duration(seconds)}", *transfer.warnings]
+            transfer.text = " ".join(sentence(text) for text in told)
             transfer.state = "done"
         except OperationCancelledError as error:
             transfer.error = error

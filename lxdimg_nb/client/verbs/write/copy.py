@@ -218,7 +218,7 @@ class _Copy:
             except OperationFailedError as error:
                 if not (target.info.cluster and target.holds(record.fingerprint)):
                     raise
-                warn_of_copies(record.fingerprint, error)
+                warn_of_copies(record.fingerprint, error, self.report)
         try:
             made = target.read(record.fingerprint)
         except NotFoundError as error:

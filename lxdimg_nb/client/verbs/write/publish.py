@@ -102,7 +102,7 @@ def _published(project: Project, instance: str, document: Mapping[str, Any], rep
                 error.add_note("The cluster may have the image all the same; look with images.all().")
             raise
         if project.info.cluster and is_from(project, operation, there):
-            warn_of_copies(there.fingerprint, error)
+            warn_of_copies(there.fingerprint, error, report)
             return there
         raise ImageExistsError(
             f"an image of {instance} as it is now is already there: {there.fingerprint[:12]}",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from http import HTTPStatus
 
-from lxdimg_nb.client.files.progress import Report
+from lxdimg_nb.client.files.progress import Cancel, Report
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.write.delete import delete_image
 from lxdimg_nb.errors import (
@@ -63,7 +63,7 @@ def wait_for_import(
         if there is None:
             raise
         if project.info.cluster and is_from(project, operation, there):
-            warn_of_copies(fingerprint, error)
+            warn_of_copies(fingerprint, error, report)
             return there
         raise ImageExistsError(
             f"the image {fingerprint[:12]} is already there; somebody else imported it meanwhile",
@@ -99,17 +99,21 @@ def is_from(project: Project, operation: Operation, record: ImageRecord) -> bool
     return operation.created_at <= record.uploaded_at <= project.server_time + CLOCK_PRECISION
 
 
-def warn_of_copies(fingerprint: str, error: OperationFailedError) -> None:
+def warn_of_copies(fingerprint: str, error: OperationFailedError, report: Report) -> None:
     """Say that a cluster has an image, but could not copy its files to all members that should have them.
 
     Such an operation fails although its image is complete (LXD 5.0.2, Incus 6.0.4). The cluster makes up for it once
     a day.
+
+    Args:
+        report: a `Cancel` is told, which a panel shows; for anything else it is a warning of Python's.
     """
-    warnings.warn(
-        f"the image {fingerprint[:12]} is there, but not on as many members of the cluster as it should: "
-        f"{error.message}",
-        stacklevel=2,
-    )
+    text = f"the image {fingerprint[:12]} is there, but not on as many members of the cluster as it should: "
+    text += error.message
+    if isinstance(report, Cancel):
+        report.warn(text)
+    else:
+        warnings.warn(text, stacklevel=2)
 
 
 def remove_made(project: Project, operation: Operation) -> bool:
