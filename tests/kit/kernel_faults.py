@@ -39,6 +39,7 @@ for one in transfers:
     assert one.wait(60), one
 if "panel" in globals():
     panel.close()
+    assert panel.actor.join()
 """
 LIBRARIES = re.compile(r"/(urllib3|requests|http/client|tqdm|ipywidgets)")
 
@@ -220,6 +221,9 @@ def run(case: NotebookCase, notebook: Notebook) -> bool:
     # It goes on: a listing, and the same again.
     listed = kernel.run("%lxdimg list")
     assert world.kept[:12] in listed.text, listed.text
+    if deed.message is not None:
+        # What a click does shows only where it was not done.
+        notebook.undo(deed)
     _alone(case, notebook, deed)
     nothing_lost(server, world)
     assert not [path.name for path in world.out.iterdir() if path.name.startswith(".")], "half a file is left"
