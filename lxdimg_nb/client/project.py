@@ -208,6 +208,8 @@ class Project:
             reply = self.request("GET", alias_path(name))
         except NotFoundError as error:
             raise self.no_alias(name) from error
+        if not isinstance(reply.metadata, dict) or not FINGERPRINT.match(str(reply.metadata.get("target"))):
+            raise UnexpectedReplyError(f"{self.url} answers with something that is not an alias of an image")
         return Alias.from_json(reply.metadata), reply.etag
 
     def find_alias(self, name: str) -> Alias | None:

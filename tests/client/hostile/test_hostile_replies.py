@@ -177,6 +177,33 @@ def test_a_hostile_reply_is_one_error_or_right(odd: HostileServer, limits: int, 
     assert odd.sent < 3 * limits + 32 * MIB
 
 
+# Metadata of a sync reply, of a kind that is not due.
+KINDS = (None, [], {}, 5, "x", True, [1], [None], [{}], [[]], {"a": [1]}, {"name": "web", "target": "../x"})
+EVERYTHING: dict[str, Callable[[Client], object]] = {
+    "listing": lambda client: repr(client.images.all()),
+    "frame": lambda client: repr(client.images.df(used_by=True)),
+    "alias first": lambda client: repr(client.images.get("web")),
+    "beginning": lambda client: repr(client.images.get(fingerprint(1)[:12])),
+    "exists": lambda client: client.images.exists("web"),
+    "aliases": lambda client: repr(client.images.aliases.all()),
+    "an alias": lambda client: repr(client.images.aliases.get("web")),
+    "a new target": lambda client: client.images.aliases.point("web", to=fingerprint(1)),
+    "operations": lambda client: repr(client.operations.all()),
+    "projects": lambda client: repr(client.projects()),
+    "deleting": lambda client: client.images.delete(fingerprint(1)),
+}
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_metadata_of_another_kind_is_one_error_or_nothing(odd: HostileServer, name: str) -> None:
+    for metadata in KINDS:
+        odd.answers = {}
+        with lxdimg_nb.connect(odd.url) as client:
+            body = json.dumps({"type": "sync", "status_code": 200, "metadata": metadata}).encode()
+            odd.answers = {"/1.0/": http_reply(body)}
+            survives("hostile replies", lambda client=client: EVERYTHING[name](client), memory=64 << 20)
+
+
 def test_a_reply_without_a_limit_would_be_noticed(
     odd: HostileServer, limits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
