@@ -17,7 +17,7 @@ from lxdimg_nb.inventory.frame import conditions
 from lxdimg_nb.inventory.frame.rows import Row, Rows
 from lxdimg_nb.inventory.plans.plan import Plan
 from lxdimg_nb.inventory.plans.rules import PROTECTIONS, Rule, RuleSet
-from lxdimg_nb.inventory.plans.step import KEEP, Step, servers_of, step_for
+from lxdimg_nb.inventory.plans.step import KEEP, Step, planned_once, servers_of, step_for
 from lxdimg_nb.values import format_time, parse_time
 
 __all__ = ["Plan", "Rule", "Step", "alias", "copy", "prune", "publish", "set"]
@@ -72,7 +72,7 @@ def prune(
     rule_set = RuleSet(tuple(rules), frozenset(keep), pinned, conditions.duration(grace))
     servers, project = servers_of(df)
     steps = rule_set.steps(df, conditions.as_of(df, now))
-    return Plan("prune", steps, servers, project=project, rules=rule_set.steps)
+    return Plan("prune", planned_once(steps, servers), servers, project=project, rules=rule_set.steps)
 
 
 def set(  # noqa: A001 (read as plan.set)
@@ -118,7 +118,7 @@ def set(  # noqa: A001 (read as plan.set)
         raise InvalidRequestError("nothing to set; give public, auto_update, properties, expires_at or profiles")
     servers, project = servers_of(df)
     steps = [_setting(row, wanted, edits) for row in _matching(df, filter, now)]
-    return Plan("set", steps, servers, project=project)
+    return Plan("set", planned_once(steps, servers), servers, project=project)
 
 
 def _matching(df: pd.DataFrame, filter: str | Filter | None, now: datetime | None) -> list[Row]:
@@ -198,7 +198,7 @@ def alias(df: pd.DataFrame, name: str, *, to: str | Filter, now: datetime | None
             before = holder.fingerprint if holder is not None else None
             reason = f"it points at {before[:12]}" if before else "there is no such alias yet"
             steps.append(step_for(target, "alias", changes={name: (before, target.fingerprint)}, reason=reason))
-    return Plan("alias", steps, servers, project=project)
+    return Plan("alias", planned_once(steps, servers), servers, project=project)
 
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -265,7 +265,7 @@ def copy(
                 changes: dict[str, tuple[Any, Any]] = {"aliases": ([], free)} if free else {}
                 step = step_for(row, "copy", source=row.server, changes=changes, reason=reason)
             steps.append(replace(step, server=target))
-    return Plan("copy", steps, servers)
+    return Plan("copy", planned_once(steps, servers), servers)
 
 
 def publish(

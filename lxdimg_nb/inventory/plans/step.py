@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,7 +18,7 @@ from lxdimg_nb.values import format_attribute, short_fingerprint
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
 
-__all__ = ["KEEP", "PlannedServer", "Step", "current_state", "servers_of", "step_for"]
+__all__ = ["KEEP", "PlannedServer", "Step", "current_state", "planned_once", "servers_of", "step_for"]
 
 KEEP = "keep"
 """The action of a step that leaves its image alone."""
@@ -93,6 +93,41 @@ def step_for(row: Row, action: str, **fields: Any) -> Step:
     alias = min(alias_names(row), key=len, default="")
     expects = current_state(row)
     return Step(row.server, row.project, row.fingerprint, action, alias=alias, size=row.size, expects=expects, **fields)
+
+
+def planned_once(steps: Iterable[Step], servers: Mapping[str, PlannedServer]) -> tuple[Step, ...]:
+    """The steps, each image of a cluster changed through one of its members and left alone on the others.
+
+    All members show one certificate, and so does a server under two names. Where one keeps an image, none deletes it,
+    and where one has it, none gets a copy.
+    """
+    steps = tuple(steps)
+    keys = [_stored(step, servers) for step in steps]
+    kept: dict[tuple[str, ...], Step] = {}
+    for step, key in zip(steps, keys, strict=True):
+        if key is not None and step.action == KEEP:
+            kept.setdefault(key, step)
+    first: dict[tuple[str, ...], Step] = {}
+    found = []
+    for step, key in zip(steps, keys, strict=True):
+        if key is None or step.action == KEEP:
+            found.append(step)
+            continue
+        other = kept.get(key) if step.action in ("delete", "copy") else None
+        why = f": {other.protection}" if other is not None else ""
+        other = other or first.setdefault((*key, step.action), step)
+        if other is not step:
+            protection = f"the same image as on {other.server}, one cluster or one server under two names{why}"
+            step = replace(step, action=KEEP, protection=protection, changes={})
+        found.append(step)
+    return tuple(found)
+
+
+def _stored(step: Step, servers: Mapping[str, PlannedServer]) -> tuple[str, ...] | None:
+    """What is the same for an image on all members of a cluster; None where the certificate is not known."""
+    server = servers.get(step.server)
+    known = server is not None and server.certificate and step.fingerprint
+    return (server.certificate, step.project, step.fingerprint) if server is not None and known else None
 
 
 def current_state(image: Any) -> dict[str, Any]:
