@@ -30,9 +30,8 @@ class Aliases:
 
         Source: GET /1.0/images/aliases?recursion=1.
         """
-        rows = self._project.request("GET", "/1.0/images/aliases", params={"recursion": "1"}).metadata
-        entries = rows if isinstance(rows, list) else ()
-        return sorted((Alias.from_json(r) for r in entries if isinstance(r, dict)), key=lambda a: a.name)
+        reply = self._project.request("GET", "/1.0/images/aliases", params={"recursion": "1"})
+        return sorted((Alias.from_json(row) for row in reply.documents("aliases")), key=lambda alias: alias.name)
 
     def get(self, name: str) -> Alias:
         """One alias by its exact name.

@@ -48,9 +48,7 @@ class Operations:
         Source: GET /1.0/operations?recursion=1.
         """
         params = {"recursion": "1", "project": self._project}
-        groups = self._transport.request("GET", "/1.0/operations", params=params).metadata
-        if not isinstance(groups, dict):
-            return []
+        groups = self._transport.request("GET", "/1.0/operations", params=params).document("lists of operations")
         return [Operation.from_json(item) for group in groups.values() if isinstance(group, list) for item in group]
 
     def get(self, operation: Operation | str) -> Operation:

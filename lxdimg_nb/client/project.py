@@ -114,6 +114,17 @@ class Project:
         """A request that the server answers with an operation."""
         return self.operations.started(self.request(method, path, **content))
 
+    def start_token(self, path: str, **content: Any) -> Operation:
+        """A POST that the server answers with a token operation: its `secret` is there.
+
+        Raises:
+            UnexpectedReplyError: it names no secret.
+        """
+        token = self.start("POST", path, **content)
+        if not token.secret:
+            raise UnexpectedReplyError(f"{self.url} made a token without a secret; is it LXD or Incus?")
+        return token
+
     def own(self, record: ImageRecord) -> ImageRecord:
         """A record of this project; where the images are those of `default`, under the name they can be asked for."""
         if not self.shared or record.project == self.name:
@@ -208,9 +219,7 @@ class Project:
             reply = self.request("GET", alias_path(name))
         except NotFoundError as error:
             raise self.no_alias(name) from error
-        if not isinstance(reply.metadata, dict) or not FINGERPRINT.match(str(reply.metadata.get("target"))):
-            raise UnexpectedReplyError(f"{self.url} answers with something that is not an alias of an image")
-        return Alias.from_json(reply.metadata), reply.etag
+        return _whole_alias(reply.document("an alias"), name), reply.etag
 
     def find_alias(self, name: str) -> Alias | None:
         """The alias of exactly that name; None when there is none."""
@@ -236,6 +245,20 @@ class Project:
             f"no image or alias {name[:100]!r} in project {self.name} on {self.url}{hint}; list them with images.all()",
             status_code=404,
         )
+
+
+def _whole_alias(data: Mapping[str, Any], name: str) -> Alias:
+    """The alias in a reply about one; what is missing in it would be lost with the next change.
+
+    Raises:
+        UnexpectedReplyError: it is another one, points at no image, or says no description.
+    """
+    found = Alias.from_json(data)
+    if found.name != name or not FINGERPRINT.match(found.target) or not isinstance(data.get("description"), str):
+        raise UnexpectedReplyError(
+            f"the server sent something else where the alias {name!r} was due; is it LXD or Incus?"
+        )
+    return found
 
 
 def alias_path(name: str) -> str:
@@ -282,8 +305,7 @@ def read_project(transport: Transport, name: str) -> Mapping[str, Any]:
 
     Source: GET /1.0/projects/{name}.
     """
-    metadata = transport.request("GET", f"/1.0/projects/{quote(name, safe='')}").metadata
-    return metadata if isinstance(metadata, dict) else {}
+    return transport.request("GET", f"/1.0/projects/{quote(name, safe='')}").document("a project")
 
 
 def open_project(transport: Transport, name: str, hashes: HashCache | None = None) -> Project:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.cells import Kind
 from lxdimg_nb.text.tables import ShownAsTable, Table
 from lxdimg_nb.values.fingerprint import short_fingerprint
-from lxdimg_nb.values.json_fields import Json, string
+from lxdimg_nb.values.json_fields import string
 
 __all__ = ["Alias"]
 
@@ -22,8 +23,14 @@ class Alias(ShownAsTable):
     type: str = ""
 
     @classmethod
-    def from_json(cls, data: Json) -> Alias:
-        """Make an alias of an entry of GET /1.0/images/aliases, or of an image's `aliases`, which has no target."""
+    def from_json(cls, data: object) -> Alias:
+        """Make an alias of an entry of GET /1.0/images/aliases.
+
+        Raises:
+            UnexpectedReplyError: it is not an object with a name.
+        """
+        if not isinstance(data, dict) or not string(data.get("name")):
+            raise UnexpectedReplyError("the server sent an alias without a name; is it LXD or Incus?")
         return cls(
             string(data.get("name")),
             string(data.get("description")),

@@ -102,12 +102,12 @@ class Operation(ShownAsTable):
         structured = mapping(self.metadata.get("progress"))
         percent = string(structured.get("percent"))
         words = said[0] if said else string(structured.get("stage"))
-        found = re.search(r"(\d+)%", words)
-        if not percent.isdigit() and found:
-            percent = found[1]
+        found = re.search(r"([0-9]{1,3})%", words)
+        known = re.fullmatch("[0-9]{1,3}", percent) is not None
+        if not known and found:
+            percent, known = found[1], True
         if not words and not percent:
             return None
-        known = percent.isdigit()
         return Progress("server", int(percent) if known else 0, 100 if known else None, words)
 
     def table(self) -> Table:

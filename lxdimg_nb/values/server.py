@@ -87,7 +87,7 @@ class ServerInfo(ShownAsTable):
     @property
     def version_tuple(self) -> tuple[int, ...]:
         """The version as numbers, `(5, 0, 2)`; empty if the server hides it."""
-        return tuple(int(part) for part in re.findall(r"\d+", self.version)[:3])
+        return tuple(int(part) for part in re.findall("[0-9]{1,9}", self.version)[:3])
 
     def public_warning(self, project: str) -> str:
         """Say who will be able to see a public image of a project."""

@@ -132,10 +132,10 @@ def _edited(data: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
 def odd_json(valid: Sequence[Any], *, edits: int = 4) -> st.SearchStrategy[Any]:
     """JSON documents that a reader takes, with some values replaced, taken away or under another key."""
     edit = st.tuples(st.integers(0, 1 << 16), st.integers(0, 1 << 16))
-    return st.builds(_replaced, st.sampled_from(valid), st.lists(edit, max_size=edits)) | st.sampled_from(_ODD)
+    return st.builds(replaced, st.sampled_from(valid), st.lists(edit, max_size=edits)) | st.sampled_from(_ODD)
 
 
-def _replaced(document: Any, edits: list[tuple[int, int]]) -> Any:
+def replaced(document: Any, edits: list[tuple[int, int]]) -> Any:
     document = deepcopy(document)
     for where, what in edits:
         places = list(_places(document))

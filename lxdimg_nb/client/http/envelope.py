@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError
+from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.text.secret import hide_values
 
 __all__ = ["Reply", "clock_offset", "is_envelope", "parse_error", "parse_json", "parse_reply"]
@@ -33,6 +33,46 @@ class Reply:
     status_code: int
     etag: str = ""
     operation: str = ""
+
+    def document(self, what: str) -> dict[str, Any]:
+        """The metadata of a reply about one thing.
+
+        Args:
+            what: what it describes, for the error: `a project`.
+
+        Raises:
+            UnexpectedReplyError: it is no object.
+        """
+        if not isinstance(self.metadata, dict):
+            raise _odd(self.metadata, what)
+        return self.metadata
+
+    def rows(self, what: str) -> list[Any]:
+        """The metadata of a reply that lists something; servers send an empty list where there is nothing.
+
+        Raises:
+            UnexpectedReplyError: it is no list.
+        """
+        if not isinstance(self.metadata, list):
+            raise _odd(self.metadata, f"a list of {what}")
+        return self.metadata
+
+    def documents(self, what: str) -> list[dict[str, Any]]:
+        """As `rows`, of a list of objects.
+
+        Raises:
+            UnexpectedReplyError: it is no list, or something else is in it.
+        """
+        for row in self.rows(what):
+            if not isinstance(row, dict):
+                raise _odd(row, f"one of {what}")
+        return self.rows(what)
+
+
+def _odd(found: object, due: str) -> UnexpectedReplyError:
+    kinds = {type(None): "null", bool: "true or false", str: "a text", list: "a list", dict: "an object"}
+    kind = kinds.get(type(found), "a number")
+    return UnexpectedReplyError(f"the server sent {kind} where {due} was due; is it LXD or Incus?")
 
 
 def parse_json(content: bytes | bytearray) -> Any:

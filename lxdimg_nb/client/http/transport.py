@@ -317,6 +317,9 @@ class Transport:
             failure = self._timed_out(timeout) if _is_timeout(error) else self._unreachable(error)
             cause = TimeoutError(str(cause)) if _is_timeout(error) else cause
             failure = self._oversize() if is_oversize(exception_chain(error)) else failure
+        except UnicodeError as error:
+            hide_inner_frames(error)
+            raise InvalidRequestError(f"a name in the request {method} {path[:80]!r} is not valid Unicode") from None
         except BaseException as error:
             hide_inner_frames(error)
             raise

@@ -88,7 +88,9 @@ def known_fingerprints(project: Project) -> set[str]:
     Source: GET /1.0/projects/{name}, `used_by`.
     """
     used_by = read_project(project.transport, project.name).get("used_by")
-    return set(fingerprints(used_by if isinstance(used_by, list) else ()))
+    if not isinstance(used_by, list):
+        raise UnexpectedReplyError(f"{project.url} does not say what the project {project.name} holds")
+    return set(fingerprints(used_by))
 
 
 def is_new_size(project: Project, size: int | None) -> bool:
@@ -169,9 +171,7 @@ def _request_list(project: Project, params: dict[str, str]) -> tuple[list[ImageR
     try:
         params = {"recursion": "1"} | params
         ask = functools.partial(project.transport.request, timeout=LIST_TIMEOUT, limit=MAX_LISTING)
-        rows = ask("GET", "/1.0/images", params=params).metadata
-        if not isinstance(rows, list):
-            raise UnexpectedReplyError("the server sent something else where a list of images was due")
+        rows = ask("GET", "/1.0/images", params=params).rows("images")
         return [ImageRecord.from_json(row, project=project.name) for row in rows], time.monotonic() - begin
     finally:
         if enabled:
@@ -189,8 +189,7 @@ def _count(project: Project) -> set[str]:
     except ApiError as error:
         if error.status_code not in (401, 403, 404):
             raise
-    urls = project.request("GET", "/1.0/images", timeout=LIST_TIMEOUT).metadata
-    return set(fingerprints(urls if isinstance(urls, list) else ()))
+    return set(fingerprints(project.request("GET", "/1.0/images", timeout=LIST_TIMEOUT).rows("images")))
 
 
 def _completed(

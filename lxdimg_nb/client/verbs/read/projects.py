@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lxdimg_nb.client.http.transport import MAX_LISTING
 from lxdimg_nb.client.project import Project
-from lxdimg_nb.values.json_fields import mapping, strings
+from lxdimg_nb.errors import UnexpectedReplyError
+from lxdimg_nb.values.json_fields import mapping, string, strings
 
 __all__ = ["MAX_PROJECTS", "ListedProject", "holding_images", "listed_projects", "project_names"]
 
@@ -38,16 +39,20 @@ class ListedProject:
 def listed_projects(project: Project) -> list[ListedProject]:
     """The projects that this connection may see, by name.
 
+    Raises:
+        UnexpectedReplyError: it is no list of them.
+
     Source: GET /1.0/projects?recursion=1; LXD 5.0.2 and Incus 6.0.4 send `used_by` with each.
     """
     reply = project.transport.request("GET", "/1.0/projects", params={"recursion": "1"}, limit=MAX_LISTING)
     found = []
-    for entry in reply.metadata if isinstance(reply.metadata, list) else ():
-        if isinstance(entry, dict):
-            shared = mapping(entry.get("config")).get("features.images") == "false"
-            users = entry.get("used_by")
-            known = isinstance(users, list) and not shared
-            found.append(ListedProject(str(entry.get("name")), shared, strings(users) if known else None))
+    for entry in reply.documents("projects"):
+        if not (name := string(entry.get("name"))):
+            raise UnexpectedReplyError("the server sent a project without a name; is it LXD or Incus?")
+        shared = mapping(entry.get("config")).get("features.images") == "false"
+        users = entry.get("used_by")
+        known = isinstance(users, list) and not shared
+        found.append(ListedProject(name, shared, strings(users) if known else None))
     return sorted(found, key=lambda one: one.name)
 
 

@@ -93,7 +93,7 @@ def create_secret(project: Project, record: ImageRecord) -> str:
 
 
 def _secret(project: Project, record: ImageRecord) -> Operation:
-    return project.start("POST", f"/1.0/images/{record.fingerprint}/secret")
+    return project.start_token(f"/1.0/images/{record.fingerprint}/secret")
 
 
 @contextmanager
@@ -201,7 +201,7 @@ class _Copy:
             "public": record.public,
             "filename": record.filename,
         }
-        token = target.start("POST", "/1.0/images", json=document)
+        token = target.start_token("/1.0/images", json=document)
         body = {
             "target": address,
             "certificate": _certificate(target),

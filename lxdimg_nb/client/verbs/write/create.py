@@ -151,7 +151,7 @@ def _send(
 
     Source: POST /1.0/images; with a token once more before it, source.mode push.
     """
-    secret = project.start("POST", "/1.0/images", json=dict(token)).secret if token else ""
+    secret = project.start_token("/1.0/images", json=dict(token)).secret if token else ""
     values = {"public": "true" if settings.public else "false", "fingerprint": fingerprint, "secret": secret}
     values["filename"] = body.filename
     if settings.profiles is not None and project.dialect.profiles_on_upload and not secret:

@@ -165,8 +165,7 @@ def _instance(project: Project, name: str, snapshot: str) -> Mapping[str, Any]:
     """The instance or snapshot as the server describes it; where there is none Incus says so late, so it is asked."""
     path = f"/1.0/instances/{quote(name, safe='')}" + (f"/snapshots/{quote(snapshot, safe='')}" if snapshot else "")
     try:
-        found = project.request("GET", path, params={"project": project.instances}).metadata
+        return project.request("GET", path, params={"project": project.instances}).document("an instance")
     except NotFoundError as error:
         what = f"snapshot {snapshot!r} of instance {name!r}" if snapshot else f"instance {name!r}"
         raise NotFoundError(f"no {what} in project {project.instances} on {project.url}", status_code=404) from error
-    return found if isinstance(found, dict) else {}

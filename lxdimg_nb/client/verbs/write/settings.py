@@ -122,7 +122,7 @@ def known_profiles(project: Project) -> set[str]:
     Source: GET /1.0/profiles?recursion=1.
     """
     reply = project.request("GET", "/1.0/profiles", params={"recursion": "1"})
-    return {str(entry.get("name")) for entry in reply.metadata or [] if isinstance(entry, dict)}
+    return {str(entry.get("name")) for entry in reply.documents("profiles")}
 
 
 def _filled(properties: Mapping[str, str]) -> dict[str, str]:
