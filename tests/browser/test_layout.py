@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.kit import factory
 from tests.kit.axe import findings
 from tests.kit.lab import opened
+from tests.kit.waiting import until
 
 LONG = "web-" + "abcdefghij" * 19 + "-end"
 HEBREW = "\u05e9\u05dc\u05d5\u05dd"
@@ -67,12 +68,12 @@ def test_the_detail_is_beside_the_list_from_880_px_on_and_scrolled_to_below_that
     }"""
 
     opened(panel, fingerprint)
-    assert panel.evaluate(look) == {"beside": True, "seen": True}
+    assert until(lambda: panel.evaluate(look) == {"beside": True, "seen": True}), panel.evaluate(look)
     panel.get_by_role("button", name="Close details").click()
     panel.evaluate("p => { p.closest('.lxi').parentElement.style.width = '860px'; }")
     opened(panel, fingerprint)
 
-    assert panel.evaluate(look) == {"beside": False, "seen": True}
+    assert until(lambda: panel.evaluate(look) == {"beside": False, "seen": True}), panel.evaluate(look)
 
 
 @pytest.mark.parametrize(
