@@ -21,6 +21,10 @@ __all__ = ["PlotAccessor"]
 
 MANY = 30
 """Most bars or rows of a plot; what is left over is summed up or counted."""
+MAX_PERIODS = 1000
+"""Most bars of a plot over time."""
+CLOCKS_APART = pd.Timedelta(minutes=5)
+"""Two clocks that differ by less are taken for the same."""
 
 
 def _axes(ax: Any, width: float = 7.0, height: float = 3.5) -> Any:
@@ -77,9 +81,14 @@ class PlotAccessor:
             periods = times.dt.to_period(every.removesuffix("S").removesuffix("E") or "M")
         except ValueError as exc:
             raise InvalidRequestError(f"{every!r} is no frequency of pandas; write D, W, MS, QS or YS") from exc
-        counts = periods.value_counts().sort_index()
-        if len(counts):
+        counts, note = periods.value_counts().sort_index(), ""
+        if len(counts) and (counts.index[-1] - counts.index[0]).n < MAX_PERIODS:
             counts = counts.reindex(pd.period_range(counts.index[0], counts.index[-1]), fill_value=0)
+        elif len(counts):
+            # A clock that was years off makes a gap of thousands of periods.
+            note, counts = " · empty periods left out", counts.iloc[-MAX_PERIODS:]
+            left = len(times) - int(counts.sum())
+            note += f", and {formats.plural(left, 'image')} before" if left else ""
         ax = _axes(ax)
         ax.bar(range(len(counts)), counts.to_numpy(), color=BLUE, width=0.85)
         step = max(1, -(-len(counts) // 12))
@@ -90,7 +99,7 @@ class PlotAccessor:
         ax.set_ylabel("images")
         ax.set_xlabel("uploaded (UTC)")
         missing = int(needed(self._frame, "uploaded_at").isna().sum())
-        tidy(ax, "Images by date of upload" + (f" · {missing:,} without a date" if missing else ""), "y")
+        tidy(ax, "Images by date of upload" + (f" · {missing:,} without a date" if missing else "") + note, "y")
         return ax
 
     def ages(self, *, now: datetime | None = None, ax: Any = None) -> Any:
@@ -101,13 +110,19 @@ class PlotAccessor:
             ax: the axes of matplotlib to draw on; None for new ones.
         """
         moment = pd.Timestamp(conditions.as_of(self._frame, now))
+        moments = conditions.moments(self._frame, moment)
         edges = [0, 1, 7, 30, 90, 180, 365, 730, float("inf")]
         spans = ("1 day", "1 week", "1 month", "3 months", "6 months", "1 year", "2 years")
         names = [*(f"< {span}" for span in spans), "older", "never"]
+        times = ("uploaded_at", "last_used_at")
+        if any((needed(self._frame, column) > moments + CLOCKS_APART).any() for column in times):
+            names, edges = ["in the future", *names], [float("-inf"), *edges]
         ax = _axes(ax)
         series = (("uploaded", "uploaded_at", BLUE, -0.2), ("last used", "last_used_at", ORANGE, 0.2))
         for label, column, colour, shift in series:
-            days = ((moment - needed(self._frame, column)).dt.total_seconds() / 86_400).clip(lower=0)
+            age = moments - needed(self._frame, column)
+            age = age.mask((age < pd.Timedelta(0)) & (age >= -CLOCKS_APART), pd.Timedelta(0))
+            days = age.dt.total_seconds() / 86_400
             counts = pd.cut(days, edges, right=False, labels=names[:-1]).value_counts(sort=False).tolist()
             values = [*counts, int(days.isna().sum())]
             bars = ax.bar([i + shift for i in range(len(values))], values, width=0.38, label=label, color=colour)
@@ -135,7 +150,7 @@ class PlotAccessor:
         """
         frame = self._frame
         moment = pd.Timestamp(conditions.as_of(frame, now))
-        lately = conditions.idle_since(frame) > moment - conditions.duration(idle_after)
+        lately = conditions.idle_since(frame) > conditions.moments(frame, moment) - conditions.duration(idle_after)
         used = conditions.used(frame)
         state = [
             "in use" if u else f"used or new within {idle_after}" if r else "idle"

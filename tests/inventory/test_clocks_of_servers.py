@@ -72,8 +72,14 @@ def test_what_is_young_by_the_clock_of_its_server_is_in_no_plan(
         assert words in " ".join(repr(frame).split())
         assert words in " ".join(frame._repr_html_().split()).replace("&#x27;", "'")
     assert words in status["error"].iloc[0]
-    history = History(tmp_path)
-    history.record(df)
+    history = History(tmp_path / "both")
+    for frame, name in ((df, "the server"), (whole, "odd")):
+        with pytest.warns(UserWarning, match=f"the clock of {name} is {words}, which dates the record") as said:
+            history.record(frame)
+        assert len(said) == 1
+    history = History(tmp_path / "one")
+    with pytest.warns(UserWarning, match="dates the record"):
+        history.record(df)
     assert list(history.at(datetime.now(UTC)).index.get_level_values("fingerprint")) == list(df.index)
     count(KIND, inputs=4, survived=4)
 

@@ -19,7 +19,9 @@ from lxdimg_nb.inventory import InventoryFrame, make_frame
 from lxdimg_nb.inventory.plot_style import BLUE, ORANGE, SKY
 from lxdimg_nb.values import ImageRecord
 from tests.kit import gallery
+from tests.kit.clocks import YEARS, stamp
 from tests.kit.comparison import TOLERANCE, difference
+from tests.kit.counts import count
 from tests.kit.inventories import NOW, days_ago, fingerprint, image, inventory
 
 KINDS = ("size", "uploads", "ages", "usage", "drift")
@@ -247,3 +249,44 @@ def test_another_colour_or_text_on_a_plot_is_seen(monkeypatch: pytest.MonkeyPatc
     axis = difference(gallery.plots(), gallery.reference_of_plots())
 
     assert min(colour, axis) > TOLERANCE
+
+
+def test_an_image_of_the_future_has_no_age() -> None:
+    df = inventory(image(0), image(1, uploaded_at=stamp(NOW + YEARS), last_used_at=stamp(NOW - YEARS)))
+
+    ax = df.lxdimg.plot.ages(now=NOW)
+
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    assert names[:2] == ["in the future", "< 1 day"]
+    assert [int(bar.get_height()) for bar in ax.patches[: len(names)]] == [1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert "in the future" not in texts(inventory(image(0)).lxdimg.plot.ages(now=NOW))
+    count("a clock ten years off", inputs=1, survived=1)
+
+
+def test_idle_is_what_is_so_by_the_clock_of_its_server() -> None:
+    df = inventory(image(0, uploaded_at=stamp(NOW - YEARS), size=5))
+    df.attrs["clock_offset"] = -YEARS.total_seconds()
+
+    assert any("0 B idle" in text for text in texts(df.lxdimg.plot.usage(now=NOW)))
+    del df.attrs["clock_offset"]
+    assert any("5 B idle" in text for text in texts(df.lxdimg.plot.usage(now=NOW)))
+
+
+@pytest.mark.parametrize("every", ["D", "W", "MS", "YS"])
+def test_uploads_that_are_thousands_of_years_apart_have_a_bar_each(every: str) -> None:
+    times = ["9999-12-31T00:00:00Z", "0005-01-01T00:00:00Z", "1600-02-03T00:00:00Z", stamp(NOW)]
+    ax = inventory(*(image(i, uploaded_at=time) for i, time in enumerate(times))).lxdimg.plot.uploads(every)
+
+    assert sum(int(bar.get_height()) for bar in ax.patches) == len(times)
+    assert len(ax.patches) == len(times)
+    assert any("empty periods left out" in text for text in texts(ax))
+    count("a clock ten years off", inputs=1, survived=1)
+
+
+def test_uploads_of_more_days_than_a_picture_has_room_for_are_counted() -> None:
+    df = inventory(*(image(i, uploaded_at=days_ago(2 * i)) for i in range(1_100)))
+
+    ax = df.lxdimg.plot.uploads("D")
+
+    assert len(ax.patches) == 1_000
+    assert any("empty periods left out, and 100 images before" in text for text in texts(ax))

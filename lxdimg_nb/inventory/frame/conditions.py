@@ -15,13 +15,14 @@ from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory.frame import schema
 from lxdimg_nb.inventory.frame.rows import Rows, level, needed
-from lxdimg_nb.text import formats
+from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.styled_frame import is_missing
 
 __all__ = [
     "PRODUCT",
     "as_of",
     "clock_offset",
+    "clocks_apart",
     "duration",
     "expired",
     "find_column",
@@ -77,6 +78,14 @@ def _moments(frame: pd.DataFrame, now: datetime, offset: Callable[[float], float
         facts = servers
     times = {name: now + timedelta(seconds=offset(clock_offset(facts.get(name)))) for name in set(names)}
     return pd.Series([times[name] for name in names], index=frame.index, dtype="datetime64[us, UTC]")
+
+
+def clocks_apart(frame: pd.DataFrame) -> dict[str, str]:
+    """How far clocks are from this machine's, `10 years behind`, by the names of their servers; those that are off."""
+    servers = frame.attrs.get("servers")
+    facts = servers.items() if isinstance(servers, Mapping) else [("the server", frame.attrs)]
+    offsets = {display.sanitize(name, 80): formats.clock_offset(clock_offset(known)) for name, known in facts}
+    return {name: words for name, words in offsets.items() if words}
 
 
 def clock_offset(facts: object) -> float:

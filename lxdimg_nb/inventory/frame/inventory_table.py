@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -66,10 +65,7 @@ def _title(frame: pd.DataFrame) -> str:
         project = attrs.get("project", "default")
         parts.append(sanitize(f"{attrs['server']}, {'all projects' if project == '*' else f'project {project}'}"))
     parts += [f"{sanitize(', '.join(names), 200)} have the same images, counted once" for names in same]
-    servers = attrs.get("servers")
-    clocks = servers.items() if isinstance(servers, Mapping) else [("the server", attrs)]
-    offsets = {str(name): formats.clock_offset(conditions.clock_offset(facts)) for name, facts in clocks}
-    words = [f"the clock of {sanitize(name, 80)} is {text} this machine's" for name, text in offsets.items() if text]
+    words = [f"the clock of {name} is {text} this machine's" for name, text in conditions.clocks_apart(frame).items()]
     parts += [*words[:3], *(["…"] if len(words) > 3 else [])]
     if attrs.get("left_out"):
         parts.append(f"{formats.plural(attrs['left_out'], 'entry')} of the catalogue left out, see client.problems")

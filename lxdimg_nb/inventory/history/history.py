@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import warnings
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ import pandas as pd
 
 from lxdimg_nb.client.files.part_file import fsync_directory
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
-from lxdimg_nb.inventory.frame import schema
+from lxdimg_nb.inventory.frame import conditions, schema
 from lxdimg_nb.inventory.frame.column_builders import time_array
 from lxdimg_nb.inventory.frame.frame import InventoryFrame, as_inventory
 from lxdimg_nb.inventory.frame.rows import level
@@ -79,6 +80,8 @@ class History:
     def record(self, frame: pd.DataFrame) -> Record:
         """Keep an inventory. Certificates, `extra`, and properties that look secret are left out.
 
+        Warns if the clock of a server and this machine's are apart: the latter dates the record.
+
         Args:
             frame: whole, as `images.df()` or a fleet makes it. Servers of a fleet that did not answer, or gave
                 only some of their images, are left out.
@@ -94,6 +97,10 @@ class History:
             raise InvalidRequestError(
                 "this frame is a part of an inventory; a history keeps whole ones, or removals would be guessed"
             )
+        if apart := conditions.clocks_apart(frame):
+            name, words = next(iter(apart.items()))
+            clock = f"the clock of {name} is {words} this machine's, which dates the record {formats.timestamp(taken)}"
+            warnings.warn(f"{clock}; if it is the wrong one, delete that record", stacklevel=2)
         scopes = scopes_of(frame)
         if partial := set(frame.attrs.get("partial", ())):
             kept = [str(server) not in partial for server in level(frame, "server") or ()]
