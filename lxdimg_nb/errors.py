@@ -52,12 +52,17 @@ _LONG_RUN = re.compile(r"\S{400,}")
 # Characters of a message, which may quote a server.
 MAX_MESSAGE = 4000
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
+_USERINFO = re.compile(r"(?<=://)[^/?#\s'\"@]+@")
 _SECRET = re.compile(r"((?:secret|token|password|signature|[?&]sig)(?:=|%3D|\"\s*:\s*\"))[^&\s\"']+", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """Return the text with private keys and the values of secret=, token=, password=, signature= and sig= masked."""
-    return _SECRET.sub(r"\1***", _PRIVATE_KEY.sub("***", text))
+    """Return the text with secrets masked.
+
+    Those are private keys, the name and password in an address, and the values of secret=, token=, password=,
+    signature= and of sig= in a query.
+    """
+    return _SECRET.sub(r"\1***", _USERINFO.sub("***@", _PRIVATE_KEY.sub("***", text)))
 
 
 def _single_line(text: str) -> str:

@@ -69,7 +69,8 @@ def connect(
         NotAllowedError: the server does not trust this client's certificate.
         InvalidRequestError: an impossible address, or an unknown remote.
     """
-    server, cert, server_cert = hide_addresses((server, cert, server_cert))
+    server = hide_address(server)
+    cert, server_cert = hide_addresses(cert), hide_address(server_cert)
     if not isinstance(demo, bool) and demo != "fallback":
         raise InvalidRequestError(f"demo is True, False or 'fallback', and not {demo!r}")
     if demo is True:

@@ -34,7 +34,7 @@ from lxdimg_nb.errors import (
     NotAllowedError,
     ServerUnreachableError,
 )
-from lxdimg_nb.text.secret import Secret, hide_addresses, hide_values, inner_frames_hidden
+from lxdimg_nb.text.secret import Secret, hide_address, hide_addresses, hide_values, inner_frames_hidden
 from lxdimg_nb.values import FINGERPRINT, ServerInfo, parse_time
 
 __all__ = ["enroll"]
@@ -125,7 +125,7 @@ def enroll(
 
     Source: POST /1.0/certificates (LXD, Incus), POST /1.0/auth/identities/tls (LXD 6).
     """
-    cert = hide_addresses(cert)
+    server, cert = hide_address(server), hide_addresses(cert)
     server, token = (server, Secret(token)) if token is not None else ("", Secret(server))
     trust_token = TrustToken.parse(token)
     if name is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from lxdimg_nb.client.files.progress import ProgressArgument
 from lxdimg_nb.client.project import InProject, Project
@@ -21,6 +21,7 @@ from lxdimg_nb.client.verbs.write.refresh import refresh_image
 from lxdimg_nb.errors import InvalidRequestError, NotFoundError
 from lxdimg_nb.text import formats
 from lxdimg_nb.text.display import escape
+from lxdimg_nb.text.secret import hide_address
 from lxdimg_nb.values import Alias, Change, ImageRecord, Operation, writable_fields
 from lxdimg_nb.values.image_attributes import ImageAttributes
 
@@ -263,11 +264,11 @@ class Image(ImageAttributes):
             ConflictError: an alias is taken there; nothing was copied.
             InvalidRequestError: no way works; each with its reason.
         """
+        to = cast(InProject, hide_address(to))
         target = getattr(to, "server_project", None)
         if not isinstance(target, Project) or isinstance(to, Image):
             raise InvalidRequestError(
-                f"an image is copied to a client, not to {type(to).__name__} {str(to)[:100]!r}; "
-                "connect(…) or client.in_project(…) makes one"
+                f"an image is copied to a client, not to {repr(to)[:100]}; connect(…) or client.in_project(…) makes one"
             )
         made = copy_image(
             self._project,

@@ -75,6 +75,7 @@ class Images(ImageReader):
 
         Source: POST /1.0/images.
         """
+        data, metadata = hide_address(data), hide_address(metadata)
         created = create_image(
             self._project,
             data,
@@ -131,6 +132,7 @@ class Images(ImageReader):
 
         Source: POST /1.0/images, source.type image, protocol simplestreams.
         """
+        server, server_cert = hide_address(server), hide_address(server_cert)
         record = fetch_from_simplestreams(
             self._project,
             server,
@@ -184,7 +186,7 @@ class Images(ImageReader):
 
         Source: POST /1.0/images, source.type url (LXD to 6.8, Incus; CVE-2026-28385).
         """
-        url = hide_address(url)
+        url, server_cert = hide_address(url), hide_address(server_cert)
         record = fetch_from_url(
             self._project,
             url,
@@ -222,6 +224,7 @@ class Images(ImageReader):
         Raises:
             InvalidImageError: the file cannot be read.
         """
+        data, metadata = hide_address(data), hide_address(metadata)
         return check_image(self._project, data, metadata, type=type, progress=progress)
 
     def publish(

@@ -18,6 +18,7 @@ _ANSI = re.compile(
     r"|\x1b[PX^_][^\x1b\x9c]*(?:\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
+_NEXT_CELL = re.compile(r"(;\s*)(?=[=+@＝＋＠-])")
 _SPACES = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 # Control characters, bidirectional and invisible characters, and lone surrogates.
 _UNSAFE = re.compile(
@@ -48,6 +49,8 @@ def escape(value: object, limit: int = 200) -> str:
 def csv_cell(value: object) -> str:
     """Return a value as a CSV cell that no spreadsheet takes for a formula."""
     text = sanitize(value, 32_000)
+    # Where the comma is for decimals, a spreadsheet takes what follows a semicolon for the next cell.
+    text = _NEXT_CELL.sub(r"\1'", text)
     # Spreadsheets themselves write a leading apostrophe to keep a text from being evaluated.
     return "'" + text if text.lstrip(" \u00a0\u3000")[:1] in tuple("=+-@|%＝＋－＠") else text
 

@@ -201,6 +201,37 @@ def test_the_clients_key_is_the_users_alone_from_the_first_byte(home: Path, monk
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
 
 
+ADDRESSES = (
+    f"https://user:{PASSWORD}@127.0.0.1:1/x",
+    f"simplestreams+https://user:{PASSWORD}@127.0.0.1:1",
+    f" http://{PASSWORD}@127.0.0.1:1",
+    f"https://127.0.0.1:1/x?X-Amz-Signature={PASSWORD}",
+)
+GIVEN: dict[str, Callable[[Client, str], object]] = {
+    "create": lambda client, x: client.images.create(x),
+    "metadata": lambda client, x: client.images.create(factory.small(1), metadata=x),
+    "check": lambda client, x: client.images.check(x),
+    "image_metadata": lambda _, x: lxdimg_nb.image_metadata(x),
+    "copy": lambda client, x: client.images.all()[0].copy(x),  # type: ignore[arg-type]
+    "enroll": lambda _, x: lxdimg_nb.enroll(x, token="x"),
+    "simplestreams": lambda client, x: client.images.create_from_simplestreams(x, "y"),
+}
+
+
+@pytest.mark.parametrize("call", GIVEN)
+def test_an_address_in_the_wrong_place_keeps_its_password(demo: RunningServer, client: Client, call: str) -> None:
+    demo.add_image(factory.small(1))
+
+    for address in ADDRESSES:
+        assert seen_in(lambda address=address: GIVEN[call](client, address), PASSWORD) == []
+
+
+def test_a_password_that_is_quoted_in_an_error_is_masked() -> None:
+    error = LxdImageError(f"no image 'https://me:{PASSWORD}@host/x' at unix:///run/a@b")
+
+    assert str(error) == "no image 'https://***@host/x' at unix:///run/a@b"
+
+
 def test_a_key_that_is_given_instead_of_its_file_does_not_show(tmp_path: Path) -> None:
     certificate, key = certificates.pair(tmp_path)
     text = key.read_text()

@@ -199,6 +199,7 @@ def test_csv_holds_no_formula_and_no_control(tmp_path: Path) -> None:
         "note": "+1\x1b[31m\n2",
         "at": " @SUM(1)",
         "minus": "-1",
+        "next": "a; =1+1;-2",
         "fine": "a=b",
     }
     df = inventory(image(0, properties=nasty, names=["=x"], filename="\u202e=y"))
@@ -212,6 +213,8 @@ def test_csv_holds_no_formula_and_no_control(tmp_path: Path) -> None:
     assert rows[0]["properties.note"] == "'+1 2"
     assert rows[0]["properties.at"].startswith("'")
     assert rows[0]["properties.minus"] == "'-1"
+    # Opened where the semicolon separates.
+    assert rows[0]["properties.next"] == "a; '=1+1;'-2"
     assert rows[0]["properties.fine"] == "a=b"
     assert rows[0]["alias"] == rows[0]["aliases"] == "'=x"
     assert rows[0]["size"] == "100"

@@ -23,7 +23,15 @@ from lxdimg_nb.client.files.layers.container_image import ContainerImage, choose
 from lxdimg_nb.client.files.layers.file_tree import FileTree
 from lxdimg_nb.client.files.layers.merge import content_reader, read_layers
 from lxdimg_nb.client.files.progress import ProgressArgument, reporting
-from lxdimg_nb.client.files.source import CountedFile, Data, Source, position_kept, read_exactly, tail_of
+from lxdimg_nb.client.files.source import (
+    CountedFile,
+    Data,
+    Source,
+    position_kept,
+    read_exactly,
+    refuse_address,
+    tail_of,
+)
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.text import formats
 from lxdimg_nb.values import Progress, parse_time
@@ -98,6 +106,7 @@ def given_folder(data: Data) -> Path | None:
     """The folder that a path names; None for a file, and for what is no path."""
     if not isinstance(data, str | os.PathLike):
         return None
+    refuse_address(data)
     path = expanded_path(data)
     return path if os.path.isdir(path) else None
 

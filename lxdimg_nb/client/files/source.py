@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,11 +15,12 @@ from typing import Any, BinaryIO
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.values.validation import expanded_path
 
-__all__ = ["BLOCK", "CountedFile", "Data", "Source", "position_kept", "read_exactly", "tail_of"]
+__all__ = ["BLOCK", "CountedFile", "Data", "Source", "position_kept", "read_exactly", "refuse_address", "tail_of"]
 
 Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 BLOCK = 1024 * 1024
+_ADDRESS = re.compile(r"\s*([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,7 @@ class Source:
         if isinstance(data, bytes | bytearray | memoryview):
             content = bytes(data)
             return cls(lambda: io.BytesIO(content), _not_empty(len(content), "the data"))
-        if isinstance(data, str) and data.lower().startswith(("https://", "http://")):
-            raise InvalidImageError(f"{data[:200]} is an address and no file; use images.create_from_url(…)")
+        refuse_address(data)
         if isinstance(data, str | os.PathLike):
             return cls._of_path(expanded_path(data))
         if not hasattr(data, "read"):
@@ -106,6 +107,13 @@ class Source:
             return io.BufferedReader(_Window(file, size), BLOCK)
 
         return Source(seek, size, parallel=self.parallel)
+
+
+def refuse_address(data: object) -> None:
+    """Raise InvalidImageError for an address, which would be a strange path."""
+    if isinstance(data, str) and (address := _ADDRESS.match(data)):
+        advice = "give the path of a file" if address[1] != "https" else "use images.create_from_url(…)"
+        raise InvalidImageError(f"{data[:200]} is an address and no file; {advice}")
 
 
 class _Window(io.RawIOBase):

@@ -13,6 +13,7 @@ from lxdimg_nb.client.files.root_source import RootSource, read_root
 from lxdimg_nb.client.files.source import Data
 from lxdimg_nb.errors import InvalidImageError, InvalidRequestError
 from lxdimg_nb.text.display import sanitize
+from lxdimg_nb.text.secret import hide_address
 from lxdimg_nb.values import json_fields
 from lxdimg_nb.values.architecture import distribution_architecture, kernel_architecture
 from lxdimg_nb.values.validation import checked_bool, checked_name, checked_properties, checked_time
@@ -78,6 +79,7 @@ def image_metadata(
     texts = _checked_templates(templates)
     if image is not None:
         checked_name(image, "a container image")
+    data = hide_address(data)
     root = read_root(data, image=image, architecture=wanted or None, progress=progress)
     machine = Fact("architecture", wanted, _GIVEN) if wanted else _found_architecture(root)
     created = (moment, _GIVEN) if moment else _found_time(root)

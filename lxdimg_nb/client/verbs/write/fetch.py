@@ -33,6 +33,7 @@ from lxdimg_nb.errors import (
     UnexpectedReplyError,
 )
 from lxdimg_nb.text import formats
+from lxdimg_nb.text.secret import hide_address, shown_address
 from lxdimg_nb.values import FINGERPRINT, ImageRecord, Operation, Progress
 from lxdimg_nb.values.validation import checked_name, checked_names
 
@@ -162,9 +163,14 @@ def fetch_from_url(
 def _catalogue_address(server: str) -> tuple[str, str]:
     """The URL for a name or URL, and the path of the certificate that the name goes with."""
     if "://" in server:
-        url = server.removeprefix("simplestreams+")
+        url = hide_address(server.removeprefix("simplestreams+"))
         if not url.startswith("https://"):
             raise InvalidRequestError("a simplestreams server is an https address, or a remote's name")
+        if shown_address(url) != url:
+            raise InvalidRequestError(
+                "an address with a password or a query stays with the image, and the server would show it to all; "
+                "leave that out, or use image.copy() from there"
+            )
         return url, ""
     remote = find_remote(server.removesuffix(":"))
     if remote.protocol != "simplestreams" or not remote.addresses:
