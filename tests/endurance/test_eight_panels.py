@@ -131,7 +131,7 @@ def office(temporary: Path, folder: Path) -> Iterator[Office]:
         yield made
         for view in made.views:
             view.panel.close()
-        assert all(view.panel.actor.join() for view in made.views)
+        assert all(view.panel.actor.join(60) for view in made.views)
     transfers.forget()
     server.stop()
 

@@ -48,7 +48,7 @@ def rounds(count):
                 display(panel)
             panels.append(weakref.ref(panel))
             panel.close()
-            assert panel.actor.join()
+            assert panel.actor.join(60)
 def client():
     return lxdimg_nb.connect(URL)
 def alive():

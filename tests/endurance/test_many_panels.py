@@ -70,7 +70,7 @@ class Desk:
         assert until(lambda: not any(transfer.active for transfer in transfers))
         for panel in panels:
             panel.close()
-        assert all(panel.actor.join() for panel in [*panels, hasty])
+        assert all(panel.actor.join(60) for panel in [*panels, hasty])
         self.opened += map(weakref.ref, [*panels, hasty])
         assert self.server.demo is not None
         self.server.demo.requests.clear()

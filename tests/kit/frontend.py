@@ -50,10 +50,10 @@ class FrontEnd:
         """Wait until the panel has done all it was told."""
         done = threading.Event()
         self.panel.actor.post(done.set)
-        assert done.wait(10)
+        assert done.wait(60)
         assert self.faults == []
 
-    def sees(self, condition: Callable[[dict[str, Any]], Any], *, timeout: float = 10.0) -> bool:
+    def sees(self, condition: Callable[[dict[str, Any]], Any], *, timeout: float = 30.0) -> bool:
         """Wait until what is shown meets a condition."""
 
         def met() -> bool:
@@ -80,7 +80,7 @@ def panels() -> Iterator[Callable[[Any], None]]:
     yield made.append
     for panel in made:
         panel.close()
-        assert panel.actor.join()
+        assert panel.actor.join(60)
 
 
 def browser(client: Any, panels: Callable[[Any], None]) -> FrontEnd:

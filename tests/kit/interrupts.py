@@ -5,22 +5,50 @@ from __future__ import annotations
 import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["InterruptedByTestError", "Line", "interrupted", "interrupted_at", "lines_that_see"]
+__all__ = [
+    "InterruptedByTestError",
+    "Line",
+    "collected",
+    "interrupted",
+    "interrupted_at",
+    "lines_below",
+    "lines_that_see",
+]
 
 
 class InterruptedByTestError(KeyboardInterrupt):
     """The Ctrl-C of a test."""
 
 
+@contextmanager
+def collected() -> Iterator[None]:
+    """Have what interrupts within this left half made be collected at its end, without a word.
+
+    An interrupt may come in a finalizer, which cannot raise, or within open(), which then leaves a file to be
+    collected: Python tells both as unraisable.
+    """
+
+    def unraisable(told: sys.UnraisableHookArgs) -> None:
+        if not isinstance(told.exc_value, (InterruptedByTestError, ResourceWarning)):
+            tell(told)
+
+    tell = sys.unraisablehook
+    sys.unraisablehook = unraisable
+    try:
+        yield
+    finally:
+        gc.collect()
+        sys.unraisablehook = tell
+
+
 def interrupted(seconds: float, call: Callable[[], object]) -> bool:
     """Call, with a Ctrl-C after so many seconds, wherever the code is then.
-
-    That may be in a finalizer, which cannot raise, or within open(), which then leaves a file to be collected:
-    Python tells both as unraisable, and both are over when this returns.
 
     Returns:
         Whether the call was interrupted; False when it had ended before.
@@ -29,24 +57,18 @@ def interrupted(seconds: float, call: Callable[[], object]) -> bool:
     def raise_it(_: int, __: FrameType | None) -> None:
         raise InterruptedByTestError
 
-    def unraisable(told: sys.UnraisableHookArgs) -> None:
-        if not isinstance(told.exc_value, (InterruptedByTestError, ResourceWarning)):
-            tell(told)
-
-    before, tell = signal.signal(signal.SIGALRM, raise_it), sys.unraisablehook
-    sys.unraisablehook = unraisable
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    with collected():
+        before = signal.signal(signal.SIGALRM, raise_it)
         try:
-            call()
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            try:
+                call()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except InterruptedByTestError:
+            return True
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    except InterruptedByTestError:
-        return True
-    finally:
-        signal.signal(signal.SIGALRM, before)
-        gc.collect()
-        sys.unraisablehook = tell
+            signal.signal(signal.SIGALRM, before)
     return False
 
 
@@ -65,6 +87,26 @@ def lines_that_see(texts: list[str], call: Callable[[], object]) -> list[Line]:
 
     def look(frame: FrameType, event: str, _: Any) -> Any:
         if event == "line" and any(text in _locals(frame) for text in texts):
+            found[frame.f_code.co_filename, frame.f_lineno] = None
+        return look
+
+    sys.settrace(look)
+    try:
+        call()
+    finally:
+        sys.settrace(tracing)
+    return list(found)
+
+
+def lines_below(folder: Path, call: Callable[[], object]) -> list[Line]:
+    """The lines of the files in a folder that a call runs through in this thread, each once."""
+    found: dict[Line, None] = {}
+    tracing = sys.gettrace()
+
+    def look(frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(str(folder)):
+            return None
+        if event == "line":
             found[frame.f_code.co_filename, frame.f_lineno] = None
         return look
 

@@ -26,7 +26,7 @@ from tests.kit.random_faults import nothing_lost
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
 
-__all__ = ["BLOWS", "Notebook", "NotebookCase", "check_said", "choose", "few", "run"]
+__all__ = ["BLOWS", "UNCHANGED", "Notebook", "NotebookCase", "at_work", "check_said", "choose", "few", "run"]
 
 # What befalls the kernel, with how often: a new one takes seconds.
 BLOWS = {"interrupt": 12, "interrupted twice": 4, "killed": 3, "restarted": 3}
@@ -39,7 +39,7 @@ for one in transfers:
     assert one.wait(60), one
 if "panel" in globals():
     panel.close()
-    assert panel.actor.join()
+    assert panel.actor.join(60)
 """
 LIBRARIES = re.compile(r"/(urllib3|requests|http/client|tqdm|ipywidgets)")
 
@@ -210,7 +210,7 @@ def run(case: NotebookCase, notebook: Notebook) -> bool:
         if ends and blow.fell.is_set():
             kernel.restart(now=case.blow == "killed")
             cell = None
-    assert until(lambda: not _at_work(server)), "an operation does not end"
+    assert until(lambda: not at_work(server)), "an operation does not end"
     if ends and blow.fell.is_set():
         notebook.begin()
     else:
@@ -231,7 +231,7 @@ def run(case: NotebookCase, notebook: Notebook) -> bool:
     return blow.fell.is_set() and (cell is None or cell.status != "ok")
 
 
-def _at_work(server: RunningServer) -> list[str]:
+def at_work(server: RunningServer) -> list[str]:
     """The operations that run; tokens, which wait for somebody who may come, do not."""
     groups: dict[str, list[dict[str, Any]]] = server.get("operations?recursion=1&all-projects=true")
     running = groups.get("running", []) + groups.get("pending", [])
