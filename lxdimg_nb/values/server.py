@@ -93,10 +93,11 @@ class ServerInfo(ShownAsTable):
         """Say who will be able to see a public image of a project."""
         address = self.config.get("core.https_address")
         text = "Anyone who can reach this server will be able to list and download it, without any authentication"
-        if isinstance(address, str) and address:
+        # A restricted certificate is not told the settings.
+        if (isinstance(address, str) and address) or self.addresses:
             addresses = ", ".join(f"https://{sanitize(a, 60)}" for a in self.addresses[:3])
             more = f" and {len(self.addresses) - 3} more" if len(self.addresses) > 3 else ""
-            text += f". The server answers at {addresses or sanitize(address, 60)}{more}"
+            text += f". The server answers at {addresses or sanitize(str(address), 60)}{more}"
         elif self.trusted:
             text += (
                 ". The server listens on no network address at the moment (core.https_address is not set), "

@@ -30,6 +30,8 @@ _ALIAS_PUT = Struct("ImageAliasesEntryPut", "description string, target string")
 def list_aliases(call: Call) -> Reply:
     """Every alias of the project as URL or document."""
     rows = call.images.aliases(call.images_project())
+    if not may_use(call):
+        rows = []
     if call.recursion:
         return sync([_alias_document(row) for row in rows])
     return sync([call.daemon.events.alias_url(row["name"]) for row in rows])

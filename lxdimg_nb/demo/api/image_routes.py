@@ -44,8 +44,10 @@ def list_images(call: Call) -> Reply:
     if everywhere and call.caller.projects is not None and not call.incus:
         raise Refusal(403, "not authorized")
     if everywhere and call.caller.projects is not None:
-        places = {call.store.project_with("images", name, "") for name in call.caller.projects}
-        documents = [text for name in sorted(places) for text in call.images.documents(name)]
+        # Those of default, too, and of others what is public.
+        whole = {call.store.project_with("images", name, "") for name in (*call.caller.projects, "default")}
+        names = [row["name"] for row in call.store.select("projects", order="name")]
+        documents = [text for n in names for text in call.images.documents(n, public_only=n not in whole)]
     else:
         documents = call.images.documents(project, public_only=public_only)
     if clauses:
@@ -59,6 +61,8 @@ def list_images(call: Call) -> Reply:
 def _check_stranger(call: Call, *, everywhere: bool) -> None:
     """Raise a Refusal where a stranger asks for more than the public images of the project default."""
     hidden = not call.caller.trusted if everywhere else not may_use(call) and call.project != "default"
+    if call.caller.trusted and call.does(facts.OTHER_PROJECTS_EMPTY):
+        return
     if hidden and call.does(facts.UNTRUSTED_REFUSED):
         raise Refusal(400, "Unauthenticated image queries are only possible against the default project")
     if hidden and not call.caller.trusted and call.does(facts.UNTRUSTED_DEFAULT_ONLY):
@@ -89,12 +93,13 @@ def visible(call: Call, prefix: str) -> ImageRow:
         if refusal.code == 404 and call.incus:
             raise Refusal(404, f'Image "{prefix}" not found') from refusal
         raise
-    if image.record.public or may_use(call):
+    leaks = call.caller.trusted and call.project == "default" and call.does(facts.DEFAULT_IMAGES_LEAK)
+    if image.record.public or may_use(call) or leaks:
         return image
     secret = call.query.get("secret", "")
     if secret and call.redeem("export", secret, image.record.fingerprint):
         return image
-    raise Refusal(404, f'Image "{prefix}" not found')
+    raise Refusal(404, f'Image "{prefix if call.incus else image.record.fingerprint}" not found')
 
 
 @routes.add("GET", "/1.0/images/{name}", open_to_all=True)

@@ -56,11 +56,11 @@ def _project_document(call: Call, row: sqlite3.Row) -> dict[str, Any]:
 
 def _project(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
     allowed = call.caller.projects
+    if allowed is not None and name not in allowed:
+        raise Refusal(403, f'User does not have permission for project "{name}"' if call.incus else "not authorized")
     row = call.store.find("projects", name=name)
     if row is None:
         raise Refusal(404, f"{complaint}Project not found")
-    if allowed is not None and name not in allowed:
-        raise Refusal(403, f'User does not have permission for project "{name}"' if call.incus else "not authorized")
     return row
 
 
@@ -242,6 +242,8 @@ def _profile(call: Call, name: str, complaint: str = "") -> sqlite3.Row:
 def list_profiles(call: Call) -> Reply:
     """The profiles of the project."""
     rows = call.store.select("profiles", project=_profile_project(call))
+    if call.caller.projects is not None and call.project not in call.caller.projects:
+        rows = []
     if call.recursion:
         return sync([_profile_document(call, row) for row in rows])
     return sync([f"/1.0/profiles/{quote(row['name'], safe='')}" for row in rows])

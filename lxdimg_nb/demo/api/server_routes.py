@@ -43,6 +43,8 @@ def describe(call: Call) -> Reply:
     shown = call.daemon.description(
         trusted=call.caller.trusted, project=call.project, user=call.caller.requestor.username
     )
+    if call.caller.projects is not None:
+        shown["config"] = {} if call.incus else None
     return sync(shown, etag=etag([shown.get("config", {})]) if call.caller.trusted else "")
 
 

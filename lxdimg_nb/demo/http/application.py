@@ -28,7 +28,7 @@ from ..store.refusals import Dropped, Refusal
 from ..store.trust_store import find_trusted
 from ..versions import facts
 from .faults import Fault, Faults
-from .permissions import forbid
+from .permissions import forbid, forbid_events, project_asked
 from .replies import Reply, refused
 from .routing import Call, Caller, Route, Routes
 from .upload_body import Spool
@@ -209,7 +209,7 @@ class ApiHandler(_Handler):
                 caller.projects,
                 method,
                 self.request.path,
-                self._query.get("project") or "default",
+                project_asked(self._daemon, method, self.request.path, self._query.get("project") or "default"),
                 everywhere=flavour.is_incus and self._query.get("all-projects") == "true",
             )
         if not self._methods:
@@ -353,6 +353,8 @@ class EventsSocket(_Handler, websocket.WebSocketHandler):
             raise Refusal(400, "Cannot specify a project when requesting all projects")
         project = query.get("project") or "default"
         if not everywhere:
+            if self._caller.projects is not None:
+                forbid_events(flavour, self._caller.projects, project)
             self._daemon.store.project_with("images", project, "")
         return Listener(types, None if everywhere else project, self._send_event, self.close, self._cut)
 

@@ -162,6 +162,19 @@ FILTER_ANY_OF = Fact(
     source="internal/filter/match.go, v6.11.0, v6.12.0 and v6.0.5; wire 7.0.2",
 )
 
+# Certificates that are restricted to some projects
+
+DEFAULT_IMAGES_LEAK = Fact(
+    text="they read and export private images of the project default by their fingerprints",
+    incus="6.0.4 7.5+",
+    source="wire 6.0.4 and 7.5.1; not 7.0.2",
+)
+OTHER_PROJECTS_EMPTY = Fact(
+    text="of a project that is not theirs they get lists of what they may see, not errors",
+    incus="7.0+",
+    source="wire 7.0.2 and 7.5.1; not 6.0.4",
+)
+
 # New images
 
 PROFILES_HEADER = Fact(

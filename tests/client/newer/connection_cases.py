@@ -19,7 +19,7 @@ from tests.client.newer.cases import (
     stranger,
     token_text,
 )
-from tests.kit import factory
+from tests.kit import certificates, factory
 from tests.kit.demo_http import ask
 from tests.kit.newer import speaks
 from tests.kit.servers import RunningServer
@@ -45,6 +45,23 @@ def _(server: RunningServer, client: Client, holds: bool) -> None:
 def _(server: RunningServer, client: Client, holds: bool) -> None:
     assert ("auth_user_name" in server.get("")) is holds
     assert client.info.trusted
+
+
+@case("DEFAULT_IMAGES_LEAK", "OTHER_PROJECTS_EMPTY")
+def _(server: RunningServer, client: Client, holds: bool) -> None:
+    private = server.add_image(factory.small(1), aliases=["a"])
+    server.add_project("web")
+    url = server.listen()
+    pair = certificates.restricted(server, Path(server.folder) / "pair", "web")
+
+    with lxdimg_nb.connect(url, cert=pair, server_cert=certificates.of_server(url)) as narrow:
+        assert narrow.images.all() == []
+        assert narrow.images.exists(private) is speaks(server, "DEFAULT_IMAGES_LEAK")
+        if speaks(server, "OTHER_PROJECTS_EMPTY"):
+            assert narrow.images.aliases.all() == []
+        else:
+            with pytest.raises(ApiError, match=r"permission|not authorized"):
+                narrow.images.aliases.all()
 
 
 @case("TRUST_TOKEN", "PASSWORD_TOKEN")
