@@ -48,21 +48,20 @@ class Change:
         return self.table().html()
 
     def _shown(self) -> tuple[tuple[tuple[str, str, str], ...], str]:
-        rows = tuple(self._rows())
-        more = len(rows) - MAX_ROWS
-        return rows[:MAX_ROWS], f"and {more:,} more" if more > 0 else ""
+        fields = list(self._fields())
+        shown = ((label, _text(name, old), _text(name, new)) for label, name, old, new in fields[:MAX_ROWS])
+        more = len(fields) - MAX_ROWS
+        return tuple(shown), f"and {more:,} more" if more > 0 else ""
 
-    def _rows(self) -> Iterator[tuple[str, str, str]]:
+    def _fields(self) -> Iterator[tuple[str, str, Any, Any]]:
+        """For each changed field its label, its name, and its values."""
         for name, after in self.after.items():
             before = self.before.get(name)
             if isinstance(before, Mapping) and isinstance(after, Mapping):
-                changed = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
-                yield from (
-                    (f"{name}.{sanitize(key)}", _text(key, before.get(key)), _text(key, after.get(key)))
-                    for key in changed
-                )
+                for key in sorted(key for key in {*before, *after} if before.get(key) != after.get(key)):
+                    yield f"{name}.{sanitize(key)}", key, before.get(key), after.get(key)
             else:
-                yield name, _text(name, before), _text(name, after)
+                yield name, name, before, after
 
 
 def _text(name: str, value: object) -> str:

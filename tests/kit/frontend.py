@@ -93,4 +93,4 @@ def browser(client: Any, panels: Callable[[Any], None]) -> FrontEnd:
 def opened(view: FrontEnd, fingerprint: str) -> None:
     """Open an image of the project default."""
     view.say("open", key=f"default/{fingerprint}")
-    assert view.sees(lambda p: p["detail"]["fingerprint"] == fingerprint)
+    assert view.sees(lambda p: p["detail"]["fingerprint"] == fingerprint, timeout=60.0)
