@@ -231,7 +231,12 @@ def _unix_endpoint(address: str) -> Endpoint:
     if address.startswith("unix:"):
         address = unquote(address.removeprefix("unix:").removeprefix("//"))
     path = expanded_path(address)
-    return Endpoint(base="", socket=str((path / "unix.socket" if os.path.isdir(path) else path).absolute()))
+    if os.path.isdir(path):
+        path /= "unix.socket"
+    try:
+        return Endpoint(base="", socket=str(path.absolute()))
+    except OSError as error:
+        raise InvalidRequestError(f"{path} is not a whole path, and the current folder is gone") from error
 
 
 def _remote_endpoint(remote: Remote, address: str, cert: _KeyPair | None, server_cert: _PathLike | None) -> Endpoint:

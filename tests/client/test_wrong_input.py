@@ -193,6 +193,16 @@ def test_a_folder_that_is_no_root_file_system_is_not_sent(
     assert demo.get("images") == []
 
 
+def test_a_current_folder_that_is_gone_is_said(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    for call in (lambda: lxdimg_nb.connect("./socket"), lambda: client.images.check("x")):
+        with pytest.raises(errors.LxdImageError):
+            call()
+
+
 class OddFile(io.RawIOBase):
     """A stream whose second block is something else."""
 

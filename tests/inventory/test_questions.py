@@ -193,6 +193,12 @@ def test_the_accessor_is_for_inventories_only() -> None:
         pd.DataFrame({"a": [1]}).lxdimg  # noqa: B018
 
 
+@pytest.mark.parametrize("path", ["/dev/full", "nowhere/x.csv", "", "a\0b", "~no-such-user/x"])
+def test_csv_that_cannot_be_written_is_said(path: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        inventory(image(0)).lxdimg.to_csv(path)
+
+
 def test_csv_holds_no_formula_and_no_control(tmp_path: Path) -> None:
     nasty = {
         "description": "=cmd|'/c calc'!A1",

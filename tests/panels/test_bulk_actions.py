@@ -100,3 +100,14 @@ def test_a_selection_is_refreshed_where_possible_and_the_plan_says_what_is_left_
         view.say("apply", confirmed=True)
         assert until(lambda: demo.get("images/aliases/mine")["target"] != old.fingerprint)
     assert demo.get(f"images/{own}")["fingerprint"] == own
+
+
+def test_a_panel_works_where_the_current_folder_is_gone(demo, client, panels, tmp_path, monkeypatch):
+    demo.add_image(factory.small(1))
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    view = browser(client, panels)
+
+    assert view.sees(lambda p: p["header"]["folder"] == "")

@@ -30,9 +30,9 @@ def pack_folder(folder: Path, *, progress: ProgressArgument = None) -> Iterator[
     Raises:
         InvalidImageError: not the folder of an image, or something in it cannot be read.
     """
-    if not (folder / "metadata.yaml").is_file():
+    if not os.path.isfile(folder / "metadata.yaml"):
         raise InvalidImageError(f"{folder} is no folder of an image: it has no metadata.yaml")
-    if not ((folder / "rootfs").is_dir() or (folder / "rootfs.img").is_file()):
+    if not (os.path.isdir(folder / "rootfs") or os.path.isfile(folder / "rootfs.img")):
         raise InvalidImageError(f"{folder} is no folder of an image: it has neither rootfs/ nor rootfs.img")
     with pack_root(folder, progress=progress) as path:
         yield path

@@ -113,16 +113,20 @@ def given_folder(data: Data) -> Path | None:
 
 def is_oci_folder(folder: Path) -> bool:
     """Whether a folder is an OCI layout."""
-    return (folder / "oci-layout").is_file() or ((folder / "index.json").is_file() and (folder / "blobs").is_dir())
+    if os.path.isfile(folder / "oci-layout"):
+        return True
+    return os.path.isfile(folder / "index.json") and os.path.isdir(folder / "blobs")
 
 
 def is_root_folder(folder: Path) -> bool:
     """Whether a folder is a root file system without metadata."""
-    return not (folder / "metadata.yaml").is_file() and any((folder / name).is_dir() for name in ("etc", "usr", "bin"))
+    if os.path.isfile(folder / "metadata.yaml"):
+        return False
+    return any(os.path.isdir(folder / name) for name in ("etc", "usr", "bin"))
 
 
 def _read_folder(folder: Path) -> RootSource:
-    if (folder / "metadata.yaml").is_file():
+    if os.path.isfile(folder / "metadata.yaml"):
         raise InvalidImageError(f"{folder} is the folder of an image and has a metadata.yaml: import it as it is")
     if not is_root_folder(folder):
         raise InvalidImageError(f"{folder} is no root file system: it has none of etc, usr and bin")

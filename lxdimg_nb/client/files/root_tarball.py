@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -84,7 +85,7 @@ def _made_of(data: Data) -> tuple[Path | None, str | None]:
 
 
 def _describe_folder(folder: Path) -> str:
-    if (folder / "metadata.yaml").is_file():
+    if os.path.isfile(folder / "metadata.yaml"):
         return f"{folder} is a folder; %lxdimg import packs it, or pack it: tar -C {folder} -czf FILE ."
     if is_oci_folder(folder):
         return f"{folder} is a container image (OCI layout); {MAKE_METADATA}"

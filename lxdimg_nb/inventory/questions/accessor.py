@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lxdimg_nb.errors import InvalidRequestError
 from lxdimg_nb.filters import Filter
 from lxdimg_nb.inventory.fleet.drift import drift
 from lxdimg_nb.inventory.frame import conditions, schema
@@ -25,6 +26,7 @@ from lxdimg_nb.inventory.questions.newer_builds import newer_builds
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.styled_frame import StyledFrame, is_missing
 from lxdimg_nb.text.tables import Table
+from lxdimg_nb.values.validation import expanded_path
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -243,11 +245,21 @@ class InventoryAccessor:
 
         Args:
             path: the file to write; None returns the text.
+
+        Raises:
+            InvalidRequestError: it cannot be written, or not whole.
         """
         flat = self._frame.reset_index()
         safe = pd.DataFrame({display.csv_cell(n): [_csv_value(v) for v in flat[n]] for n in flat.columns})
-        text = safe.to_csv(None if path is None else Path(path), index=False)
-        return text if path is None else None
+        text: str = safe.to_csv(index=False)
+        if path is None:
+            return text
+        file = expanded_path(path)
+        try:
+            file.write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise InvalidRequestError(f"cannot write all of {file}: {error.strerror}") from error
+        return None
 
     @property
     def plot(self) -> PlotAccessor:

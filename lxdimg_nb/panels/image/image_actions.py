@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from lxdimg_nb.client import Client, Image, Images, connect
@@ -111,7 +110,7 @@ class ImageActions(Panel):
         """Send the server, the project, and whether changes made elsewhere arrive."""
         always = {
             "kind": self.kind,
-            "folder": str(Path.cwd()),
+            "folder": _current_folder(),
             "live": self.live,
             "live_text": LIVE_TEXTS.get(self.live, ""),
         }
@@ -347,7 +346,7 @@ class ImageActions(Panel):
         self._start_transfer(row, title, work, result_text=result_text)
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
-        image, folder = self.image(row), expanded_path(str_field(content, "folder").strip() or Path.cwd())
+        image, folder = self.image(row), expanded_path(str_field(content, "folder").strip() or ".")
         if not os.path.isdir(folder):
             self.show_problem(row, f"There is no folder {display.sanitize(folder)} on the kernel's machine")
             return
@@ -364,3 +363,10 @@ class ImageActions(Panel):
             done=done,
             cancelled_text="exported there again, it goes on where it stopped",
         )
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it was deleted

@@ -93,7 +93,7 @@ class BulkActions:
         if action == "refresh":
             self._plan_refresh(records)
         elif action == "export":
-            self._plan_export(records, expanded_path(value or Path.cwd()))
+            self._plan_export(records, expanded_path(value or "."))
         elif action in CHANGES:
             self._set("planning")
             self._panel.actor.in_background(
