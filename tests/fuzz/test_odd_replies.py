@@ -19,7 +19,7 @@ from tests.kit.servers import RunningServer
 pytestmark = pytest.mark.slow
 # Of each verb in a long run, of all together in any other.
 INPUTS = 130
-QUICK = 80
+QUICK = 70
 EACH = [[verb] for verb in sorted(VERBS)] if long_run() else [sorted(VERBS)]
 
 _EDITS = st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 1 << 16)), min_size=1, max_size=4)
@@ -49,6 +49,7 @@ def test_a_verb_that_meets_an_odd_reply_is_right_or_one_error(one: Scene, verbs:
         max_examples=INPUTS if long_run() else QUICK,
         deadline=None,
         database=None,
+        derandomize=not long_run(),
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
@@ -56,9 +57,11 @@ def test_a_verb_that_meets_an_odd_reply_is_right_or_one_error(one: Scene, verbs:
     def run(case: tuple[str, int, list[tuple[int, int]], int]) -> None:
         verb, number, edits, tenth = case
         if verb not in numbers:
-            numbers[verb] = replies(one, verb)
+            # Without a run before it, some examples change nothing.
+            numbers[verb] = replies(one, verb) if long_run() else 6
         try:
             error = meets(one, VERBS[verb], Odd(number % numbers[verb], edits, twice=tenth == 0))
+            assert error is None or one.spoiled, error
             wrong = lost(one, before, verb)
             count("odd replies", inputs=1, survived=int(error is not None), lost=len(wrong))
             assert not wrong, f"{verb} lost {wrong} after {one.spoiled}"

@@ -22,7 +22,9 @@ __all__ = ["demos", "panels", "spoken"]
 
 Panels = Callable[[Any], None]
 pytestmark = pytest.mark.slow
+# In a quick run each test is for two of the versions, and the next one for the other two.
 each = pytest.mark.parametrize("version", versions())
+odd, even = (each if counts.long_run() else pytest.mark.parametrize("version", versions()[i::2]) for i in (0, 1))
 ONE, TWO = factory.fingerprint(factory.small(1)), factory.fingerprint(factory.small(2))
 KEY = f"default/{ONE}"
 
@@ -54,7 +56,7 @@ def changed(view: FrontEnd, says: str, kind: str, **content: Any) -> None:
     assert view.parts["detail"]["result"]["good"]
 
 
-@each
+@even
 def test_one_image_is_changed(spoken: RunningServer, version: str, view: FrontEnd) -> None:
     opened(view, ONE)
     assert view.sees(lambda p: p["header"]["live"] == "live")
@@ -79,7 +81,7 @@ def test_one_image_is_changed(spoken: RunningServer, version: str, view: FrontEn
     counts.count("versions in panels", inputs=1)
 
 
-@each
+@odd
 def test_what_others_changed_is_not_overwritten(spoken: RunningServer, version: str, view: FrontEnd) -> None:
     opened(view, ONE)
     spoken.raw("PATCH", f"/1.0/images/{ONE}", json={"properties": {"note": "theirs"}})
@@ -101,7 +103,7 @@ def test_what_others_changed_is_not_overwritten(spoken: RunningServer, version: 
     counts.count("versions in panels", inputs=1)
 
 
-@each
+@even
 def test_images_are_uploaded_exported_and_deleted(
     spoken: RunningServer, version: str, view: FrontEnd, tmp_path: Path
 ) -> None:
@@ -141,7 +143,7 @@ def test_images_are_uploaded_exported_and_deleted(
     counts.count("versions in panels", inputs=1)
 
 
-@each
+@odd
 def test_an_image_is_copied_explained_and_refreshed(
     spoken: RunningServer, version: str, view: FrontEnd, site: Site
 ) -> None:
@@ -165,7 +167,7 @@ def test_an_image_is_copied_explained_and_refreshed(
     counts.count("versions in panels", inputs=1)
 
 
-@each
+@even
 def test_many_images_are_changed_by_a_plan(spoken: RunningServer, version: str, view: FrontEnd) -> None:
     view.say("select", what="found", on=True)
     assert view.sees(lambda p: p["list"]["selected"] == 2)
@@ -191,7 +193,7 @@ def test_many_images_are_changed_by_a_plan(spoken: RunningServer, version: str, 
     counts.count("versions in panels", inputs=1)
 
 
-@each
+@odd
 def test_projects_are_chosen_and_what_happens_there_is_shown(
     spoken: RunningServer, version: str, view: FrontEnd
 ) -> None:
