@@ -37,7 +37,7 @@ class ServerInfo(ShownAsTable):
     """The project that images are requested from, if not `project`."""
     shares_images: bool = field(default=False, repr=False)
     """Whether the project uses the images of `default` (its `features.images` is false)."""
-    clock_offset: float = field(default=0.0, repr=False)
+    clock_offset: float = field(default=0.0, repr=False, compare=False)
     """Seconds that the server's clock was ahead of this machine's when connecting."""
 
     @classmethod

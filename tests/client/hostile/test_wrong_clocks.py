@@ -175,3 +175,12 @@ def test_a_time_without_an_end_is_refused_before_anything_is_sent(lying: Hostile
         client.images.get(ONE).expires_at = "90000-01-01"
 
     assert lying.paths("PUT") == lying.paths("PATCH") == []
+
+
+@BOTH
+def test_what_a_server_is_does_not_depend_on_its_clock(lying: HostileServer, client: Client, ahead: timedelta) -> None:
+    before = client.info
+    lying.date = date_header(ahead)
+
+    assert client.reload() == before
+    assert client.info.clock != before.clock == ""
