@@ -137,7 +137,7 @@ class Images(ImageReader):
             self._project,
             server,
             alias,
-            Settings(public, bool(auto_update), properties, checked_time(expires_at), profiles),
+            Settings(public, auto_update, properties, checked_time(expires_at), profiles),
             type=type,
             server_cert=server_cert,
             aliases=aliases,
@@ -190,7 +190,7 @@ class Images(ImageReader):
         record = fetch_from_url(
             self._project,
             url,
-            Settings(public, bool(auto_update), properties, checked_time(expires_at), profiles),
+            Settings(public, auto_update, properties, checked_time(expires_at), profiles),
             sha256=sha256,
             by=by,
             server_cert=server_cert,

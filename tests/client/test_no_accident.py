@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -104,3 +105,27 @@ def test_what_is_no_full_fingerprint_deletes_nothing(server: RunningServer, clie
             delete_image(client.server_project, name)  # type: ignore[arg-type]
 
     assert len(server.get("images")) == 1
+
+
+ASKED: dict[str, Callable[[Client, Any], object]] = {
+    "create, public": lambda client, x: client.images.create(factory.small(2), public=x),
+    "create, auto_update": lambda client, x: client.images.create(factory.small(2), auto_update=x),
+    "from url": lambda client, x: client.images.create_from_url("https://127.0.0.1:1/x", auto_update=x),
+    "from simplestreams": lambda client, x: client.images.create_from_simplestreams("https://h", "x", auto_update=x),
+    "publish, public": lambda client, x: client.images.publish("c1", public=x),
+    "publish, stop": lambda client, x: client.images.publish("c1", stop=x),
+    "copy, public": lambda client, x: client.images.all()[0].copy(client, public=x),
+    "copy, auto_update": lambda client, x: client.images.all()[0].copy(client, auto_update=x),
+    "copy, copy_aliases": lambda client, x: client.images.all()[0].copy(client, copy_aliases=x),
+}
+
+
+@pytest.mark.parametrize("call", ASKED)
+def test_a_no_in_words_is_no_yes(demo: RunningServer, client: Client, call: str) -> None:
+    demo.add_image(factory.small(1))
+
+    for wrong in ("no", "False", 1, []):
+        with pytest.raises(InvalidRequestError, match="is True or False"):
+            ASKED[call](client, wrong)
+
+    assert len(demo.get("images")) == 1

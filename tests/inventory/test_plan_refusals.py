@@ -197,3 +197,15 @@ def test_a_plan_with_nothing_to_do_asks_nobody() -> None:
     plan = lxdimg.plan.prune(inventory(image(0)), expired=True)
 
     assert plan.apply({}).summary == "nothing was to do"
+
+
+@pytest.mark.parametrize("wrong", ["no", "False", 1, None, [False]])
+def test_what_is_not_true_does_not_confirm(demo: RunningServer, wrong: Any) -> None:
+    made = fill(demo, 3)
+    with lxdimg.connect(demo.url) as client:
+        plan = lxdimg.plan.prune(client.images.df(), **PRUNE)
+
+        with pytest.raises(InvalidRequestError, match="confirm is True or False"):
+            plan.apply(client, confirm=wrong)
+
+        assert {i.fingerprint for i in client.images.all()} == set(made)

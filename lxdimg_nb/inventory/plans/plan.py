@@ -25,6 +25,7 @@ from lxdimg_nb.inventory.plans.step import KEEP, PlannedServer, Step
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.text.styled_frame import frame_table
 from lxdimg_nb.text.tables import Table
+from lxdimg_nb.values.validation import checked_bool
 
 if TYPE_CHECKING:
     from lxdimg_nb.client import Client
@@ -181,6 +182,7 @@ class Plan:
         Raises:
             InvalidRequestError: another server or project than the plan was made for, or there is nobody to ask.
         """
+        checked_bool("confirm", confirm)  # "no" would be a yes
         steps = self.actions
         outcomes: list[Outcome] = []
         with clients_for(steps, self.servers, self.project, client) as clients:

@@ -27,7 +27,7 @@ from lxdimg_nb.errors import (
 )
 from lxdimg_nb.values import Alias, ImageRecord, Operation
 from lxdimg_nb.values.image_record import differing_fields, writable_fields
-from lxdimg_nb.values.validation import checked_names
+from lxdimg_nb.values.validation import checked_bool, checked_names
 
 __all__ = ["MODES", "copy_image", "create_secret"]
 
@@ -51,7 +51,9 @@ def copy_image(
         raise InvalidRequestError(f"an image is copied by {', '.join(MODES)}, not by {mode!r}")
     if target.dialect.simplestreams:
         raise InvalidRequestError(f"{target.url} only offers images; copy to an LXD or Incus")
-    public = record.public if public is None else public
+    public = record.public if public is None else checked_bool("public", public)
+    for what, asked in (("auto_update", auto_update), ("copy_aliases", copy_aliases)):
+        checked_bool(what, asked)
     if public:
         target.dialect.check_public(target.name)
     if auto_update and mode in ("auto", "pull") and not target.dialect.can_auto_update_from(source.dialect):

@@ -15,7 +15,7 @@ from lxdimg_nb.client.verbs.write.settings import free_aliases
 from lxdimg_nb.client.verbs.write.wait import is_from, wait_or_cancel, warn_of_copies
 from lxdimg_nb.errors import ImageExistsError, InvalidRequestError, LxdImageError, NotFoundError, OperationFailedError
 from lxdimg_nb.values import ImageRecord, format_time
-from lxdimg_nb.values.validation import checked_name, checked_properties, checked_time
+from lxdimg_nb.values.validation import checked_bool, checked_name, checked_properties, checked_time
 
 __all__ = ["is_running", "publish_instance"]
 
@@ -37,6 +37,8 @@ def publish_instance(
 ) -> ImageRecord:
     """See `Images.publish`. Source: POST /1.0/images, source.type instance or snapshot."""
     expiry = checked_time(expires_at)
+    for what, given in (("public", public), ("stop", stop)):
+        checked_bool(what, given)
     name, snapshot = _parts(instance)
     if public:
         project.dialect.check_public(project.name)

@@ -34,6 +34,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         checked_bool("public", self.public)
+        if self.auto_update is not None:
+            checked_bool("auto_update", self.auto_update)
         if self.properties is not None:
             object.__setattr__(self, "properties", checked_properties(self.properties))
         if self.profiles is not None:
