@@ -46,6 +46,7 @@ def test_each_image_is_deleted_once_and_nothing_is_skipped(server: RunningServer
     assert server.get("images") == []
 
 
+@pytest.mark.parametrize("server", ["demo"], indirect=True)
 def test_each_image_is_set_and_pointed_at_once(server: RunningServer, fleet: Fleet) -> None:
     df = fleet.df()
 
@@ -59,6 +60,7 @@ def test_each_image_is_set_and_pointed_at_once(server: RunningServer, fleet: Fle
     assert {one["properties"]["seen"] for one in server.get("images?recursion=1")} == {"yes"}
 
 
+@pytest.mark.parametrize("server", ["demo"], indirect=True)
 def test_what_is_left_out_by_hand_goes_through_no_other_member(fleet: Fleet) -> None:
     made = plan.prune(fleet.df(used_by=True), **ALL)  # type: ignore[arg-type]
     name = made.actions[0].fingerprint
@@ -97,6 +99,7 @@ def test_other_projects_images_and_servers_are_others() -> None:
     assert [s.action for s in planned_once([STEP, replace(STEP, server="two")], unknown)] == ["delete"] * 2
 
 
+@pytest.mark.parametrize("server", ["demo"], indirect=True)
 def test_an_image_that_is_planned_twice_would_be_noticed(
     server: RunningServer, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

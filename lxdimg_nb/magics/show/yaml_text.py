@@ -18,12 +18,13 @@ _QuickDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 def yaml_text(document: Any) -> str:
     """A document of JSON's types as YAML.
 
-    In a large one, characters beyond U+FFFF are written as escapes, and a lone surrogate, which no server stores, as
-    U+FFFD.
+    In a large one, or one with U+0085, characters beyond U+FFFF are written as escapes, and a lone surrogate, which no
+    server stores, as U+FFFD.
     """
     dumper = yaml.SafeDumper
     text = json.dumps(document, ensure_ascii=False)
-    if len(text) > LARGE:
+    # PyYAML's own writes U+0085 as a line break, which is read as another character.
+    if len(text) > LARGE or "\x85" in text:
         dumper = _QuickDumper
         if _SURROGATES.search(text):
             document = json.loads(_SURROGATES.sub("\ufffd", text))

@@ -10,7 +10,7 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client, Fleet
-from lxdimg_nb.client.verbs.read import listing, projects
+from lxdimg_nb.client.verbs.read import listing, projects, used_by
 from lxdimg_nb.client.verbs.read.used_by import users_of_images
 from lxdimg_nb.errors import IncompleteListError, MissingExtensionError, NotAllowedError
 from lxdimg_nb.filters import closest_match
@@ -18,7 +18,7 @@ from tests.kit.counts import count, long_run
 from tests.kit.hostile_server import INFO, HostileServer, envelope, http_reply, survives
 from tests.kit.inventories import fingerprint, image
 
-MANY = 100_000 if long_run() else 12_000
+MANY = 100_000 if long_run() else 2_000
 KIND = "100,000 projects"
 REFUSED = http_reply(json.dumps({"type": "error", "error": "not authorized", "error_code": 403}).encode(), 403)
 
@@ -95,6 +95,7 @@ def test_what_has_to_be_asked_one_by_one_has_a_limit_that_is_told(
     crowded: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "SUSPECT_COUNT", 1)
+    monkeypatch.setattr(listing, "MAX_PROJECTS", min(MANY - 1, listing.MAX_PROJECTS))
     silent = [project(i, used_by=None) for i in range(MANY)]
     crowded.answers = {r"GET /1.0/projects\?": http_reply(envelope(silent))}
     with lxdimg_nb.connect(crowded.url) as client:
@@ -112,7 +113,10 @@ def test_what_has_to_be_asked_one_by_one_has_a_limit_that_is_told(
     assert len(crowded.asked) < 10
 
 
-def test_who_uses_the_images_is_asked_where_there_are_instances(crowded: HostileServer, client: Client) -> None:
+def test_who_uses_the_images_is_asked_where_there_are_instances(
+    crowded: HostileServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(used_by, "MAX_PROJECTS", min(MANY - 1, used_by.MAX_PROJECTS))
     entries = [project(i, *(["/1.0/instances/c1?project=p000003"] if i == 3 else [])) for i in range(MANY)]
     crowded.answers |= {
         r"GET /1.0/projects\?": http_reply(envelope(entries)),
@@ -137,7 +141,7 @@ def test_an_image_is_explained_with_as_few(crowded: HostileServer, client: Clien
 
 
 def test_a_near_miss_among_them_is_found_among_the_likely_ones() -> None:
-    names = [f"project-{i}" for i in range(100_000)]
+    names = [f"project-{i}" for i in range(MANY)]
 
     assert closest_match("projct-99", names) == "project-99"
     assert closest_match("entirely else", names) == ""
