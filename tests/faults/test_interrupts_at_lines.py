@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 PACKAGE = Path(lxdimg_nb.__file__).parent
 CHANGES = ("upload", "split upload", "copy", "update", "alias", "plan")
-FEW, MANY = 12, 300
+FEW, MANY = 8, 300
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.kit.servers import RunningServer
 
 pytestmark = pytest.mark.slow
 
-SHARE, FEW = 100, 6
+SHARE, FEW = 100, 4
 
 
 @contextlib.contextmanager

@@ -142,6 +142,7 @@ class Blow:
         self._left = case.random.choice([0, 0, 0, 1, 2, 4])
         self._again = case.random.uniform(0, 0.05)
         self._timers: list[threading.Timer] = []
+        self._lock = threading.Lock()
 
     @contextmanager
     def falling(self, notebook: Notebook) -> Iterator[None]:
@@ -156,10 +157,11 @@ class Blow:
         try:
             yield
         finally:
-            self._over.set()
+            # From here on nothing falls: what comes next is not to be met.
+            with self._lock:
+                self._over.set()
             for timer in self._timers:
                 timer.cancel()
-                timer.join()
             notebook.proxy.heal()
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
@@ -175,19 +177,24 @@ class Blow:
 
     def fall(self) -> None:
         """Now."""
-        if self.fell.is_set() or self._over.is_set():
+        if self.fell.is_set():
             return
         self.fell.set()
         if self._case.blow == "killed":
-            os.kill(self._pid, signal.SIGKILL)
+            self._send(signal.SIGKILL)
         elif self._case.blow == "restarted":
             # What is under way stays there until the kernel is asked to end.
             self._over.wait(10)
         else:
-            # As the manager of a kernel sends it.
-            os.killpg(self._pid, signal.SIGINT)
+            self._send(signal.SIGINT)
             if self._case.blow == "interrupted twice":
-                self._after(self._again, lambda: os.killpg(self._pid, signal.SIGINT))
+                self._after(self._again, lambda: self._send(signal.SIGINT))
+
+    def _send(self, number: signal.Signals) -> None:
+        """Send the kernel's group a signal, as its manager does."""
+        with self._lock:
+            if not self._over.is_set():
+                os.killpg(self._pid, number)
 
 
 def run(case: NotebookCase, notebook: Notebook) -> bool:
