@@ -19,8 +19,8 @@ import lxdimg_nb
 from tests.kit import factory
 from tests.kit.counts import count, long_run
 from tests.kit.kernel import Cell, Kernel
-from tests.kit.kernel_cells import CELLS, Deed
-from tests.kit.kernel_faults import BLOWS, Notebook, NotebookCase, check_said, choose, few, run
+from tests.kit.kernel_cells import CELLS, CellAction
+from tests.kit.kernel_faults import FAULTS, Notebook, NotebookCase, check_said, choose, few, run
 from tests.kit.proxy import Proxy
 from tests.kit.random_actions import OTHER, PROPERTIES, SIZE, World
 from tests.kit.servers import RunningServer
@@ -60,7 +60,7 @@ def test_whatever_befalls_a_kernel_the_outcome_is_right_or_absent_and_the_cell_t
             try:
                 failed = run(case, made)
             except Exception as error:
-                wrong.append(f"LXDIMG_SEED={seed} on {server.kind}: {case.cell}, {case.blow}: {error!r}"[:900])
+                wrong.append(f"LXDIMG_SEED={seed} on {server.kind}: {case.cell}, {case.fault}: {error!r}"[:900])
                 print(wrong[-1])
                 if alone:
                     raise
@@ -70,12 +70,12 @@ def test_whatever_befalls_a_kernel_the_outcome_is_right_or_absent_and_the_cell_t
     assert not wrong, "\n".join(wrong)
 
 
-def planted(cell: str, **more: Any) -> Deed:
-    return Deed(cell, lambda *_: True, **more)
+def planted(cell: str, **more: Any) -> CellAction:
+    return CellAction(cell, lambda *_: True, **more)
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "action",
     [
         planted("images.get('web').delete()"),
         planted("(OUT / 'image.tar').write_bytes((FOLDER / 'kept.tar').read_bytes()[:1000])"),
@@ -85,9 +85,9 @@ def planted(cell: str, **more: Any) -> Deed:
     ],
 )
 def test_a_planted_fault_is_noticed(
-    shared_kernel: Kernel, demo: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: Deed
+    shared_kernel: Kernel, demo: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: CellAction
 ) -> None:
-    monkeypatch.setitem(CELLS, "planted", deed)
+    monkeypatch.setitem(CELLS, "planted", action)
     with notebook(shared_kernel, demo, tmp_path) as made, pytest.raises((AssertionError, KeyError)):
         run(NotebookCase(0, "planted", "interrupt", random.Random(0)), made)
 
@@ -114,7 +114,7 @@ def test_a_cell_that_lies_or_is_not_clear_is_noticed(code: str, said: Cell) -> N
     check_said(Cell("error", "UsageError", stderr="UsageError: stopped\n"), planted("%lxdimg list"), None, None)  # type: ignore[arg-type]
 
 
-def test_every_cell_and_every_blow_has_its_turn() -> None:
+def test_every_cell_and_every_fault_of_a_kernel_has_its_turn() -> None:
     cases = [choose(seed, kind=kind) for kind in ("demo", "lxd", "incus") for seed in range(SHARE)]
     assert {case.cell for case in cases} == set(CELLS)
-    assert {case.blow for case in cases} == set(BLOWS)
+    assert {case.fault for case in cases} == set(FAULTS)

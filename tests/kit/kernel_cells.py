@@ -9,11 +9,11 @@ from tests.kit import factory
 from tests.kit.random_actions import ACTIONS, OTHER, World, images, new
 from tests.kit.servers import RunningServer
 
-__all__ = ["CELLS", "Deed", "begin"]
+__all__ = ["CELLS", "CellAction", "begin"]
 
 
 @dataclass(frozen=True)
-class Deed:
+class CellAction:
     """A cell that does something.
 
     Attributes:
@@ -75,45 +75,49 @@ def _forget_history(_: RunningServer, world: World) -> None:
 _uploaded, _split, _updated, _copied = (ACTIONS[name] for name in ("upload", "split upload", "update", "copy"))
 _alias, _panel, _nothing = ACTIONS["alias"], ACTIONS["panel"], ACTIONS["listing"].done
 
-CELLS: dict[str, Deed] = {
-    "%import": Deed("%lxdimg import $NEW --reuse --alias fresh", _fresh, _uploaded.undo, trace=_uploaded.done),
-    "%import split": Deed("%lxdimg import $META $ROOT --reuse", _split.done, _split.undo),
-    "%export": Deed("%lxdimg export web $OUT", _nothing),
-    "%export -b": Deed(
+CELLS: dict[str, CellAction] = {
+    "%import": CellAction("%lxdimg import $NEW --reuse --alias fresh", _fresh, _uploaded.undo, trace=_uploaded.done),
+    "%import split": CellAction("%lxdimg import $META $ROOT --reuse", _split.done, _split.undo),
+    "%export": CellAction("%lxdimg export web $OUT", _nothing),
+    "%export -b": CellAction(
         "%lxdimg transfers $number", _nothing, before="%lxdimg export web $OUT -b\nnumber = [*transfers][-1].number"
     ),
-    "%copy": Deed(f"%lxdimg copy web --target-project {OTHER} --reuse", _copied.done, _copied.undo),
-    "%copy relay": Deed(f"%lxdimg copy web --target-project {OTHER} --mode relay --reuse", _copied.done, _copied.undo),
-    "%set-property": Deed("%lxdimg set-property web note after", _updated.done, _updated.undo),
-    "%%edit": Deed("%%lxdimg edit web --yes\nproperties:\n  os: Debian\n  note: after", _updated.done, _updated.undo),
-    "%alias": Deed("%lxdimg alias point extra web", _alias.done, _alias.undo),
-    "%plan": Deed(
+    "%copy": CellAction(f"%lxdimg copy web --target-project {OTHER} --reuse", _copied.done, _copied.undo),
+    "%copy relay": CellAction(
+        f"%lxdimg copy web --target-project {OTHER} --mode relay --reuse", _copied.done, _copied.undo
+    ),
+    "%set-property": CellAction("%lxdimg set-property web note after", _updated.done, _updated.undo),
+    "%%edit": CellAction(
+        "%%lxdimg edit web --yes\nproperties:\n  os: Debian\n  note: after", _updated.done, _updated.undo
+    ),
+    "%alias": CellAction("%lxdimg alias point extra web", _alias.done, _alias.undo),
+    "%plan": CellAction(
         "%lxdimg plan apply $todo --yes",
         _updated.done,
         _updated.undo,
         before="%%lxdimg plan -o todo\nset:\n  properties:\n    note: after",
     ),
-    "%list": Deed("%lxdimg list", _nothing),
-    "upload": Deed("images.create(NEW, wait=True, exist_ok=True, progress=True)", _uploaded.done, _uploaded.undo),
-    "export": Deed("images.get('web').export(OUT, progress=True)", _nothing),
-    "read": Deed("assert images.get('web').export() == (FOLDER / 'kept.tar').read_bytes()", _nothing),
-    "copy": Deed(
+    "%list": CellAction("%lxdimg list", _nothing),
+    "upload": CellAction("images.create(NEW, wait=True, exist_ok=True, progress=True)", _uploaded.done, _uploaded.undo),
+    "export": CellAction("images.get('web').export(OUT, progress=True)", _nothing),
+    "read": CellAction("assert images.get('web').export() == (FOLDER / 'kept.tar').read_bytes()", _nothing),
+    "copy": CellAction(
         f"web, other = images.get('web'), client.in_project({OTHER!r})\n"
         "if not other.images.exists(KEPT):\n    web.copy(other, progress=True)",
         _copied.done,
         _copied.undo,
     ),
-    "update": Deed(
+    "update": CellAction(
         "web = images.get('web')\nweb.properties['note'] = 'after'\nweb.update()", _updated.done, _updated.undo
     ),
-    "plan": Deed(
+    "plan": CellAction(
         "receipts = lxdimg_nb.plan.set(images.df(), properties={'note': 'after'}).apply(client, confirm=True)\n"
         "assert set(receipts['state']) <= {'done'}, receipts",
         _updated.done,
         _updated.undo,
     ),
-    "history": Deed("history.record(images.df())\nassert len(history.at()) >= 1", _nothing, _forget_history),
-    "live": Deed(
+    "history": CellAction("history.record(images.df())\nassert len(history.at()) >= 1", _nothing, _forget_history),
+    "live": CellAction(
         "with images.live() as live:\n"
         "    web = images.get('web')\n"
         "    web.properties['note'] = 'after'\n"
@@ -122,11 +126,11 @@ CELLS: dict[str, Deed] = {
         _updated.done,
         _updated.undo,
     ),
-    "panel's switch": Deed(
+    "panel's switch": CellAction(
         "panel = images.panel()\ndisplay(panel)",
         _panel.done,
         _panel.undo,
         message={"type": "set", "field": "public", "value": True, "confirmed": True},
     ),
-    "panel's export": Deed("panel = images.panel()\ndisplay(panel)", _nothing, message={"type": "export"}),
+    "panel's export": CellAction("panel = images.panel()\ndisplay(panel)", _nothing, message={"type": "export"}),
 }

@@ -19,17 +19,17 @@ from typing import Any
 
 from lxdimg_nb import errors
 from tests.kit.kernel import Cell, Kernel
-from tests.kit.kernel_cells import CELLS, Deed, begin
+from tests.kit.kernel_cells import CELLS, CellAction, begin
 from tests.kit.proxy import Fault, Proxy
 from tests.kit.random_actions import SIZE, World
 from tests.kit.random_faults import nothing_lost
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
 
-__all__ = ["BLOWS", "UNCHANGED", "Notebook", "NotebookCase", "at_work", "check_said", "choose", "few", "run"]
+__all__ = ["FAULTS", "UNCHANGED", "Notebook", "NotebookCase", "at_work", "check_said", "choose", "few", "run"]
 
 # What befalls the kernel, with how often: a new one takes seconds.
-BLOWS = {"interrupt": 12, "interrupted twice": 4, "killed": 3, "restarted": 3}
+FAULTS = {"interrupt": 12, "interrupted twice": 4, "killed": 3, "restarted": 3}
 OURS = {name for name in dir(errors) if name.endswith("Error")}
 # What a line of %lxdimg says when it was interrupted and nothing was done.
 UNCHANGED = ("nothing was changed", "keeps nothing")
@@ -50,23 +50,23 @@ class NotebookCase:
 
     seed: int
     cell: str
-    blow: str
+    fault: str
     random: random.Random = field(compare=False, repr=False)
 
 
 def choose(seed: int, *, kind: str) -> NotebookCase:
     """The case of a seed on a kind of server."""
     chance = random.Random(f"kernel {kind} {seed}")
-    blow = chance.choices(list(BLOWS), list(BLOWS.values()))[0]
-    return NotebookCase(seed, chance.choice(list(CELLS)), blow, chance)
+    fault = chance.choices(list(FAULTS), list(FAULTS.values()))[0]
+    return NotebookCase(seed, chance.choice(list(CELLS)), fault, chance)
 
 
 def few(kind: str, count: int) -> list[int]:
     """Some seeds, most of which need no new kernel: interrupts, and on the demo server and LXD one end of a kernel."""
     ends = {"demo": "killed", "lxd": "restarted"}.get(kind)
-    blows = [(seed, choose(seed, kind=kind).blow) for seed in range(100)]
-    interrupts = [seed for seed, blow in blows if blow.startswith("interrupt")]
-    return interrupts[:count] + [seed for seed, blow in blows if blow == ends][:1]
+    faults = [(seed, choose(seed, kind=kind).fault) for seed in range(100)]
+    interrupts = [seed for seed, fault in faults if fault.startswith("interrupt")]
+    return interrupts[:count] + [seed for seed, fault in faults if fault == ends][:1]
 
 
 @dataclass
@@ -87,55 +87,55 @@ class Notebook:
         """Run the first cell."""
         self.kernel.run(begin(self.world, self.proxy.url))
 
-    def perform(self, deed: Deed, given_up: Callable[[], bool] | None = None) -> Cell | None:
+    def perform(self, action: CellAction, given_up: Callable[[], bool] | None = None) -> Cell | None:
         """Run the cell to its end, or click and wait until it is done; None when the kernel ended first."""
-        if deed.message is None:
-            return self.kernel.outcome(self.kernel.client.execute(deed.cell, allow_stdin=False), given_up=given_up)
-        message = deed.message | {"view": "test", "number": 2, "key": f"default/{self.world.kept}"}
-        if deed.message["type"] == "export":
+        if action.message is None:
+            return self.kernel.outcome(self.kernel.client.execute(action.cell, allow_stdin=False), given_up=given_up)
+        message = action.message | {"view": "test", "number": 2, "key": f"default/{self.world.kept}"}
+        if action.message["type"] == "export":
             message |= {"folder": str(self.world.out)}
         self.kernel.say(self._comm, message)
         ends = given_up or (lambda: False)
-        assert until(lambda: self._clicked(deed) or ends() or not self.kernel.manager.is_alive())
+        assert until(lambda: self._clicked(action) or ends() or not self.kernel.manager.is_alive())
         return None
 
-    def _clicked(self, deed: Deed) -> bool:
-        if deed.message == {"type": "export"}:
+    def _clicked(self, action: CellAction) -> bool:
+        if action.message == {"type": "export"}:
             return any(not path.name.startswith(".") for path in self.world.out.iterdir())
-        return deed.done(self.server, self.world)
+        return action.done(self.server, self.world)
 
-    def undo(self, deed: Deed) -> None:
+    def undo(self, action: CellAction) -> None:
         """As it was before."""
         for path in self.world.out.iterdir():
             path.unlink()
-        deed.undo(self.server, self.world)
+        action.undo(self.server, self.world)
 
-    def afresh(self, deed: Deed) -> None:
+    def afresh(self, action: CellAction) -> None:
         """After a failure: with a new kernel."""
         self.kernel.restart(now=True)
         self.begin()
-        self.undo(deed)
+        self.undo(action)
 
-    def prepare(self, deed: Deed) -> None:
+    def prepare(self, action: CellAction) -> None:
         """Run what comes before, undisturbed."""
-        if deed.before:
-            self.kernel.run(deed.before)
-        if deed.message is not None:
-            self.kernel.run(deed.cell)
+        if action.before:
+            self.kernel.run(action.before)
+        if action.message is not None:
+            self.kernel.run(action.cell)
             self._comm = self.kernel.value("panel.model_id")
             self.kernel.say(self._comm, {"type": "hello", "view": "test", "number": 1})
             self.kernel.until_told(self._comm, lambda parts: parts.get("list", {}).get("state") == "ready")
 
 
-class Blow:
-    """Befalls the kernel at a moment that the seed chooses.
+class KernelFault:
+    """An interrupt or an end of the kernel, at a moment that the seed chooses.
 
     Attributes:
-        fell: it has; who restarts the kernel waits for that.
+        struck: it has come; who restarts the kernel waits for that.
     """
 
     def __init__(self, case: NotebookCase, notebook: Notebook) -> None:
-        self.fell = threading.Event()
+        self.struck = threading.Event()
         self._over = threading.Event()
         self._case = case
         self._pid = notebook.kernel.pid
@@ -145,11 +145,11 @@ class Blow:
         self._lock = threading.Lock()
 
     @contextmanager
-    def falling(self, notebook: Notebook) -> Iterator[None]:
-        """Have it fall while this runs."""
+    def armed(self, notebook: Notebook) -> Iterator[None]:
+        """Have it come while this runs."""
         chance = self._case.random
         if chance.random() < 0.5:
-            self._after(chance.random() * notebook.took[self._case.cell], self.fall)
+            self._after(chance.random() * notebook.took[self._case.cell], self.strike)
         else:
             at = chance.choice([0, 0, chance.randrange(300), chance.randrange(SIZE)])
             fault = Fault("call", chance.choice(["up", "down"]), at, times=9, action=self._count)
@@ -157,7 +157,7 @@ class Blow:
         try:
             yield
         finally:
-            # From here on nothing falls: what comes next is not to be met.
+            # From here on nothing is sent: the cells that follow are not to be met.
             with self._lock:
                 self._over.set()
             for timer in self._timers:
@@ -173,21 +173,21 @@ class Blow:
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
-            self.fall()
+            self.strike()
 
-    def fall(self) -> None:
-        """Now."""
-        if self.fell.is_set():
+    def strike(self) -> None:
+        """Interrupt or end the kernel now."""
+        if self.struck.is_set():
             return
-        self.fell.set()
-        if self._case.blow == "killed":
+        self.struck.set()
+        if self._case.fault == "killed":
             self._send(signal.SIGKILL)
-        elif self._case.blow == "restarted":
+        elif self._case.fault == "restarted":
             # What is under way stays there until the kernel is asked to end.
             self._over.wait(10)
         else:
             self._send(signal.SIGINT)
-            if self._case.blow == "interrupted twice":
+            if self._case.fault == "interrupted twice":
                 self._after(self._again, lambda: self._send(signal.SIGINT))
 
     def _send(self, number: signal.Signals) -> None:
@@ -206,36 +206,36 @@ def run(case: NotebookCase, notebook: Notebook) -> bool:
     Raises:
         AssertionError: something is wrong or lost.
     """
-    deed, kernel, server, world = CELLS[case.cell], notebook.kernel, notebook.server, notebook.world
+    action, kernel, server, world = CELLS[case.cell], notebook.kernel, notebook.server, notebook.world
     if case.cell not in notebook.took:
-        _alone(case, notebook, deed)
-        notebook.undo(deed)
-    notebook.prepare(deed)
-    blow, ends = Blow(case, notebook), case.blow in ("killed", "restarted")
-    with blow.falling(notebook):
-        cell = notebook.perform(deed, given_up=lambda: case.blow == "restarted" and blow.fell.is_set())
-        if ends and blow.fell.is_set():
-            kernel.restart(now=case.blow == "killed")
+        _alone(case, notebook, action)
+        notebook.undo(action)
+    notebook.prepare(action)
+    fault, ends = KernelFault(case, notebook), case.fault in ("killed", "restarted")
+    with fault.armed(notebook):
+        cell = notebook.perform(action, given_up=lambda: case.fault == "restarted" and fault.struck.is_set())
+        if ends and fault.struck.is_set():
+            kernel.restart(now=case.fault == "killed")
             cell = None
     assert until(lambda: not at_work(server)), "an operation does not end"
-    if ends and blow.fell.is_set():
+    if ends and fault.struck.is_set():
         notebook.begin()
     else:
         kernel.run(END)
     if cell is not None and cell.status != "lost":
-        check_said(cell, deed, server, world, twice=case.blow == "interrupted twice")
+        check_said(cell, action, server, world, twice=case.fault == "interrupted twice")
     nothing_lost(server, world)
     # It goes on: a listing, and the same again.
     listed = kernel.run("%lxdimg list")
     assert world.kept[:12] in listed.text, listed.text
-    if deed.message is not None:
+    if action.message is not None:
         # What a click does shows only where it was not done.
-        notebook.undo(deed)
-    _alone(case, notebook, deed)
+        notebook.undo(action)
+    _alone(case, notebook, action)
     nothing_lost(server, world)
     assert not [path.name for path in world.out.iterdir() if path.name.startswith(".")], "half a file is left"
-    notebook.undo(deed)
-    return blow.fell.is_set() and (cell is None or cell.status != "ok")
+    notebook.undo(action)
+    return fault.struck.is_set() and (cell is None or cell.status != "ok")
 
 
 def at_work(server: RunningServer) -> list[str]:
@@ -245,17 +245,17 @@ def at_work(server: RunningServer) -> list[str]:
     return [one["id"] for one in running if one["class"] != "token"]
 
 
-def _alone(case: NotebookCase, notebook: Notebook, deed: Deed) -> None:
-    notebook.prepare(deed)
+def _alone(case: NotebookCase, notebook: Notebook, action: CellAction) -> None:
+    notebook.prepare(action)
     begun = monotonic()
-    cell = notebook.perform(deed)
+    cell = notebook.perform(action)
     notebook.took[case.cell] = monotonic() - begun
     notebook.kernel.run(END)
     assert cell is None or cell.status == "ok", f"without the fault: {cell.ename} {cell.evalue}{cell.stderr}"
-    assert deed.done(notebook.server, notebook.world), "it is not done without the fault"
+    assert action.done(notebook.server, notebook.world), "it is not done without the fault"
 
 
-def check_said(cell: Cell, deed: Deed, server: RunningServer, world: World, *, twice: bool = False) -> None:
+def check_said(cell: Cell, action: CellAction, server: RunningServer, world: World, *, twice: bool = False) -> None:
     """What the cell said is so, and clear.
 
     Args:
@@ -265,17 +265,17 @@ def check_said(cell: Cell, deed: Deed, server: RunningServer, world: World, *, t
         AssertionError: it is not.
     """
     if cell.status == "ok":
-        assert deed.done(server, world), "it says that it was done"
+        assert action.done(server, world), "it says that it was done"
         return
     raised = "\n".join(line for one in cell.outputs if "error" in one for line in one["error"]["traceback"])
-    if not deed.magic:
+    if not action.magic:
         assert cell.ename in OURS | {"KeyboardInterrupt"}, f"{cell.ename}: {cell.evalue}"
     elif cell.ename == "UsageError":
         assert "Traceback" not in cell.stderr, cell.stderr
         assert cell.stderr.startswith("UsageError: "), cell.stderr
         assert cell.stderr.count("\n") == 1, cell.stderr
         promised = any(words in cell.stderr for words in UNCHANGED)
-        assert not promised or not deed.seen(server, world), f"it was done: {cell.stderr}"
+        assert not promised or not action.seen(server, world), f"it was done: {cell.stderr}"
     else:
         # Before or after the line of ours: where IPython itself is interrupted, or displays the result.
         assert cell.ename == "KeyboardInterrupt", f"{cell.ename}: {cell.evalue}"
