@@ -195,7 +195,7 @@ def test_many_images_are_changed_by_a_plan(spoken: RunningServer, version: str, 
 
 @odd
 def test_projects_are_chosen_and_what_happens_there_is_shown(
-    spoken: RunningServer, version: str, view: FrontEnd
+    spoken: RunningServer, version: str, view: FrontEnd, panels: Panels
 ) -> None:
     spoken.add_project("web")
     spoken.add_project("shared", features_images=False)
@@ -210,9 +210,38 @@ def test_projects_are_chosen_and_what_happens_there_is_shown(
     assert view.sees(lambda p: f"web/{second}" in {row["key"] for row in p["list"]["rows"]})
     spoken.wait(spoken.raw("DELETE", f"/1.0/images/{there}?project=web"))
     assert view.sees(lambda p: [row["key"] for row in p["list"]["rows"]] == [f"web/{second}"])
+    image = view.panel.images.get("late").panel()
+    panels(image)
+    alone = FrontEnd(image).begin()
+    spoken.raw("PATCH", f"/1.0/images/{second}?project=web", json={"properties": {"note": "new"}})
+    assert alone.sees(lambda p: "new" in {one["value"] for one in p["detail"]["properties"]})
     view.say("project", project="shared")
     assert view.sees(lambda p: p["header"]["project"] == "shared" and p["list"]["total"] == 2)
     counts.count("versions in panels", inputs=1)
+
+
+def test_one_panel_shows_the_servers_of_all_versions(demos: Callable[[str], RunningServer], panels: Panels) -> None:
+    made = {name: demos(name) for name in versions()}
+    for server in made.values():
+        server.clean()
+        server.add_image(factory.small(1), aliases=["web"])
+    panel = lxdimg_nb.Fleet({name: server.url for name, server in made.items()}).panel()
+    panels(panel)
+    view = FrontEnd(panel).begin()
+    view.say("size", size=100)
+    assert view.sees(lambda p: {row["key"] for row in p["list"]["rows"]} == {f"{name}/{KEY}" for name in made})
+    assert view.sees(lambda p: p["header"]["live"] == "live")
+
+    for name, server in made.items():
+        key = f"{name}/{KEY}"
+        view.say("open", key=key)
+        assert view.sees(lambda p: p["detail"]["key"] == key)  # noqa: B023
+        view.say("set", key=key, field="public", value=True, confirmed=True)
+        assert view.sees(lambda p: p["detail"]["public"]["on"])
+        assert [other for other, one in made.items() if one.get(f"images/{ONE}")["public"]][-1] == name
+        server.raw("PATCH", f"/1.0/images/{ONE}", json={"properties": {"note": name}})
+        assert view.sees(lambda p: {"name": "note", "value": name, "whole": True} in p["detail"]["properties"])  # noqa: B023
+    counts.count("versions in panels", inputs=len(made))
 
 
 @pytest.mark.parametrize("version", ["incus-7.5"])
