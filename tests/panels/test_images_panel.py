@@ -5,6 +5,7 @@ from __future__ import annotations
 import lxdimg_nb
 from tests.kit import certificates, factory, streams
 from tests.kit.frontend import browser, opened, panels
+from tests.kit.waiting import until
 
 __all__ = ["panels"]
 
@@ -80,6 +81,27 @@ def test_projects_are_switched(server, client, panels):
     assert view.sees(lambda p: p["header"]["project"] == "other")
     assert view.sees(lambda p: p["list"]["rows"][0]["key"] == f"other/{fingerprint}")
     assert view.sees(lambda p: p["header"]["live"] == "live")
+
+
+def test_what_was_heard_last_of_a_project_is_not_shown_in_the_next_one(demo, panels, monkeypatch):
+    """Changes are shown a moment later; a list that had been left meanwhile put its image into another project."""
+    demo.add_project("other")
+    image = demo.add_image(factory.small(1))
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        assert view.sees(lambda p: p["header"]["live"] == "live")
+        late = []
+        monkeypatch.setattr(view.panel.actor, "throttle", lambda _, step: late.append(step))
+        demo.raw("PATCH", f"/1.0/images/{image}", json={"public": True})
+        assert until(lambda: late)
+        view.say("project", project="other")
+        assert view.sees(lambda p: p["header"]["project"] == "other" and p["list"]["state"] == "ready")
+
+        view.panel.actor.post(late[0])
+        view.say("sort", column="alias")
+        view.settle()
+
+        assert view.parts["list"]["total"] == 0
 
 
 def test_after_a_project_that_cannot_be_read_views_are_told_which_one_they_show(demo, panels):

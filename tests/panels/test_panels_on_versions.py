@@ -49,11 +49,14 @@ def ended(view: FrontEnd, kind: str, **content: Any) -> str:
     return last["text"]
 
 
-def changed(view: FrontEnd, says: str, kind: str, **content: Any) -> None:
+def changed(server: RunningServer, view: FrontEnd, says: str, kind: str, **content: Any) -> None:
     """Say something that changes the image; the panel says what became of it."""
     view.say(kind, key=KEY, **content)
     assert view.sees(lambda p: says in p["detail"]["result"]["text"]), view.parts["detail"]["result"]
     assert view.parts["detail"]["result"]["good"]
+    # What was read before the change may still be on its way to the view.
+    assert until(lambda: all(one._live.get(ONE).raw == server.get(f"images/{ONE}") for one in view.panel._lists))
+    view.settle()
 
 
 @even
@@ -62,16 +65,16 @@ def test_one_image_is_changed(spoken: RunningServer, version: str, view: FrontEn
     assert view.sees(lambda p: p["header"]["live"] == "live")
     edit = {"name": "note", "before": ""}
 
-    changed(view, "Public off → on.", "set", field="public", value=True, confirmed=True)
-    changed(view, "Public on → off.", "undo")
-    changed(view, "Note none → mine.", "edit", field="properties", value="mine", **edit)
-    changed(view, "→ 2031-01-31", "edit", field="expires_at", value="2031-01-31", **edit)
-    changed(view, "→ none", "edit", field="expires_at", value="", **edit)
-    changed(view, "Profiles default → none", "edit", field="profiles", value="", **edit)
-    changed(view, "Profiles none → default", "edit", field="profiles", value="default", **edit)
-    changed(view, "mine", "add-alias", name="mine")
+    changed(spoken, view, "Public off → on.", "set", field="public", value=True, confirmed=True)
+    changed(spoken, view, "Public on → off.", "undo")
+    changed(spoken, view, "Note none → mine.", "edit", field="properties", value="mine", **edit)
+    changed(spoken, view, "→ 2031-01-31", "edit", field="expires_at", value="2031-01-31", **edit)
+    changed(spoken, view, "→ none", "edit", field="expires_at", value="", **edit)
+    changed(spoken, view, "Profiles default → none", "edit", field="profiles", value="", **edit)
+    changed(spoken, view, "Profiles none → default", "edit", field="profiles", value="default", **edit)
+    changed(spoken, view, "mine", "add-alias", name="mine")
     assert view.sees(lambda p: [alias["name"] for alias in p["detail"]["aliases"]] == ["mine"])
-    changed(view, "mine", "delete-alias", name="mine")
+    changed(spoken, view, "mine", "delete-alias", name="mine")
     assert view.sees(lambda p: p["detail"]["aliases"] == [])
 
     image = spoken.get(f"images/{ONE}")

@@ -45,6 +45,7 @@ class LiveList:
         self.behind = timedelta(0)
         self._live: Live | None = None
         self._stop: Callable[[], object] | None = None
+        self._closed = False
         try:
             if images is not None and images.server_project.dialect.simplestreams:
                 self._records = images.records()
@@ -85,6 +86,8 @@ class LiveList:
         pending: deque[LiveChange] = deque()
 
         def report() -> None:
+            if self._closed:
+                return  # It was due when the panel had turned to another list.
             touched: set[str] = set()
             while pending:
                 change = pending.popleft()
@@ -116,6 +119,7 @@ class LiveList:
 
     def close(self) -> None:
         """Stop following. The connection is closed in a thread, because that may take a moment."""
+        self._closed = True
         if self._stop is not None:
             self._stop()
         if self._live is not None:
