@@ -300,11 +300,11 @@ class Image(ImageAttributes):
     def secret(self) -> str:
         """A one-time token with which anybody can fetch this private image once, within seconds of its first use.
 
-        It opens the image: keep it out of outputs and logs.
+        It opens the image: keep it out of outputs and logs. A cell that ends with it shows `'***'`, print() the text.
 
         Source: POST /1.0/images/{fingerprint}/secret.
         """
-        return str(create_secret(self._project, self._record))
+        return create_secret(self._project, self._record)
 
     def panel(self) -> Any:
         """A panel for this image, for the end of a notebook cell."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
 import pickle
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 import lxdimg_nb
 from lxdimg_nb import Client, demo
@@ -133,6 +135,18 @@ def test_a_log_of_all_requests_shows_no_secret(
 
     assert "/1.0/images/" in caplog.text
     assert secret not in caplog.text
+
+
+def test_a_secret_at_the_end_of_a_cell_is_masked(server: RunningServer) -> None:
+    fingerprint = server.add_image(factory.small(1))
+    with lxdimg_nb.connect(server.url) as client:
+        secret = client.images.get(fingerprint).secret()
+
+    shown = DisplayFormatter().format([secret])[0]
+    assert repr(secret) == "'***'"
+    assert secret not in str(shown)
+    assert f"{secret}" == json.loads(json.dumps(secret)) == "".join(secret)
+    assert len(secret) > 30
 
 
 def test_a_planted_secret_is_found_wherever_it_is() -> None:
