@@ -233,8 +233,8 @@ GIVEN: dict[str, Callable[[Client, str], object]] = {
 
 
 @pytest.mark.parametrize("call", GIVEN)
-def test_an_address_in_the_wrong_place_keeps_its_password(demo: RunningServer, client: Client, call: str) -> None:
-    demo.add_image(factory.small(1))
+def test_an_address_in_the_wrong_place_keeps_its_password(server: RunningServer, client: Client, call: str) -> None:
+    server.add_image(factory.small(1))
 
     for address in ADDRESSES:
         assert seen_in(lambda address=address: GIVEN[call](client, address), PASSWORD) == []
