@@ -70,6 +70,18 @@ def test_a_port_where_nobody_listens_is_said_at_once(tmp_path: Path) -> None:
         lxdimg_nb.connect(f"https://127.0.0.1:{free_port()}", timeout=5)
 
 
+@pytest.mark.parametrize("handled", [FileNotFoundError, PermissionError, TimeoutError, ConnectionRefusedError])
+def test_an_error_that_the_caller_is_handling_is_no_reason(tmp_path: Path, handled: type[OSError]) -> None:
+    addresses = {f"https://127.0.0.1:{free_port()}": "nobody listens", tmp_path / "none.socket": "no such socket"}
+    for address, words in addresses.items():
+        try:
+            raise handled
+        except handled as outer:
+            with pytest.raises(ServerUnreachableError, match=words):
+                lxdimg_nb.connect(address, timeout=5)
+            assert outer.__context__ is None
+
+
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[Path]:
     """A web server on a unix socket that is not LXD."""

@@ -121,11 +121,11 @@ ASKED: dict[str, Callable[[Client, Any], object]] = {
 
 
 @pytest.mark.parametrize("call", ASKED)
-def test_a_no_in_words_is_no_yes(demo: RunningServer, client: Client, call: str) -> None:
-    demo.add_image(factory.small(1))
+def test_a_no_in_words_is_no_yes(server: RunningServer, client: Client, call: str) -> None:
+    server.add_image(factory.small(1))
 
     for wrong in ("no", "False", 1, []):
         with pytest.raises(InvalidRequestError, match="is True or False"):
             ASKED[call](client, wrong)
 
-    assert len(demo.get("images")) == 1
+    assert len(server.get("images")) == 1

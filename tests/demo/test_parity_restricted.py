@@ -62,6 +62,8 @@ def answers(server: RunningServer, folder: Path, places: tuple[str, ...] = PLACE
             told = f"{said.metadata['auth']} {said.metadata['config'] or ''} {said.metadata['environment']['project']}"
         elif said.status >= 400:
             told = str(said.json["error"])
+        elif path == "/1.0/storage-pools":
+            told = "names"  # a real server may have one from another test
         elif isinstance(said.json.get("metadata") if "export" not in path else None, list):
             rows = said.metadata
             texts = (str(row.get("fingerprint") or row.get("name")) if isinstance(row, dict) else row for row in rows)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +24,15 @@ from lxdimg_nb.text.formats import timestamp
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-__all__ = ["advise", "client_certificate_dates", "exception_chain", "explain", "tls_error", "without_request"]
+__all__ = [
+    "OuterErrorLeftOut",
+    "advise",
+    "client_certificate_dates",
+    "exception_chain",
+    "explain",
+    "tls_error",
+    "without_request",
+]
 
 # X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED; …_HOSTNAME_MISMATCH, …_IP_ADDRESS_MISMATCH (openssl/x509_vfy.h).
 _DATES, _NAMES = (9, 10), (62, 64)
@@ -39,6 +49,22 @@ def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
             seen.add(id(item))
             yield item
             stack += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+
+
+class OuterErrorLeftOut:
+    """Context manager that takes an error which is being handled outside out of the chain of one from inside.
+
+    Python puts it there, and it would be taken for a reason: `except FileNotFoundError: lxdimg.connect(…)`.
+    """
+
+    def __enter__(self) -> None:
+        self.outer = sys.exception()
+
+    def __exit__(self, _: object, error: BaseException | None, __: TracebackType | None) -> None:
+        for one in exception_chain(error) if self.outer is not None else ():
+            if one is not self.outer and one.__context__ is self.outer:
+                one.__context__ = None
+        self.outer = None
 
 
 def advise(error: BaseException | None, socket: str) -> tuple[str, ...]:

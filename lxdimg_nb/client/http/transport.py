@@ -16,6 +16,7 @@ import requests
 import urllib3
 
 from lxdimg_nb.client.http.connection_errors import (
+    OuterErrorLeftOut,
     advise,
     client_certificate_dates,
     exception_chain,
@@ -296,17 +297,18 @@ class Transport:
         # The server may stop reading an upload for longer: its disk may be busy.
         send_timeout = CONNECT_TIMEOUT if body is None else 2 * self.timeout
         try:
-            return self._get_session().request(
-                method,
-                self._base + path,
-                params=dict(params) if params else None,
-                json=json,
-                data=_sendable(body),
-                headers=dict(headers) if headers else None,
-                timeout=(send_timeout, timeout or self.timeout),
-                stream=True,
-                allow_redirects=False,
-            )
+            with OuterErrorLeftOut():
+                return self._get_session().request(
+                    method,
+                    self._base + path,
+                    params=dict(params) if params else None,
+                    json=json,
+                    data=_sendable(body),
+                    headers=dict(headers) if headers else None,
+                    timeout=(send_timeout, timeout or self.timeout),
+                    stream=True,
+                    allow_redirects=False,
+                )
         except requests.exceptions.SSLError as error:
             failure: LxdImageError = tls_error(self.endpoint, error)
             cause = without_request(error)
@@ -352,7 +354,8 @@ class Transport:
             ServerUnreachableError: nobody answers.
         """
         try:
-            return open_socket(self._get_session(), self._base)
+            with OuterErrorLeftOut():
+                return open_socket(self._get_session(), self._base)
         except (ssl.SSLError, urllib3.exceptions.SSLError) as error:
             raise tls_error(self.endpoint, error) from error
         except BROKEN as error:
