@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import linecache
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def test_an_interrupt_at_any_line_is_told_truly_and_can_be_followed_by_the_same(
     count("interrupts at lines of ours", inputs=len(lines), survived=len(lines) - len(wrong))
     assert not wrong, "\n".join(wrong)
     assert len(lines) >= FEW
+    assert sys.exception() is None, "later tests would find this error in the chain of theirs"
 
 
 def test_a_promise_that_is_not_kept_is_noticed(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,8 +128,12 @@ def _locals(frame: FrameType) -> str:
 
 
 def interrupted_at(line: Line, call: Callable[[], object]) -> BaseException | None:
-    """What a call raises with a Ctrl-C when it comes to that line for the first time; None if it ends without."""
-    tracing = sys.gettrace()
+    """What a call raises with a Ctrl-C when it comes to that line for the first time; None if it ends without.
+
+    It runs in a thread of its own: an interrupt at the end of an `except` leaves CPython 3.11 with that error as the
+    one that is being handled, for as long as the thread lives, and it would be the context of all later ones.
+    """
+    raised: list[BaseException] = []
 
     def wait(frame: FrameType, event: str, _: Any) -> Any:
         if event == "line" and (frame.f_code.co_filename, frame.f_lineno) == line:
@@ -135,11 +141,16 @@ def interrupted_at(line: Line, call: Callable[[], object]) -> BaseException | No
             raise InterruptedByTestError
         return wait if frame.f_code.co_filename == line[0] or event != "call" else None
 
-    sys.settrace(wait)
-    try:
-        call()
-    except BaseException as error:  # noqa: BLE001 - whatever became of the interrupt
-        return error
-    finally:
-        sys.settrace(tracing)
-    return None
+    def run() -> None:
+        sys.settrace(wait)
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - whatever became of the interrupt
+            raised.append(error)
+        finally:
+            sys.settrace(None)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,))
+    thread.start()
+    thread.join()
+    return raised[0] if raised else None

@@ -87,8 +87,8 @@ def test_other_panels_handle_some_of_the_same_messages(demo, panels, kind):
 @pytest.mark.parametrize(
     ("kind", "content", "says"),
     [
-        ("heard", {"number": 1, "more": 2}, "more"),
-        ("heard", {"number": "1"}, "'1' is not of type 'integer'"),
+        ("heard", {"number": 1, "told": 0, "more": 2}, "more"),
+        ("heard", {"number": "1", "told": 0}, "'1' is not of type 'integer'"),
         ("part", {}, "no message part"),
         ("parts", {"parts": {"list": {"state": "ready", "columns": []}}}, "parts parts/list: "),
         ("parts", {"parts": {"notices": [{"number": 1, "text": None, "good": True}]}}, "None is not of type"),

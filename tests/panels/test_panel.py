@@ -128,6 +128,23 @@ def test_a_panel_sends_from_its_own_thread_only(demo, panels):
         assert view.threads == {view.panel.actor.name}
 
 
+def test_each_answer_says_how_many_messages_with_parts_came_before(server, client, panels):
+    server.add_image(factory.small(1), aliases=["web"])
+    view = browser(client, panels)
+    before = len(view.told)
+
+    view.say("search", query="web")
+    assert view.sees(lambda p: p["list"]["query"] == "web")
+    view.say("here")
+    view.settle()
+
+    answers = [i for i, said in enumerate(view.told) if said["type"] == "heard"]
+    assert answers[-1] > before
+    assert [view.told[i]["told"] for i in answers] == [
+        sum(said["type"] == "parts" for said in view.told[:i]) for i in answers
+    ]
+
+
 def test_closing_a_panel_ends_its_threads_and_its_connection(server, client):
     server.add_image(factory.small(1))
     before = threading.enumerate()

@@ -56,6 +56,7 @@ def changed(server: RunningServer, view: FrontEnd, says: str, kind: str, **conte
     assert view.parts["detail"]["result"]["good"]
     # What was read before the change may still be on its way to the view.
     assert until(lambda: all(one._live.get(ONE).raw == server.get(f"images/{ONE}") for one in view.panel._lists))
+    assert until(lambda: view.panel.table.rows[KEY].record.raw == server.get(f"images/{ONE}"))
     view.settle()
 
 

@@ -59,6 +59,8 @@ class Panel(anywidget.AnyWidget):
         self._views: dict[str, float] = {}
         # Parts that were shown in the step that runs; they are sent together when it has ended.
         self._shown: dict[str, Any] = {}
+        # How many such messages there were: a view that has had fewer asks for all parts.
+        self._told = 0
         self._notices: dict[int, dict[str, Any]] = {}
         self._handlers: dict[str, Handler] = {
             # The questions of a page that waited are answered once.
@@ -107,7 +109,8 @@ class Panel(anywidget.AnyWidget):
         self._greeted = True
         self._views[str_field(content, "view")] = time.monotonic()
         self.actor.call_later("views", VIEW_SECONDS, self._count_views)
-        self.send_message("heard", number=content.get("number"))
+        self._send_shown()
+        self.send_message("heard", number=content.get("number"), told=self._told)
         if self._stop_listening is None and content.get("type") not in ("hello", "bye"):
             # It was silent for long, as on a laptop that slept, and was taken for gone.
             self._hello(content)
@@ -170,6 +173,7 @@ class Panel(anywidget.AnyWidget):
     def _send_shown(self) -> None:
         parts, self._shown = self._shown, {}
         if parts and self._greeted:
+            self._told += 1
             self.send({"type": "parts", "parts": parts})
 
     def show_all(self) -> None:

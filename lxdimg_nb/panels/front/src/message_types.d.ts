@@ -50,6 +50,10 @@ export interface FromKernel {
    */
   heard: {
     number: number;
+    /**
+     * How many messages with parts came before.
+     */
+    told: number;
   };
   /**
    * Replaces parts of what the panel shows.

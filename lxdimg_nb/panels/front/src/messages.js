@@ -27,6 +27,8 @@ export class Channel {
   #number = 0;
   /** When each message was sent that has not been answered. @type {Map<number, number>} */
   #unheard = new Map();
+  /** How many messages with parts have come; not known before the first answer. @type {number | undefined} */
+  #told;
   #hellos = 0;
   #helloAt = 0;
   #lookedAt = Date.now();
@@ -118,12 +120,13 @@ export class Channel {
   #receive = (/** @type {any} */ content) => {
     if (!content || typeof content.type !== "string") return;
     const { type, ...rest } = content;
+    if (type === "parts" && this.#told !== undefined) this.#told += 1;
     if (type === "heard") this.#heard(rest);
     else if (Object.hasOwn(this.receivers, type)) this.receivers[/** @type {keyof Receivers} */ (type)](rest);
   };
 
   /** @param {FromKernel["heard"]} content */
-  #heard({ number }) {
+  #heard({ number, told }) {
     // The kernel handles messages in order: an answer to one means that the earlier ones have arrived.
     for (const earlier of [...this.#unheard.keys()]) if (earlier <= number) this.#unheard.delete(earlier);
     if (this.#link === "new") {
@@ -132,6 +135,10 @@ export class Channel {
     }
     this.#hellos = 0;
     this.#set("ok");
+    // Jupyter may lose what is said while a connection breaks off and comes back.
+    const missed = this.#told !== undefined && this.#told !== told;
+    this.#told = told;
+    if (missed) this.#hello();
   }
 
   #look() {

@@ -27,6 +27,8 @@ export class Kernel {
   heard = [];
   /** @type {ArrayBuffer[]} */
   pieces = [];
+  /** How many messages with parts it has sent. */
+  told = 0;
   /** Whether it answers. */
   alive = true;
   /** Whether the comm is open. */
@@ -41,7 +43,7 @@ export class Kernel {
     conforms("toKernel", type, content);
     this.heard.push({ type, ...content });
     this.pieces.push(...buffers);
-    if (this.alive && number !== undefined) this.say("heard", { number });
+    if (this.alive && number !== undefined) this.say("heard", { number, told: this.told });
   }
 
   /** @param {string} _ @param {(content: any) => void} listener */
@@ -61,6 +63,7 @@ export class Kernel {
    */
   say(type, content) {
     conforms("fromKernel", type, content);
+    if (type === "parts") this.told += 1;
     for (const listener of this.listeners) listener({ type, ...structuredClone(content) });
   }
 

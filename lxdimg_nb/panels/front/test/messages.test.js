@@ -78,9 +78,9 @@ test("an answer that comes twice, or to nothing that was asked, changes nothing"
   const { kernel, root } = mount(parts(2));
   const before = root.innerHTML;
 
-  kernel.say("heard", { number: 1 });
-  kernel.say("heard", { number: 1 });
-  kernel.say("heard", { number: 999 });
+  kernel.say("heard", { number: 1, told: kernel.told });
+  kernel.say("heard", { number: 1, told: kernel.told });
+  kernel.say("heard", { number: 999, told: kernel.told });
   kernel.show({ list: page(2) });
   kernel.show({ list: page(2) });
 
@@ -119,6 +119,20 @@ test("after the computer slept, the panel asks for everything", () => {
   vi.advanceTimersByTime(1000);
 
   expect(kernel.heard.filter(({ type }) => type === "hello").length).toBe(1);
+});
+
+test("a view that has missed a message asks for everything, once", () => {
+  const { kernel } = mount(parts(1));
+  const hellos = () => kernel.heard.filter(({ type }) => type === "hello").length;
+  vi.advanceTimersByTime(40_000);
+  kernel.heard = [];
+
+  vi.advanceTimersByTime(40_000);
+  expect(hellos()).toBe(0);
+  kernel.told += 1;
+  vi.advanceTimersByTime(100_000);
+
+  expect(hellos()).toBe(1);
 });
 
 test("a second view of a panel has what the first one has, and asks for nothing", () => {
