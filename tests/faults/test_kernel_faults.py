@@ -20,9 +20,10 @@ from tests.kit import factory
 from tests.kit.counts import count, long_run
 from tests.kit.kernel import Cell, Kernel
 from tests.kit.kernel_cells import CELLS, CellAction
-from tests.kit.kernel_faults import FAULTS, Notebook, NotebookCase, check_said, choose, few, run
+from tests.kit.kernel_faults import FAULTS, Notebook, check_said, choose, few, run
 from tests.kit.proxy import Proxy
 from tests.kit.random_actions import OTHER, PROPERTIES, SIZE, World
+from tests.kit.random_faults import Case
 from tests.kit.servers import RunningServer
 
 pytestmark = pytest.mark.slow
@@ -60,11 +61,11 @@ def test_whatever_befalls_a_kernel_the_outcome_is_right_or_absent_and_the_cell_t
             try:
                 failed = run(case, made)
             except Exception as error:
-                wrong.append(f"LXDIMG_SEED={seed} on {server.kind}: {case.cell}, {case.fault}: {error!r}"[:900])
+                wrong.append(f"LXDIMG_SEED={seed} on {server.kind}: {case.action}, {case.fault}: {error!r}"[:900])
                 print(wrong[-1])
                 if alone:
                     raise
-                made.afresh(CELLS[case.cell])
+                made.afresh(CELLS[case.action])
             else:
                 count(f"kernel faults on {server.kind}", inputs=1, survived=int(failed))
     assert not wrong, "\n".join(wrong)
@@ -89,7 +90,7 @@ def test_a_planted_fault_is_noticed(
 ) -> None:
     monkeypatch.setitem(CELLS, "planted", action)
     with notebook(shared_kernel, demo, tmp_path) as made, pytest.raises((AssertionError, KeyError)):
-        run(NotebookCase(0, "planted", "interrupt", random.Random(0)), made)
+        run(Case(0, "planted", "interrupt", random.Random(0)), made)
 
 
 TRACEBACK = [{"error": {"traceback": ["File /python/urllib3/connectionpool.py:787, in urlopen"]}}]
@@ -116,5 +117,5 @@ def test_a_cell_that_lies_or_is_not_clear_is_noticed(code: str, said: Cell) -> N
 
 def test_every_cell_and_every_fault_of_a_kernel_has_its_turn() -> None:
     cases = [choose(seed, kind=kind) for kind in ("demo", "lxd", "incus") for seed in range(SHARE)]
-    assert {case.cell for case in cases} == set(CELLS)
+    assert {case.action for case in cases} == set(CELLS)
     assert {case.fault for case in cases} == set(FAULTS)

@@ -84,31 +84,23 @@ def lines_that_see(texts: list[str], call: Callable[[], object]) -> list[Line]:
     Args:
         texts: may still grow, as secrets are made.
     """
-    found: dict[Line, None] = {}
-    tracing = sys.gettrace()
-
-    def look(frame: FrameType, event: str, _: Any) -> Any:
-        if event == "line" and any(text in _locals(frame) for text in texts):
-            found[frame.f_code.co_filename, frame.f_lineno] = None
-        return look
-
-    sys.settrace(look)
-    try:
-        call()
-    finally:
-        sys.settrace(tracing)
-    return list(found)
+    return _lines(call, lambda frame: any(text in _locals(frame) for text in texts))
 
 
 def lines_below(folder: Path, call: Callable[[], object]) -> list[Line]:
     """The lines of the files in a folder that a call runs through in this thread, each once."""
+    return _lines(call, lambda _: True, files=str(folder))
+
+
+def _lines(call: Callable[[], object], wanted: Callable[[FrameType], bool], *, files: str = "") -> list[Line]:
+    """The wanted lines that a call runs through, each once, of files whose paths begin so."""
     found: dict[Line, None] = {}
     tracing = sys.gettrace()
 
     def look(frame: FrameType, event: str, _: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(str(folder)):
+        if not frame.f_code.co_filename.startswith(files):
             return None
-        if event == "line":
+        if event == "line" and wanted(frame):
             found[frame.f_code.co_filename, frame.f_lineno] = None
         return look
 

@@ -22,11 +22,11 @@ from tests.kit.kernel import Cell, Kernel
 from tests.kit.kernel_cells import CELLS, CellAction, begin
 from tests.kit.proxy import Fault, Proxy
 from tests.kit.random_actions import SIZE, World
-from tests.kit.random_faults import nothing_lost
+from tests.kit.random_faults import Case, nothing_lost
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
 
-__all__ = ["FAULTS", "UNCHANGED", "Notebook", "NotebookCase", "at_work", "check_said", "choose", "few", "run"]
+__all__ = ["FAULTS", "UNCHANGED", "Notebook", "at_work", "check_said", "choose", "few", "run"]
 
 # What befalls the kernel, with how often: a new one takes seconds.
 FAULTS = {"interrupt": 12, "interrupted twice": 4, "killed": 3, "restarted": 3}
@@ -44,21 +44,11 @@ if "panel" in globals():
 LIBRARIES = re.compile(r"/(urllib3|requests|http/client|tqdm|ipywidgets)")
 
 
-@dataclass(frozen=True)
-class NotebookCase:
-    """What a seed stands for."""
-
-    seed: int
-    cell: str
-    fault: str
-    random: random.Random = field(compare=False, repr=False)
-
-
-def choose(seed: int, *, kind: str) -> NotebookCase:
+def choose(seed: int, *, kind: str) -> Case:
     """The case of a seed on a kind of server."""
     chance = random.Random(f"kernel {kind} {seed}")
     fault = chance.choices(list(FAULTS), list(FAULTS.values()))[0]
-    return NotebookCase(seed, chance.choice(list(CELLS)), fault, chance)
+    return Case(seed, chance.choice(list(CELLS)), fault, chance)
 
 
 def few(kind: str, count: int) -> list[int]:
@@ -134,7 +124,7 @@ class KernelFault:
         struck: it has come; who restarts the kernel waits for that.
     """
 
-    def __init__(self, case: NotebookCase, notebook: Notebook) -> None:
+    def __init__(self, case: Case, notebook: Notebook) -> None:
         self.struck = threading.Event()
         self._over = threading.Event()
         self._case = case
@@ -149,7 +139,7 @@ class KernelFault:
         """Have it come while this runs."""
         chance = self._case.random
         if chance.random() < 0.5:
-            self._after(chance.random() * notebook.took[self._case.cell], self.strike)
+            self._after(chance.random() * notebook.took[self._case.action], self.strike)
         else:
             at = chance.choice([0, 0, chance.randrange(300), chance.randrange(SIZE)])
             fault = Fault("call", chance.choice(["up", "down"]), at, times=9, action=self._count)
@@ -197,7 +187,7 @@ class KernelFault:
                 os.killpg(self._pid, number)
 
 
-def run(case: NotebookCase, notebook: Notebook) -> bool:
+def run(case: Case, notebook: Notebook) -> bool:
     """Do it and check what must hold.
 
     Returns:
@@ -206,8 +196,8 @@ def run(case: NotebookCase, notebook: Notebook) -> bool:
     Raises:
         AssertionError: something is wrong or lost.
     """
-    action, kernel, server, world = CELLS[case.cell], notebook.kernel, notebook.server, notebook.world
-    if case.cell not in notebook.took:
+    action, kernel, server, world = CELLS[case.action], notebook.kernel, notebook.server, notebook.world
+    if case.action not in notebook.took:
         _alone(case, notebook, action)
         notebook.undo(action)
     notebook.prepare(action)
@@ -245,11 +235,11 @@ def at_work(server: RunningServer) -> list[str]:
     return [one["id"] for one in running if one["class"] != "token"]
 
 
-def _alone(case: NotebookCase, notebook: Notebook, action: CellAction) -> None:
+def _alone(case: Case, notebook: Notebook, action: CellAction) -> None:
     notebook.prepare(action)
     begun = monotonic()
     cell = notebook.perform(action)
-    notebook.took[case.cell] = monotonic() - begun
+    notebook.took[case.action] = monotonic() - begun
     notebook.kernel.run(END)
     assert cell is None or cell.status == "ok", f"without the fault: {cell.ename} {cell.evalue}{cell.stderr}"
     assert action.done(notebook.server, notebook.world), "it is not done without the fault"

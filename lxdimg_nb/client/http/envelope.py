@@ -63,10 +63,11 @@ class Reply:
         Raises:
             UnexpectedReplyError: it is no list, or something else is in it.
         """
-        for row in self.rows(what):
+        rows = self.rows(what)
+        for row in rows:
             if not isinstance(row, dict):
                 raise _odd(row, f"one of {what}")
-        return self.rows(what)
+        return rows
 
 
 def _odd(found: object, due: str) -> UnexpectedReplyError:

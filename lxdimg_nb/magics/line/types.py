@@ -243,11 +243,7 @@ FILE = WordType(lambda word, ctx: word.text if word.value is None else word.valu
 """A path on the kernel's machine, or an object in a variable."""
 FRAME_OR_FOLDER = WordType(lambda word, ctx: word, _complete_file)
 """Stays a word."""
-PAIR = WordType(
-    _pair,
-    _complete_metadata,
-    matches=lambda word: "=" in word.text and not os.path.exists(os.path.expanduser(word.text)),
-)
+PAIR = WordType(_pair, _complete_metadata, matches=lambda word: "=" in word.text and not _exists(word.text))
 """`KEY=VALUE`, unless a file has that name."""
 SETTING = WordType(_setting, _complete_setting, _is_setting)
 """`FIELD=VALUE` with one of `FIELDS`."""
