@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 import lxdimg_nb
+from lxdimg_nb.client.events import Events
+from lxdimg_nb.errors import NotAllowedError
+from lxdimg_nb.panels.image import image_panel
 from tests.kit import factory, streams
 from tests.kit.frontend import FrontEnd, browser, opened, panels
+from tests.kit.proxy import Proxy
+from tests.kit.waiting import until
 
 __all__ = ["panels"]
 
@@ -210,3 +215,53 @@ def test_the_panel_of_one_image_follows_it(server, client, panels):
 
     assert view.sees(lambda p: p["detail"]["public"]["on"])
     assert "web" in panel._repr_mimebundle_()[0]["text/plain"]
+
+
+def test_what_changes_before_events_are_heard_is_seen(server, client, panels, monkeypatch):
+    """The panel of one image once read it first and listened then: what changed in between was never shown."""
+    fingerprint = server.add_image(factory.small(1), aliases=["web"])
+    panel = client.images.get("web").panel()
+    panels(panel)
+
+    class LateEvents(Events):
+        def __init__(self, *args, **kwargs):
+            assert until(lambda: not panel.editor.rereading)
+            server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(image_panel, "Events", LateEvents)
+    view = FrontEnd(panel).begin()
+
+    assert view.sees(lambda p: p["detail"]["public"]["on"])
+
+
+def test_the_panel_of_one_image_reads_it_where_no_events_are_heard(server, client, panels, monkeypatch):
+    fingerprint = server.add_image(factory.small(1), aliases=["web"])
+    panel = client.images.get("web").panel()
+    panels(panel)
+    server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+
+    def refused(*_, **__):
+        raise NotAllowedError("this connection may not read the server's events", status_code=403)
+
+    monkeypatch.setattr(image_panel, "Events", refused)
+    view = FrontEnd(panel).begin()
+
+    assert view.sees(lambda p: p["detail"]["public"]["on"])
+    assert view.parts["header"]["live"] == "off"
+
+
+def test_the_panel_of_one_image_says_that_events_are_lost_and_catches_up(demo, panels, tmp_path):
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
+    proxy = Proxy(demo.socket, tmp_path)
+    with lxdimg_nb.connect(proxy.url) as client:
+        panel = client.images.get("web").panel()
+        panels(panel)
+        view = FrontEnd(panel).begin()
+        assert view.sees(lambda p: p["header"]["live"] == "live")
+        proxy.close()
+        assert view.sees(lambda p: p["header"]["live"] == "lost")
+        demo.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+
+        with Proxy(demo.socket, tmp_path):
+            assert view.sees(lambda p: p["header"]["live"] == "live" and p["detail"]["public"]["on"])

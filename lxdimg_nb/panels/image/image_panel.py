@@ -31,7 +31,6 @@ class ImagePanel(ImageActions):
 
     def on_shown(self) -> None:
         if self.open is not None and not self.ended:
-            self.editor.reread(self.open)
             self._watch = _Watch(self, self.open.record.fingerprint)
 
     def on_hidden(self) -> None:
@@ -63,7 +62,10 @@ class ImagePanel(ImageActions):
 
 
 class _Watch:
-    """Has a panel read its image again when an event of the server is about it."""
+    """Has a panel read its image once the server's events are heard, and again when one of them is about it.
+
+    Reading first would miss a change that is made between the two.
+    """
 
     def __init__(self, panel: ImagePanel, fingerprint: str) -> None:
         self._panel = panel
@@ -73,19 +75,35 @@ class _Watch:
         threading.Thread(target=self._run, name="lxdimg-watch", daemon=True).start()
 
     def _run(self) -> None:
-        actor, project = self._panel.actor, self._panel.images.server_project
+        project = self._panel.images.server_project
         try:
-            with Events(project.transport, ["lifecycle"], project=project.name) as self._events:
+            with Events(
+                project.transport, ["lifecycle"], project=project.name, on_lost=lambda: self._show("lost")
+            ) as self._events:
                 if self._closed:
                     return
-                actor.post(lambda: self._panel.set_live("live"))
+                self._begin("live")
                 for event in self._events:
                     about = event.source + str(event.context.get("target") or "")
-                    if event.type == "reconnected" or self._fingerprint in about or "alias" in event.action:
-                        actor.throttle("reread", self._panel.reread)
+                    if event.type == "reconnected":
+                        self._begin("live")
+                    elif self._fingerprint in about or "alias" in event.action:
+                        self._read()
         except LxdImageError as error:
             _log.info("events cannot be read: %s", error)
-            actor.post(lambda: self._panel.set_live("off"))
+            self._begin("off")
+
+    def _begin(self, state: str) -> None:
+        self._show(state)
+        self._read()
+
+    def _show(self, state: str) -> None:
+        if not self._closed:
+            self._panel.actor.post(lambda: self._panel.set_live(state))
+
+    def _read(self) -> None:
+        if not self._closed:
+            self._panel.actor.throttle("reread", self._panel.reread)
 
     def close(self) -> None:
         """End its thread and its connection."""
