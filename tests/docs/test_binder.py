@@ -167,7 +167,7 @@ def test_every_notebook_runs_for_a_user_without_rights_on_the_demo_server_of_bin
 
     for process, output in zip(processes, outputs, strict=True):
         assert process.returncode == 0, output[-3000:]
-        assert until(lambda leader=process.pid: not _session(leader), timeout=10), "something outlives Jupyter"
+        assert until(lambda leader=process.pid: not _session(leader)), "something outlives Jupyter"
     assert [path.name for path in sorted(done.glob("*.ipynb"))] == [path.name for path in notebooks]
     for path in done.glob("*.ipynb"):
         text = path.read_text()
@@ -196,7 +196,7 @@ def test_jupyter_comes_up_with_our_extension_and_nothing_else_can_be_reached_fro
         assert _status(f"{base}/lxdimg/nothing?token={token}", method="DELETE") == 404
     finally:
         _stop(process)
-    assert until(lambda: not _session(process.pid), timeout=10), "something outlives Jupyter"
+    assert until(lambda: not _session(process.pid)), "something outlives Jupyter"
 
 
 def test_binder_gets_a_python_and_a_kernel_that_panels_work_with() -> None:

@@ -142,7 +142,7 @@ def test_ctrl_c_ends_lab_its_kernels_and_the_demo_server(home: dict[str, str]):
 
         assert terminal.ended(60), terminal.seen
         assert terminal.process.returncode == 130
-        assert until(lambda: not terminal.processes(), timeout=10), terminal.processes()
+        assert until(lambda: not terminal.processes()), terminal.processes()
     finally:
         terminal.close()
 
@@ -207,7 +207,7 @@ def test_ctrl_c_ends_a_check_and_its_kernel(home: dict[str, str]):
 
         assert terminal.ended(60), terminal.seen
         assert terminal.process.returncode == 130
-        assert until(lambda: not terminal.processes(), timeout=10), terminal.processes()
+        assert until(lambda: not terminal.processes()), terminal.processes()
     finally:
         terminal.close()
 

@@ -151,7 +151,7 @@ def test_eight_panels_stay_right_together_and_do_not_grow(temporary: Path, tmp_p
 
         count("a long day: eight panels at once", inputs=8 * EVENTS, survived=LOST, lost=wrong)
         assert wrong == 0
-        assert until(lambda: not grown_more(before), timeout=10), grown_more(before)
+        assert until(lambda: not grown_more(before)), grown_more(before)
         assert len(one.views) == 8
 
 

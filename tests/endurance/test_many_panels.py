@@ -121,7 +121,7 @@ def test_panels_that_were_closed_are_gone(desk: Desk) -> None:
         desk.round()
 
     # What one of them does in the background may take a moment longer.
-    until(lambda: not desk.alive(), timeout=10)
+    until(lambda: not desk.alive())
     count("a long day: panels opened and closed", inputs=ROUNDS * OPENED, lost=len(desk.alive()))
     assert desk.alive() == []
     # The list of transfers keeps the last fifty.

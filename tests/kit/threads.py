@@ -23,4 +23,4 @@ def new_threads(before: Collection[threading.Thread], name: str = "lxdimg-") -> 
 
 def ended_threads(before: Collection[threading.Thread], name: str = "lxdimg-") -> bool:
     """Whether those end within some seconds."""
-    return until(lambda: not new_threads(before, name), timeout=10)
+    return until(lambda: not new_threads(before, name))

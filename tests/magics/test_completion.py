@@ -216,12 +216,12 @@ def test_completion_works_while_another_server_is_being_connected_to(
         monkeypatch.setattr(session, "_open", slow)
         opening = threading.Thread(target=session.client_for, args=("slow",))
         opening.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
 
         asking = threading.Thread(target=lambda: (session.known_images(client), session.client, told.set()))
         asking.start()
 
-        assert told.wait(10)
+        assert told.wait(60)
         go_on.set()
         opening.join()
         asking.join()

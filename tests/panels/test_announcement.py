@@ -100,7 +100,7 @@ def test_a_value_that_is_put_back_elsewhere_before_its_event_is_heard_is_shown(d
     apply, write = Live._apply, editor.write_edit
 
     def late(live, event):
-        assert heard.wait(10)
+        assert heard.wait(60)
         apply(live, event)
 
     def written(*arguments):
@@ -151,7 +151,7 @@ def test_an_event_that_comes_while_the_panel_of_an_image_writes_is_not_forgotten
             monkeypatch.setattr(panel.actor, "throttle", hear)
             record = write(*arguments)
             demo.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": False})
-            assert asked.wait(10)
+            assert asked.wait(60)
             return record
 
         monkeypatch.setattr(editor, "write_edit", written)

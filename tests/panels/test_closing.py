@@ -53,9 +53,9 @@ def test_a_list_that_comes_after_the_end_is_closed(demo, which):
     with lxdimg_nb.connect(demo.url) as client:
         panel = client.images.panel() if which == "images" else Fleet({"one": demo.url}).panel()
         read = panel.read_lists
-        panel.read_lists = lambda: (going.set(), release.wait(10), read())[2]
+        panel.read_lists = lambda: (going.set(), release.wait(60), read())[2]
         FrontEnd(panel).say("hello")
-        assert going.wait(10)
+        assert going.wait(60)
 
         panel.close()
         assert panel.actor.join()
@@ -104,7 +104,7 @@ def test_a_transfer_that_failed_does_not_keep_its_panel(demo, tmp_path):
         del view, panel
 
         # Its thread may still be telling the panels that it has ended.
-        assert until(lambda: bool(gc.collect()) and left() is None, timeout=10)
+        assert until(lambda: bool(gc.collect()) and left() is None)
         assert failed.error is not None
         assert failed.error.__traceback__ is not None
     transfers.forget()
@@ -113,8 +113,8 @@ def test_a_transfer_that_failed_does_not_keep_its_panel(demo, tmp_path):
 def test_an_actor_that_is_closed_refuses_and_hands_results_over():
     made = actor.Actor("test")
     going, release, unwanted = threading.Event(), threading.Event(), []
-    made.in_background(lambda: (going.set(), release.wait(10), 7)[2], unwanted.clear, unwanted.clear, unwanted.append)
-    assert going.wait(10)
+    made.in_background(lambda: (going.set(), release.wait(60), 7)[2], unwanted.clear, unwanted.clear, unwanted.append)
+    assert going.wait(60)
 
     made.close()
     assert made.join()

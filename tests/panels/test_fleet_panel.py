@@ -65,12 +65,12 @@ def test_changes_of_two_servers_at_the_same_time_both_arrive(demo, panels):
         view = FrontEnd(panel).begin()
         assert view.sees(lambda p: p["header"]["live"] == "live")
         busy = threading.Event()
-        panel.actor.post(lambda: busy.wait(10))
+        panel.actor.post(lambda: busy.wait(60))
 
         image = demo.add_image(factory.small(1))
         with lxdimg_nb.connect(other.url) as second:
             made = second.images.create(factory.small(2), wait=True)
-        assert until(lambda: all(len(images._live) for images in panel._lists), timeout=10)
+        assert until(lambda: all(len(images._live) for images in panel._lists))
         busy.set()
 
         assert view.sees(lambda p: keys(p) == {f"one/default/{image}", f"two/default/{made.fingerprint}"})

@@ -99,7 +99,7 @@ def test_every_piece_is_acknowledged_and_the_file_is_whole(tmp_path):
     for offset in (0, 3, 6):
         receiving.put(offset, b"abcdefghi"[offset : offset + 3])
 
-    assert until(lambda: bool(ended), timeout=5)
+    assert until(lambda: bool(ended))
     assert told == [("got", 3), ("got", 6), ("got", 9)]
     assert receiving.transfer.state == "done"
     assert receiving.file.path.read_bytes() == b"abcdefghi"
@@ -112,12 +112,12 @@ def test_a_piece_out_of_order_ends_the_transfer_and_what_was_received_can_be_con
     receiving.put(0, b"abc")
     receiving.put(6, b"ghi")
 
-    assert until(lambda: bool(ended), timeout=5)
+    assert until(lambda: bool(ended))
     assert (receiving.transfer.state, "out of order" in receiving.transfer.text) == ("failed", True)
     again = receive(tmp_path, 9)
     assert again[1].file.have == 3
     again[1].put(3, b"defghi")
-    assert until(lambda: bool(again[3]), timeout=5)
+    assert until(lambda: bool(again[3]))
     assert again[1].file.path.read_bytes() == b"abcdefghi"
     actor.close()
     again[0].close()
@@ -130,7 +130,7 @@ def test_a_file_that_does_not_continue_what_is_there_begins_again(tmp_path):
 
     receiving.put(0, b"abcdef", restart=True)
 
-    assert until(lambda: bool(ended), timeout=5)
+    assert until(lambda: bool(ended))
     assert receiving.file.path.read_bytes() == b"abcdef"
     actor.close()
 
@@ -148,7 +148,7 @@ def test_a_file_is_hashed_while_it_arrives_also_when_it_continues_or_begins_agai
         receiving.put(0, b"abcdef", restart=bool(there))
         receiving.put(6, b"ghi")
 
-    assert until(lambda: bool(ended), timeout=5)
+    assert until(lambda: bool(ended))
     with file.path.open("rb") as written:
         assert receiving._hashes.hexdigest(written.fileno()) == hashlib.sha256(b"abcdefghi").hexdigest()
     actor.close()
@@ -162,7 +162,7 @@ def test_what_the_jupyter_server_writes_is_hashed_as_well(tmp_path):
     receiving.file.append(3, b"def")
     receiving.sent()
 
-    assert until(lambda: bool(ended), timeout=5)
+    assert until(lambda: bool(ended))
     with receiving.file.path.open("rb") as written:
         assert receiving._hashes.hexdigest(written.fileno()) == hashlib.sha256(b"abcdef").hexdigest()
     actor.close()
@@ -171,11 +171,11 @@ def test_what_the_jupyter_server_writes_is_hashed_as_well(tmp_path):
 def test_a_cancelled_file_is_deleted(tmp_path):
     actor, receiving, _, ended = receive(tmp_path, 9)
     receiving.put(0, b"abc")
-    assert until(lambda: receiving.file.have == 3, timeout=5)
+    assert until(lambda: receiving.file.have == 3)
 
     receiving.transfer.cancel()
 
-    assert until(lambda: bool(ended), timeout=5)
+    assert until(lambda: bool(ended))
     assert receiving.transfer.state == "cancelled"
     assert not receiving.file.path.exists()
     actor.close()
@@ -186,7 +186,7 @@ def test_a_silent_browser_is_noticed_and_what_was_received_stays(tmp_path, monke
     actor, receiving, _, ended = receive(tmp_path, 9)
     receiving.put(0, b"abc")
 
-    assert until(lambda: bool(ended), timeout=5)
+    assert until(lambda: bool(ended))
 
     assert "stopped sending" in receiving.transfer.text
     assert receiving.file.have == 3

@@ -95,6 +95,6 @@ def test_a_transfer_tells_what_it_was_warned_of_once_it_is_done() -> None:
 
     transfer = Transfers().start("x", work, on_end=lambda _: ended.set())
 
-    assert ended.wait(10)
+    assert ended.wait(60)
     assert transfer.text.endswith("<b>hm</b>. And this.")
     assert "\x1b" not in transfer.text

@@ -63,12 +63,12 @@ def test_an_upload_is_cancelled_from_another_thread_and_leaves_nothing(
     def report(progress: Progress) -> None:
         if progress.phase == "send" and progress.done >= MIB:
             reached.set()
-            cancelled.wait(10)
+            cancelled.wait(60)
 
     stop = Cancel(report)
 
     def from_elsewhere() -> None:
-        reached.wait(10)
+        reached.wait(60)
         stop.cancel()
         cancelled.set()
 
