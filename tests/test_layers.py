@@ -29,6 +29,12 @@ STREETS = {
         "simplestreams",
         "connecting enrolling",
     ],
+    "client/http": [
+        "endpoint response_body retry single_flight envelope",
+        "diagnosis | connection_pool request_body multipart_reader",
+        "transport",
+        "web_client",
+    ],
     "client/files": [
         "temporary_folder source progress part_file hashing hashing_writer folder_archive",
         "formats",

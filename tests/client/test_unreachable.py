@@ -14,7 +14,7 @@ import pytest
 import lxdimg_nb
 from lxdimg_nb.client.config import local_sockets
 from lxdimg_nb.client.config.local_sockets import FORBIDDEN, MISSING, SILENT, Attempt, LocalSocket, unreachable_error
-from lxdimg_nb.client.http import socket_advice
+from lxdimg_nb.client.http.diagnosis import socket_advice
 from lxdimg_nb.errors import ServerUnreachableError
 
 VARIABLES = ("LXD_SOCKET", "LXD_DIR", "INCUS_SOCKET", "INCUS_DIR")

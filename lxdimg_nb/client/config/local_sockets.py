@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lxdimg_nb.client.http.socket_advice import permission_advice, start_advice
+from lxdimg_nb.client.http.diagnosis.socket_advice import permission_advice, start_advice
 from lxdimg_nb.errors import ServerUnreachableError
 
 __all__ = [

@@ -15,16 +15,15 @@ from typing import Any, Protocol
 import requests
 import urllib3
 
-from lxdimg_nb.client.http.connection_errors import (
+from lxdimg_nb.client.http.connection_pool import PlainSession, RedactedLog, TlsAdapter, UnixAdapter, open_socket
+from lxdimg_nb.client.http.diagnosis.certificate_errors import client_certificate_dates, tls_error
+from lxdimg_nb.client.http.diagnosis.connection_errors import (
     OuterErrorLeftOut,
     advise,
-    client_certificate_dates,
     exception_chain,
     explain,
-    tls_error,
     without_request,
 )
-from lxdimg_nb.client.http.connection_pool import PlainSession, RedactedLog, TlsAdapter, UnixAdapter, open_socket
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint
 from lxdimg_nb.client.http.envelope import Reply, clock_offset, is_envelope, parse_error, parse_json, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, MAX_LISTING, FileBlock, Stream, is_oversize, read_reply

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 import lxdimg_nb
-from lxdimg_nb.client.http import connection_errors
+from lxdimg_nb.client.http.diagnosis import certificate_errors
 from lxdimg_nb.client.http.endpoint import Endpoint, pem_fingerprint
 from lxdimg_nb.client.http.transport import Transport
 from lxdimg_nb.errors import LxdImageError, NotAllowedError, ServerUnreachableError
@@ -113,6 +113,6 @@ def test_a_client_certificate_that_is_years_off_is_named_and_one_of_these_days_i
 
 
 def test_an_error_that_never_names_dates_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_errors, "_DATES", ())
+    monkeypatch.setattr(certificate_errors, "_DATES", ())
 
     assert "expired" not in refusal(tmp_path, OLD, {})

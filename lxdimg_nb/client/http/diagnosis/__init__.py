@@ -1,0 +1,1 @@
+"""Why a server cannot be reached, and what to do about it."""
