@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -173,3 +175,19 @@ def test_a_panel_without_views_stops_listening_until_there_is_one_again(demo, pa
 
         assert view.sees(lambda p: p["header"]["live"] == "live")
         assert view.sees(lambda p: p["list"]["rows"][0]["key"].endswith(fingerprint))
+
+
+def test_a_first_panel_does_not_bring_pandas(demo):
+    """That takes longer than all the rest of it."""
+    demo.add_image(factory.small(1), aliases=["web"])
+    code = f"""
+import sys, lxdimg_nb
+with lxdimg_nb.connect({demo.url!r}) as client:
+    for panel in (client.images.panel(), client.images.get("web").panel()):
+        print("web" in panel._repr_mimebundle_()[0]["text/plain"], "pandas" in sys.modules)
+        panel.close()
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["True", "False"] * 2

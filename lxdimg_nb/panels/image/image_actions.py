@@ -10,7 +10,6 @@ from typing import Any
 from lxdimg_nb.client import Client, Image, Images, connect
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.client.project import Project
-from lxdimg_nb.inventory.questions.explanation import Explanation, explain
 from lxdimg_nb.panels.base.message_fields import names_field, str_field
 from lxdimg_nb.panels.base.panel import Handler, Panel
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
@@ -264,16 +263,22 @@ class ImageActions(Panel):
                 self._explained = {"key": row.key, **facts}
                 self.show("explained", self._explained)
 
-        def answered(found: Explanation) -> None:
+        def ask() -> Mapping[str, str]:
+            # Brings pandas, which no panel needs until then.
+            from lxdimg_nb.inventory.questions.explanation import explain
+
+            return explain(image, client).answers
+
+        def answered(found: Mapping[str, str]) -> None:
             answers = [
                 {"name": name[:1].upper() + name[1:], "value": display.sanitize(text, 600)}
-                for name, text in found.answers.items()
+                for name, text in found.items()
             ]
             show(state="ready", answers=answers, text=f"As of {datetime.now(UTC):%H:%M:%S} UTC.")
 
         show(state="reading")
         self.actor.in_background(
-            lambda: explain(image, client),
+            ask,
             answered,
             lambda error: show(state="failed", text=error_text(error)),
         )

@@ -8,13 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxdimg_nb.client import Client, Image, Images
 from lxdimg_nb.client.files.progress import Report
 from lxdimg_nb.errors import InvalidRequestError, LxdImageError, OperationCancelledError
-from lxdimg_nb.inventory import make_frame, plan
-from lxdimg_nb.inventory.plans.plan import Plan
 from lxdimg_nb.panels.base.message_fields import str_field
 from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.transfers import Transfer, transfers
@@ -25,6 +23,9 @@ from lxdimg_nb.panels.images.table import ImageTable
 from lxdimg_nb.text import display, formats
 from lxdimg_nb.values import ImageRecord, Progress, short_fingerprint
 from lxdimg_nb.values.validation import expanded_path
+
+if TYPE_CHECKING:
+    from lxdimg_nb.inventory.plans.plan import Plan
 
 __all__ = ["BulkActions"]
 
@@ -184,6 +185,9 @@ class BulkActions:
 
 
 def _make_plan(records: list[ImageRecord], images: Images, action: str, name: str, value: str) -> Plan:
+    # Bring pandas, which no panel needs until then.
+    from lxdimg_nb.inventory import make_frame, plan
+
     info = images.info
     df = make_frame(
         records,

@@ -13,7 +13,6 @@ from lxdimg_nb.client.config.remotes import remotes
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.used_by import users_of_images
 from lxdimg_nb.errors import LxdImageError
-from lxdimg_nb.inventory.questions.newer_builds import find_newer
 from lxdimg_nb.panels.base.message_fields import str_field
 from lxdimg_nb.panels.base.panel import Handler
 from lxdimg_nb.panels.base.ui_text import error_text
@@ -147,6 +146,9 @@ def _outdated(rows: Sequence[Row], agreed: Collection[str]) -> _Lookup:
             "no remote of yours names it."
         )
         return _Lookup("consent", text, addresses=unknown)
+    # Brings pandas, which no panel needs until then.
+    from lxdimg_nb.inventory.questions.newer_builds import find_newer
+
     records = [row.record for row in rows]
     found: dict[str, str] = {}
     problems: list[str] = []
