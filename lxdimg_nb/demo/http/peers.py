@@ -15,6 +15,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,13 +58,17 @@ class Peer:
             raise Refusal(500, f'{method.title()} "{self.url}{path}": unsupported protocol scheme "{scheme}"')
         if scheme == "http":
             return http.client.HTTPConnection(host, self._parts.port or 80, timeout=_TIMEOUT)
-        context = ssl.create_default_context()
-        if self._pinned is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-            context.load_verify_locations(cadata=self._pinned)
-        return http.client.HTTPSConnection(host, self._parts.port or 443, timeout=_TIMEOUT, context=context)
+        return http.client.HTTPSConnection(host, self._parts.port or 443, timeout=_TIMEOUT, context=self._context)
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        if self._pinned is None:
+            return ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=self._pinned)
+        return context
 
     @contextlib.contextmanager
     def _exchange(
