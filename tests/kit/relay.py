@@ -90,6 +90,8 @@ class Relay:
             except OSError:
                 client.close()
                 continue
+            for sock in (client, server):
+                sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
             with self._lock:
                 self._open |= {client, server}
             ways = ((client, server, "up"), (server, client, "down"))

@@ -49,6 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Files with ETag, gzip and ranges, as the public servers answer."""
 
     protocol_version = "HTTP/1.1"
+    # A body would wait 40 ms for its head to be acknowledged.
+    disable_nagle_algorithm = True
     site: Site
 
     def do_POST(self) -> None:
