@@ -263,6 +263,14 @@ def proxy(real: RunningServer) -> Iterator[Proxy]:
         yield running
 
 
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What broke is tried again at once, for tests of how it ends."""
+    from lxdimg_nb.client.http import retry
+
+    monkeypatch.setattr(retry, "PAUSE", 0.001)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium."""

@@ -28,6 +28,8 @@ from tests.kit import certificates, factory
 from tests.kit.servers import RunningServer
 from tests.kit.sockets import free_port
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 def test_a_socket_is_given_as_url_path_or_folder(server: RunningServer) -> None:
     forms = [server.url, str(server.socket), server.socket]

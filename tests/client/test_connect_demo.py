@@ -13,6 +13,8 @@ from lxdimg_nb.errors import InvalidRequestError, NotFoundError, ServerUnreachab
 from tests.kit.servers import RunningServer
 from tests.kit.sockets import free_port
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 @pytest.fixture
 def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:

@@ -18,6 +18,8 @@ from tests.kit.homes import listen, place, write
 from tests.kit.servers import RunningServer
 from tests.kit.sockets import free_port
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 def test_a_remote_is_connected_to_by_name_address_and_value(server: RunningServer, home: Path) -> None:
     folder = place(server, home)

@@ -24,7 +24,7 @@ from tests.kit.leftovers import only_right
 from tests.kit.proxy import Answer, Fault, Proxy
 from tests.kit.servers import RunningServer
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("short_pauses")]
 
 __all__ = ["big", "client", "out"]
 

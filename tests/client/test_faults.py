@@ -29,7 +29,7 @@ from tests.kit.proxy import Answer, Fault, Proxy
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("short_pauses")]
 
 __all__ = ["big", "client", "out"]
 

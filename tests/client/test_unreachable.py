@@ -17,6 +17,8 @@ from lxdimg_nb.client.config.local_sockets import FORBIDDEN, MISSING, SILENT, At
 from lxdimg_nb.client.http.diagnosis import socket_advice
 from lxdimg_nb.errors import ServerUnreachableError
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 VARIABLES = ("LXD_SOCKET", "LXD_DIR", "INCUS_SOCKET", "INCUS_DIR")
 SNAP = LocalSocket("/var/snap/lxd/common/lxd/unix.socket", "lxd")
 INCUS = LocalSocket("/run/incus/unix.socket", "incus")

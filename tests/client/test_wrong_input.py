@@ -16,6 +16,8 @@ from lxdimg_nb import Client, errors
 from tests.kit import factory
 from tests.kit.servers import RunningServer
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 NAMES = (None, 5, b"web", ["web"], "", " ", "..", "\0", "two\nlines", "\x1b[31m", "\ud800", "ü%/?#", "x" * 5000)
 
 CALLS: dict[str, Callable[[Client, Any], object]] = {

@@ -174,7 +174,7 @@ class KernelFault:
             self._send(signal.SIGKILL)
         elif self._case.fault == "restarted":
             # What is under way stays there until the kernel is asked to end.
-            self._over.wait(60)
+            self._over.wait(10)
         else:
             self._send(signal.SIGINT)
             if self._case.fault == "interrupted twice":

@@ -16,6 +16,8 @@ __all__ = ["retry"]
 
 # A cluster without a leader looks for one for 10 s before it refuses (LXD 5.0.2, Incus 6.0.4).
 PATIENCE = 15.0
+# Seconds before the second attempt; four times as long before each later one.
+PAUSE = 0.1
 
 T = TypeVar("T")
 
@@ -38,5 +40,5 @@ def retry(attempts: int, timeouts: tuple[type[BaseException], ...], call: Callab
         except ApiError as error:
             if error.status_code != 503 or time.monotonic() > end:
                 raise
-        time.sleep(0.1 * 4 ** (attempt - 1) * (1 + random.random() / 4))  # noqa: S311
+        time.sleep(PAUSE * 4 ** (attempt - 1) * (1 + random.random() / 4))  # noqa: S311
     return call()

@@ -19,6 +19,8 @@ from tests.kit.counts import long_run
 from tests.kit.hostile_server import HostileServer, Peer, Request, envelope, http_reply, survives
 from tests.kit.inventories import fingerprint, image
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 MIB = 1 << 20
 ROW = json.dumps(image(1)).encode() + b","
 HEAD = b"HTTP/1.1 200 OK\r\n"

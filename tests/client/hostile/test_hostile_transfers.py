@@ -22,6 +22,8 @@ from tests.kit.hostile_server import HostileServer, http_reply, survives
 from tests.kit.inventories import image
 from tests.kit.servers import RunningServer
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 DATA = factory.small(1)
 Usage = namedtuple("Usage", ["total", "used", "free"])
 RIGHT = hashlib.sha256(DATA).hexdigest()

@@ -33,6 +33,8 @@ from lxdimg_nb.errors import (
 from tests.kit import certificates, factory, streams
 from tests.kit.streams import Handler, Site, Tree
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 def _broken(site: Site, change: Any) -> CatalogueClient:
     """A catalogue of one image, changed before it is published."""

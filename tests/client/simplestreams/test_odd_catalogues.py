@@ -24,6 +24,8 @@ from tests.kit import factory, streams
 from tests.kit.commandline import CommandLine
 from tests.kit.streams import Handler, Site
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 LETTERS = fingerprints()
 
 

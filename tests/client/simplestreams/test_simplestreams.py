@@ -23,6 +23,8 @@ from tests.kit import factory, streams
 from tests.kit.servers import RunningServer
 from tests.kit.streams import Site, Tree
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "amd64")
 
 
