@@ -150,7 +150,8 @@ class PlotAccessor:
         """
         frame = self._frame
         moment = pd.Timestamp(conditions.as_of(frame, now))
-        lately = conditions.idle_since(frame) > conditions.moments(frame, moment) - conditions.duration(idle_after)
+        begin = conditions.moments(frame, moment) - conditions.checked_duration(idle_after)
+        lately = conditions.idle_since(frame) > begin
         used = conditions.used(frame)
         state = [
             "in use" if u else f"used or new within {idle_after}" if r else "idle"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["age", "clock_offset", "duration", "parse_duration", "parse_size", "plural", "size", "timestamp"]
+__all__ = ["age", "clock_in_words", "duration", "parse_duration", "parse_size", "plural", "size", "timestamp"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)(b?)\s*$", re.IGNORECASE)
@@ -84,7 +84,7 @@ def age(moment: datetime | None, now: datetime) -> str:
     return "in a moment" if seconds <= -1 else "now"
 
 
-def clock_offset(seconds: float) -> str:
+def clock_in_words(seconds: float) -> str:
     """Say how far a clock is ahead of this machine's: `'10 years ahead of'`, `'2 hours behind'`; empty below 5 min."""
     if abs(seconds) < _NOTABLE:
         return ""

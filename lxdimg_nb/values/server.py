@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lxdimg_nb.errors import UnexpectedReplyError
 from lxdimg_nb.text.cells import Badge, badge
 from lxdimg_nb.text.display import format_value, sanitize
-from lxdimg_nb.text.formats import clock_offset
+from lxdimg_nb.text.formats import clock_in_words
 from lxdimg_nb.text.tables import ShownAsTable, Table
 from lxdimg_nb.values.json_fields import Json, mapping, string, strings
 
@@ -82,7 +82,7 @@ class ServerInfo(ShownAsTable):
     @property
     def clock(self) -> str:
         """How far the server's clock is off, `10 years behind`; empty when it is not."""
-        return clock_offset(self.clock_offset)
+        return clock_in_words(self.clock_offset)
 
     @property
     def version_tuple(self) -> tuple[int, ...]:

@@ -150,6 +150,6 @@ def test_a_plan_by_this_machine_s_clock_alone_would_be_noticed(monkeypatch: pyte
     df.attrs |= behind
     assert to_go(df) == []
 
-    monkeypatch.setattr(conditions, "clock_offset", lambda _: 0.0)
+    monkeypatch.setattr(conditions, "known_clock_offset", lambda _: 0.0)
 
     assert to_go(df) == [fingerprint(1)]

@@ -12,7 +12,7 @@ from typing import Any
 from lxdimg_nb.errors import ApiError, ConflictError, NotAllowedError, NotFoundError, UnexpectedReplyError
 from lxdimg_nb.text.secret import hide_values
 
-__all__ = ["Reply", "clock_offset", "is_envelope", "parse_error", "parse_json", "parse_reply"]
+__all__ = ["Reply", "is_envelope", "parse_clock_offset", "parse_error", "parse_json", "parse_reply"]
 
 HIDDEN_FRAMES = True
 
@@ -107,7 +107,7 @@ def parse_reply(envelope: Mapping[str, Any], status_code: int, headers: Mapping[
     )
 
 
-def clock_offset(headers: Mapping[str, str]) -> float:
+def parse_clock_offset(headers: Mapping[str, str]) -> float:
     """Seconds that the clock of a server is ahead of this machine's, to some 1 s; 0 where it does not say."""
     try:
         moment = parsedate_to_datetime(headers.get("Date", ""))

@@ -21,11 +21,11 @@ from lxdimg_nb.client.http.diagnosis.connection_errors import (
     OuterErrorLeftOut,
     advise,
     exception_chain,
-    explain,
+    unreachable_reason,
     without_request,
 )
 from lxdimg_nb.client.http.endpoint import CONNECT_TIMEOUT, Endpoint
-from lxdimg_nb.client.http.envelope import Reply, clock_offset, is_envelope, parse_error, parse_json, parse_reply
+from lxdimg_nb.client.http.envelope import Reply, is_envelope, parse_clock_offset, parse_error, parse_json, parse_reply
 from lxdimg_nb.client.http.response_body import BLOCK, MAX_LISTING, FileBlock, Stream, is_oversize, read_reply
 from lxdimg_nb.client.http.retry import retry
 from lxdimg_nb.client.http.single_flight import SingleFlight
@@ -211,7 +211,7 @@ class Transport:
             raise _with_more(error, trouble) from error
 
     def _read_reply(self, response: requests.Response, limit: int | None, timeout: float | None) -> Reply:
-        self.clock_offset = clock_offset(response.headers)
+        self.clock_offset = parse_clock_offset(response.headers)
         try:
             with inner_frames_hidden():
                 envelope = parse_json(read_reply(response, self.url, limit))
@@ -339,7 +339,7 @@ class Transport:
     def _unreachable(self, error: BaseException | None) -> ServerUnreachableError:
         advice = advise(error, self.endpoint.socket) if self.endpoint.socket else ()
         advice += self.cluster.advice() if self.cluster else ()
-        return ServerUnreachableError(f"{self.url} is not reachable: {explain(error)}", advice=advice)
+        return ServerUnreachableError(f"{self.url} is not reachable: {unreachable_reason(error)}", advice=advice)
 
     def _unexpected(self, response: requests.Response) -> UnexpectedReplyError:
         return UnexpectedReplyError(

@@ -21,12 +21,12 @@ from lxdimg_nb.text.styled_frame import is_missing
 __all__ = [
     "PRODUCT",
     "as_of",
-    "clock_offset",
+    "checked_duration",
     "clocks_apart",
-    "duration",
     "expired",
     "find_column",
     "idle_since",
+    "known_clock_offset",
     "matching",
     "moments",
     "product",
@@ -76,7 +76,7 @@ def _moments(frame: pd.DataFrame, now: datetime, offset: Callable[[float], float
         names = [""] * len(frame)
     else:
         facts = servers
-    times = {name: now + timedelta(seconds=offset(clock_offset(facts.get(name)))) for name in set(names)}
+    times = {name: now + timedelta(seconds=offset(known_clock_offset(facts.get(name)))) for name in set(names)}
     return pd.Series([times[name] for name in names], index=frame.index, dtype="datetime64[us, UTC]")
 
 
@@ -84,11 +84,11 @@ def clocks_apart(frame: pd.DataFrame) -> dict[str, str]:
     """How far clocks are from this machine's, `10 years behind`, by the names of their servers; those that are off."""
     servers = frame.attrs.get("servers")
     facts = servers.items() if isinstance(servers, Mapping) else [("the server", frame.attrs)]
-    offsets = {display.sanitize(name, 80): formats.clock_offset(clock_offset(known)) for name, known in facts}
+    offsets = {display.sanitize(name, 80): formats.clock_in_words(known_clock_offset(known)) for name, known in facts}
     return {name: words for name, words in offsets.items() if words}
 
 
-def clock_offset(facts: object) -> float:
+def known_clock_offset(facts: object) -> float:
     """Seconds that a clock is ahead, from the facts about a server or the `attrs` of its frame; 0 if not known.
 
     A frame may come from a file; no number of it leads beyond the years that a date can have.
@@ -97,7 +97,7 @@ def clock_offset(facts: object) -> float:
     return seconds if isinstance(seconds, float) and -1e10 < seconds < 2.5e11 else 0.0
 
 
-def duration(value: str | timedelta) -> timedelta:
+def checked_duration(value: str | timedelta) -> timedelta:
     """`90D`, or a timedelta.
 
     Raises:

@@ -84,7 +84,7 @@ def make_frame(
         attrs["filter"] = filter
     if left_out:
         attrs["left_out"] = left_out
-    if formats.clock_offset(clock_offset):
+    if formats.clock_in_words(clock_offset):
         attrs["clock_offset"] = clock_offset
     return _build(
         _record_batches(records), attrs, project=project, extra=extra, used_by=used_by, all_projects=all_projects

@@ -69,7 +69,7 @@ def prune(
         rules = [
             Rule(filter, keep_last=keep_last, unused_for=unused_for, older_than=older_than, expired=expired, per=per)
         ]
-    rule_set = RuleSet(tuple(rules), frozenset(keep), pinned, conditions.duration(grace))
+    rule_set = RuleSet(tuple(rules), frozenset(keep), pinned, conditions.checked_duration(grace))
     servers, project = servers_of(df)
     steps = rule_set.steps(df, conditions.as_of(df, now))
     return Plan("prune", planned_once(steps, servers), servers, project=project, rules=rule_set.steps)

@@ -57,7 +57,7 @@ class Rule:
             raise InvalidRequestError("keep_last is a number of builds, 0 or more")
         for span in (self.unused_for, self.older_than):
             if span is not None:
-                conditions.duration(span)
+                conditions.checked_duration(span)
         parse(self.filter)
 
 
@@ -123,9 +123,9 @@ def _verdicts(rule: Rule, frame: pd.DataFrame, judged: Collection[int], now: dat
         if rule.keep_last is not None:
             checks.append(_by_rank(rule.keep_last, ranks.get(at)))
         if rule.unused_for is not None:
-            checks.append(_by_age("idle", idle[at], conditions.duration(rule.unused_for), times[at]))
+            checks.append(_by_age("idle", idle[at], conditions.checked_duration(rule.unused_for), times[at]))
         if rule.older_than is not None:
-            checks.append(_by_age("uploaded", uploaded[at], conditions.duration(rule.older_than), times[at]))
+            checks.append(_by_age("uploaded", uploaded[at], conditions.checked_duration(rule.older_than), times[at]))
         if rule.expired:
             expired = not pd.isna(expires[at]) and expires[at] <= times[at]
             checks.append((expired, f"expired {formats.age(expires[at], times[at])}" if expired else "not expired"))

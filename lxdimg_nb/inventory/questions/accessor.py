@@ -76,7 +76,7 @@ class InventoryAccessor:
             f"{'last used' if u else 'never used, uploaded'} {formats.age(_datetime(s), at)}"
             for s, u, at in zip(since, used, moments, strict=True)
         ]
-        return self._select(since <= moments - conditions.duration(after), reason=words)
+        return self._select(since <= moments - conditions.checked_duration(after), reason=words)
 
     def unused(self) -> InventoryFrame:
         """Images that no instance and no snapshot was made from; needs `df(used_by=True)`.
@@ -191,7 +191,7 @@ class InventoryAccessor:
         known = server_pruning.settings_by_project(list(projects), settings)
         prunings = [server_pruning.pruning(row, known[row.server, row.project]) for row in rows]
         times = pd.Series(time_array(p.when for p in prunings), index=self._frame.index)
-        mask = times.notna() if within is None else times <= moments + conditions.duration(within)
+        mask = times.notna() if within is None else times <= moments + conditions.checked_duration(within)
         selected = self._select(mask, reason=[p.reason for p in prunings])
         return selected.assign(pruned_at=times[mask].array).sort_values("pruned_at", kind="stable")
 

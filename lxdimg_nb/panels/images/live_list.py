@@ -61,7 +61,7 @@ class LiveList:
         if images is not None:
             offset = images.server_project.transport.clock_offset
             self.behind = timedelta(seconds=max(0.0, -offset))
-            if words := formats.clock_offset(offset):
+            if words := formats.clock_in_words(offset):
                 clock = f"the server's clock is {words} this machine's, so its dates are not what they seem"
                 warning = "; ".join(filter(None, (warning, clock)))
         self.warning = f"{display.sanitize(server, 60)}: {warning}" if server and warning else warning

@@ -15,7 +15,7 @@ __all__ = [
     "OuterErrorLeftOut",
     "advise",
     "exception_chain",
-    "explain",
+    "unreachable_reason",
     "without_request",
 ]
 
@@ -69,7 +69,7 @@ def without_request(error: BaseException) -> BaseException:
     return kind(text)
 
 
-def explain(error: BaseException | None) -> str:
+def unreachable_reason(error: BaseException | None) -> str:
     """Why a server was not reached."""
     reasons: tuple[tuple[type[BaseException], str], ...] = (
         (PermissionError, "you may not open the socket"),
