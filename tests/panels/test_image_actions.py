@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import lxdimg_nb
+from lxdimg_nb.client import live
 from lxdimg_nb.client.events import Events
-from lxdimg_nb.errors import NotAllowedError
+from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
 from lxdimg_nb.panels.image import image_panel
 from tests.kit import factory, streams
 from tests.kit.frontend import FrontEnd, browser, opened, panels
@@ -235,20 +236,26 @@ def test_what_changes_before_events_are_heard_is_seen(server, client, panels, mo
     assert view.sees(lambda p: p["detail"]["public"]["on"])
 
 
-def test_the_panel_of_one_image_reads_it_where_no_events_are_heard(server, client, panels, monkeypatch):
-    fingerprint = server.add_image(factory.small(1), aliases=["web"])
-    panel = client.images.get("web").panel()
-    panels(panel)
-    server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+@pytest.mark.parametrize("refused", [NotAllowedError("not yours", status_code=403), ServerUnreachableError("gone")])
+def test_the_panel_of_one_image_reads_it_again_where_no_events_are_heard(demo, panels, monkeypatch, refused):
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
 
-    def refused(*_, **__):
-        raise NotAllowedError("this connection may not read the server's events", status_code=403)
+    def raising(*_, **__):
+        raise refused
 
-    monkeypatch.setattr(image_panel, "Events", refused)
-    view = FrontEnd(panel).begin()
+    monkeypatch.setattr(image_panel, "Events", raising)
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.05)
+    with lxdimg_nb.connect(demo.url) as client:
+        panel = client.images.get("web").panel()
+        panels(panel)
+        view = FrontEnd(panel).begin()
+        state = "polling" if isinstance(refused, NotAllowedError) else "lost"
+        assert view.sees(lambda p: p["header"]["live"] == state)
+        demo.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
+        assert view.sees(lambda p: p["detail"]["public"]["on"])
 
-    assert view.sees(lambda p: p["detail"]["public"]["on"])
-    assert view.parts["header"]["live"] == "off"
+        monkeypatch.setattr(image_panel, "Events", Events)
+        assert view.sees(lambda p: p["header"]["live"] == "live")
 
 
 def test_the_panel_of_one_image_says_that_events_are_lost_and_catches_up(demo, panels, tmp_path):

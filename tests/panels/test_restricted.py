@@ -10,6 +10,7 @@ import pytest
 
 import lxdimg_nb
 from lxdimg_nb import Client, Fleet
+from lxdimg_nb.client import live
 from tests.kit import certificates, factory
 from tests.kit.frontend import FrontEnd, browser, opened, panels
 from tests.kit.servers import RunningServer
@@ -96,3 +97,23 @@ def test_a_fleet_shows_what_may_be_seen_and_nothing_of_other_projects(
     hidden = factory.fingerprint(factory.small(2))
     assert hidden not in str(view.parts) + df.to_csv() + everything.to_csv()
     assert list(df.index.get_level_values("fingerprint")) == [MINE]
+
+
+def test_an_image_that_is_another_projects_is_read_again(
+    server: RunningServer, panels: Callable[[Any], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events are not for this user; the panel once said that it was live and never showed a change."""
+    monkeypatch.setattr(live, "POLL_SECONDS", 0.05)
+    server.add_project("shared", features_images=False)
+    fingerprint = server.add_image(factory.small(1), ["web"])
+    url = server.listen()
+    pair = certificates.restricted(server, tmp_path / "pair", "shared")
+    known = {"cert": pair, "server_cert": certificates.of_server(url)}
+    with lxdimg_nb.connect(url, project="shared", **known) as client:
+        panel = client.images.get("web").panel()
+        panels(panel)
+        view = FrontEnd(panel).begin()
+
+        assert view.sees(lambda p: p["header"]["live"] == "polling")
+        server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"properties": {"note": "new"}})
+        assert view.sees(lambda p: "new" in {one["value"] for one in p["detail"]["properties"]})

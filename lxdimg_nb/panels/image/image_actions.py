@@ -27,7 +27,7 @@ __all__ = ["ImageActions"]
 
 LIVE_TEXTS = {
     "live": "Live: changes made elsewhere appear by themselves.",
-    "polling": "This connection may not read events, so the list is read again every 30 seconds.",
+    "polling": "This connection may not read events, so what is shown is read again every 30 seconds.",
     "lost": "The connection to the server's events is lost; trying again.",
     "off": "Changes made elsewhere show up after Reload.",
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Any
 
-from lxdimg_nb.client import Image, Images
+from lxdimg_nb.client import Image, Images, live
 from lxdimg_nb.client.events import Events
-from lxdimg_nb.errors import LxdImageError
+from lxdimg_nb.client.project import Project
+from lxdimg_nb.errors import ApiError, LxdImageError, NotAllowedError
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.image.image_row import Row, image_name
 from lxdimg_nb.text import display
@@ -28,6 +30,10 @@ class ImagePanel(ImageActions):
         super().__init__(Images(image.server_project))
         self.open = Row.of(image.record)
         self._watch: _Watch | None = None
+
+    def header(self) -> dict[str, Any]:
+        # There is no list to read again.
+        return super().header() | ({"live_text": ""} if self.live == "off" else {})
 
     def on_shown(self) -> None:
         if self.open is not None and not self.ended:
@@ -64,49 +70,60 @@ class ImagePanel(ImageActions):
 class _Watch:
     """Has a panel read its image once the server's events are heard, and again when one of them is about it.
 
-    Reading first would miss a change that is made between the two.
+    Reading first would miss a change that is made between the two. Where events cannot be heard the image is
+    read again every 30 s; that of a catalogue, which has no events, once.
     """
 
     def __init__(self, panel: ImagePanel, fingerprint: str) -> None:
         self._panel = panel
         self._fingerprint = fingerprint
         self._events: Events | None = None
-        self._closed = False
+        self._closed = threading.Event()
         threading.Thread(target=self._run, name="lxdimg-watch", daemon=True).start()
 
     def _run(self) -> None:
         project = self._panel.images.server_project
-        try:
-            with Events(
-                project.transport, ["lifecycle"], project=project.name, on_lost=lambda: self._show("lost")
-            ) as self._events:
-                if self._closed:
-                    return
-                self._begin("live")
-                for event in self._events:
-                    about = event.source + str(event.context.get("target") or "")
-                    if event.type == "reconnected":
-                        self._begin("live")
-                    elif self._fingerprint in about or "alias" in event.action:
-                        self._read()
-        except LxdImageError as error:
-            _log.info("events cannot be read: %s", error)
+        if project.dialect.simplestreams:
             self._begin("off")
+            return
+        while not self._closed.is_set():
+            try:
+                if project.shared:
+                    raise NotAllowedError("the events of this image are another project's", status_code=403)
+                self._listen(project)
+            except LxdImageError as error:
+                _log.info("events cannot be read: %s", error)
+                self._begin("polling" if isinstance(error, ApiError) else "lost")
+                self._closed.wait(live.POLL_SECONDS)
+
+    def _listen(self, project: Project) -> None:
+        with Events(
+            project.transport, ["lifecycle"], project=project.name, on_lost=lambda: self._show("lost")
+        ) as self._events:
+            if self._closed.is_set():
+                return
+            self._begin("live")
+            for event in self._events:
+                about = event.source + str(event.context.get("target") or "")
+                if event.type == "reconnected":
+                    self._begin("live")
+                elif self._fingerprint in about or "alias" in event.action:
+                    self._read()
 
     def _begin(self, state: str) -> None:
         self._show(state)
         self._read()
 
     def _show(self, state: str) -> None:
-        if not self._closed:
+        if not self._closed.is_set():
             self._panel.actor.post(lambda: self._panel.set_live(state))
 
     def _read(self) -> None:
-        if not self._closed:
+        if not self._closed.is_set():
             self._panel.actor.throttle("reread", self._panel.reread)
 
     def close(self) -> None:
         """End its thread and its connection."""
-        self._closed = True
+        self._closed.set()
         if self._events is not None:
             self._events.close()
