@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 import lxdimg_nb
 from lxdimg_nb.client import live
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
+from lxdimg_nb.panels.base.transfers import transfers
 from lxdimg_nb.panels.image import image_panel
 from tests.kit import factory, streams
 from tests.kit.frontend import FrontEnd, browser, opened, panels
@@ -135,6 +138,34 @@ def test_an_image_is_copied_into_another_project(server, client, panels):
 
     assert view.sees(lambda p: p["transfers"][-1]["state"] == "done", timeout=30)
     assert [a["name"] for a in server.get(f"images/{fingerprint}?project=web")["aliases"]] == ["two"]
+
+
+def test_a_second_click_starts_nothing_twice(demo, panels, tmp_path):
+    fingerprint = demo.add_image(factory.small(1), aliases=["web"])
+    release = threading.Event()
+    busy = [transfers.start("busy", lambda _: release.wait(60)) for _ in range(3)]
+    earlier = list(transfers)
+    key, folder = f"default/{fingerprint}", {"folder": str(tmp_path)}
+    copies = [("copy", {"target": demo.url, "aliases": "", "project": project}) for project in ("a", "b")]
+    with lxdimg_nb.connect(demo.url) as client:
+        view = browser(client, panels)
+        opened(view, fingerprint)
+        for kind, content in (("refresh", {}), ("export", folder), *copies):
+            for _ in range(3):
+                view.say(kind, key=key, **content)
+        view.settle()
+        started = [transfer for transfer in transfers if transfer not in earlier]
+        release.set()
+        ended = [transfer.wait(60) for transfer in (*busy, *started)]
+
+        assert [one.title for one in started[:2]] == ["Refresh web", f"Export web to {tmp_path}"]
+        assert [one.title for one in started[2:]] == [f"Copy web to {demo.url}"] * 2
+        assert all(ended)
+        # What has ended may be done again.
+        view.say("export", key=key, **folder)
+        view.settle()
+        again = [one.title for one in transfers if one not in (*earlier, *started)]
+        assert again == [started[1].title]
 
 
 def test_a_catalogue_is_browsed_and_a_choice_is_copied_to_a_server(server, panels, tmp_path):

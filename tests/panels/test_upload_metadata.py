@@ -92,8 +92,9 @@ def test_other_files_are_offered_nothing(view, tmp_path, data):
     found = check(view, path)
     view.say("make-metadata", os="", release="", architecture="x86_64", image="")
 
+    view.settle()
     assert found["bare"] is False
-    assert view.sees(lambda p: p["upload"]["state"] == "empty")
+    assert view.parts["upload"] == found
 
 
 def test_another_file_may_be_chosen_instead(view, tmp_path):
@@ -108,3 +109,32 @@ def test_another_file_may_be_chosen_instead(view, tmp_path):
 
     assert view.parts["upload"]["state"] == "empty"
     assert until(lambda: view.panel.upload._bare is None)
+
+
+def test_a_second_click_disturbs_nothing(demo, view, tmp_path):
+    """It once emptied the form, so that a file from the browser was deleted while its metadata were made."""
+    content = oci.docker_save(Image([oci.system()]))
+    view.say("file-begin", slot="image", name="app.tar", size=len(content), modified=1, count=1)
+    assert view.sees(lambda p: p["upload"]["state"] == "receiving")
+    begun = next(told for told in reversed(view.told) if told["type"] == "begin")
+    view.say("file-piece", job=begun["job"], offset=0, buffers=[content])
+    assert view.sees(lambda p: p["upload"]["state"] == "checked")
+    assert view.parts["upload"]["bare"]
+    view.told.clear()
+
+    for kind, given, state in (
+        ("make-metadata", {"os": "", "release": "9", "architecture": "", "image": ""}, "checked"),
+        ("upload", {"aliases": "app", "public": False}, "done"),
+    ):
+        job = view.parts["upload"].get("job")
+        view.say(kind, **given)
+        view.say(kind, **given)
+        assert view.sees(
+            lambda p, new=(state, job): p["upload"]["state"] == new[0] and p["upload"].get("job") != new[1]
+        )
+        view.say(kind, **given)
+        view.settle()
+
+    shown = [told["parts"]["upload"] for told in view.told if told["type"] == "parts" and "upload" in told["parts"]]
+    assert {one["state"] for one in shown} == {"checking", "checked", "uploading", "done"}
+    assert len(demo.get("images")) == 1

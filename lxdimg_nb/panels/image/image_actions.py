@@ -44,6 +44,8 @@ class ImageActions(Panel):
         self.live = "off"
         self._result: EditResult | None = None
         self._explained: dict[str, Any] = {}
+        # What was started, by what it does and to what: a second click does not start it again.
+        self._started: dict[tuple[object, ...], Transfer] = {}
         self.editor = Editor(
             self.actor,
             self.project_of,
@@ -288,11 +290,23 @@ class ImageActions(Panel):
         row: Row,
         title: str,
         work: Callable[[Report], Any],
-        *,
+        *details: object,
         done: Callable[[Transfer], object] = lambda _: None,
         **texts: Any,
     ) -> None:
-        """Start a transfer; a failure is shown at the image. `done` is called in the transfer's thread."""
+        """Start a transfer unless the same one is under way; a failure is shown at the image.
+
+        Args:
+            row: the image.
+            title: what it does.
+            work: does it.
+            details: what tells it from others of that title.
+            done: called in the transfer's thread.
+            texts: for `Transfers.start`.
+        """
+        same = (title, row.key, *details)
+        if same in self._started and self._started[same].active:
+            return
 
         def ended(transfer: Transfer) -> None:
             if transfer.state == "failed":
@@ -301,7 +315,8 @@ class ImageActions(Panel):
                 done(transfer)
 
         self._show_result(None)
-        transfers.start(title, work, where=self.where, on_end=ended, **texts)
+        self._started = {key: transfer for key, transfer in self._started.items() if transfer.active}
+        self._started[same] = transfers.start(title, work, where=self.where, on_end=ended, **texts)
 
     def _refresh(self, row: Row, _: Mapping[str, Any]) -> None:
         image, before = self.image(row), row.record.fingerprint
@@ -348,7 +363,7 @@ class ImageActions(Panel):
             return f"{text}, but the server there could not fetch it itself, so it will not be kept current"
 
         title = f"Copy {image_name(row.record)} to {shown_address(target)}"
-        self._start_transfer(row, title, work, result_text=result_text)
+        self._start_transfer(row, title, work, project, *aliases, result_text=result_text)
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
         image, folder = self.image(row), expanded_path(str_field(content, "folder").strip() or ".")

@@ -226,7 +226,12 @@ class UploadForm:
 
     def _make_metadata(self, content: Mapping[str, Any]) -> None:
         bare, self._bare = self._bare, None
-        if bare is None or bare[0].images.project != self._panel.images.project:
+        if bare is None:
+            # Clicked twice: what the first one began goes on.
+            self.show()
+            return
+        if bare[0].images.project != self._panel.images.project:
+            bare[0].remove()
             self.close()
             return
         files = bare[0]
@@ -268,7 +273,10 @@ class UploadForm:
 
     def _upload(self, content: Mapping[str, Any]) -> None:
         files = self._checked
-        if files is None or files.images.project != self._panel.images.project:
+        if files is None:
+            self.show()
+            return
+        if files.images.project != self._panel.images.project:
             self.close()
             return
         self._checked = None
