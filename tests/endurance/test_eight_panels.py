@@ -22,7 +22,7 @@ from tests.kit.counts import count, long_run
 from tests.kit.frontend import FrontEnd
 from tests.kit.servers import RunningServer
 from tests.kit.simulated_changes import SimulatedChanges
-from tests.kit.usage import Usage, usage
+from tests.kit.usage import grown, usage
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -136,12 +136,6 @@ def office(temporary: Path, folder: Path) -> Iterator[Office]:
     server.stop()
 
 
-def grown_more(before: Usage) -> list[str]:
-    """What is held more than before, but for the connections that a pool keeps for the next request."""
-    more = usage().more_than(before, resident=long_run())
-    return [line for line in more if not line.startswith("descriptors")]
-
-
 def test_eight_panels_stay_right_together_and_do_not_grow(temporary: Path, tmp_path: Path) -> None:
     with office(temporary, tmp_path) as one:
         assert one.pass_by(WARM, 1) == 0
@@ -151,7 +145,7 @@ def test_eight_panels_stay_right_together_and_do_not_grow(temporary: Path, tmp_p
 
         count("a long day: eight panels at once", inputs=8 * EVENTS, survived=LOST, lost=wrong)
         assert wrong == 0
-        assert until(lambda: not grown_more(before)), grown_more(before)
+        assert grown(before, resident=long_run()) == []
         assert len(one.views) == 8
 
 
