@@ -97,6 +97,6 @@ def test_closing_does_not_wait_for_waiting_requests() -> None:
     before = time.monotonic()
     server.close()
 
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
     for opened in waiting:
         opened.close()

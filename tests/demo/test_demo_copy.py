@@ -144,7 +144,7 @@ def test_a_pull_is_cancelled_while_it_waits_for_bytes(here: demo.DemoServer, the
     ended = ask(here.socket, "GET", f"{url}/wait").metadata
 
     assert cancelled.status == 200
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 15
     assert (ended["status"], ended["err"]) == ("Failure", "context canceled")
     assert ask(here.socket, "GET", "/1.0/images").metadata == []
 

@@ -46,14 +46,14 @@ def test_a_failing_upload_leaves_nothing(server: demo.DemoServer) -> None:
 def test_latency_comes_before_the_answer(server: demo.DemoServer) -> None:
     server.faults.add(latency=0.3, path="recursion=1")
 
-    before = time.monotonic()
-    ask(server.socket, "GET", "/1.0/images")
-    quick = time.monotonic() - before
-    ask(server.socket, "GET", "/1.0/images?recursion=1")
-    slow = time.monotonic() - before - quick
+    def waited(path: str) -> float:
+        before = time.monotonic()
+        ask(server.socket, "GET", path)
+        return time.monotonic() - before
 
-    assert quick < 0.25
-    assert slow >= 0.3
+    # On a busy machine one answer may be late without it.
+    assert min(waited("/1.0/images") for _ in range(5)) < 0.3
+    assert waited("/1.0/images?recursion=1") >= 0.3
 
 
 @pytest.mark.parametrize("after", [0, 1, 5000])

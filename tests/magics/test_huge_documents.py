@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from tests.kit.counts import count, long_run
 from tests.kit.hostile_server import HostileServer
 from tests.kit.inventories import fingerprint, image
 from tests.kit.kernel import Kernel
+from tests.kit.processor_time import processor_seconds
 
 MANY, MEGABYTES = (100_000, 10) if long_run() else (6_000, 1)
 # More than a text shows.
@@ -55,16 +54,10 @@ def test_a_large_document_is_read_as_it_was(kind: str) -> None:
     count("huge images", inputs=1)
 
 
-def seconds(call: Callable[[], object]) -> float:
-    began = time.process_time()
-    call()
-    return time.process_time() - began
-
-
 def test_a_large_document_takes_less_than_a_tenth_of_it_written_in_python() -> None:
-    taken = seconds(lambda: yaml_text.yaml_text(DOCUMENTS["one of 10 MB"]))
+    taken = processor_seconds(lambda: yaml_text.yaml_text(DOCUMENTS["one of 10 MB"]))
 
-    assert taken < seconds(lambda: yaml.safe_dump(WORDS[: len(WORDS) * MEGABYTES // 10]))
+    assert taken < processor_seconds(lambda: yaml.safe_dump(WORDS[: len(WORDS) * MEGABYTES // 10]))
 
 
 def test_a_small_document_is_written_as_before() -> None:
