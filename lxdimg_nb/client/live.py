@@ -25,7 +25,7 @@ from lxdimg_nb.client.events import Events
 from lxdimg_nb.client.image import Image
 from lxdimg_nb.client.project import Project
 from lxdimg_nb.client.verbs.read.listing import known_fingerprints, list_records
-from lxdimg_nb.errors import ApiError, LxdImageError, NotAllowedError, NotFoundError
+from lxdimg_nb.errors import ApiError, LxdImageError, NotFoundError
 from lxdimg_nb.values import FINGERPRINT, Event, ImageRecord
 
 if TYPE_CHECKING:
@@ -93,15 +93,8 @@ class Live:
 
     def _begin(self) -> None:
         try:
-            if self._project.shared:
-                raise NotAllowedError("the events of these images are another project's", status_code=403)
             # Heard from before the listing, so that nothing falls between the two.
-            self._events = Events(
-                self._project.transport,
-                ["lifecycle"],
-                project=self._project.name,
-                on_lost=lambda: self._tell((), (), "lost"),
-            )
+            self._events = self._project.events(on_lost=lambda: self._tell((), (), "lost"))
         except ApiError:
             self._state = "polling"
         try:

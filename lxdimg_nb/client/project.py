@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from lxdimg_nb.client.dialect import Dialect
+from lxdimg_nb.client.events import Events
 from lxdimg_nb.client.files.hashing import HashCache
 from lxdimg_nb.client.http.transport import Reply, Stream, Transport
 from lxdimg_nb.client.operations import Operations
@@ -124,6 +125,19 @@ class Project:
         if not token.secret:
             raise UnexpectedReplyError(f"{self.url} made a token without a secret; is it LXD or Incus?")
         return token
+
+    def events(self, on_lost: Callable[[], None]) -> Events:
+        """What happens to its images from here on.
+
+        Args:
+            on_lost: called when the connection breaks.
+
+        Raises:
+            ApiError: this connection may not read them.
+        """
+        if self.shared:
+            raise NotAllowedError("the events of these images are another project's", status_code=403)
+        return Events(self.transport, ["lifecycle"], project=self.name, on_lost=on_lost)
 
     def own(self, record: ImageRecord) -> ImageRecord:
         """A record of this project; where the images are those of `default`, under the name they can be asked for."""

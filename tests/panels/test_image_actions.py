@@ -7,11 +7,10 @@ import threading
 import pytest
 
 import lxdimg_nb
-from lxdimg_nb.client import live
+from lxdimg_nb.client import live, project
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.errors import NotAllowedError, ServerUnreachableError
 from lxdimg_nb.panels.base.transfers import transfers
-from lxdimg_nb.panels.image import image_panel
 from tests.kit import factory, streams
 from tests.kit.frontend import FrontEnd, browser, opened, panels
 from tests.kit.proxy import Proxy
@@ -261,7 +260,7 @@ def test_what_changes_before_events_are_heard_is_seen(server, client, panels, mo
             server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
             super().__init__(*args, **kwargs)
 
-    monkeypatch.setattr(image_panel, "Events", LateEvents)
+    monkeypatch.setattr(project, "Events", LateEvents)
     view = FrontEnd(panel).begin()
 
     assert view.sees(lambda p: p["detail"]["public"]["on"])
@@ -274,7 +273,7 @@ def test_the_panel_of_one_image_reads_it_again_where_no_events_are_heard(demo, p
     def raising(*_, **__):
         raise refused
 
-    monkeypatch.setattr(image_panel, "Events", raising)
+    monkeypatch.setattr(project, "Events", raising)
     monkeypatch.setattr(live, "POLL_SECONDS", 0.05)
     with lxdimg_nb.connect(demo.url) as client:
         panel = client.images.get("web").panel()
@@ -285,7 +284,7 @@ def test_the_panel_of_one_image_reads_it_again_where_no_events_are_heard(demo, p
         demo.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": True})
         assert view.sees(lambda p: p["detail"]["public"]["on"])
 
-        monkeypatch.setattr(image_panel, "Events", Events)
+        monkeypatch.setattr(project, "Events", Events)
         assert view.sees(lambda p: p["header"]["live"] == "live")
 
 

@@ -305,7 +305,8 @@ class ImageActions(Panel):
             texts: for `Transfers.start`.
         """
         same = (title, row.key, *details)
-        if same in self._started and self._started[same].active:
+        self._started = {key: transfer for key, transfer in self._started.items() if transfer.active}
+        if same in self._started:
             return
 
         def ended(transfer: Transfer) -> None:
@@ -315,7 +316,6 @@ class ImageActions(Panel):
                 done(transfer)
 
         self._show_result(None)
-        self._started = {key: transfer for key, transfer in self._started.items() if transfer.active}
         self._started[same] = transfers.start(title, work, where=self.where, on_end=ended, **texts)
 
     def _refresh(self, row: Row, _: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from lxdimg_nb.client import Image, Images, live
 from lxdimg_nb.client.events import Events
 from lxdimg_nb.client.project import Project
-from lxdimg_nb.errors import ApiError, LxdImageError, NotAllowedError
+from lxdimg_nb.errors import ApiError, LxdImageError
 from lxdimg_nb.panels.image.image_actions import ImageActions
 from lxdimg_nb.panels.image.image_row import Row, image_name
 from lxdimg_nb.text import display
@@ -88,8 +88,6 @@ class _Watch:
             return
         while not self._closed.is_set():
             try:
-                if project.shared:
-                    raise NotAllowedError("the events of this image are another project's", status_code=403)
                 self._listen(project)
             except LxdImageError as error:
                 _log.info("events cannot be read: %s", error)
@@ -97,9 +95,7 @@ class _Watch:
                 self._closed.wait(live.POLL_SECONDS)
 
     def _listen(self, project: Project) -> None:
-        with Events(
-            project.transport, ["lifecycle"], project=project.name, on_lost=lambda: self._show("lost")
-        ) as self._events:
+        with project.events(on_lost=lambda: self._show("lost")) as self._events:
             if self._closed.is_set():
                 return
             self._begin("live")

@@ -225,16 +225,16 @@ class UploadForm:
     # Metadata for a file that has none
 
     def _make_metadata(self, content: Mapping[str, Any]) -> None:
-        bare, self._bare = self._bare, None
+        bare = self._bare
         if bare is None:
             # Clicked twice: what the first one began goes on.
             self.show()
             return
-        if bare[0].images.project != self._panel.images.project:
-            bare[0].remove()
+        files = bare[0]
+        if files.images.project != self._panel.images.project:
             self.close()
             return
-        files = bare[0]
+        self._bare = None
         names = ("os", "release", "architecture", "image")
         system, release, machine, one = (str_field(content, name).strip() or None for name in names)
 
