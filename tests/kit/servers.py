@@ -21,10 +21,12 @@ from urllib.parse import quote
 from tests.kit import daemons
 from tests.kit.daemons import Kind
 from tests.kit.sockets import RawReply, UnixConnection, free_port, multipart
+from tests.kit.waiting import until
 
 Body = bytes | BinaryIO | Iterable[bytes] | None
 
 POOL = "lxdimg"
+RT_SIGTIMEDWAIT = 128  # on x86_64, the one architecture for which sample images have an init
 
 
 @dataclass
@@ -167,16 +169,28 @@ class RunningServer:
         }
         self.wait(self.raw("POST", f"/1.0/instances{_query(project)}", json=document))
 
-    def start_instance(self, name: str) -> str:
-        """Start a container; returns why that cannot be done, where a kernel lets nobody start one."""
-        done = self.wait(self.raw("PUT", f"/1.0/instances/{name}/state", json={"action": "start"}), ok=False)
+    def start_instance(self, name: str, *, project: str | None = None) -> str:
+        """Start a container of a sample image and wait until its init waits to be stopped.
+
+        A signal that reaches an init before it has asked for signals is lost, and the container runs on.
+
+        Returns:
+            Why that cannot be done, where a kernel lets nobody start one.
+        """
+        path = f"instances/{name}/state{_query(project)}"
+        done = self.wait(self.raw("PUT", f"/1.0/{path}", json={"action": "start"}), ok=False)
+        if not done["err"] and self.kind != "demo":
+            pid = self.get(path)["pid"]
+            waits = until(lambda: Path(f"/proc/{pid}/syscall").read_text().startswith(f"{RT_SIGTIMEDWAIT} "))
+            assert waits, f"the init of {name} does not wait for signals"
         return str(done["err"])
 
-    def stop_instance(self, name: str) -> None:
-        """Stop a container if it runs."""
-        if self.get(f"instances/{name}")["status"] != "Stopped":
+    def stop_instance(self, name: str, *, project: str | None = None) -> None:
+        """Stop a container if it runs, without asking its init."""
+        reply = self.raw("GET", f"/1.0/instances/{name}{_query(project)}")
+        if reply.status == 200 and reply.metadata["status"] != "Stopped":
             state = {"action": "stop", "timeout": 30, "force": True}
-            self.wait(self.raw("PUT", f"/1.0/instances/{name}/state", json=state))
+            self.wait(self.raw("PUT", f"/1.0/instances/{name}/state{_query(project)}", json=state))
 
     def add_snapshot(self, instance: str, name: str, *, project: str | None = None) -> None:
         """Take a snapshot of an instance."""
@@ -205,6 +219,8 @@ class RunningServer:
         projects = [_last(url) for url in self._list("projects")] or ["default"]
         for project in projects:
             for url in self._list("instances", project):
+                # One that a failed test left running would make every test after it fail as well.
+                self.stop_instance(_last(url), project=project)
                 self._remove(f"/1.0/instances/{_last(url)}", project)
             for url in self._list("images", project):
                 self._remove(f"/1.0/images/{_last(url)}", project)

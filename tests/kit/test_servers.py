@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import struct
 import subprocess
 import sys
 import tempfile
@@ -10,9 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from lxdimg_nb import demo
+from lxdimg_nb.demo.stock import sample_images
+from lxdimg_nb.demo.stock.root_filesystems import init_program
 from tests.kit import daemons, factory, servers
 from tests.kit.servers import RunningServer
 from tests.kit.waiting import until
+
+FILE_SIZE, MEMORY_SIZE, CODE = 96, 104, 120  # where an ELF file with one segment says them, and has it
 
 
 def test_an_image_is_on_the_server_as_it_was_put_there(server: RunningServer):
@@ -85,6 +92,49 @@ def test_cleaning_takes_everything_away(server: RunningServer):
         assert server.get(what) == []
     assert server.get("projects") == ["/1.0/projects/default"]
     assert not server.get("operations").get("running")
+
+
+def started(server: RunningServer, name: str, *, project: str | None = None) -> None:
+    """Make a container of a sample image and start it, or end the test where no kernel lets one start."""
+    server.add_instance(name, server.add_image(demo.sample_image(), project=project), project=project)
+    if reason := server.start_instance(name, project=project):
+        pytest.skip(f"no container can be started here: {reason}")
+
+
+def init_after(steps: int) -> bytes:
+    """The init of sample images, counting to `steps` before it asks for signals."""
+    program = init_program("x86_64")
+    count = bytes.fromhex("48b9") + struct.pack("<Q", steps) + bytes.fromhex("48ffc975fb")  # mov rcx; dec rcx; jnz
+    late = bytearray(program[:CODE] + count + program[CODE:])
+    for size in (FILE_SIZE, MEMORY_SIZE):
+        struct.pack_into("<Q", late, size, len(late))
+    return bytes(late)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the init of sample images is for x86_64")
+@pytest.mark.real
+def test_a_started_container_hears_at_once_that_it_is_to_stop(
+    real: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample_images, "init_program", lambda _architecture: init_after(1_000_000_000))
+    started(real, "late")
+
+    state = {"action": "stop", "timeout": 20, "force": False}
+    real.wait(real.raw("PUT", "/1.0/instances/late/state", json=state))
+
+    assert real.get("instances/late")["status"] == "Stopped"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the init of sample images is for x86_64")
+@pytest.mark.real
+def test_cleaning_stops_what_a_failed_test_left_running(real: RunningServer) -> None:
+    real.add_project("other")
+    started(real, "one")
+    started(real, "two", project="other")
+
+    real.clean()
+
+    assert real.get("instances?all-projects=true") == []
 
 
 def test_a_restarted_server_has_what_it_had(server: RunningServer):
