@@ -145,7 +145,10 @@ def test_a_second_click_starts_nothing_twice(demo, panels, tmp_path):
     busy = [transfers.start("busy", lambda _: release.wait(60)) for _ in range(3)]
     earlier = list(transfers)
     key, folder = f"default/{fingerprint}", {"folder": str(tmp_path)}
-    copies = [("copy", {"target": demo.url, "aliases": "", "project": project}) for project in ("a", "b")]
+    copies = [
+        ("copy", {"target": demo.url, "aliases": ""} | other)
+        for other in ({}, {"project": "a"}, {"aliases": "b"}, {"auto_update": True}, {"target": f"{demo.url}?secret=c"})
+    ]
     with lxdimg_nb.connect(demo.url) as client:
         view = browser(client, panels)
         opened(view, fingerprint)
@@ -158,7 +161,7 @@ def test_a_second_click_starts_nothing_twice(demo, panels, tmp_path):
         ended = [transfer.wait(60) for transfer in (*busy, *started)]
 
         assert [one.title for one in started[:2]] == ["Refresh web", f"Export web to {tmp_path}"]
-        assert [one.title for one in started[2:]] == [f"Copy web to {demo.url}"] * 2
+        assert [one.title for one in started[2:]] == [f"Copy web to {demo.url}"] * len(copies)
         assert all(ended)
         # What has ended may be done again.
         view.say("export", key=key, **folder)

@@ -363,7 +363,7 @@ class ImageActions(Panel):
             return f"{text}, but the server there could not fetch it itself, so it will not be kept current"
 
         title = f"Copy {image_name(row.record)} to {shown_address(target)}"
-        self._start_transfer(row, title, work, project, *aliases, result_text=result_text)
+        self._start_transfer(row, title, work, target, project, follow, *aliases, result_text=result_text)
 
     def _export(self, row: Row, content: Mapping[str, Any]) -> None:
         image, folder = self.image(row), expanded_path(str_field(content, "folder").strip() or ".")
