@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -49,6 +50,9 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 # Tables fit the terminal; whoever runs the tests has one of any width, or none.
 os.environ["COLUMNS"] = "100"
+# In the background of a script interrupts are ignored, and would be by every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def missing(reason: str) -> NoReturn:

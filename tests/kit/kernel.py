@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+from traitlets.config import Config
 
 from tests.kit import leak_scan
 
@@ -190,6 +192,17 @@ def store(configuration: Path, url: str, pem: str) -> None:
 
 
 @contextmanager
+def private_sockets() -> Iterator[Config]:
+    """Settings of a kernel that listens on sockets in a folder of its own, not on TCP ports.
+
+    Ports are chosen before a kernel starts, and another process may be given one of them before it listens there.
+    """
+    # Not in a test's folder: the path of a socket must be short.
+    with tempfile.TemporaryDirectory(prefix="lxi-kernel-", dir="/tmp") as folder:
+        yield Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/socket"}})
+
+
+@contextmanager
 def running(folder: Path, **environment: str) -> Iterator[Kernel]:
     """A kernel that works in a folder, without this machine's LXD, Incus or IPython settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LXD", "INCUS", "IPYTHON"))}
@@ -200,14 +213,15 @@ def running(folder: Path, **environment: str) -> Iterator[Kernel]:
         "INCUS_DIR": str(folder / "nothing"),
     }
     leak_scan.startup(folder / "ipython")
-    manager = KernelManager()
-    manager.start_kernel(cwd=str(folder), env=kept | environment)
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=SECONDS)
-        yield Kernel(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
+    with private_sockets() as settings:
+        manager = KernelManager(config=settings)
+        manager.start_kernel(cwd=str(folder), env=kept | environment)
+        client = manager.client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=SECONDS)
+            yield Kernel(manager, client)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+            manager.cleanup_resources()

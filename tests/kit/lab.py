@@ -351,7 +351,7 @@ def _start(folder: Path, notebooks: Path) -> tuple[subprocess.Popen[bytes], str]
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
                 f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
                 "--JupyterNotebookApp.expose_app_in_browser=True",
-                "--ServerApp.port_retries=0",
+                "--ServerApp.port_retries=0", "--KernelManager.transport=ipc",
                 f"--ServerApp.root_dir={notebooks}",
             ],
             cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,

@@ -19,6 +19,7 @@ from nbclient import NotebookClient
 from lxdimg_nb import demo
 from lxdimg_nb.magics.line.help import verb_table
 from lxdimg_nb.magics.verbs.root import LXDIMG
+from tests.kit.kernel import private_sockets
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -37,17 +38,18 @@ PLACES = (
 def execute(path: Path, url: str) -> nbformat.NotebookNode:
     """A notebook, executed on a server in its own folder."""
     notebook = nbformat.read(path, as_version=4)
-    runner = NotebookClient(
-        notebook,
-        timeout=120,
-        kernel_name="python3",
-        record_timing=False,
-        coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        resources={"metadata": {"path": os.fspath(FOLDER)}},
-    )
     environment = {**os.environ, "LXDIMG_URL": url, "PYTHONPATH": os.fspath(FOLDER.parent), "TMPDIR": "/tmp"}
-    runner.execute(env=environment)
+    with private_sockets() as settings:
+        runner = NotebookClient(
+            notebook,
+            config=settings,
+            timeout=120,
+            kernel_name="python3",
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": os.fspath(FOLDER)}},
+        )
+        runner.execute(env=environment)
     return notebook
 
 

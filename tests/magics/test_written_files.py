@@ -16,7 +16,7 @@ import pytest
 
 from tests.kit import factory
 from tests.kit.homes import token_of
-from tests.kit.kernel import ROOT
+from tests.kit.kernel import ROOT, private_sockets
 from tests.kit.servers import RunningServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -75,9 +75,15 @@ def test_no_secret_is_written_anywhere(demo: RunningServer, tmp_path: Path) -> N
         "INCUS_DIR": str(work / "none"),
     }
 
-    nbclient.NotebookClient(
-        book, timeout=120, allow_errors=True, store_widget_state=True, resources={"metadata": {"path": str(work)}}
-    ).execute(env=environment)
+    with private_sockets() as settings:
+        nbclient.NotebookClient(
+            book,
+            config=settings,
+            timeout=120,
+            allow_errors=True,
+            store_widget_state=True,
+            resources={"metadata": {"path": str(work)}},
+        ).execute(env=environment)
     nbformat.write(book, work / "saved.ipynb")
 
     keys = list(work.rglob("client.key"))

@@ -10,7 +10,7 @@ import pytest
 from nbconvert import HTMLExporter, MarkdownExporter
 
 from lxdimg_nb.panels.base import front_end
-from tests.kit.kernel import ROOT
+from tests.kit.kernel import ROOT, private_sockets
 
 pytestmark = pytest.mark.slow
 
@@ -47,10 +47,10 @@ def saved(demo_daemon, tmp_path_factory):
                 for c in cell
             ]
         )
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, private_sockets() as settings:
             patch.setenv("PYTHONPATH", str(ROOT))
             patch.setenv("IPYTHONDIR", str(folder / "ipython"))
-            nbclient.NotebookClient(book, timeout=60, store_widget_state=True).execute()
+            nbclient.NotebookClient(book, config=settings, timeout=60, store_widget_state=True).execute()
         nbformat.write(book, folder / f"{number}.ipynb")
         made.append(folder / f"{number}.ipynb")
     return made
