@@ -67,10 +67,10 @@ class Running:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(20)
+                self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -107,7 +107,7 @@ def test_demo_serves_until_a_signal(tmp_path: Path, how: signal.Signals) -> None
         with lxdimg_nb.connect(url) as client:
             images = client.images.all()
         demo.process.send_signal(how)
-        status = demo.process.wait(20)
+        status = demo.process.wait(60)
 
     assert len(images) > 5
     assert status == 0

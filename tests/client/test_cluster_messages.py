@@ -162,7 +162,7 @@ def test_a_member_that_died_names_itself_and_the_others(proxy: Proxy) -> None:
 
 def test_a_member_that_does_not_answer_tells_of_the_majority(proxy: Proxy) -> None:
     speak_as_a_cluster(proxy, [row("c1"), row("c2"), row("c3")])
-    with lxdimg_nb.connect(proxy.url, timeout=0.5) as client:
+    with lxdimg_nb.connect(proxy.url, timeout=2) as client:
         proxy.inject(Fault("stall", times=9), "^/1.0/images", "GET")
 
         with pytest.raises(ServerUnreachableError) as caught:

@@ -145,7 +145,7 @@ def test_who_lists_after_a_change_sees_it_though_a_listing_is_under_way(
 
     def hold(answer: Answer) -> bytes:
         arrived.set()
-        go_on.wait(20)
+        go_on.wait(60)
         return answer.render()
 
     proxy.inject(Fault("rewrite", rewrite=hold), LISTING)
@@ -153,7 +153,7 @@ def test_who_lists_after_a_change_sees_it_though_a_listing_is_under_way(
     late: list[bool] = []
     first = threading.Thread(target=lambda: early.append(len(client.images.records())))
     first.start()
-    arrived.wait(20)
+    arrived.wait(60)
     fingerprint = real.add_image(factory.small(7))
 
     second = threading.Thread(

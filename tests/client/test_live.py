@@ -98,7 +98,7 @@ def live(server: RunningServer, client: Client) -> Iterator[Live]:
 def same(live: Live, client: Client) -> bool:
     """Whether the live inventory becomes equal to a fresh, complete listing."""
     fresh = [r.raw for r in client.images.records()]
-    return live.wait_until(lambda records: [r.raw for r in records] == fresh, timeout=20)
+    return live.wait_until(lambda records: [r.raw for r in records] == fresh, timeout=60)
 
 
 def test_a_live_inventory_follows_every_kind_of_change(server: RunningServer, client: Client, live: Live) -> None:

@@ -71,7 +71,7 @@ def test_a_tls_client_that_goes_away_at_once_leaves_no_trace(path: str, caplog: 
         for _ in range(5):
             gone = connection(server.https_url)
             gone.connect()
-            held = threading.Thread(target=server.in_loop, args=(lambda _daemon: asked.wait(20),))
+            held = threading.Thread(target=server.in_loop, args=(lambda _daemon: asked.wait(60),))
             held.start()
             gone.request("GET", path)
             gone.close()

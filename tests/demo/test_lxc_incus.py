@@ -299,7 +299,7 @@ def test_monitor_hears_of_an_import(cli: CommandLine, files: dict[str, Path]) ->
                 break
     finally:
         listening.terminate()
-        listening.wait(20)
+        listening.wait(60)
         reader.join()
         listening.stdout.close()
 

@@ -36,7 +36,7 @@ def test_it_ends_on_a_signal_and_removes_its_socket(tmp_path: Path, how: signal.
     said = ask(tmp_path / "s" / "unix.socket", "GET", "/1.0").metadata["environment"]
 
     process.send_signal(how)
-    _, complaints = process.communicate(timeout=20)
+    _, complaints = process.communicate(timeout=60)
 
     assert said["server"] == "incus"
     assert process.returncode == 0
@@ -63,7 +63,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next_start(monkeypatch: pyte
         killed, left = _temporary(temp)
         alive, used = _temporary(temp)
         killed.kill()
-        killed.communicate(timeout=20)
+        killed.communicate(timeout=60)
         (temp / "lxdimg-link1234").symlink_to(left)
         kept = temp / "lxdimg-kept1234"
         left_too = shutil.copytree(left, temp / "lxdimg-copy1234", ignore=shutil.ignore_patterns("unix.socket"))
@@ -78,7 +78,7 @@ def test_what_a_killed_process_left_is_swept_by_the_next_start(monkeypatch: pyte
             assert not left_too.exists()
             assert ask(used / "unix.socket", "GET", "/1.0").status == 200
         alive.terminate()
-        alive.communicate(timeout=20)
+        alive.communicate(timeout=60)
 
         assert sorted(path.name for path in temp.iterdir()) == [
             "lxdimg-abcd1234",
@@ -126,7 +126,7 @@ def test_a_kill_at_any_moment_loses_no_image_and_leaves_no_stray_file(tmp_path: 
     while len(list((folder / "images").iterdir())) < 12:
         stop.wait(0.01)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     stop.set()
     writer.join()
     halfway.close()
@@ -171,7 +171,7 @@ def test_a_large_body_streams_to_disk_in_constant_memory(tmp_path: Path) -> None
     after = peak()
     opened.close()
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
 
     assert digest.hexdigest() == fingerprint
     assert after - before < 24 << 10

@@ -122,7 +122,7 @@ CELLS: dict[str, CellAction] = {
         "    web = images.get('web')\n"
         "    web.properties['note'] = 'after'\n"
         "    web.update()\n"
-        "    assert live.wait_until(lambda all: any(one.properties.get('note') == 'after' for one in all), timeout=20)",
+        "    assert live.wait_until(lambda all: any(one.properties.get('note') == 'after' for one in all), timeout=60)",
         _updated.done,
         _updated.undo,
     ),

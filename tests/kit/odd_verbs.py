@@ -122,7 +122,7 @@ def _point(one: Scene, client: Client) -> None:
 def _live(one: Scene, client: Client) -> None:
     with client.images.live() as live:
         added = one.server.add_image(factory.small(2))
-        assert live.wait_until(lambda records: added in {r.fingerprint for r in records}, timeout=20)
+        assert live.wait_until(lambda records: added in {r.fingerprint for r in records}, timeout=60)
         assert until(lambda: live.state == "live")
         repr(live.df())
 

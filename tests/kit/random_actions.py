@@ -158,7 +158,7 @@ def _listing(world: World) -> bool:
 def _events(world: World) -> bool:
     with world.client.images.live() as live:
         _update(world)
-        return live.wait_until(lambda records: any(r.properties.get("note") == "after" for r in records), timeout=20)
+        return live.wait_until(lambda records: any(r.properties.get("note") == "after" for r in records), timeout=60)
 
 
 def _panel(world: World) -> bool:

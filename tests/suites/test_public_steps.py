@@ -63,7 +63,7 @@ def test_what_strangers_see(driver: ClientDriver, files: Files, tmp_path: Path) 
                 assert get(f"{image}/export?project={project}&secret={secret}").body == path.read_bytes()
         if counts.long_run():
             with step("secret-is-forgotten-after-its-use"):
-                assert until(lambda: get(f"{image}?project=foo&secret={secret}").status >= 400, timeout=20)  # noqa: B023
+                assert until(lambda: get(f"{image}?project=foo&secret={secret}").status >= 400, timeout=60)  # noqa: B023
         with step("stranger-sees-and-exports-what-became-public"):
             driver.edit(fingerprint, public=True)
             for query in ("", "?project=default"):

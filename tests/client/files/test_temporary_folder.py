@@ -83,7 +83,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_is_used_is_n
         assert alive.stdout is not None
         left, used = Path(killed.stdout.readline().strip()), Path(alive.stdout.readline().strip())
         killed.kill()
-        killed.wait(20)
+        killed.wait(60)
         for name in ("lxdimg-other-abcd1234", "lxdimg-test-mine", "mine"):
             (tmp_path / name).mkdir()
         (tmp_path / "lxdimg-test-link1234").symlink_to(tmp_path / "mine")
@@ -95,7 +95,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_is_used_is_n
             assert (used / "image").exists()
             assert mine.exists()
             assert another.exists()
-        alive.communicate("", timeout=20)
+        alive.communicate("", timeout=60)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "lxdimg-other-abcd1234",

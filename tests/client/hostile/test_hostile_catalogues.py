@@ -234,7 +234,7 @@ def test_a_server_that_fetches_from_one_that_drips_is_stopped_or_said_to_go_on(
                 client.images.create_from_simplestreams(site.url, "a", server_cert=site.cert, progress=stop)
             notes = " ".join(getattr(caught.value, "__notes__", ()))
             goes_on = "goes on" in notes
-            stopped = not goes_on and until(lambda: "running" not in server.get("operations"), timeout=5)
+            stopped = not goes_on and until(lambda: "running" not in server.get("operations"))
         finally:
             released.set()
 

@@ -48,7 +48,7 @@ def test_an_interrupt_at_any_line_leaves_nobody_waiting() -> None:
         got: list[int] = []
         waiting = threading.Thread(target=lambda got=got: got.append(served.run("key", lambda: 2)), daemon=True)
         waiting.start()
-        waiting.join(20)
+        waiting.join(60)
 
         assert got == [2], number
         number += 1
@@ -74,7 +74,7 @@ def test_who_waits_for_a_listing_that_fails_is_told_why() -> None:
 
     def blocking() -> int:
         running.set()
-        goes_on.wait(20)
+        goes_on.wait(60)
         return 1
 
     def failing() -> int:
@@ -90,12 +90,12 @@ def test_who_waits_for_a_listing_that_fails_is_told_why() -> None:
 
     first = threading.Thread(target=served.run, args=("first", blocking), daemon=True)
     first.start()
-    running.wait(20)
+    running.wait(60)
     askers = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
     for thread in askers:
         thread.start()
     goes_on.set()
     for thread in (first, *askers):
-        thread.join(20)
+        thread.join(60)
 
     assert [str(error) for error in errors] == ["no such project"] * 3
