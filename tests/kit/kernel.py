@@ -119,6 +119,14 @@ class Kernel:
             if message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == "display_data":
                 return
 
+    def until_printed(self, request: str, text: str) -> None:
+        """Wait until a cell that runs has printed a text; what came before it is lost."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=SECONDS)
+            mine = message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == "stream"
+            if mine and text in message["content"]["text"]:
+                return
+
     @property
     def pid(self) -> int:
         """Its process, which leads a group of its own."""

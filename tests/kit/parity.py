@@ -86,4 +86,4 @@ def compare(daemon: Path, imitation: Path, steps: Sequence[Step]) -> None:
     real = [told(daemon, step) for step in steps]
     ours = [told(imitation, step) for step in steps]
     for step, theirs, mine in zip(steps, real, ours, strict=True):
-        assert mine == theirs, step
+        assert mine == theirs, f"{step}: {mine} is not {theirs}"

@@ -371,7 +371,8 @@ def test_nothing_is_left_behind(shared_kernel: Kernel, server: RunningServer) ->
         shared_kernel.run("%unload_ext lxdimg_nb")
 
         assert shared_kernel.run(state).text == before
-        assert until(lambda: shared_kernel.value(threads) == [])
+        until(lambda: shared_kernel.value(threads) == [])
+        assert shared_kernel.value(threads) == []
         assert "not found" in shared_kernel.run("%lxdimg", ok=False).stderr
     finally:
         shared_kernel.run("%load_ext lxdimg_nb")

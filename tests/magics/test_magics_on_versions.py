@@ -92,12 +92,17 @@ properties: {os: Debian, note: after}
 HEARS = """
 import threading, lxdimg_nb
 client = lxdimg_nb.connect("{url}")
+over = threading.Event()
 def change():
     image = client.images.get("web")
-    image.properties["heard"] = "of"
-    image.update()
-threading.Timer(0.2, change).start()
-events = %lxdimg monitor --types lifecycle --count 1 --for 20s
+    while not over.wait(0.1):
+        image.public = not image.public
+        image.update()
+thread = threading.Thread(target=change)
+thread.start()
+events = %lxdimg monitor --types lifecycle --count 1 --for 60s
+over.set()
+thread.join()
 assert list(events.what) == ["image-updated"]
 client.close()
 %lxdimg delete web --yes

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,31 +81,43 @@ def test_diff_reads_a_history(kernel: Kernel, server: RunningServer, web: str, t
     assert kernel.value("list(changes.field)") == ["public"]
 
 
-def test_monitor_shows_events_and_returns_them(kernel: Kernel, server: RunningServer, web: str) -> None:
-    kernel.run(
-        "import threading\n"
-        f"import lxdimg_nb; client = lxdimg_nb.connect({server.url!r}); image = client.images.get('web')\n"
-        "def change(): image.public = True; image.update()\n"
-        "timer = threading.Timer(0.5, change)"
-    )
+@contextmanager
+def changing(server: RunningServer, fingerprint: str) -> Iterator[None]:
+    """An image that is changed again and again: whoever begins to listen hears of the next change."""
+    over = threading.Event()
 
-    cell = kernel.run("timer.start()\nevents = %lxdimg monitor --types lifecycle --count 1 --for 20s\n")
+    def change() -> None:
+        public = False
+        while not over.wait(0.1):
+            public = not public
+            server.raw("PATCH", f"/1.0/images/{fingerprint}", json={"public": public})
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_monitor_shows_events_and_returns_them(kernel: Kernel, server: RunningServer, web: str) -> None:
+    with changing(server, web):
+        cell = kernel.run("events = %lxdimg monitor --types lifecycle --count 1 --for 60s\n")
 
     assert "image-updated" in cell.stdout
     assert kernel.value("list(events.what)") == ["image-updated"]
     assert web in kernel.value("events.source.iloc[0]")
 
 
-def test_monitor_ends_after_its_time_or_an_interrupt(kernel: Kernel) -> None:
+def test_monitor_ends_after_its_time_or_an_interrupt(kernel: Kernel, server: RunningServer, web: str) -> None:
     assert kernel.run("events = %lxdimg monitor --for 1s\n").status == "ok"
 
-    # As the interrupt of a front end: a signal, which ends the waiting for the next event.
-    kernel.run(
-        "import signal, threading\n"
-        "interrupt = lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
-        "timer = threading.Timer(0.5, interrupt)"
-    )
-    cell = kernel.run("timer.start()\nevents = %lxdimg monitor --for 60s\n")
+    with changing(server, web):
+        request = kernel.client.execute("events = %lxdimg monitor --for 300s\n")
+        kernel.until_printed(request, "image-updated")
+    kernel.manager.interrupt_kernel()
+    cell = kernel.finish(request)
 
     assert cell.status == "ok"
     assert kernel.value("type(events).__name__") == "Listing"
