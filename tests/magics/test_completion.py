@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -226,6 +227,39 @@ def test_completion_works_while_another_server_is_being_connected_to(
         opening.join()
         asking.join()
         session.close()
+
+
+@pytest.mark.parametrize("remote", ["", "slow"])
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_server_that_answers_a_tab_is_kept_unless_the_session_was_closed_meanwhile(
+    demo: RunningServer, monkeypatch: pytest.MonkeyPatch, remote: str, closed: bool
+) -> None:
+    session = Session(SimpleNamespace(user_ns={}), lambda _: None)
+    begun, go_on = threading.Event(), threading.Event()
+    made: list[lxdimg_nb.Client] = []
+
+    def slow(*_: object, **__: object) -> lxdimg_nb.Client:
+        begun.set()
+        assert go_on.wait(60)
+        made.append(lxdimg_nb.connect(demo.url))
+        return made[-1]
+
+    monkeypatch.setattr(session, "_open", slow)
+    try:
+        session.warm(remote)
+        assert begun.wait(60)
+        if closed:
+            session.close()
+        go_on.set()
+        assert session._warming is not None
+        session._warming.join()
+
+        assert [client.closed for client in made] == [closed]
+        assert session.opened(remote) is (None if closed else made[0])
+        assert len(session._known) == (not closed)
+    finally:
+        session.close()
+    assert [client.closed for client in made] == [True]
 
 
 def test_a_hostile_name_cannot_leave_its_word(kernel: Kernel, server: RunningServer) -> None:

@@ -72,20 +72,16 @@ class Session:
         Raises:
             InvalidRequestError: several clients are among the user's variables, and none was chosen.
         """
-        return self._connected_client("chosen")
-
-    def _connected_client(self, origin: _Origin) -> Client:
         while True:
             with self._lock:
-                if origin == "chosen":
-                    self._look_for_client()
+                self._look_for_client()
                 if self._client is not None:
                     return self._client
                 wanted, generation = self._wanted, self._generation
             made = self._open_default(wanted)
             with self._lock:
                 if generation == self._generation and self._client is None:
-                    self._use(made, own=True, origin=origin)
+                    self._use(made, own=True, origin="chosen")
                     return made
             made.close()
 
@@ -222,19 +218,31 @@ class Session:
 
     def warm(self, remote: str = "") -> None:
         """Refresh the known images of a server in the background, connecting if necessary; returns at once."""
-        client = self.opened(remote)
-        if client is not None:
-            self.known_images(client).refresh()
-        elif self._warming is None or not self._warming.is_alive():
-            self._warming = threading.Thread(target=self._warm, args=(remote,), name="lxdimg-warm", daemon=True)
-            self._warming.start()
+        with self._lock:
+            client = self.opened(remote)
+            if client is not None:
+                self.known_images(client).refresh()
+            elif self._warming is None or not self._warming.is_alive():
+                connecting = (remote, self._wanted, self._generation)
+                self._warming = threading.Thread(target=self._warm, args=connecting, name="lxdimg-warm", daemon=True)
+                self._warming.start()
 
-    def _warm(self, remote: str) -> None:
+    def _warm(self, remote: str, wanted: str, generation: int) -> None:
         try:
-            client = self.client_for(remote) if remote else self._connected_client("completion")
-            self.known_images(client).refresh()
+            made = self._open(remote or wanted, None)
         except LxdImageError:
             return  # The next verb reports the error.
+        with self._lock:
+            if generation == self._generation and self.opened(remote) is None:
+                if remote:
+                    self._others[remote, None] = made
+                    self._own.add(id(made))
+                    self.known_images(made).refresh()
+                else:
+                    self._use(made, own=True, origin="completion")
+                return
+        # The session was closed meanwhile, or has another client for this.
+        made.close()
 
     def known_images(self, client: Client) -> KnownImages:
         """The known images of a client."""
