@@ -125,8 +125,9 @@ def enroll(
 
     Source: POST /1.0/certificates (LXD, Incus), POST /1.0/auth/identities/tls (LXD 6).
     """
-    server, cert = hide_address(server), hide_addresses(cert)
-    server, token = (server, Secret(token)) if token is not None else ("", Secret(server))
+    # From the second line on no variable shows a token to whatever interrupts.
+    server, token, cert = Secret(server), token and Secret(token), hide_addresses(cert)
+    server, token = ("", server) if token is None else (hide_address(str(server)), token)
     trust_token = TrustToken.parse(token)
     if name is not None:
         config_writer.check_remote_name(name)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.kit import factory
 from tests.kit.axe import findings
-from tests.kit.lab import opened
+from tests.kit.lab import SLOW, opened
 from tests.kit.waiting import until
 
 LONG = "web-" + "abcdefghij" * 19 + "-end"
@@ -70,6 +70,7 @@ def test_the_detail_is_beside_the_list_from_880_px_on_and_scrolled_to_below_that
     opened(panel, fingerprint)
     assert until(lambda: panel.evaluate(look) == {"beside": True, "seen": True}), panel.evaluate(look)
     panel.get_by_role("button", name="Close details").click()
+    expect(panel.locator(".lxi-detail")).to_have_count(0, timeout=SLOW)
     panel.evaluate("p => { p.closest('.lxi').parentElement.style.width = '860px'; }")
     opened(panel, fingerprint)
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,10 +84,16 @@ SEND = """async () => {
 }"""
 
 
-def test_kernels_that_are_restarted_leave_nothing(books: Books, demo: RunningServer, tmp_path: Path) -> None:
+@pytest.fixture
+def own() -> Iterator[Path]:
+    """A folder for temporary ones, with a path so short that a demo server's socket can be there."""
+    with tempfile.TemporaryDirectory(prefix="lxi-own-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_kernels_that_are_restarted_leave_nothing(books: Books, demo: RunningServer, own: Path, tmp_path: Path) -> None:
     demo.add_image(factory.small(1), aliases=["web"])
-    own, spool = tmp_path / "own", tmp_path / "spool"
-    own.mkdir()
+    spool = tmp_path / "spool"
     book = books.notebook(
         [
             f"import lxdimg_nb, pathlib, tempfile\ntempfile.tempdir = {str(own)!r}\n"
@@ -117,7 +125,9 @@ def test_kernels_that_are_restarted_leave_nothing(books: Books, demo: RunningSer
     assert jupyter_server().memory_info().rss < 1.05 * memory
     # The same file goes on where it was, so there is one of it however often it was sent.
     assert len(list(spool.iterdir())) <= 1
-    assert until(lambda: len([path for path in own.iterdir() if path.name.startswith("lxdimg-")]) == 1)
+    assert until(lambda: len([path for path in own.iterdir() if path.name.startswith("lxdimg-")]) == 1), list(
+        own.iterdir()
+    )
     book.run(1)
     assert until(lambda: list(spool.iterdir()) == [])
     book.close()

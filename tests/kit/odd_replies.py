@@ -18,6 +18,7 @@ from tests.kit import factory
 from tests.kit.fuzz import replaced
 from tests.kit.proxy import Answer, Fault, Proxy
 from tests.kit.servers import RunningServer
+from tests.kit.waiting import until
 
 __all__ = ["NEW", "PROPERTIES", "PYTHON", "Odd", "Scene", "Verb", "kept", "meets", "restore", "scene"]
 
@@ -133,10 +134,17 @@ def meets(one: Scene, verb: Verb, odd: Odd | None) -> LxdImageError | None:
     return None
 
 
+def _tasks(server: RunningServer, project: str) -> list[Any]:
+    running = server.get(f"operations?recursion=1&project={project}").get("running") or []
+    return [operation for operation in running if operation["class"] == "task"]
+
+
 def restore(one: Scene) -> None:
     """As it was at the beginning, but for the image to keep and its names."""
     server = one.server
     one.spoil(None)
+    # What the client gave up may still be under way, and would come after its project was emptied.
+    assert until(lambda: not any(_tasks(server, project) for project in ("default", "other")))
     # Before the images, whose deletion takes their aliases along.
     web = {"target": one.kept, "description": "words"}
     if server.raw("PUT", "/1.0/images/aliases/web", json=web).status != 200:

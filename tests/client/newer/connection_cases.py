@@ -60,7 +60,7 @@ def _(server: RunningServer, client: Client, holds: bool) -> None:
         if speaks(server, "OTHER_PROJECTS_EMPTY"):
             assert narrow.images.aliases.all() == []
         else:
-            with pytest.raises(ApiError, match=r"permission|not authorized"):
+            with pytest.raises(ApiError, match=r"permission|not authorized|Forbidden"):
                 narrow.images.aliases.all()
 
 
