@@ -126,8 +126,8 @@ def enroll(
     Source: POST /1.0/certificates (LXD, Incus), POST /1.0/auth/identities/tls (LXD 6).
     """
     # From the second line on no variable shows a token to whatever interrupts.
-    server, token, cert = Secret(server), token and Secret(token), hide_addresses(cert)
-    server, token = ("", server) if token is None else (hide_address(str(server)), token)
+    server, token, cert = hide_address(server, token is None), token and Secret(token), hide_addresses(cert)
+    server, token = (server, token) if token is not None else ("", Secret(server))
     trust_token = TrustToken.parse(token)
     if name is not None:
         config_writer.check_remote_name(name)

@@ -43,9 +43,9 @@ class Secret(str):
         return Secret(super().__getitem__(key))
 
 
-def hide_address(address: T) -> T | Secret:
-    """The text, as a `Secret` if there is a password, a query or a key in it; what is no text stays as it is."""
-    private = isinstance(address, str) and _PRIVATE_ADDRESS.search(address)
+def hide_address(address: T, always: bool = False) -> T | Secret:
+    """The text, as a `Secret` if there is a password, a query or a key in it, or `always`; no text stays as it is."""
+    private = isinstance(address, str) and (always or _PRIVATE_ADDRESS.search(address))
     return Secret(address) if private else address
 
 
