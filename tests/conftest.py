@@ -23,7 +23,6 @@ from hypothesis import settings
 from tests.kit import counts, daemons, factory, leak_scan, newer, servers
 from tests.kit.daemons import Kind
 from tests.kit.servers import RunningServer
-from tests.kit.waiting import until
 
 if TYPE_CHECKING:
     from lxdimg_nb import Client
@@ -213,9 +212,7 @@ def shared_kernel(running_kernel: Kernel, configuration: Path) -> Iterator[Kerne
     yield running_kernel
     running_kernel.run("%unload_ext lxdimg_nb\n%reset -f")
     # A thread that goes on belongs to a file's test, not to whichever counts threads next.
-    left = "[t.name for t in __import__('threading').enumerate() if t.name.startswith('lxdimg')]"
-    until(lambda: running_kernel.value(left) == [])
-    assert running_kernel.value(left) == []
+    assert running_kernel.threads_left() == []
 
 
 @pytest.fixture

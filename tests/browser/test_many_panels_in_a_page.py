@@ -125,9 +125,7 @@ def test_kernels_that_are_restarted_leave_nothing(books: Books, demo: RunningSer
     assert jupyter_server().memory_info().rss < 1.05 * memory
     # The same file goes on where it was, so there is one of it however often it was sent.
     assert len(list(spool.iterdir())) <= 1
-    assert until(lambda: len([path for path in own.iterdir() if path.name.startswith("lxdimg-")]) == 1), list(
-        own.iterdir()
-    )
+    assert until(lambda: len(list(own.glob("lxdimg-*"))) == 1), list(own.iterdir())
     book.run(1)
     assert until(lambda: list(spool.iterdir()) == [])
     book.close()

@@ -65,9 +65,7 @@ def test_it_is_stopped_published_and_started_again(running: Client) -> None:
 def started(real: RunningServer) -> Iterator[RunningServer]:
     """A real server where the container c1 runs, whose init waits to be stopped."""
     real.add_instance("c1", real.add_image(demo.sample_image()))
-    reason = real.start_instance("c1")
-    if reason:
-        pytest.skip(f"no container can be started here: {reason}")
+    real.start_instance("c1")
     try:
         yield real
     finally:

@@ -68,9 +68,7 @@ def test_every_server_takes_a_docker_save_file_with_metadata_that_are_made(clien
 @pytest.mark.real
 def test_a_container_of_a_sample_image_starts_and_stops_when_it_is_asked(real: RunningServer) -> None:
     real.add_instance("one", real.add_image(demo.sample_image()))
-    reason = real.start_instance("one")
-    if reason:
-        pytest.skip(f"no container can be started here: {reason}")
+    real.start_instance("one")
 
     # Without force the init itself has to end.
     state = {"action": "stop", "timeout": 30, "force": False}

@@ -18,6 +18,7 @@ from jupyter_client.manager import KernelManager
 from traitlets.config import Config
 
 from tests.kit import leak_scan
+from tests.kit.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
@@ -114,18 +115,25 @@ class Kernel:
 
     def until_shown(self, request: str) -> None:
         """Wait until a cell that runs displays something, a bar for example; what came before it is lost."""
-        while True:
-            message = self.client.get_iopub_msg(timeout=SECONDS)
-            if message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == "display_data":
-                return
+        self._until(request, "display_data", lambda _: True)
 
     def until_printed(self, request: str, text: str) -> None:
         """Wait until a cell that runs has printed a text; what came before it is lost."""
+        self._until(request, "stream", lambda content: text in content["text"])
+
+    def _until(self, request: str, kind: str, condition: Callable[[dict[str, Any]], bool]) -> None:
         while True:
             message = self.client.get_iopub_msg(timeout=SECONDS)
-            mine = message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == "stream"
-            if mine and text in message["content"]["text"]:
+            mine = message["parent_header"].get("msg_id") == request and message["header"]["msg_type"] == kind
+            if mine and condition(message["content"]):
                 return
+
+    def threads_left(self) -> list[str]:
+        """The names of our threads that have not ended within half a minute."""
+        alive = "[t.name for t in __import__('threading').enumerate() if t.name.startswith('lxdimg')]"
+        until(lambda: self.value(alive) == [])
+        names: list[str] = self.value(alive)
+        return names
 
     @property
     def pid(self) -> int:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+import pytest
+
 from tests.kit import daemons
 from tests.kit.daemons import Kind
 from tests.kit.sockets import RawReply, UnixConnection, free_port, multipart
@@ -169,21 +171,20 @@ class RunningServer:
         }
         self.wait(self.raw("POST", f"/1.0/instances{_query(project)}", json=document))
 
-    def start_instance(self, name: str, *, project: str | None = None) -> str:
+    def start_instance(self, name: str, *, project: str | None = None) -> None:
         """Start a container of a sample image and wait until its init waits to be stopped.
 
         A signal that reaches an init before it has asked for signals is lost, and the container runs on.
-
-        Returns:
-            Why that cannot be done, where a kernel lets nobody start one.
+        Where a kernel lets nobody start one, the test is skipped.
         """
         path = f"instances/{name}/state{_query(project)}"
         done = self.wait(self.raw("PUT", f"/1.0/{path}", json={"action": "start"}), ok=False)
-        if not done["err"] and self.kind != "demo":
+        if done["err"]:
+            pytest.skip(f"no container can be started here: {done['err']}")
+        if self.kind != "demo":
             pid = self.get(path)["pid"]
             waits = until(lambda: Path(f"/proc/{pid}/syscall").read_text().startswith(f"{RT_SIGTIMEDWAIT} "))
             assert waits, f"the init of {name} does not wait for signals"
-        return str(done["err"])
 
     def stop_instance(self, name: str, *, project: str | None = None) -> None:
         """Stop a container if it runs, without asking its init."""

@@ -95,10 +95,9 @@ def test_cleaning_takes_everything_away(server: RunningServer):
 
 
 def started(server: RunningServer, name: str, *, project: str | None = None) -> None:
-    """Make a container of a sample image and start it, or end the test where no kernel lets one start."""
+    """Make a container of a sample image and start it."""
     server.add_instance(name, server.add_image(demo.sample_image(), project=project), project=project)
-    if reason := server.start_instance(name, project=project):
-        pytest.skip(f"no container can be started here: {reason}")
+    server.start_instance(name, project=project)
 
 
 def init_after(steps: int) -> bytes:

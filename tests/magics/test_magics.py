@@ -10,7 +10,6 @@ import pytest
 from tests.kit import factory
 from tests.kit.kernel import Kernel
 from tests.kit.servers import RunningServer
-from tests.kit.waiting import until
 
 
 def line(text: str) -> str:
@@ -355,13 +354,12 @@ def test_help_names_every_verb_and_explains_one(kernel: Kernel) -> None:
 
 def test_nothing_is_left_behind(shared_kernel: Kernel, server: RunningServer) -> None:
     state = (
-        "import threading; ip = get_ipython(); sorted(ip.user_ns.keys() - {'_', '__', '___'} - "
+        "ip = get_ipython(); sorted(ip.user_ns.keys() - {'_', '__', '___'} - "
         "{k for k in ip.user_ns if k.startswith(('_i', '_'))}), "
         "sorted(ip.magics_manager.magics['line']), sorted(ip.magics_manager.magics['cell']), "
         "len(ip.configurables), len(ip.Completer.custom_matchers), "
         "{k: len(v) for k, v in ip.events.callbacks.items()}"
     )
-    threads = "[t.name for t in threading.enumerate() if t.name.startswith('lxdimg')]"
     shared_kernel.run("%unload_ext lxdimg_nb")
     try:
         before = shared_kernel.run(state).text
@@ -371,8 +369,7 @@ def test_nothing_is_left_behind(shared_kernel: Kernel, server: RunningServer) ->
         shared_kernel.run("%unload_ext lxdimg_nb")
 
         assert shared_kernel.run(state).text == before
-        until(lambda: shared_kernel.value(threads) == [])
-        assert shared_kernel.value(threads) == []
+        assert shared_kernel.threads_left() == []
         assert "not found" in shared_kernel.run("%lxdimg", ok=False).stderr
     finally:
         shared_kernel.run("%load_ext lxdimg_nb")
